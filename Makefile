@@ -1,0 +1,66 @@
+# Luthier. Two commands on a fresh machine: `make run` and `make test`; `make help` lists the rest.
+
+PYTHON    ?= python3
+SAMPLES   ?= samples
+WORKSPACE ?= workspace
+FAMILIES  ?= string,keyboard
+PRESET    ?= smoke
+
+BIN    := .venv/bin
+UV     := $(BIN)/uv pip
+INSTALL := $(UV) install --quiet --python $(BIN)/python --no-build-isolation --no-deps
+LOCK   := $(UV) compile pyproject.toml --quiet --universal --python-version 3.11 --fork-strategy fewest \
+          --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
+
+.PHONY: help run test lint setup setup-dev browser compile ui lock clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+run: $(BIN)/.run ## set up what is missing and run the whole pipeline on samples/
+	@$(BIN)/luthier run --source $(SAMPLES) --workspace $(WORKSPACE) --families $(FAMILIES) --preset $(PRESET)
+
+test: $(BIN)/.dev browser ## set up what is missing and run the tests
+	@$(BIN)/python -m pytest
+
+lint: $(BIN)/.dev ## ruff, mypy and the layers between the folders
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+setup: $(BIN)/.run ## the virtual environment for `make run`
+
+setup-dev: $(BIN)/.dev ## and what the tests need
+
+compile: $(BIN)/.run ## the pipeline package, into build/pipeline
+	@$(BIN)/luthier compile --out build/pipeline
+
+ui: $(BIN)/.run ## MLflow on this machine's registry
+	@$(BIN)/mlflow ui --backend-store-uri sqlite:///$(abspath $(WORKSPACE))/mlflow/mlflow.db
+
+lock: $(BIN)/.bootstrap ## compile requirements/*.txt again from pyproject.toml
+	@printf 'setuptools\nuv\nwheel\n' | $(subst pyproject.toml,-,$(LOCK)) -o requirements/bootstrap.txt
+	@$(LOCK) --all-extras -o requirements/run.txt
+	@$(LOCK) --all-extras --group dev -c requirements/run.txt -o requirements/dev.txt
+
+clean: ## remove the environment, the workspace and what was built
+	rm -rf .venv build $(WORKSPACE) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+# Stamps: what is installed is as new as its lock. kfp comes as source, so its build tools come first and from the lock too.
+$(BIN)/.bootstrap: requirements/bootstrap.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else \
+	  f"Luthier needs Python 3.11 to 3.13, this is {v[0]}.{v[1]}: try make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
+$(BIN)/.run: requirements/run.txt pyproject.toml $(BIN)/.bootstrap
+	@echo "setting up .venv (the first time takes a minute or two: TensorFlow is large)"
+	@$(INSTALL) --require-hashes -r $< && $(INSTALL) -e . && touch $@
+
+$(BIN)/.dev: requirements/dev.txt $(BIN)/.run
+	@$(INSTALL) --require-hashes -r $< && touch $@
+
+# The report is tested in a real browser. Debian's is taken where there is one or may be installed, else Playwright's own.
+browser: $(BIN)/.dev
+	@command -v chromium >/dev/null || test -n "$$CHROMIUM" || { echo "installing chromium for the report's tests"; \
+	  { apt-get update -qq && apt-get install -y -qq chromium; } >/dev/null 2>&1 || $(BIN)/playwright install chromium; }

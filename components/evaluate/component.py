@@ -1,0 +1,48 @@
+"""Kubeflow components: evaluate one model, and compare all models of a run."""
+
+from kfp import dsl
+
+from components import images
+
+
+@dsl.component(base_image=images.TRAIN, install_kfp_package=False)
+def evaluate(
+    training_uri: str,
+    sorted_uri: str,
+    data_fingerprint: str,
+    code: str,
+    metrics: dsl.Output[dsl.Metrics],
+    report: dsl.Output[dsl.HTML],
+) -> str:
+    """Evaluates a model on held-out notes. Returns the training directory.
+
+    `data_fingerprint` and `code` are there for the cache key.
+    """
+    from components import storage
+    from components.evaluate import step
+    from components.telemetry.slots import slot
+    from components.telemetry.task import task
+
+    name = storage.basename(training_uri)
+    with task(f"evaluate {name}") as running, slot():
+        result = step.evaluate(training_uri, sorted_uri, training_uri)
+        running.found(result.text())
+        for metric, value in result.metrics().items():
+            metrics.log_metric(metric, value)
+        # Both artifacts stand where the training's other files are; nothing is copied.
+        metrics.uri, report.uri = result.evaluation_uri, result.report_uri
+        return training_uri
+
+
+@dsl.component(base_image=images.DATA, install_kfp_package=False)
+def compare(run_uri: str, families: list[str], synths: list[str], code: str, report: dsl.Output[dsl.HTML]):
+    """Sets the synthesizers of every family side by side in one report."""
+    from components import storage
+    from components.evaluate.compare import compare
+    from components.telemetry.task import task
+
+    with task("compare") as running:
+        trainings = [storage.join(run_uri, f"{family}-{synth}") for family in families for synth in synths]
+        result = compare(trainings, run_uri)
+        running.found(result.text())
+        report.uri = result.report_uri

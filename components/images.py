@@ -1,0 +1,11 @@
+"""The container images that the pipeline's steps run in, read when a pipeline is compiled; a laptop needs neither."""
+
+from __future__ import annotations
+
+import os
+
+DATA = os.environ.get("LUTHIER_DATA_IMAGE", "luthier-python-data:0.1.0")
+"""Light: prepare, sort, register, compare."""
+
+TRAIN = os.environ.get("LUTHIER_TRAIN_IMAGE", "luthier-python-train:0.1.0")
+"""TensorFlow and CUDA: train, evaluate."""

@@ -1,0 +1,19 @@
+"""Kubeflow component: a folder of recordings becomes records; a source that has records already is passed on."""
+
+from kfp import dsl
+
+from components import images
+
+
+@dsl.component(base_image=images.DATA, install_kfp_package=False)
+def prepare(source: str, records_uri: str) -> str:
+    """Makes records of recordings. Returns where the records are."""
+    from components.prepare import step
+    from components.telemetry.task import task
+
+    with task("prepare") as running:
+        if not step.is_recordings(source):
+            running.found(f"{source} has records already")
+            return source
+        running.found(step.prepare([source], records_uri).summary())
+        return records_uri

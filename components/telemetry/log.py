@@ -1,0 +1,43 @@
+"""Logging: readable lines on a terminal, one JSON object a line where LUTHIER_LOG_FORMAT=json (in a cluster)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+
+
+class _JsonFormatter(logging.Formatter):
+    """Field names follow Cloud Logging's structured logging, which other collectors read as well."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
+            "severity": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False)
+
+
+def setup(verbose: bool = False) -> None:
+    """Sends Luthier's log lines to stderr. Called once, by the command line or a pipeline component."""
+    handler = logging.StreamHandler(sys.stderr)
+    if os.environ.get("LUTHIER_LOG_FORMAT") == "json":
+        handler.setFormatter(_JsonFormatter())
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname).1s %(name)s: %(message)s", "%H:%M:%S"))
+    for name in ("components", "pipelines"):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+        logger.propagate = False
+
+
+def get(name: str) -> logging.Logger:
+    """Returns the logger of a module: `_LOG = log.get(__name__)`."""
+    return logging.getLogger(name)

@@ -1,0 +1,43 @@
+"""One task of a pipeline, as the person who watches it sees it: when it starts, what it found, why it failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from components.errors import InputError
+from components.telemetry import log, orphan, progress
+
+
+class Task:
+    """What `task` yields: a place to say what the task found."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.facts: dict[str, Any] = {}
+
+    def found(self, text: str, **facts: Any) -> None:
+        """Sets the line shown when the task is done ("40 records, 10 string"), and facts for the run's summary."""
+        self.text, self.facts = text, facts
+
+
+@contextmanager
+def task(title: str) -> Iterator[Task]:
+    """Wraps the body of a pipeline component: sets logging up and reports start, result and failure.
+
+    Args:
+        title: What runs, for instance "train string-harmonic".
+    """
+    log.setup()
+    orphan.watch()
+    progress.emit("start", title=title)
+    running = Task()
+    try:
+        yield running
+    except BaseException as error:
+        is_input = isinstance(error, InputError)
+        message = " ".join(str(error).split()) if is_input else f"{type(error).__name__}: {error}"
+        progress.emit("failed", title=title, message=message, input_fault=is_input)
+        raise
+    progress.emit("done", title=title, text=running.text, facts=running.facts)

@@ -1,0 +1,69 @@
+"""Runs `luthier train` as a child process: what a laptop does where a cluster starts a Job.
+
+A process of its own leaves nothing of TensorFlow behind and can be killed and started again like a Job's pod.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from components import storage
+from components.errors import InputError
+from components.telemetry.slots import slot
+
+_EXIT_INPUT_ERROR = 2
+
+
+@dataclass(frozen=True)
+class FinishedTraining:
+    """What a finished training left in its run.json."""
+
+    record: dict[str, Any]
+
+    def summary(self) -> str:
+        """One line for a person."""
+        best = self.record["best"]
+        first = self.record["first_spectral_loss"]
+        return f"{self.record['steps']} steps, spectral loss {first:.1f} -> {best['valid_loss']:.2f} (held out)"
+
+    def facts(self) -> dict[str, Any]:
+        """Metadata of the model artifact."""
+        names = ("family", "synth", "preset", "steps", "data_fingerprint", "code_fingerprint")
+        return {**{name: self.record[name] for name in names}, "valid_loss": self.record["best"]["valid_loss"]}
+
+
+def train(
+    sorted_uri: str, training_uri: str, family: str, synth: str, preset: str, bindings: Sequence[str]
+) -> FinishedTraining:
+    """Trains in a child process and waits for it. Its output goes where this process's goes.
+
+    Raises:
+        InputError: The child found the user's input at fault (exit code 2); the message is its own.
+        RuntimeError: It ended otherwise.
+    """
+    command = [sys.executable, "-m", "components.cli", "train", "--data", sorted_uri, "--out", training_uri]
+    command += ["--family", family, "--synth", synth, "--preset", preset]
+    for binding in bindings:
+        command += ["--set", binding]
+    with slot():
+        code, last_line = _relay(command)
+    if code == _EXIT_INPUT_ERROR:
+        raise InputError(last_line.removeprefix("luthier: "))
+    if code:
+        raise RuntimeError(f"training {family}-{synth} ended with exit code {code}: {last_line}")
+    return FinishedTraining(storage.read_json(storage.join(training_uri, "run.json")))
+
+
+def _relay(command: Sequence[str]) -> tuple[int, str]:
+    """Runs a command, passes its output on line by line, and returns its exit code and last line."""
+    last_line = ""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            last_line = line.strip() or last_line
+    return process.returncode, last_line

@@ -1,0 +1,81 @@
+"""`luthier run`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import click
+
+
+@click.command(name="run")
+@click.option("--source", required=True, help="Folder of NSynth records or of recordings.")
+@click.option(
+    "--workspace", required=True, help="Where everything goes: records, shards, trainings, reports, registry."
+)
+@click.option("--families", default="", help="Instrument families, comma separated. [default: all that the source has]")
+@click.option("--synths", default="", help="Synthesizers, comma separated. [default: harmonic,sinusoidal,wavetable]")
+@click.option("--preset", default="smoke", show_default=True, help="smoke, seed or standard.")
+@click.option(
+    "--set", "bindings", multiple=True, metavar="BINDING", help="A gin binding on top of the preset; repeatable."
+)
+@click.option("--tracking-uri", default="", help="MLflow server. [default: SQLite in the workspace]")
+@click.option(
+    "--parallel",
+    type=click.IntRange(1),
+    default=None,
+    help="Trainings at once. [default: one for every core that has 2 GB]",
+)
+def command(
+    source: str,
+    workspace: str,
+    families: str,
+    synths: str,
+    preset: str,
+    bindings: tuple[str, ...],
+    tracking_uri: str,
+    parallel: int | None,
+) -> None:
+    """Run the whole pipeline on this machine: from notes to registered instruments.
+
+    Run again, it reuses what is done; killed, it continues.
+    """
+    from pipelines.run import local, summary
+
+    source, workspace = _absolute(source), _absolute(workspace)
+    state = _state_folder(workspace)
+    tracking_uri = tracking_uri or f"sqlite:///{state.parent / 'mlflow' / 'mlflow.db'}"
+    arguments = {
+        "source": source,
+        "workspace": workspace,
+        "families": _names(families),
+        "synths": _names(synths),
+        "preset": preset,
+        "bindings": list(bindings),
+        "tracking_uri": tracking_uri,
+    }
+    display = local.run(arguments, state, parallel or _parallel_trainings())
+    summary.show(display, tracking_uri)
+
+
+def _absolute(uri: str) -> str:
+    return uri if "://" in uri else str(Path(uri).expanduser().resolve())
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in (part.strip() for part in text.split(",")) if name]
+
+
+def _state_folder(workspace: str) -> Path:
+    """Returns where logs, KFP's cache and the lock go: in the workspace, or in the user's cache if that is remote."""
+    if "://" not in workspace:
+        return Path(workspace) / "kfp"
+    name = hashlib.sha256(workspace.encode()).hexdigest()[:12]
+    return Path.home() / ".cache" / "luthier" / name / "kfp"
+
+
+def _parallel_trainings() -> int:
+    """One training for every core, as long as each has two gigabytes of memory."""
+    memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    return max(1, min(os.cpu_count() or 1, int(memory_gb / 2)))

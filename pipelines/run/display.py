@@ -1,0 +1,94 @@
+"""What a person sees of a local run: a line for every finished task, a bar for every running one."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+_LINE_EVERY_S = 15.0
+
+
+@dataclass
+class _Shown:
+    """A bar: the process that feeds it, and when a plain line last stood for it."""
+
+    bar: TaskID
+    pid: int
+    last_line_time: float
+
+
+class Display:
+    """Turns the events of a run into lines and bars; on anything but a terminal, lines alone. Use as a context manager.
+
+    Attributes:
+        failures: The events of the failed tasks, in order.
+        reused: How many tasks of each kind KFP took from its cache.
+        facts: What the finished tasks found, for the summary.
+    """
+
+    def __init__(self) -> None:
+        self.failures: list[dict[str, Any]] = []
+        self.reused: Counter[str] = Counter()
+        self.facts: dict[str, Any] = {}
+        self._start = time.monotonic()
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        title, text = TextColumn("        {task.description:<27}"), TextColumn("{task.fields[text]}")
+        bars_hidden = not sys.stderr.isatty()
+        self._bars = Progress(title, BarColumn(30), text, console=self._console, transient=True, disable=bars_hidden)
+        self._running: dict[str, _Shown] = {}
+
+    def __enter__(self) -> Display:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._bars.stop()
+
+    def show(self, event: dict[str, Any]) -> None:
+        """Shows one event, as `components.telemetry.progress.emit` wrote it."""
+        getattr(self, f"_on_{event['kind']}")(event)
+
+    def _on_start(self, event: dict[str, Any]) -> None:
+        bar = self._bars.add_task(event["title"], total=None, text="")
+        self._running[event["title"]] = _Shown(bar, event["pid"], event["time"])
+
+    def _on_progress(self, event: dict[str, Any]) -> None:
+        title = event["title"]
+        if title not in self._running:
+            self._on_start(event)
+        shown = self._running[title]
+        text = f"{event['done']:g}/{event['total']:g} {event['unit']}  {event['text']}".rstrip()
+        self._bars.update(shown.bar, completed=event["done"], total=event["total"], text=text)
+        if self._bars.disable and event["time"] - shown.last_line_time > _LINE_EVERY_S:
+            shown.last_line_time = event["time"]
+            self._line(" ", title, text)
+
+    def _on_done(self, event: dict[str, Any]) -> None:
+        self._forget(event)
+        self.facts.update(event["facts"])
+        self._line("[green]✓[/]", event["title"], event["text"])
+
+    def _on_failed(self, event: dict[str, Any]) -> None:
+        self._forget(event)
+        self.failures.append(event)
+        self._line("[red]✗[/]", event["title"], event["message"])
+
+    def _on_reused(self, event: dict[str, Any]) -> None:
+        self.reused[event["title"]] += 1
+
+    def _forget(self, event: dict[str, Any]) -> None:
+        """Takes a task's bar away, and the bars of the work inside it: other titles, same process."""
+        for title, shown in list(self._running.items()):
+            if title == event["title"] or shown.pid == event["pid"]:
+                self._bars.remove_task(self._running.pop(title).bar)
+
+    def _line(self, mark: str, title: str, text: str) -> None:
+        minutes, seconds = divmod(int(time.monotonic() - self._start), 60)
+        self._console.print(f"{minutes:02d}:{seconds:02d} {mark} {title:<28}", end="")
+        self._console.print(text, markup=False)

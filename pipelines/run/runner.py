@@ -1,0 +1,60 @@
+"""The process in which KFP's local runner executes the pipeline: `python -m pipelines.run.runner REQUEST.json`.
+
+It is a process of its own because the runner prints every task's inputs and logs; here all that goes to the log file.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from components.telemetry import log, orphan, progress
+
+_CACHE_HIT = re.compile(r"^Task (\S+) cache hit")
+
+
+class _CacheHits(logging.Handler):
+    """Reports the tasks that KFP took from its cache: their bodies do not run, so they cannot say so themselves."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        hit = _CACHE_HIT.match(record.getMessage())
+        if hit:
+            progress.emit("reused", title=hit.group(1))
+
+
+def run(package: Path, arguments: dict[str, Any], state: Path) -> None:
+    """Executes a compiled pipeline and raises if a task fails.
+
+    Args:
+        package: The pipeline's YAML.
+        arguments: Its parameters.
+        state: Folder for KFP's outputs and cache.
+    """
+    from kfp import components, local
+
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    root.addHandler(_CacheHits())
+    local.init(
+        local.SubprocessRunner(use_venv=False),
+        pipeline_root=str(state / "outputs"),
+        enable_caching=True,
+        cache_root=str(state / "cache"),
+    )
+    components.load_component_from_file(str(package))(**arguments)
+
+
+def main() -> None:
+    """Reads the request that `luthier run` wrote."""
+    log.setup()
+    orphan.watch()
+    request = json.loads(Path(sys.argv[1]).read_text())
+    run(Path(request["package"]), request["arguments"], Path(request["state"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""The end of a local run: where the report, the models and the registry are."""
+
+from __future__ import annotations
+
+import click
+
+from components import storage
+from pipelines.run.display import Display
+
+
+def show(display: Display, tracking_uri: str) -> None:
+    """Prints the report's path, each family's champion and how to open MLflow."""
+    from components.register.champions import champion
+
+    run_uri, families = display.facts["run_uri"], display.facts["families"]
+    if display.reused:
+        click.echo("reused: " + ", ".join(f"{count} x {kind}" for kind, count in sorted(display.reused.items())))
+    click.echo(f"\nreport    {storage.join(run_uri, 'report.html')}")
+    for family in families:
+        best = champion(tracking_uri, family)
+        click.echo(
+            f"champion  {best.uri}  {best.synth}, version {best.version}, held-out spectral loss {best.valid_loss:.2f}"
+        )
+    click.echo(f"models    {run_uri}")
+    click.echo(f"registry  mlflow ui --backend-store-uri {tracking_uri}\n")

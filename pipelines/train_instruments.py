@@ -1,0 +1,129 @@
+"""The pipeline `train-instruments`: from notes to registered instruments.
+
+    plan -> prepare -> sort -> for each family: (for each synth: train -> evaluate) -> register
+                            -> compare
+
+The loops are pipelines of their own because KFP's local runner (2.17) resolves loop items only from the inputs of the
+pipeline that the loop stands in, and gives the inner of two nested loops' items to both.
+"""
+
+from kfp import dsl
+
+from components.evaluate.component import compare, evaluate
+from components.prepare.component import prepare
+from components.register.component import register
+from components.sort.component import plan, sort
+from components.train.component import train
+
+
+@dsl.pipeline(name="one-family", description="Trains, evaluates and registers the synthesizers of one family.")
+def one_family(
+    family: str,
+    synths: list[str],
+    sorted_uri: str,
+    data_fingerprint: str,
+    run_uri: str,
+    preset: str,
+    bindings: list[str],
+    tracking_uri: str,
+    code: str,
+):
+    with dsl.ParallelFor(synths, name="each-synth") as synth:
+        training = train(
+            sorted_uri=sorted_uri,
+            data_fingerprint=data_fingerprint,
+            run_uri=run_uri,
+            family=family,
+            synth=synth,
+            preset=preset,
+            bindings=bindings,
+        )
+        evaluation = evaluate(
+            training_uri=training.outputs["Output"], sorted_uri=sorted_uri, data_fingerprint=data_fingerprint, code=code
+        )
+    register(
+        family=family,
+        training_uris=dsl.Collected(evaluation.outputs["Output"]),
+        tracking_uri=tracking_uri,
+        code=code,
+    )
+
+
+@dsl.pipeline(name="every-family", description="One instrument family after the other, or side by side.")
+def every_family(
+    families: list[str],
+    synths: list[str],
+    sorted_uri: str,
+    data_fingerprint: str,
+    run_uri: str,
+    preset: str,
+    bindings: list[str],
+    tracking_uri: str,
+    code: str,
+):
+    with dsl.ParallelFor(families, name="each-family") as family:
+        one_family(
+            family=family,
+            synths=synths,
+            sorted_uri=sorted_uri,
+            data_fingerprint=data_fingerprint,
+            run_uri=run_uri,
+            preset=preset,
+            bindings=bindings,
+            tracking_uri=tracking_uri,
+            code=code,
+        )
+
+
+@dsl.pipeline(
+    name="train-instruments",
+    description="Sorts notes by instrument family; trains, evaluates, registers and compares DDSP synthesizers.",
+)
+def train_instruments(
+    source: str = "gs://tfds-data/datasets/nsynth/gansynth_subset.f0_and_loudness/2.3.3",
+    workspace: str = "",
+    families: list[str] = ["string", "keyboard"],
+    synths: list[str] = ["harmonic", "sinusoidal", "wavetable"],
+    preset: str = "standard",
+    bindings: list[str] = [],
+    tracking_uri: str = "",
+):
+    """Trains DDSP instruments.
+
+    Args:
+        source: Folder of NSynth records (nsynth-<split>.tfrecord-*) or of recordings (wav, flac, ogg, mp3).
+        workspace: Folder (gs://bucket/prefix or a path) where everything goes: sorted shards, trainings, reports.
+        families: Instrument families to train: bass brass flute guitar keyboard mallet organ reed string synth_lead
+            vocal. An empty list takes every family that the source has.
+        synths: Synthesizers to train for each family: harmonic, sinusoidal, wavetable.
+        preset: Size of the network and length of the training: smoke (seconds), seed (the study's), standard (ddsp's).
+        bindings: gin bindings on top of the preset, for instance "train.max_steps = 5000".
+        tracking_uri: MLflow server. Empty: what MLFLOW_TRACKING_URI says in the pod.
+    """
+    planned = plan(
+        source=source, workspace=workspace, families=families, synths=synths, preset=preset, bindings=bindings
+    )
+    planned.set_caching_options(False)  # the source may have changed behind the same address
+    prepared = prepare(source=source, records_uri=planned.outputs["records_uri"])
+    prepared.set_caching_options(False)  # checks for itself, by content
+    sorted_set = sort(
+        records_uri=prepared.output, sorted_uri=planned.outputs["sorted_uri"], families=planned.outputs["families"]
+    )
+    sorted_set.set_caching_options(False)  # likewise
+    trained = every_family(
+        families=sorted_set.outputs["families"],
+        synths=planned.outputs["synths"],
+        sorted_uri=planned.outputs["sorted_uri"],
+        data_fingerprint=sorted_set.outputs["data_fingerprint"],
+        run_uri=planned.outputs["run_uri"],
+        preset=preset,
+        bindings=bindings,
+        tracking_uri=tracking_uri,
+        code=planned.outputs["code"],
+    )
+    compare(
+        run_uri=planned.outputs["run_uri"],
+        families=sorted_set.outputs["families"],
+        synths=planned.outputs["synths"],
+        code=planned.outputs["code"],
+    ).after(trained)
