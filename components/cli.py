@@ -10,7 +10,7 @@ import sys
 
 import click
 
-from components.errors import InputError, nearest
+from components.errors import InputError, StepError, nearest
 
 # name -> (module, what `luthier --help` says of it). Here, so that help needs none of the modules.
 _COMMANDS = {
@@ -62,9 +62,9 @@ def main() -> None:
     """Entry point of the console script."""
     try:
         cli(standalone_mode=False)
-    except InputError as error:
+    except (InputError, StepError) as error:
         click.echo(f"luthier: {' '.join(str(error).split())}", err=True)
-        sys.exit(2)
+        sys.exit(2 if isinstance(error, InputError) else 1)
     except click.ClickException as error:
         click.echo(f"luthier: {error.format_message()}", err=True)
         sys.exit(2)

@@ -1,4 +1,4 @@
-"""The one error that means "your input is at fault": one clear line, exit code 2, no traceback."""
+"""The errors that a user reads: one clear line, no traceback."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from collections.abc import Iterable
 
 class InputError(ValueError):
     """Bad input from the user. The message is one line: what failed, what was found, what was expected, what to try."""
+
+
+class StepError(RuntimeError):
+    """A step of a run failed, and not by the user's input. The message is one line that says where to look."""
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

@@ -17,6 +17,7 @@ from components import storage
 from components.code_version import code_fingerprint
 from components.errors import InputError
 from components.nsynth.families import check_family
+from components.nsynth.layout import fingerprint_of, source_fingerprint
 from components.synths.bindings import check_bindings
 from components.synths.catalog import SYNTHS, check_preset, check_synth
 
@@ -94,20 +95,15 @@ def _checked(parameter: str, names: Sequence[str], check: Any) -> list[str]:
 
 
 def _source_fingerprint(source_uri: str) -> str:
-    """Hashes name, size and checksum of the source's records or recordings; other files beside them do not count."""
-    objects = [
-        item
-        for item in storage.list_objects(source_uri)
-        if PurePosixPath(item.name).suffix.lower() in _AUDIO_SUFFIXES or "record" in PurePosixPath(item.name).name
-    ]
-    if not objects:
-        raise InputError(
-            f"parameter 'source': no records and no recordings at {source_uri}: "
-            f"expected nsynth-<split>.tfrecord-* shards or audio files ({', '.join(_AUDIO_SUFFIXES)}); "
-            "check the address and that you may read it"
-        )
-    return _short_hash([(item.name, item.size, item.crc32c) for item in objects], digits=32)
+    """Fingerprints the source's records or recordings; other files beside them do not count.
+
+    Raises:
+        InputError: There is neither, or the records are of a layout that Luthier does not read.
+    """
+    files = storage.list_objects(source_uri)
+    recordings = [item for item in files if PurePosixPath(item.name).suffix.lower() in _AUDIO_SUFFIXES]
+    return fingerprint_of(recordings) if recordings else source_fingerprint(source_uri)
 
 
-def _short_hash(*values: Any, digits: int = 8) -> str:
-    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:digits]
+def _short_hash(*values: Any) -> str:
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:8]

@@ -77,8 +77,8 @@ class Bar:
     def _line(self, now: float) -> str:
         seconds = max(now - self._start, 1e-9)
         rate = self.done / seconds
-        left = f", {(self.total - self.done) / rate:.0f} s left" if rate > 0 else ""
-        return f"{self.done:g}/{self.total:g} {self.unit}, {rate:.3g} {self.unit}/s{left} {self.text}".rstrip()
+        left = f", {(self.total - self.done) / rate:.0f} s left" if 0 < self.done < self.total else ""
+        return f"{self.done:.4g}/{self.total:.4g} {self.unit}, {rate:.3g} {self.unit}/s{left} {self.text}".rstrip()
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from components.errors import InputError
+from components.errors import InputError, StepError
 from components.telemetry import log, orphan, progress
 
 
@@ -37,7 +37,8 @@ def task(title: str) -> Iterator[Task]:
         yield running
     except BaseException as error:
         is_input = isinstance(error, InputError)
-        message = " ".join(str(error).split()) if is_input else f"{type(error).__name__}: {error}"
+        text = str(error) if isinstance(error, InputError | StepError) else f"{type(error).__name__}: {error}"
+        message = " ".join(text.split())
         progress.emit("failed", title=title, message=message, input_fault=is_input)
         raise
     progress.emit("done", title=title, text=running.text, facts=running.facts)

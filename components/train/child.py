@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components import storage
-from components.errors import InputError
+from components.errors import InputError, StepError
 from components.telemetry.slots import slot
 
 _EXIT_INPUT_ERROR = 2
@@ -43,7 +43,7 @@ def train(
 
     Raises:
         InputError: The child found the user's input at fault (exit code 2); the message is its own.
-        RuntimeError: It ended otherwise.
+        StepError: It ended otherwise.
     """
     command = [sys.executable, "-m", "components.cli", "train", "--data", sorted_uri, "--out", training_uri]
     command += ["--family", family, "--synth", synth, "--preset", preset]
@@ -54,7 +54,7 @@ def train(
     if code == _EXIT_INPUT_ERROR:
         raise InputError(last_line.removeprefix("luthier: "))
     if code:
-        raise RuntimeError(f"training {family}-{synth} ended with exit code {code}: {last_line}")
+        raise StepError(f"training {family}-{synth} ended with exit code {code}: {last_line}")
     return FinishedTraining(storage.read_json(storage.join(training_uri, "run.json")))
 
 

@@ -15,16 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from components.errors import InputError
+from components.errors import InputError, StepError
 from components.telemetry import orphan, progress, slots
 from pipelines.package import compile_to
 from pipelines.run.display import Display
 
 _POLL_S = 0.1
-
-
-class RunError(RuntimeError):
-    """A task of the pipeline failed for another reason than the user's input. The message names the log."""
 
 
 def run(arguments: dict[str, Any], state: Path, parallel_trainings: int) -> Display:
@@ -40,7 +36,7 @@ def run(arguments: dict[str, Any], state: Path, parallel_trainings: int) -> Disp
 
     Raises:
         InputError: A task found the input at fault, or another run is using the workspace.
-        RunError: A task failed otherwise.
+        StepError: A task failed otherwise.
     """
     state.mkdir(parents=True, exist_ok=True)
     with _only_one(state):
@@ -136,6 +132,6 @@ def _raise_failure(code: int, display: Display, log_file: Path) -> None:
     if display.failures:
         first = display.failures[0]
         text = f"{first['title']}: {first['message']} (log: {log_file})"
-        raise InputError(text) if first["input_fault"] else RunError(text)
+        raise InputError(text) if first["input_fault"] else StepError(text)
     if code:
-        raise RunError(f"the pipeline ended with exit code {code} and no task said why: see {log_file}")
+        raise StepError(f"the pipeline ended with exit code {code} and no task said why: see {log_file}")

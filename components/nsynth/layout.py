@@ -1,0 +1,144 @@
+"""A source folder: its shards, and a clear word when it is one of the other layouts that people have.
+
+Expected: TFDS's file names, `nsynth-<split>.tfrecord-<i>-of-<n>`, with records of gansynth_subset.f0_and_loudness.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+
+from components import storage
+from components.errors import InputError
+from components.nsynth import example
+from components.nsynth.framing import Record, scan
+from components.storage import ObjectInfo
+
+PUBLIC_SOURCE = "gs://tfds-data/datasets/nsynth/gansynth_subset.f0_and_loudness/2.3.3"
+
+_SHARD = re.compile(r"(?P<dataset>.+)-(?P<split>\w+)\.(?P<format>\w+)-(?P<index>\d{5})-of-(?P<count>\d{5})")
+_RECORD_LIKE = re.compile(r".*(record|-\d{5}-of-\d{5}).*")
+_EXPECTED = f"expected the layout of {PUBLIC_SOURCE}"
+_SPLIT_ORDER = ("train", "valid", "test")
+
+_Shards = dict[str, list[ObjectInfo]]
+
+
+def find_shards(source_uri: str, split: str) -> list[ObjectInfo]:
+    """Returns one split's shards in their order.
+
+    Raises:
+        InputError: Nothing is there, shards are missing, the split is, or the layout is another one.
+    """
+    shards = find_all_shards(source_uri)
+    if split not in shards:
+        raise InputError(f"'{source_uri}' has no {split} split, only {', '.join(shards)}")
+    return shards[split]
+
+
+def find_all_shards(source_uri: str) -> _Shards:
+    """Returns the shards of every split that is there, in the order train, valid, test. Errors as of `find_shards`."""
+    listed = storage.list_objects(source_uri)
+    if not listed:
+        found = "an empty folder" if storage.exists(source_uri) else "nothing"
+        raise InputError(f"there is no source at '{source_uri}': found {found}, {_EXPECTED}")
+    direct = [info for info in listed if "/" not in info.name]
+    by_split = _by_split(source_uri, direct, "tfrecord")
+    if not by_split:
+        raise _other_layout(source_uri, listed, direct)
+    for shards in by_split.values():
+        _check_complete(source_uri, shards)
+        _check_keys(shards[0])
+    return by_split
+
+
+def is_shard(name: str) -> bool:
+    """Tells by its name whether a file is a shard of a TFDS data set, of any split and format."""
+    return _SHARD.fullmatch(storage.basename(name)) is not None
+
+
+def source_fingerprint(source_uri: str) -> str:
+    """Returns what identifies the content of all splits: it changes with a name, size or checksum, and only then."""
+    return fingerprint_of(info for shards in find_all_shards(source_uri).values() for info in shards)
+
+
+def fingerprint_of(objects: Iterable[ObjectInfo], *parameters: str | int) -> str:
+    """Returns a short hash of objects' names, sizes and checksums, and of parameters."""
+    identity = [list(parameters), [[info.name, info.size, info.crc32c] for info in objects]]
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+
+
+def _by_split(source_uri: str, direct: list[ObjectInfo], file_format: str) -> _Shards:
+    matches = [
+        (match, info) for info in direct if (match := _SHARD.fullmatch(info.name)) and match["format"] == file_format
+    ]
+    datasets = sorted({match["dataset"] for match, _ in matches})
+    if len(datasets) > 1:
+        raise InputError(f"'{source_uri}' holds shards of several data sets ({', '.join(datasets)}), expected one")
+    names = {match["split"] for match, _ in matches}
+    ordered = [name for name in _SPLIT_ORDER if name in names] + sorted(names - set(_SPLIT_ORDER))
+    # Listings are sorted by name, and the five digits make that the shards' order.
+    return {name: [info for match, info in matches if match["split"] == name] for name in ordered}
+
+
+def _check_complete(source_uri: str, shards: list[ObjectInfo]) -> None:
+    matches = [match for info in shards if (match := _SHARD.fullmatch(info.name))]
+    counts = sorted({int(match["count"]) for match in matches})
+    if len(counts) > 1:
+        raise InputError(
+            f"'{source_uri}' holds {matches[0]['split']} shards of {counts[0]} and of {counts[1]}, expected one set"
+        )
+    missing = sorted(set(range(counts[0])) - {int(match["index"]) for match in matches})
+    if missing:
+        split, shown = matches[0]["split"], ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
+        raise InputError(
+            f"'{source_uri}' lacks {len(missing)} of its {counts[0]} {split} shards (number {shown}); copy them again"
+        )
+
+
+def _other_layout(source_uri: str, listed: list[ObjectInfo], direct: list[ObjectInfo]) -> InputError:
+    """Returns the error for a folder without shards of the expected names."""
+    for info in direct:
+        if ".array_record" in info.name:
+            return InputError(
+                f"'{source_uri}' holds array_record shards ({info.name}), expected tfrecord; try "
+                f"`tfds build nsynth/gansynth_subset.f0_and_loudness --file_format=tfrecord`, or {PUBLIC_SOURCE}"
+            )
+    for info in direct:
+        if _RECORD_LIKE.fullmatch(info.name):
+            _check_keys(info)
+            return InputError(
+                f"'{info.uri}' is not named nsynth-<split>.tfrecord-<i>-of-<n>, so its split is unknown; rename"
+            )
+    for info in listed:
+        if _SHARD.fullmatch(storage.basename(info.name)):
+            folder = storage.join(source_uri, info.name.rpartition("/")[0])
+            return InputError(f"'{source_uri}' has no shards itself, but its folder '{folder}' has; give that one")
+    return InputError(
+        f"'{source_uri}' has no nsynth-<split>.tfrecord-<i>-of-<n> shards ({len(listed)} other files); {_EXPECTED}"
+    )
+
+
+def _check_keys(shard: ObjectInfo) -> None:
+    """Looks at a shard's first record; InputError where its keys are those of another layout."""
+    with storage.open_read(shard.uri) as stream:
+        first = next(scan(stream, shard.name), None)
+    if not isinstance(first, Record):
+        return  # empty, or damaged: that is for the reader to say, with its offset
+    try:
+        keys = set(example.decode(first.payload))
+    except example.BadExample:
+        return
+    if {"audio", "f0/hz", "loudness/db", "instrument/family"} <= keys:
+        return
+    if "f0_hz" in keys:
+        found = "ddsp_prepare_tfrecord output, which has no families; try `luthier prepare` on its recordings"
+    elif "note_str" in keys:
+        found = f"the original NSynth, which has no f0 and loudness; try {PUBLIC_SOURCE}"
+    elif {"audio", "instrument/family"} <= keys:
+        found = f"NSynth without f0 and loudness (nsynth/full or gansynth_subset); try {PUBLIC_SOURCE}"
+    else:
+        found = f"records with the keys {', '.join(sorted(keys)) or 'none'}; {_EXPECTED}"
+    raise InputError(f"'{shard.uri}' is {found}")

@@ -1,0 +1,120 @@
+"""The reading side of a sorted set: <root>/<split>/<family>/part-<i>-of-<n>.tfrecord and <root>/<split>/manifest.json.
+
+The manifest is written last, so it alone tells what is there: a sort that stopped half-way is never read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from components import storage
+from components.errors import InputError, nearest
+from components.nsynth.example import BadExample
+from components.nsynth.framing import read_records
+from components.nsynth.note import Note
+
+SPLITS = ("train", "valid", "test")
+SCHEMA_VERSION = 1
+MANIFEST_NAME = "manifest.json"
+
+
+def read_manifest(split_uri: str) -> dict[str, Any] | None:
+    """Returns the manifest of <root>/<split>, or None where no sort has finished; InputError for another schema."""
+    uri = storage.join(split_uri, MANIFEST_NAME)
+    if not storage.exists(uri):
+        return None
+    manifest = storage.read_json(uri)
+    version = manifest.get("schema_version") if isinstance(manifest, dict) else None
+    if version != SCHEMA_VERSION:
+        raise InputError(
+            f"'{uri}' is not a sorted set's manifest of schema {SCHEMA_VERSION} (got {version!r}); sort again"
+        )
+    result: dict[str, Any] = manifest
+    return result
+
+
+@dataclass(frozen=True)
+class SortedSet:
+    """A sorted set whose sort has finished for at least one split.
+
+    Attributes:
+        uri: Its root.
+        manifests: The manifest of each split that is there, in the order of SPLITS.
+    """
+
+    uri: str
+    manifests: dict[str, dict[str, Any]]
+
+    @classmethod
+    def open(cls, uri: str) -> SortedSet:
+        """Opens the sorted set at a root; InputError where there is none."""
+        read = {split: read_manifest(storage.join(uri, split)) for split in SPLITS}
+        manifests = {split: manifest for split, manifest in read.items() if manifest is not None}
+        if not manifests:
+            raise InputError(
+                f"'{uri}' is not a sorted set, or its sort did not finish: there is no <split>/{MANIFEST_NAME}; "
+                f"try `luthier sort --source ... --out {uri}`"
+            )
+        return cls(uri, manifests)
+
+    def splits(self) -> list[str]:
+        """Returns the splits that are there."""
+        return list(self.manifests)
+
+    def families(self, split: str) -> dict[str, int]:
+        """Returns the number of records of every family, in the order of FAMILIES, those without records included."""
+        manifest = self._manifest(split)
+        if manifest["by"] != "family":
+            raise InputError(
+                f"'{self.uri}' is sorted by {manifest['by']}, expected by family; sort again into another folder"
+            )
+        totals: dict[str, int] = manifest["totals"]
+        return totals
+
+    def fingerprint(self, split: str) -> str:
+        """Returns what identifies the split's content: equal for equal records sorted in the same way."""
+        fingerprint: str = self._manifest(split)["fingerprint"]
+        return fingerprint
+
+    def records(self, split: str, family: str) -> Iterator[bytes]:
+        """Yields a family's serialised records in their stable order, CRCs and counts checked against the manifest."""
+        totals = self.families(split)
+        if family not in totals:
+            raise InputError(f"there is no instrument family '{family}': {nearest(family, totals)}")
+        if not totals[family]:
+            present = ", ".join(name for name, records in totals.items() if records)
+            raise InputError(
+                f"'{self.uri}' has no {family} in its {split} split; it has {present or 'no records at all'}"
+            )
+        return self._read(split, family)
+
+    def notes(self, split: str, family: str) -> Iterator[Note]:
+        """Yields a family's notes. Errors as of `records`."""
+        return (self._note(split, family, payload) for payload in self.records(split, family))
+
+    def _note(self, split: str, family: str, payload: bytes) -> Note:
+        try:
+            return Note.decode(payload)
+        except BadExample as error:
+            raise InputError(
+                f"a {family} record in '{storage.join(self.uri, split)}' is not a note: {error}"
+            ) from error
+
+    def _read(self, split: str, family: str) -> Iterator[bytes]:
+        for entry in self._manifest(split)["objects"]:
+            if entry["group"] != family:
+                continue
+            uri, count = storage.join(self.uri, split, entry["name"]), 0
+            with storage.open_read(uri) as stream:
+                for record in read_records(stream, uri):
+                    count += 1
+                    yield record.payload
+            if count != entry["records"]:
+                raise InputError(f"'{uri}' has {count} records, its manifest says {entry['records']}; sort again")
+
+    def _manifest(self, split: str) -> dict[str, Any]:
+        if split not in self.manifests:
+            raise InputError(f"'{self.uri}' has no {split} split, only {', '.join(self.manifests)}")
+        return self.manifests[split]

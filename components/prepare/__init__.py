@@ -1,0 +1,1 @@
+"""Recordings into records of the data set's own format."""

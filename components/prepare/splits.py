@@ -1,0 +1,52 @@
+"""Which notes are trained on and which are held out: by recording, and the same whatever the order of the arguments."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TypeVar
+
+from components.errors import InputError
+from components.prepare.recording import Recording
+
+SPLITS = ("train", "valid", "test")
+_VALID_SHARE, _TEST_SHARE = 0.1, 0.2
+_T = TypeVar("_T")
+
+
+def rank(recordings: list[Recording]) -> list[Recording]:
+    """Returns the recordings in an order that is random but fixed by their keys."""
+    return sorted(recordings, key=lambda recording: hashlib.sha256(recording.key.encode()).digest())
+
+
+def cut(items: Sequence[_T]) -> dict[str, Sequence[_T]]:
+    """Cuts a sequence of at least three into train, valid and test: about 70, 10 and 20 %, each at least one."""
+    test = max(1, round(len(items) * _TEST_SHARE))
+    valid = test + max(1, round(len(items) * _VALID_SHARE))
+    return {"test": items[:test], "valid": items[test:valid], "train": items[valid:]}
+
+
+def split_recordings(recordings: list[Recording]) -> dict[str, str | None]:
+    """Returns the split of each recording, by key; None where its family has too few to split by."""
+    splits: dict[str, str | None] = {}
+    for family in {recording.family for recording in recordings}:
+        ranked = rank([recording for recording in recordings if recording.family == family])
+        if len(ranked) < len(SPLITS):
+            splits.update((recording.key, None) for recording in ranked)
+            continue
+        splits.update((recording.key, split) for split, part in cut(ranked).items() for recording in part)
+    return splits
+
+
+def split_windows(family: str, windows: Sequence[_T]) -> dict[str, Sequence[_T]]:
+    """Splits the windows of a family with one or two recordings: in blocks, since neighbours are alike.
+
+    Raises:
+        InputError: There are fewer than three.
+    """
+    if len(windows) < len(SPLITS):
+        raise InputError(
+            f"there are too few recordings of family {family}: got {len(windows)} windows of 4 s, expected three "
+            "recordings or 12 s of sound, so that something is left to validate and to test with"
+        )
+    return cut(windows)

@@ -1,0 +1,193 @@
+"""Makes records of recordings, in the format of nsynth/gansynth_subset.f0_and_loudness 2.3.3."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from components import storage
+from components.errors import InputError
+from components.nsynth.framing import frame
+from components.nsynth.layout import fingerprint_of, is_shard
+from components.nsynth.note import Note
+from components.prepare.loudness import loudness_db
+from components.prepare.pitch import find_pitch
+from components.prepare.recording import FloatArray, Recording, find_recordings, is_audio, read_windows
+from components.prepare.splits import SPLITS, rank, split_recordings, split_windows
+from components.prepare.tfds_files import DATASET_INFO_NAME, shard_name, write_dataset_info, write_side_files
+from components.telemetry import log, progress
+
+_LOG = log.get(__name__)
+
+SUMMARY_NAME = "luthier.json"
+_SCHEMA_VERSION = 1
+_VELOCITY = 100  # of recordings whose name does not tell
+_SOFTEST_PEAK = 1e-3  # -60 dB: below it is noise, not a note
+
+
+@dataclass(frozen=True)
+class PrepareResult:
+    """What is in the output.
+
+    Attributes:
+        recordings: Number of recordings.
+        records: Notes of four seconds, by split.
+        families: Notes of four seconds, by family.
+        fingerprint: Identifies the recordings and how they are labelled.
+        reused: Whether they had been prepared before, so that nothing was done.
+    """
+
+    recordings: int
+    records: dict[str, int]
+    families: dict[str, int]
+    fingerprint: str
+    reused: bool
+
+    def summary(self) -> str:
+        """Returns one line, for instance "40 recordings, 40 notes (32 train, 4 valid, 4 test): 10 brass, 30 string"."""
+        splits = ", ".join(f"{count} {split}" for split, count in self.records.items())
+        families = ", ".join(f"{count} {family}" for family, count in self.families.items())
+        reused = ", prepared before" if self.reused else ""
+        return f"{self.recordings} recordings, {sum(self.records.values())} notes ({splits}){reused}: {families}"
+
+
+def is_recordings(uri: str) -> bool:
+    """Tells whether a folder holds recordings, and no records."""
+    names = [info.name for info in storage.list_objects(uri)]
+    return any(map(is_audio, names)) and not any(map(is_shard, names))
+
+
+def prepare(
+    recordings: Sequence[str], out_uri: str, family: str | None = None, overwrite: bool = False
+) -> PrepareResult:
+    """Makes records of recordings; does nothing where the same have been prepared to `out_uri` before.
+
+    Args:
+        recordings: Files, or folders that are searched recursively: wav, flac, ogg, mp3 of any rate and length.
+        out_uri: Folder of the records.
+        family: The family of all; None to take it from NSynth-style file names, or from the name of their folder.
+        overwrite: Whether the records of other recordings are replaced.
+
+    Raises:
+        InputError: There are no recordings, one cannot be read or has no pitch, a family is unclear or has too little
+            sound, or `out_uri` holds the records of others.
+    """
+    found = find_recordings(recordings, family)
+    labels = json.dumps([[recording.key, recording.family] for recording in found])
+    fingerprint = fingerprint_of([recording.info for recording in found], _SCHEMA_VERSION, labels)
+    earlier = _earlier(out_uri, fingerprint, overwrite)
+    if earlier is not None:
+        return earlier
+    storage.delete(storage.join(out_uri, DATASET_INFO_NAME))
+    records, families, payload_bytes = Counter[str](), Counter[str](), Counter[str]()
+    with ExitStack() as stack:
+        shards = {
+            split: stack.enter_context(storage.open_write(storage.join(out_uri, shard_name(split)))) for split in SPLITS
+        }
+        for split, note in _notes(found):
+            payload_bytes[split] += _write(shards[split], note)
+            records[split] += 1
+            families[note.family] += 1
+    result = PrepareResult(
+        len(found),
+        {split: records[split] for split in SPLITS},
+        dict(sorted(families.items())),
+        fingerprint,
+        reused=False,
+    )
+    write_side_files(out_uri)
+    storage.write_json(storage.join(out_uri, SUMMARY_NAME), asdict(result))
+    write_dataset_info(out_uri, result.records, dict(payload_bytes))
+    return result
+
+
+def _earlier(out_uri: str, fingerprint: str, overwrite: bool) -> PrepareResult | None:
+    """Returns what was prepared to the folder before, if it is of the same recordings.
+
+    Raises:
+        InputError: It is of others, and `overwrite` is not set.
+    """
+    if overwrite or not storage.exists(storage.join(out_uri, DATASET_INFO_NAME)):
+        return None
+    summary_uri = storage.join(out_uri, SUMMARY_NAME)
+    summary = storage.read_json(summary_uri) if storage.exists(summary_uri) else {}
+    if summary.get("fingerprint") != fingerprint:
+        raise InputError(
+            f"'{out_uri}' holds other records: their fingerprint is {summary.get('fingerprint', 'unknown')}, expected "
+            f"{fingerprint}; give another --out, or --overwrite to replace them"
+        )
+    records = {split: summary["records"][split] for split in SPLITS}
+    return PrepareResult(summary["recordings"], records, summary["families"], fingerprint, reused=True)
+
+
+def _notes(recordings: list[Recording]) -> Iterator[tuple[str, Note]]:
+    """Yields every note with its split, in an order that mixes the families."""
+    splits = split_recordings(recordings)
+    undivided: dict[str, list[Note]] = {}
+    with progress.bar("prepare", len(recordings), "recordings") as bar:
+        for recording in rank(recordings):
+            notes, split = _notes_of(recording), splits[recording.key]
+            if split is None:
+                undivided.setdefault(recording.family, []).extend(notes)
+            else:
+                yield from ((split, note) for note in notes)
+            bar.advance(1, note=recording.key)
+    for family, notes in sorted(undivided.items()):
+        for split, part in split_windows(family, notes).items():
+            yield from ((split, note) for note in part)
+
+
+def _notes_of(recording: Recording) -> list[Note]:
+    """Makes the notes of one recording, of each of its windows that has a pitch; InputError where none has."""
+    windows, uri = read_windows(recording), recording.info.uri
+    named = [
+        (recording.key if len(windows) == 1 else f"{recording.key}-w{index:03d}", window)
+        for index, window in enumerate(windows)
+    ]
+    notes = [note for name, window in named if (note := _note(recording, name, window))]
+    if not notes:
+        peak = max(float(np.abs(window).max()) for window in windows)
+        fault = f"is too quiet (its peak is {peak:.5f}, expected {_SOFTEST_PEAK} or more)"
+        if peak >= _SOFTEST_PEAK:
+            fault = "has no pitch between 47 and 2094 Hz"
+        raise InputError(f"the recording '{uri}' {fault}: there is nothing to learn an instrument from; leave it out")
+    if len(notes) < len(windows):
+        _LOG.info(
+            "%s: %d of %d windows of 4 s have no pitch and are left out", uri, len(windows) - len(notes), len(windows)
+        )
+    return notes
+
+
+def _note(recording: Recording, name: str, window: FloatArray) -> Note | None:
+    """Makes a note of a window of f32[64000]; None where it is too quiet or has no pitch."""
+    if np.abs(window).max() < _SOFTEST_PEAK:
+        return None
+    pitch = find_pitch(window, recording.pitch)
+    if pitch is None:
+        return None
+    return Note(
+        id=name,
+        audio=window,
+        f0_hz=pitch.f0_hz,
+        f0_midi=pitch.f0_midi,
+        f0_confidence=pitch.f0_confidence,
+        loudness_db=loudness_db(window),
+        family=recording.family,
+        source=recording.source,
+        instrument_label=recording.instrument_label,
+        pitch=round(pitch.median_midi) if recording.pitch is None else recording.pitch,
+        velocity=_VELOCITY if recording.velocity is None else recording.velocity,
+    )
+
+
+def _write(shard: BinaryIO, note: Note) -> int:
+    """Appends a note to a shard; returns the size of its record without framing."""
+    payload = note.encode()
+    shard.write(frame(payload))
+    return len(payload)

@@ -1,0 +1,54 @@
+"""The files beside the records that make the folder a TFDS data set: `tfds.builder_from_directory` reads it.
+
+features.json and the label files are those of nsynth/gansynth_subset.f0_and_loudness 2.3.3: the records are alike.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any
+
+from components import storage
+
+DATASET_INFO_NAME = "dataset_info.json"
+
+
+def shard_name(split: str) -> str:
+    """Returns the name of a split's one shard."""
+    return f"nsynth-{split}.tfrecord-00000-of-00001"
+
+
+def write_side_files(out_uri: str) -> None:
+    """Writes everything but dataset_info.json."""
+    for entry in resources.files("components.prepare").joinpath("tfds").iterdir():
+        storage.write_bytes(storage.join(out_uri, entry.name), entry.read_bytes())
+
+
+def write_dataset_info(out_uri: str, records: dict[str, int], payload_bytes: dict[str, int]) -> None:
+    """Writes dataset_info.json, without which TFDS sees no data set: the commit point.
+
+    Args:
+        out_uri: The folder.
+        records: Number of records by split.
+        payload_bytes: Size of the records without their framing, by split.
+    """
+    splits = [
+        {
+            "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
+            "name": split,
+            "numBytes": str(payload_bytes[split]),
+            "shardLengths": [str(records[split])],
+        }
+        for split in records
+    ]
+    info: dict[str, Any] = {
+        "configDescription": "Recordings in the format of nsynth/gansynth_subset.f0_and_loudness 2.3.3.",
+        "configName": "gansynth_subset.f0_and_loudness",
+        "description": "Recordings prepared by Luthier: f0 by swift-f0, loudness by the data set's own formula.",
+        "fileFormat": "tfrecord",
+        "moduleName": "tensorflow_datasets.datasets.nsynth.nsynth_dataset_builder",
+        "name": "nsynth",
+        "splits": splits,
+        "version": "2.3.3",
+    }
+    storage.write_json(storage.join(out_uri, DATASET_INFO_NAME), info)

@@ -1,0 +1,127 @@
+"""The functions that the package offers. This is the one place that looks at a URI's scheme."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from components.errors import InputError
+from components.storage import local
+from components.storage.objects import Backend, ObjectInfo
+
+_GCS_SCHEME = "gs://"
+_ANY_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_COPY_CHUNK_BYTES = 1 << 20
+
+
+def _backend(uri: str) -> Backend:
+    if is_remote(uri):
+        from components.storage import gcs  # brings google.cloud.storage: seconds that a local run need not spend
+
+        return gcs
+    if _ANY_SCHEME.match(uri):
+        raise InputError(f"cannot open '{uri}': expected gs://bucket/prefix or a local path")
+    return local
+
+
+def is_remote(uri: str) -> bool:
+    """Tells whether the URI is in Cloud Storage."""
+    return uri.startswith(_GCS_SCHEME)
+
+
+def join(uri: str, *parts: str) -> str:
+    """Returns the URI of something below a folder: of "gs://b/p/", "x" and "y" it is "gs://b/p/x/y"."""
+    return "/".join([uri.rstrip("/"), *(part.strip("/") for part in parts if part.strip("/"))])
+
+
+def basename(uri: str) -> str:
+    """Returns the last part of the URI's path: "c" of "gs://a/b/c/"."""
+    return uri.rstrip("/").rpartition("/")[2]
+
+
+def list_objects(prefix_uri: str) -> list[ObjectInfo]:
+    """Lists every object below a folder, recursively, sorted by name. A folder that does not exist is an empty list."""
+    return _backend(prefix_uri).list_objects(prefix_uri)
+
+
+def stat(uri: str) -> ObjectInfo | None:
+    """Returns what a listing of its folder would say of one object; None where there is no such object."""
+    return _backend(uri).stat(uri)
+
+
+def exists(uri: str) -> bool:
+    """Tells whether there is an object, or a folder with objects, at the URI."""
+    return _backend(uri).exists(uri)
+
+
+def open_read(uri: str) -> AbstractContextManager[BinaryIO]:
+    """Opens an object for buffered reading; a remote one is streamed, and its checksum verified at its end."""
+    return _backend(uri).open_read(uri)
+
+
+def open_write(uri: str) -> AbstractContextManager[BinaryIO]:
+    """Opens an object for writing. It appears when the `with` block ends well; after an exception nothing changed."""
+    return _backend(uri).open_write(uri)
+
+
+def read_bytes(uri: str) -> bytes:
+    """Returns an object's content."""
+    with open_read(uri) as stream:
+        return stream.read()
+
+
+def read_json(uri: str) -> Any:
+    """Returns the value of a JSON object; InputError where it is not JSON."""
+    data = read_bytes(uri)
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        raise InputError(f"cannot read '{uri}': it is not JSON ({error})") from error
+
+
+def write_bytes(uri: str, data: bytes) -> None:
+    """Writes an object, whole or not at all."""
+    with open_write(uri) as stream:
+        stream.write(data)
+
+
+def write_json(uri: str, value: Any) -> None:
+    """Writes a value as JSON, the same bytes for the same value."""
+    write_bytes(uri, (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def delete(uri: str) -> None:
+    """Deletes one object; does nothing where there is none."""
+    _backend(uri).delete(uri)
+
+
+def delete_tree(uri: str) -> None:
+    """Deletes everything below a folder; does nothing where there is nothing."""
+    _backend(uri).delete_tree(uri)
+
+
+def download_tree(uri: str, local_dir: str | Path) -> None:
+    """Copies everything below `uri` into a local folder. InputError where there is nothing."""
+    found = list_objects(uri)
+    if not found:
+        raise InputError(f"nothing found at '{uri}'")
+    for info in found:
+        _copy(info.uri, str(Path(local_dir, info.name)))
+
+
+def upload_tree(local_dir: str | Path, uri: str) -> None:
+    """Copies everything below a local folder to `uri`, which may be local too. InputError where there is nothing."""
+    found = list_objects(str(local_dir))
+    if not found:
+        raise InputError(f"nothing found at '{local_dir}'")
+    for info in found:
+        _copy(info.uri, join(uri, info.name))
+
+
+def _copy(source_uri: str, target_uri: str) -> None:
+    with open_read(source_uri) as source, open_write(target_uri) as target:
+        shutil.copyfileobj(source, target, _COPY_CHUNK_BYTES)

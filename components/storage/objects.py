@@ -1,0 +1,56 @@
+"""What a listing says of an object, and what a backend must be able to do."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import BinaryIO, Protocol
+
+
+def crc32c_base64(crc: int) -> str:
+    """Returns a CRC32C as Cloud Storage writes it: base64 of its four bytes, most significant first."""
+    return base64.b64encode(crc.to_bytes(4, "big")).decode("ascii")
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """One object of a listing.
+
+    Attributes:
+        uri: The whole URI.
+        name: The name below the listed prefix, with forward slashes.
+        size: Bytes.
+        generation: Cloud Storage's generation number; None on local disk.
+    """
+
+    uri: str
+    name: str
+    size: int
+    generation: str | None
+    _crc32c: Callable[[], str] = field(repr=False, compare=False)
+
+    @cached_property
+    def crc32c(self) -> str:
+        """Base64 of the content's CRC32C. On local disk the first use reads the file."""
+        return self._crc32c()
+
+
+class Backend(Protocol):
+    """What facade.py asks of a kind of storage. Errors about missing objects are InputErrors."""
+
+    def list_objects(self, prefix_uri: str) -> list[ObjectInfo]: ...
+
+    def stat(self, uri: str) -> ObjectInfo | None: ...
+
+    def exists(self, uri: str) -> bool: ...
+
+    def open_read(self, uri: str) -> AbstractContextManager[BinaryIO]: ...
+
+    def open_write(self, uri: str) -> AbstractContextManager[BinaryIO]: ...
+
+    def delete(self, uri: str) -> None: ...
+
+    def delete_tree(self, uri: str) -> None: ...

@@ -1,0 +1,123 @@
+"""What several tests need: a real Cloud Storage emulator, and the command line as a user sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+
+import pytest
+
+# Before anything imports TensorFlow: ddsp 3.7 uses Keras 2.
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@dataclass(frozen=True)
+class Gcs:
+    """A running Cloud Storage emulator; STORAGE_EMULATOR_HOST points at it, for child processes too."""
+
+    endpoint: str
+    numbers: Iterator[int]
+
+    def bucket(self) -> str:
+        """Makes a new bucket and returns its gs:// URI."""
+        name = f"bucket-{next(self.numbers)}"
+        body = json.dumps({"name": name}).encode()
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.endpoint}/storage/v1/b?project=emulator", body, headers)
+        urllib.request.urlopen(request).close()
+        return f"gs://{name}"
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _wait_until_up(endpoint: str, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(200):
+        try:
+            urllib.request.urlopen(f"{endpoint}/storage/v1/b?project=emulator").close()
+            return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            assert process.poll() is None, "the emulator ended"
+            time.sleep(0.05)
+    raise TimeoutError(f"no emulator at {endpoint} after 10 s")
+
+
+@pytest.fixture(scope="session")
+def gcs() -> Iterator[Gcs]:
+    port = _free_port()
+    start = "from gcp_storage_emulator.__main__ import main; main()"
+    arguments = ["start", "--host", "127.0.0.1", "--port", str(port), "--in-memory", "--quiet"]
+    process = subprocess.Popen([sys.executable, "-c", start, *arguments], stderr=subprocess.DEVNULL)
+    endpoint = f"http://127.0.0.1:{port}"
+    earlier = os.environ.get("STORAGE_EMULATOR_HOST")
+    try:
+        _wait_until_up(endpoint, process)
+        os.environ["STORAGE_EMULATOR_HOST"] = endpoint
+        yield Gcs(endpoint, count())
+    finally:
+        os.environ.pop("STORAGE_EMULATOR_HOST", None)
+        if earlier is not None:
+            os.environ["STORAGE_EMULATOR_HOST"] = earlier
+        process.kill()
+        process.wait()
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Luthier = Callable[..., Finished]
+
+
+@pytest.fixture
+def luthier(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Luthier:
+    """Runs `luthier ARGUMENTS...` through its real entry point, in this process."""
+    from components import cli
+
+    def run(*arguments: object) -> Finished:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["luthier", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        captured = capsys.readouterr()
+        return Finished(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def refused(luthier: Luthier) -> Callable[..., str]:
+    """Runs a command that must end with exit code 2 and one line on stderr; returns the line."""
+
+    def run(*arguments: object) -> str:
+        finished = luthier(*arguments)
+        assert finished.code == 2, finished
+        assert finished.err.startswith("luthier: "), finished.err
+        assert finished.err.count("\n") == 1, finished.err
+        return finished.err
+
+    return run

@@ -1,0 +1,129 @@
+"""`luthier run` end to end: the compiled YAML, KFP's local runner, a handful of notes, MLflow on SQLite."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+NOTES_PER_FAMILY = 4
+
+
+def start(source, workspace, *more):
+    command = [sys.executable, "-m", "components.cli", "run", "--source", str(source), "--workspace", str(workspace)]
+    # A few steps on short excerpts: this tests the chain, not the sound.
+    bindings = ["--set", "train.max_steps = 6", "--set", "train.eval_every_steps = 3"]
+    return subprocess.Popen([*command, *bindings, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process, timeout_s=300):
+    stdout, stderr = process.communicate(timeout=timeout_s)
+    return process.returncode, stdout, stderr
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recordings")
+    for family in ("string", "keyboard"):
+        for path in sorted((SAMPLES / family).glob("*.flac"))[:NOTES_PER_FAMILY]:
+            (folder / family).mkdir(exist_ok=True)
+            shutil.copy(path, folder / family / path.name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory, recordings):
+    """A workspace whose first run was killed while it trained, and whose second run went to its end."""
+    folder = tmp_path_factory.mktemp("workspace")
+    options = ("--families", "string", "--synths", "harmonic,wavetable")
+    killed = start(recordings, folder, *options)
+    wait_for(lambda: list(folder.glob("runs/*/string-*/run.json")), killed)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    code, stdout, stderr = finish(start(recordings, folder, *options))
+    assert code == 0, stderr
+    return folder, options, stdout
+
+
+def wait_for(condition, process, timeout_s=120):
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline, "the run did not get that far in time"
+        time.sleep(0.1)
+
+
+def test_killed_run_continues_and_ends_right(workspace):
+    folder, _, stdout = workspace
+    (run,) = (folder / "runs").iterdir()
+    assert str(run / "report.html") in stdout
+    assert "models:/ddsp-string@champion" in stdout
+    for synth in ("harmonic", "wavetable"):
+        training = run / f"string-{synth}"
+        assert json.loads((training / "run.json").read_text())["status"] == "finished"
+        assert json.loads((training / "evaluation.json").read_text())["notes"]
+        steps = [json.loads(line)["step"] for line in (training / "metrics.jsonl").read_text().splitlines()]
+        assert steps == sorted(steps)
+
+
+def test_run_again_reuses_what_is_done(workspace, recordings):
+    folder, options, _ = workspace
+    before = {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("model/*")}
+    code, stdout, stderr = finish(start(recordings, folder, *options))
+    assert code == 0, stderr
+    assert "2 x train" in stdout
+    assert {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("model/*")} == before
+
+
+def test_model_that_was_removed_is_trained_again(workspace, recordings):
+    folder, options, _ = workspace
+    (training,) = (folder / "runs").glob("*/string-wavetable")
+    shutil.rmtree(training)
+    code, stdout, stderr = finish(start(recordings, folder, *options))
+    assert code == 0, stderr
+    assert (training / "model" / "model.json").exists()
+    assert "1 x train" in stdout
+
+
+def test_two_runs_do_not_share_a_workspace(workspace, recordings):
+    folder, options, _ = workspace
+    with (folder / "kfp" / "lock").open("a") as lock:
+        import fcntl
+
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        code, _, stderr = finish(start(recordings, folder, *options))
+    assert code == 2
+    assert "another run" in stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--families", "strnig"), "did you mean 'string'?"),
+        (("--synths", "harmonics"), "did you mean 'harmonic'?"),
+        (("--preset", "smok"), "did you mean 'smoke'?"),
+        (("--families", "organ"), "organ"),
+        (("--set", "train.function = @os.system()"), "@"),
+    ],
+)
+def test_bad_parameter_is_one_line_that_names_it(recordings, tmp_path, options, expected):
+    code, _, stderr = finish(start(recordings, tmp_path / "workspace", *options))
+    assert code == 2
+    last = stderr.strip().splitlines()[-1]
+    assert last.startswith("luthier: ")
+    assert expected in last
+
+
+def test_step_that_breaks_names_the_log(recordings, tmp_path):
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    (workspace / "records").write_text("a file where a folder must be")
+    code, _, stderr = finish(start(recordings, workspace))
+    assert code == 1
+    assert str(workspace / "kfp" / "logs") in stderr
+    assert next((workspace / "kfp" / "logs").glob("*.log")).stat().st_size > 0

@@ -1,0 +1,85 @@
+"""Progress as a watching parent, a log and a pipeline task see it."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from components.errors import InputError
+from components.telemetry import progress, slots
+from components.telemetry.task import task
+
+
+@pytest.fixture
+def events(tmp_path, monkeypatch):
+    path = tmp_path / "events"
+    monkeypatch.setenv(progress.EVENTS_VARIABLE, str(path))
+    return lambda: [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_bar_reports_its_end_to_a_watching_parent(events):
+    with progress.bar("sort", total=3, unit="records") as bar:
+        for _ in range(3):
+            bar.advance(1, note="string")
+    last = events()[-1]
+    assert (last["kind"], last["done"], last["total"], last["text"]) == ("progress", 3, 3, "string")
+
+
+def test_bar_without_terminal_logs_lines(caplog, monkeypatch):
+    monkeypatch.delenv(progress.EVENTS_VARIABLE, raising=False)
+    with caplog.at_level("INFO", logger="components"), progress.bar("sort", total=2, unit="records") as bar:
+        bar.advance(2)
+    assert "sort: 2/2 records" in caplog.text
+
+
+def test_task_reports_what_it_found(events):
+    with task("sort") as running:
+        running.found("12 records", families=["string"])
+    assert [event["kind"] for event in events()] == ["start", "done"]
+    assert events()[-1]["text"] == "12 records"
+    assert events()[-1]["facts"] == {"families": ["string"]}
+
+
+@pytest.mark.parametrize(
+    ("error", "input_fault"), [(InputError("no such\nplace"), True), (OSError("disk full"), False)]
+)
+def test_task_reports_why_it_failed(events, error, input_fault):
+    with pytest.raises(type(error)), task("sort"):
+        raise error
+    failed = events()[-1]
+    assert failed["kind"] == "failed"
+    assert failed["input_fault"] is input_fault
+    assert "\n" not in failed["message"]
+
+
+def test_orphan_ends_when_the_run_it_belongs_to_is_gone():
+    parent = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    script = (
+        "from components.telemetry import orphan; orphan.watch(); import time; print(1, flush=True); time.sleep(60)"
+    )
+    environment = {**os.environ, "LUTHIER_RUN_PID": str(parent.pid)}
+    step = subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE)
+    step.stdout.readline()
+    time.sleep(1)
+    assert step.poll() is None, "it must live as long as its run"
+    parent.kill()
+    parent.wait()
+    assert step.wait(timeout=10) == 1
+
+
+def test_slots_limit_how_many_run_at_once(tmp_path):
+    script = (
+        "import time; from components.telemetry.slots import slot\n"
+        "with slot():\n print(time.time(), flush=True); time.sleep(0.5); print(time.time(), flush=True)"
+    )
+    environment = {**os.environ, slots.SLOTS_VARIABLE: f"{tmp_path}:1"}
+    running = [
+        subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    spans = sorted(tuple(map(float, process.communicate()[0].split())) for process in running)
+    assert all(start >= end for (_, end), (start, _) in itertools.pairwise(spans))
