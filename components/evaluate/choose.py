@@ -1,0 +1,94 @@
+"""Which notes are played. The choice depends on the data alone: all synths of a family play the same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from components.errors import InputError
+from components.evaluate.metrics import VOICED_CONFIDENCE
+from components.nsynth.note import Note
+from components.nsynth.sorted_set import SortedSet
+
+_HELD_OUT_SPLITS = ("test", "valid")
+_MIDDLE_C = 60
+_TRANSFER_CANDIDATES = 32
+
+
+def _spread(count: int, wanted: int) -> list[int]:
+    """Returns at most `wanted` of `count` places, evenly spread, each in the middle of its stretch."""
+    return [int((place + 0.5) * count / wanted) for place in range(wanted)] if count > wanted else list(range(count))
+
+
+def held_out_split(data: SortedSet, family: str) -> str | None:
+    """Returns the split to evaluate a family on: test, or valid where test has none; None where neither has."""
+    there = [split for split in _HELD_OUT_SPLITS if split in data.splits()]
+    return next((split for split in there if data.families(split).get(family)), None)
+
+
+def held_out_notes(data: SortedSet, family: str, most: int) -> tuple[str, list[Note]]:
+    """Returns the split and at most `most` of its notes of a family, spread evenly over the split.
+
+    Raises:
+        InputError: No held-out note of the family.
+    """
+    split = held_out_split(data, family)
+    if split is None:
+        raise InputError(
+            f"no held-out {family} note in '{data.uri}': expected some in its test or valid split; "
+            "try more recordings, or sort those splits too"
+        )
+    wanted = set(_spread(data.families(split)[family], most))
+    return split, [note for place, note in enumerate(data.notes(split, family)) if place in wanted]
+
+
+def to_hear(notes: Sequence[Note], most: int) -> list[int]:
+    """Returns the places of at most `most` notes that stand for the range, low to high; never the extremes of many."""
+    by_pitch = sorted(range(len(notes)), key=lambda place: (notes[place].pitch, notes[place].velocity, notes[place].id))
+    return [by_pitch[place] for place in _spread(len(notes), most)]
+
+
+def transfer_note(data: SortedSet, family: str, wanted_family: str | None) -> Note | None:
+    """Returns a held-out note of another family for the model to play, the nearest to middle C, the louder of equals.
+
+    Args:
+        data: The sorted set.
+        family: The model's family.
+        wanted_family: Where the note is from. None: keyboard for string and string for the others as the study did, or
+            else the first other family that has held-out notes; no note where there is none.
+
+    Raises:
+        InputError: No held-out note of the family that was asked for.
+    """
+    if wanted_family:
+        candidates = [wanted_family]
+    else:
+        first = "keyboard" if family == "string" else "string"
+        every = [name for split in data.splits() for name in data.families(split) if name != family]
+        candidates = [name for name in [first, *every] if name != family and held_out_split(data, name)]
+    if not candidates:
+        return None
+    _, notes = held_out_notes(data, candidates[0], _TRANSFER_CANDIDATES)
+    return min(notes, key=lambda note: (abs(note.pitch - _MIDDLE_C), -note.velocity, note.id))
+
+
+def octaves_to_fit(note: Note, lowest_hz: float, highest_hz: float) -> int:
+    """Returns by how many octaves to move a note so that a model plays it where it has learnt to.
+
+    The note's middle pitch is moved by whole octaves, as few as possible, into the training's range; where the range
+    is too narrow for that, as near to its middle as it goes. A simple form of the fit in ddsp's timbre transfer demo.
+
+    Args:
+        note: The note of another family.
+        lowest_hz: Lower end of the pitches in training.
+        highest_hz: Upper end.
+    """
+    pitched = (note.f0_hz > 0) & (note.f0_confidence >= VOICED_CONFIDENCE)
+    if not pitched.any():
+        return 0
+    octave = float(np.log2(np.median(note.f0_hz[pitched])))
+    lowest, highest = np.log2(lowest_hz), np.log2(highest_hz)
+    shifts = sorted(range(-4, 5), key=abs)
+    inside = [shift for shift in shifts if lowest <= octave + shift <= highest]
+    return inside[0] if inside else min(shifts, key=lambda shift: abs(octave + shift - (lowest + highest) / 2))

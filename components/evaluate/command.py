@@ -1,0 +1,25 @@
+"""`luthier evaluate`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.option("--model", "model_uri", required=True, metavar="URI", help="A model, or the training directory it is in.")
+@click.option("--data", "data_uri", required=True, metavar="URI", help="Root of a sorted set.")
+@click.option("--out", "out_uri", required=True, metavar="URI", help="Where the numbers, clips and the report go.")
+@click.option("--max-notes", default=64, show_default=True, help="At most so many held-out notes.")
+@click.option("--transfer-family", metavar="NAME", help="Whose note the model is to play as well. [default: chosen]")
+def command(model_uri: str, data_uri: str, out_uri: str, max_notes: int, transfer_family: str | None) -> None:
+    """Evaluates a model on held-out notes, by number and by ear."""
+    from components.evaluate.step import evaluate
+
+    result = evaluate(model_uri, data_uri, out_uri, max_notes, transfer_family)
+    found = result.evaluation
+    count = f"{len(found.notes)} held-out {'note' if len(found.notes) == 1 else 'notes'}"
+    click.echo(f"{found.family} {found.synth}, {count} ({found.split})")
+    click.echo(f"  {'':24}{'mean':>10}{'median':>10}{'95 %':>10}")
+    for name, summary in found.summary.items():
+        click.echo(f"  {name:24}{summary.mean:10.3f}{summary.median:10.3f}{summary.p95:10.3f}")
+    click.echo(f"report: {result.report_uri}")

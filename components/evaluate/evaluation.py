@@ -1,0 +1,156 @@
+"""What an evaluation found: evaluation.json, written last: it says that the files it names are there."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from components import storage
+from components.errors import InputError
+
+SCHEMA_VERSION = 1
+EVALUATION_NAME = "evaluation.json"
+REPORT_NAME = "report.html"
+LISTENING_FOLDER = "listening"
+_DECIMALS = 4  # finer than anybody hears, coarser than the last bits of a sum
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """How far the resynthesis of one note is from it; 0 is a perfect one. None: the note has no pitch to compare.
+
+    Attributes:
+        spectral_loss: ddsp's multi-scale spectral loss, the training's own.
+        log_mel_distance_db: Mean absolute difference of the log-mel spectrograms, in dB.
+        pitch_error_cents: Median absolute pitch error, in cents.
+        pitch_error_mean_cents: The mean of the same: a few octave slips of tracker or model show here alone.
+        pitch_heard_share: Share of the pitched frames in which the tracker hears any pitch, 0..1; 1 is best.
+        loudness_error_db: Mean absolute loudness error over the sounding frames, in dB.
+    """
+
+    spectral_loss: float
+    log_mel_distance_db: float
+    pitch_error_cents: float | None
+    pitch_error_mean_cents: float | None
+    pitch_heard_share: float | None
+    loudness_error_db: float
+
+
+@dataclass(frozen=True)
+class NoteNumbers:
+    """One held-out note. `pitch` is MIDI, `velocity` 0..127."""
+
+    id: str
+    pitch: int
+    velocity: int
+    numbers: Numbers
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A note that was kept for listening: its clips and controls, as names in the folder LISTENING_FOLDER.
+
+    Attributes:
+        id: The note's id.
+        family: The note's family; another than the model's for a transfer.
+        pitch: MIDI pitch.
+        velocity: MIDI velocity, 0..127.
+        octaves: How many octaves the note's pitch was moved before the model played it.
+        clips: FLAC files: "original", "resynthesis", "noise" (its noise part alone).
+        controls: The npz file with what the model was told and what it did (see listening.Controls).
+    """
+
+    id: str
+    family: str
+    pitch: int
+    velocity: int
+    octaves: int
+    clips: dict[str, str]
+    controls: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One number over all held-out notes that have it."""
+
+    mean: float
+    median: float
+    p95: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything in evaluation.json.
+
+    Attributes:
+        model: The model's own card (model.json): family, synth, preset, steps, valid_loss and more.
+        split: The split that the notes are from: "test", or "valid" where the set has no test notes of the family.
+        data_fingerprint: That split's fingerprint.
+        notes: The held-out notes, in the set's order.
+        summary: Mean, median and 95th percentile of every field of Numbers.
+        heard: Held-out notes kept for listening, low to high.
+        transfer: A note of another family, played by the model; None where the set has no other family.
+        schema_version: Of this file.
+    """
+
+    model: dict[str, Any]
+    split: str
+    data_fingerprint: str
+    notes: list[NoteNumbers]
+    summary: dict[str, Summary]
+    heard: list[Heard]
+    transfer: Heard | None
+    schema_version: int = field(default=SCHEMA_VERSION)
+
+    @property
+    def family(self) -> str:
+        return str(self.model["family"])
+
+    @property
+    def synth(self) -> str:
+        return str(self.model["synth"])
+
+
+def summarise(notes: list[NoteNumbers]) -> dict[str, Summary]:
+    """Returns mean, median and 95th percentile of each number over the notes that have it."""
+    summary = {}
+    for name in Numbers.__annotations__:
+        values = [value for note in notes if (value := getattr(note.numbers, name)) is not None]
+        if values:
+            found = (np.mean(values), np.median(values), np.percentile(values, 95))
+            summary[name] = Summary(*(round(float(value), _DECIMALS) for value in found))
+    return summary
+
+
+def rounded(value: float) -> float:
+    """Returns a number as evaluation.json holds it."""
+    return round(float(value), _DECIMALS)
+
+
+def write(evaluation: Evaluation, out_uri: str) -> str:
+    """Writes evaluation.json below `out_uri` and returns its URI."""
+    uri = storage.join(out_uri, EVALUATION_NAME)
+    storage.write_json(uri, asdict(evaluation))
+    return uri
+
+
+def read(training_uri: str) -> Evaluation | None:
+    """Returns a training's evaluation, or None where none has finished; InputError for another schema."""
+    uri = storage.join(training_uri, EVALUATION_NAME)
+    if not storage.exists(uri):
+        return None
+    values = storage.read_json(uri)
+    version = values.get("schema_version") if isinstance(values, dict) else None
+    if version != SCHEMA_VERSION:
+        raise InputError(f"'{uri}' is not an evaluation of schema {SCHEMA_VERSION} (got {version!r}); evaluate again")
+    return Evaluation(
+        **{
+            **values,
+            "notes": [NoteNumbers(**{**note, "numbers": Numbers(**note["numbers"])}) for note in values["notes"]],
+            "summary": {name: Summary(**summary) for name, summary in values["summary"].items()},
+            "heard": [Heard(**heard) for heard in values["heard"]],
+            "transfer": Heard(**values["transfer"]) if values["transfer"] else None,
+        }
+    )

@@ -1,0 +1,215 @@
+"""One note as the report shows it: a column for the original and one for every synth, each with clips and controls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.evaluate import listening, pictures, plots
+from components.evaluate.evaluation import Heard, NoteNumbers
+from components.evaluate.listening import Controls
+from components.evaluate.training import Training
+
+Array = NDArray[np.floating[Any]]
+
+_NAMES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
+_CENTS = plots.Axis(-100, 100, 0, 0, [(-50, "−50"), (0, "0 cents"), (50, "+50")])
+_LOUDNESS = plots.Axis(-80, 0, 0, 0, [(-60, "−60"), (-40, "−40"), (-20, "−20 dB")])
+_LEVEL = plots.Axis(-90, 10, 0, 0, [(-60, "−60"), (-30, "−30"), (0, "0 dB")])
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Something to hear and see: title, audio and spectrogram as data: URIs, and the picture in words."""
+
+    title: str
+    audio: str
+    picture: str
+    description: str
+    small: bool = False
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """A control with many values a frame; `low` and `high` say what is at the bottom and at the top."""
+
+    title: str
+    picture: str
+    description: str
+    low: str
+    high: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """What stands under one heading; `missing` says why there is nothing."""
+
+    title: str
+    clips: list[Clip] = field(default_factory=list)
+    controls: list[plots.Plot | HeatMap] = field(default_factory=list)
+    facts: list[str] = field(default_factory=list)
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class NoteView:
+    """One note in all columns."""
+
+    title: str
+    subtitle: str
+    id: str
+    columns: list[Column]
+
+
+def note_name(midi: int) -> str:
+    """Returns the note's name, C4 for 60."""
+    return f"{_NAMES[midi % 12]}{midi // 12 - 1}"
+
+
+def views(trainings: Sequence[Training], heard_of: Callable[[Training], list[Heard]], most: int) -> list[NoteView]:
+    """Returns the notes that any training kept, side by side over all trainings of a family.
+
+    Args:
+        trainings: Of one family, in the order of the columns.
+        heard_of: Which notes of a training are meant: those of its family, or the transfer.
+        most: At most so many notes.
+    """
+    notes: dict[str, Heard] = {}
+    for training in trainings:
+        for heard in heard_of(training):
+            notes.setdefault(heard.id, heard)
+    return [_view(note, trainings, heard_of) for note in list(notes.values())[:most]]
+
+
+def _view(note: Heard, trainings: Sequence[Training], heard_of: Callable[[Training], list[Heard]]) -> NoteView:
+    original: Column | None = None
+    columns = []
+    for training in trainings:
+        mine = next((heard for heard in heard_of(training) if heard.id == note.id), None)
+        if mine is None:
+            columns.append(Column(training.synth, missing=training.missing() or "was evaluated on other notes"))
+            continue
+        controls = listening.read_controls(training.uri, mine)
+        original = original or _original_column(training, mine, controls)
+        columns.append(_synth_column(training, mine, controls))
+    assert original is not None, "a note is in the report because a training kept it"
+    name = note_name(note.pitch)
+    return NoteView(name, _subtitle(note), note.id, [original, *columns])
+
+
+def _subtitle(note: Heard) -> str:
+    strength = next(word for limit, word in ((40, "soft"), (90, "medium"), (200, "loud")) if note.velocity <= limit)
+    moved = ""
+    if note.octaves:
+        count = "one octave" if abs(note.octaves) == 1 else f"{abs(note.octaves)} octaves"
+        moved = f", moved {'up' if note.octaves > 0 else 'down'} {count} into the model's range"
+    return f"{strength}, velocity {note.velocity}{moved}"
+
+
+def _clip(training: Training, heard: Heard, kind: str, title: str, small: bool = False) -> Clip:
+    flac = listening.read_clip(training.uri, heard.clips[kind])
+    picture = pictures.spectrogram(listening.decode_flac(flac))
+    description = f"Spectrogram of {heard.family} note {note_name(heard.pitch)}: {title.lower()}"
+    return Clip(title, pictures.data_uri("audio/flac", flac), picture, description, small)
+
+
+def _original_column(training: Training, heard: Heard, controls: Controls) -> Column:
+    title = "Original" if heard.family == training.family else f"Original {heard.family} note"
+    asked = _cents(controls.f0_hz, heard)
+    return Column(
+        "original",
+        [_clip(training, heard, "original", title)],
+        [
+            plots.over_time("Pitch told to the models", "Pitch over time", [(asked, "asked")], _CENTS, ""),
+            plots.over_time(
+                "Loudness told to the models", "Loudness over time", [(controls.loudness_db, "asked")], _LOUDNESS, ""
+            ),
+        ],
+    )
+
+
+def _synth_column(training: Training, heard: Heard, controls: Controls) -> Column:
+    return Column(
+        training.synth,
+        [
+            _clip(training, heard, "resynthesis", "Resynthesis" if heard.family == training.family else "Transfer"),
+            _clip(training, heard, "noise", "Noise part alone", small=True),
+        ],
+        _controls(training.synth, heard, controls),
+        _facts(training, heard),
+    )
+
+
+def _facts(training: Training, heard: Heard) -> list[str]:
+    assert training.evaluation is not None
+    notes: dict[str, NoteNumbers] = {note.id: note for note in training.evaluation.notes}
+    if heard.id not in notes or heard.family != training.family:
+        return []
+    numbers = notes[heard.id].numbers
+    facts = [f"spectral loss {numbers.spectral_loss:.2f}", f"loudness off by {numbers.loudness_error_db:.1f} dB"]
+    if numbers.pitch_error_cents is not None:
+        cents = numbers.pitch_error_cents
+        facts.append(f"pitch off by {cents:.0f} cents" if cents < 200 else f"pitch off by {cents / 100:.0f} semitones")
+    if numbers.pitch_heard_share is not None and numbers.pitch_heard_share < 0.9:
+        facts.append(f"a pitch is heard in {100 * numbers.pitch_heard_share:.0f} % of the note")
+    return facts
+
+
+def _cents(hz: Array, heard: Heard) -> Array:
+    """Returns the distance from the written note in cents, [frames]; NaN where there is no pitch."""
+    written_hz = 440.0 * 2.0 ** ((heard.pitch + 12 * heard.octaves - 69) / 12)
+    cents: Array = 1200.0 * np.log2(np.where(hz > 0, hz, np.nan) / written_hz)
+    return cents
+
+
+def _decibels(amplitudes: Array) -> Array:
+    level: Array = 20.0 * np.log10(np.maximum(amplitudes, 1e-5))
+    return level
+
+
+def _controls(synth: str, heard: Heard, controls: Controls) -> list[plots.Plot | HeatMap]:
+    # Free sinusoids add up in power; the other synths have one amplitude for the whole tone.
+    tone_db = _decibels(np.sqrt(np.square(controls.amplitudes).sum(axis=-1)))
+    noise_db = _decibels(np.sqrt(np.square(controls.noise_magnitudes).mean(axis=-1)))
+    pitch = [(_cents(controls.f0_hz, heard), "asked"), (_cents(controls.heard_hz, heard), "result")]
+    return [
+        plots.over_time("Pitch", "Pitch over time, told and played", pitch, _CENTS, "line: played · dashes: told"),
+        plots.over_time(
+            "Loudness",
+            "Loudness over time, told and played",
+            [(controls.loudness_db, "asked"), (controls.heard_db, "result")],
+            _LOUDNESS,
+            "line: played · dashes: told",
+        ),
+        plots.over_time(
+            "Amplitudes",
+            "Amplitude of the tone and of the noise over time",
+            [(noise_db, "noise"), (tone_db, "result")],
+            _LEVEL,
+            "line: tone · dots: noise",
+        ),
+        _tone(synth, controls),
+        HeatMap(
+            "Noise filter",
+            pictures.level_picture(controls.noise_magnitudes),
+            "Magnitudes of the noise filter: frequency over time",
+            "0",
+            "8 kHz",
+        ),
+    ]
+
+
+def _tone(synth: str, controls: Controls) -> HeatMap:
+    if synth == "harmonic":
+        overtones = controls.tone * controls.amplitudes
+        picture = pictures.level_picture(overtones)
+        return HeatMap("Harmonics", picture, "Level of each harmonic over time", "1st", f"{overtones.shape[1]}th")
+    if synth == "sinusoidal":
+        picture = pictures.partials_picture(controls.tone, controls.amplitudes)
+        return HeatMap("Free sinusoids", picture, "Frequencies of the sinusoids over time", "C1", "7.8 kHz")
+    picture = pictures.wave_picture(controls.tone)
+    return HeatMap("Wavetable", picture, "One period of the wave over time, crests light", "start", "one period")

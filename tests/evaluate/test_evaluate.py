@@ -1,0 +1,159 @@
+"""One model evaluated from a sorted set, with real (barely trained) models of all synths."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from components import storage
+from components.errors import InputError, StepError
+from components.evaluate import evaluation, listening
+from components.evaluate.command import command
+from components.evaluate.compare import compare
+from components.evaluate.step import evaluate
+from components.nsynth.note import NOTE_SAMPLES
+from tests.evaluate.conftest import HOSTILE_ID, EvaluatedRun
+from tests.notes import make_note, write_sorted_set
+
+
+def test_numbers_of_every_held_out_note(evaluated_run: EvaluatedRun) -> None:
+    for result in evaluated_run.results.values():
+        found = result.evaluation
+        assert found.split == "test"
+        assert [note.pitch for note in found.notes] == [55, 64]
+        values = [value for note in found.notes for value in dataclasses.astuple(note.numbers) if value is not None]
+        assert np.isfinite(values).all()
+        assert min(values) >= 0
+        mean = np.mean([note.numbers.spectral_loss for note in found.notes])
+        assert found.summary["spectral_loss"].mean == pytest.approx(mean, abs=1e-3)
+        assert result.metrics()["spectral_loss"] == found.summary["spectral_loss"].mean
+        assert "2 test notes: spectral loss" in result.text()
+
+
+def test_the_study_question_is_asked(evaluated_run: EvaluatedRun) -> None:
+    asked = {
+        Path(uri).name.partition("-")[0]: result.evaluation.transfer for uri, result in evaluated_run.results.items()
+    }
+    assert asked["string"] is not None
+    assert asked["string"].family == "keyboard"
+    assert asked["keyboard"] is not None
+    assert asked["keyboard"].family == "string"
+
+
+def test_clips_and_controls_are_whole(evaluated_run: EvaluatedRun) -> None:
+    for uri, result in evaluated_run.results.items():
+        assert result.evaluation.transfer is not None
+        for heard in [*result.evaluation.heard, result.evaluation.transfer]:
+            audio = {kind: listening.decode_flac(listening.read_clip(uri, name)) for kind, name in heard.clips.items()}
+            assert set(audio) == {"original", "resynthesis", "noise"}
+            assert all(samples.shape == (NOTE_SAMPLES,) for samples in audio.values())
+            assert np.abs(audio["original"]).max() == pytest.approx(0.5, abs=1e-3)
+            assert np.abs(audio["resynthesis"]).max() > 1e-3
+            controls = listening.read_controls(uri, heard)
+            assert {len(getattr(controls, field.name)) for field in dataclasses.fields(controls)} == {250}
+
+
+def test_it_reads_back_what_it_wrote(evaluated_run: EvaluatedRun) -> None:
+    for uri, result in evaluated_run.results.items():
+        assert evaluation.read(uri) == result.evaluation
+
+
+def test_a_hostile_id_stays_inside_the_folder(evaluated_run: EvaluatedRun) -> None:
+    for uri, result in evaluated_run.results.items():
+        names = [name for heard in result.evaluation.heard for name in heard.clips.values()]
+        assert all(Path(uri, "listening", name).is_file() and "/" not in name for name in names)
+    ids = [note.id for result in evaluated_run.results.values() for note in result.evaluation.notes]
+    assert HOSTILE_ID in ids
+    assert listening.stem("a/b") != listening.stem("a<b")
+
+
+def test_the_same_model_and_data_give_the_same_bytes(evaluated_run: EvaluatedRun, tmp_path: Path) -> None:
+    uri, first = next(iter(evaluated_run.results.items()))
+    again = evaluate(storage.join(uri, "model"), evaluated_run.data_uri, str(tmp_path))
+    assert storage.read_bytes(again.evaluation_uri) == storage.read_bytes(first.evaluation_uri)
+    for info in storage.list_objects(storage.join(uri, "listening")):
+        assert storage.read_bytes(info.uri) == storage.read_bytes(storage.join(str(tmp_path), "listening", info.name))
+
+
+def test_an_interrupted_evaluation_leaves_none(
+    evaluated_run: EvaluatedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri, before = next(iter(evaluated_run.results.items()))
+    evaluation.write(before.evaluation, str(tmp_path))
+    monkeypatch.setattr(listening, "_flac", lambda audio: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        evaluate(uri, evaluated_run.data_uri, str(tmp_path), max_notes=1)
+    assert evaluation.read(str(tmp_path)) is None
+
+
+def test_command(evaluated_run: EvaluatedRun, tmp_path: Path) -> None:
+    uri = next(iter(evaluated_run.results))
+    arguments = ["--model", uri, "--data", evaluated_run.data_uri, "--out", str(tmp_path), "--max-notes", "1"]
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == 0, result.output
+    assert "string harmonic, 1 held-out note (test)" in result.output
+    assert "spectral_loss" in result.output
+    assert str(tmp_path / "report.html") in result.output
+
+
+def test_bad_input(evaluated_run: EvaluatedRun, tmp_path: Path) -> None:
+    uri, out = next(iter(evaluated_run.results)), str(tmp_path / "out")
+    with pytest.raises(InputError, match="expected 1 or more"):
+        evaluate(uri, evaluated_run.data_uri, out, max_notes=0)
+    with pytest.raises(InputError, match="did you mean 'keyboard'"):
+        evaluate(uri, evaluated_run.data_uri, out, transfer_family="keybord")
+    with pytest.raises(InputError, match="no held-out organ note"):
+        evaluate(uri, evaluated_run.data_uri, out, transfer_family="organ")
+    other = write_sorted_set(tmp_path / "sorted", {"train": [make_note("organ")], "test": [make_note("organ")]})
+    with pytest.raises(InputError, match="no held-out string note"):
+        evaluate(uri, other, out)
+    with pytest.raises(InputError):
+        evaluate(str(tmp_path / "nothing"), evaluated_run.data_uri, out)
+    assert not Path(out).exists()
+
+
+def test_compare_names_winners_and_what_is_missing(evaluated_run: EvaluatedRun, tmp_path: Path) -> None:
+    unfinished = tmp_path / "keyboard-wavetable"
+    storage.write_json(str(unfinished / "run.json"), {"status": "running"})
+    result = compare([*evaluated_run.training_uris, str(unfinished), str(tmp_path / "flute-harmonic")], str(tmp_path))
+    assert result.winners == {"string": evaluated_run.best_string_synth, "keyboard": "harmonic"}
+    assert result.missing == ["keyboard-wavetable", "flute-harmonic"]
+    page = (tmp_path / "report.html").read_text()
+    assert "wavetable did not finish its training" in page
+    assert "Flute: nothing to compare yet" in page
+    with pytest.raises(InputError, match="nothing to compare"):
+        compare([], str(tmp_path))
+
+
+def test_compare_needs_no_tensorflow(evaluated_run: EvaluatedRun, tmp_path: Path) -> None:
+    arguments = f"{evaluated_run.training_uris!r}, {str(tmp_path)!r}"
+    code = (
+        f"import sys; from components.evaluate.compare import compare; compare({arguments}); "
+        "assert not {'tensorflow', 'ddsp', 'matplotlib'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    assert (tmp_path / "report.html").exists()
+
+
+def test_a_model_that_diverged(evaluated_run: EvaluatedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from components.synths.instrument import Instrument
+
+    def diverged(self: Instrument, f0_hz: np.ndarray, loudness_db: np.ndarray) -> dict[str, np.ndarray]:
+        return {"audio": np.full((len(f0_hz), NOTE_SAMPLES), np.nan, np.float32)}
+
+    monkeypatch.setattr(Instrument, "play", diverged)
+    with pytest.raises(StepError, match="its training diverged"):
+        evaluate(evaluated_run.training_uris[0], evaluated_run.data_uri, str(tmp_path), max_notes=1)
+
+
+def test_an_evaluation_of_another_schema_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "evaluation.json").write_text(json.dumps({"schema_version": 99}))
+    with pytest.raises(InputError, match="evaluate again"):
+        evaluation.read(str(tmp_path))
