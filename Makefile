@@ -12,6 +12,9 @@ INSTALL := $(UV) install --quiet --python $(BIN)/python --no-build-isolation --n
 LOCK   := $(UV) compile pyproject.toml --quiet --universal --python-version 3.11 --fork-strategy fewest \
           --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
+# Some machines set this, and then every process compiles all of TensorFlow's modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run test lint setup setup-dev browser compile ui lock clean
 .DEFAULT_GOAL := help
 

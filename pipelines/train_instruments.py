@@ -41,12 +41,13 @@ def one_family(
         evaluation = evaluate(
             training_uri=training.outputs["Output"], sorted_uri=sorted_uri, data_fingerprint=data_fingerprint, code=code
         )
-    register(
+    registered = register(
         family=family,
         training_uris=dsl.Collected(evaluation.outputs["Output"]),
         tracking_uri=tracking_uri,
-        code=code,
+        pipeline_run=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
     )
+    registered.set_caching_options(False)  # finds what it registered before, unless the registry is another
 
 
 @dsl.pipeline(name="every-family", description="One instrument family after the other, or side by side.")

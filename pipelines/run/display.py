@@ -90,5 +90,5 @@ class Display:
 
     def _line(self, mark: str, title: str, text: str) -> None:
         minutes, seconds = divmod(int(time.monotonic() - self._start), 60)
-        self._console.print(f"{minutes:02d}:{seconds:02d} {mark} {title:<28}", end="")
+        self._console.print(f"{minutes:02d}:{seconds:02d} {mark} {title:<28} ", end="")
         self._console.print(text, markup=False)

@@ -17,13 +17,15 @@ from components.telemetry import log, orphan, progress
 _CACHE_HIT = re.compile(r"^Task (\S+) cache hit")
 
 
-class _CacheHits(logging.Handler):
-    """Reports the tasks that KFP took from its cache: their bodies do not run, so they cannot say so themselves."""
+def _report_cache_hit(record: logging.LogRecord) -> bool:
+    """Reports a task that KFP took from its cache: its body does not run, so it cannot say so itself.
 
-    def emit(self, record: logging.LogRecord) -> None:
-        hit = _CACHE_HIT.match(record.getMessage())
-        if hit:
-            progress.emit("reused", title=hit.group(1))
+    A filter and not a handler, because the local runner swaps the root logger's handlers while a task runs.
+    """
+    hit = _CACHE_HIT.match(record.getMessage())
+    if hit:
+        progress.emit("reused", title=hit.group(1))
+    return True
 
 
 def run(package: Path, arguments: dict[str, Any], state: Path) -> None:
@@ -38,7 +40,7 @@ def run(package: Path, arguments: dict[str, Any], state: Path) -> None:
 
     root = logging.getLogger()
     root.setLevel(logging.INFO)
-    root.addHandler(_CacheHits())
+    root.addFilter(_report_cache_hit)
     local.init(
         local.SubprocessRunner(use_venv=False),
         pipeline_root=str(state / "outputs"),

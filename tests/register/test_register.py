@@ -1,0 +1,244 @@
+import dataclasses
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from components import storage
+from components.errors import InputError
+from components.register.champions import champion
+from components.register.step import register
+from components.register.training import opened
+from tests.register.trainings import write_evaluation, write_training
+
+SYNTHS = {"harmonic": 5.0, "sinusoidal": 6.0, "wavetable": 4.5}
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return tmp_path / "my workspace"  # a blank in a path is nothing special
+
+
+def uri_of(workspace):
+    return f"sqlite:///{workspace}/mlflow/mlflow.db"
+
+
+def trainings(workspace, run_id="run-1", family="string", losses=SYNTHS, **options):
+    folder = workspace / "runs" / run_id
+    return [write_training(folder / f"{family}-{synth}", loss, **options) for synth, loss in losses.items()]
+
+
+def client_of(workspace):
+    return MlflowClient(tracking_uri=uri_of(workspace), registry_uri=uri_of(workspace))
+
+
+def state(workspace):
+    """What a person sees in MLflow: the runs and the versions, and who is champion."""
+    client = client_of(workspace)
+    runs = client.search_runs([client.get_experiment_by_name("luthier").experiment_id])
+    versions = client.search_model_versions("name = 'ddsp-string'")
+    champion_version = int(client.get_model_version_by_alias("ddsp-string", "champion").version)
+    return sorted((run.info.run_name, run.info.status) for run in runs), len(versions), champion_version
+
+
+def test_a_family_is_registered_with_parameters_curves_numbers_report_and_lineage(workspace):
+    result = register(trainings(workspace), uri_of(workspace), lineage={"pipeline_run": "kfp-7"})
+
+    assert result.versions == {"harmonic": 1, "sinusoidal": 2, "wavetable": 3}
+    assert result.champion_uri == "models:/ddsp-string@champion"
+    assert (result.champion.synth, result.champion.version, result.champion.valid_loss) == ("wavetable", 3, 4.5)
+    assert result.text() == "ddsp-string: harmonic v1, sinusoidal v2, wavetable v3; champion wavetable v3, loss 4.50"
+    assert champion(uri_of(workspace), "string") == result.champion
+    with pytest.raises(InputError, match="there is no champion of 'flute'"):
+        champion(uri_of(workspace), "flute")
+
+    client = client_of(workspace)
+    version = client.get_model_version_by_alias("ddsp-string", "champion")
+    run = client.get_run(version.run_id)
+    assert run.info.run_name == "run-1/string-wavetable" and run.info.status == "FINISHED"
+    assert run.info.end_time - run.info.start_time == 60_000
+    lineage = {
+        **{"family": "string", "synth": "wavetable", "preset": "smoke", "run_id": "run-1", "valid_loss": "4.5"},
+        **{"data_fingerprint": "data-1", "code_fingerprint": "code-1", "git_commit": "abc", "pipeline_run": "kfp-7"},
+    }
+    assert lineage.items() <= version.tags.items() and lineage.items() <= run.data.tags.items()
+    assert "image" not in version.tags  # not known: no tag
+    parameters = {"Adam.learning_rate": "0.001", "Autoencoder.decoder": "@RnnFcDecoder()", "steps": "600"}
+    assert parameters.items() <= run.data.params.items()
+    assert run.data.params["train/RnnFcDecoder.output_splits"] == "(('amps', 1), ('harmonic_distribution', 60))"
+    curve = client.get_metric_history(version.run_id, "valid/spectral_loss")
+    assert [point.step for point in curve] == list(range(600)) and curve[300].value == 8.5
+    assert curve[10].timestamp - curve[0].timestamp == 1000
+    assert run.data.metrics["evaluation/f0_cents/mean"] == 8.5 and run.data.metrics["valid_loss"] == 4.5
+    shown = {item.path for item in client.list_artifacts(version.run_id, "evaluation")}
+    assert shown == {"evaluation/evaluation.json", "evaluation/report.html", "evaluation/listening"}
+    assert Path(workspace, "mlflow/artifacts").is_dir()
+
+
+def test_registering_again_changes_nothing_and_shows_a_newer_evaluation(workspace):
+    uris = trainings(workspace)
+    first = register(uris, uri_of(workspace))
+    before = state(workspace)
+    assert register(uris, uri_of(workspace)) == first and state(workspace) == before
+
+    write_evaluation(Path(uris[0]), f0_cents=3.0)
+    assert register(uris, uri_of(workspace)) == first and state(workspace) == before
+    client = client_of(workspace)
+    run = client.get_run(client.get_model_version("ddsp-string", "1").run_id)
+    assert run.data.metrics["evaluation/f0_cents/mean"] == 3.0
+
+
+def test_only_a_better_model_on_the_same_data_replaces_the_champion(workspace):
+    def crowned(run_id, loss, data="data-1"):
+        uris = trainings(workspace, run_id, losses={"harmonic": loss}, data=data)
+        return register(uris, uri_of(workspace)).champion.version
+
+    assert crowned("run-1", 5.0) == 1
+    assert crowned("run-2", 5.5) == 1
+    assert crowned("run-3", 5.0) == 1  # not better
+    assert crowned("run-4", None) == 1
+    assert crowned("run-5", 4.0) == 5
+    assert crowned("run-6", 9.0, data="data-2") == 6  # of other data: losses do not compare
+    assert crowned("run-7", 9.5, data="data-2") == 6
+
+
+@pytest.mark.parametrize("breaking", ["log_batch", "log_model_artifacts", "create_model_version", "set_tag"])
+def test_a_registration_that_broke_is_completed(workspace, monkeypatch, breaking):
+    def broken(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    uris = trainings(workspace)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(MlflowClient, breaking, broken)
+        register(uris, uri_of(workspace))
+    result = register(uris, uri_of(workspace))
+    runs, versions, champion_version = state(workspace)
+    assert runs == [(f"run-1/string-{synth}", "FINISHED") for synth in sorted(SYNTHS)]
+    assert versions == 3 and champion_version == result.versions["wavetable"]
+    client = client_of(workspace)
+    models = client.search_logged_models([client.get_experiment_by_name("luthier").experiment_id])
+    assert [model.status.name for model in models] == ["READY"] * 3
+
+
+def test_a_database_whose_making_was_interrupted_is_made_anew(workspace):
+    uris = trainings(workspace)
+    script = "import sys; from components.register.step import register; register(sys.argv[2:], sys.argv[1])"
+    process = subprocess.Popen([sys.executable, "-c", script, uri_of(workspace), *uris])
+    while not (found := list(workspace.glob("mlflow/**/mlflow.db"))) or found[0].stat().st_size < 100_000:
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    assert register(uris, uri_of(workspace)).champion.version == 3
+
+
+def test_two_families_at_once_on_a_fresh_database_without_tensorflow(workspace):
+    script = (
+        "import sys; from components.register.step import register;"
+        "print(register(sys.argv[2:], sys.argv[1]).text());"
+        "assert not {'tensorflow', 'tf_keras', 'ddsp'} & set(sys.modules)"
+    )
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, uri_of(workspace), *trainings(workspace, family=family)],
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True},
+        )
+        for family in ("string", "keyboard")
+    ]
+    for family, process in zip(("string", "keyboard"), running, strict=True):
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        versions = "harmonic v1, sinusoidal v2, wavetable v3; champion wavetable v3, loss 4.50"
+        assert (out, err) == (f"ddsp-{family}: {versions}\n", "")  # and not a word from MLflow
+
+
+def test_the_same_on_a_server_named_by_the_environment(workspace, tmp_path, monkeypatch):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    # What `mlflow server` serves, without its workers and job runner.
+    store = f"sqlite:///{tmp_path}/server.db"
+    environment = {
+        "_MLFLOW_SERVER_FILE_STORE": store,
+        "_MLFLOW_SERVER_REGISTRY_STORE": store,
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": f"{tmp_path}/artifacts",
+        "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+    }
+    serve = f"import mlflow.server as m, werkzeug.serving as w; w.run_simple('127.0.0.1', {port}, m.app)"
+    server = subprocess.Popen([sys.executable, "-c", serve], env=os.environ | environment, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(f"{url}/health")
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
+        uris = trainings(workspace)
+        result = register(uris)
+        assert result.versions == {"harmonic": 1, "sinusoidal": 2, "wavetable": 3} and result.champion.version == 3
+        assert register(uris) == result == dataclasses.replace(result, champion=champion(url, "string"))
+    finally:
+        server.kill()
+        server.wait()
+
+
+def test_a_training_on_cloud_storage_is_registered_without_its_checkpoints(workspace, gcs):
+    (uri,) = trainings(workspace, losses={"harmonic": 5.0})
+    Path(uri, "checkpoints").mkdir()
+    Path(uri, "checkpoints/ckpt-1.index").write_bytes(b"big")
+    remote = f"{gcs.bucket()}/runs/run-1/string-harmonic"
+    storage.upload_tree(uri, remote)
+    with opened(remote) as training:
+        assert (training.name, training.valid_loss) == ("run-1/string-harmonic", 5.0)
+        assert not (training.folder / "checkpoints").exists()
+        with opened(uri) as local:
+            assert training.fingerprint == local.fingerprint
+    assert register([remote], uri_of(workspace)).versions == {"harmonic": 1}
+
+
+def _wait_for(url, seconds=90):
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except OSError:
+            assert time.monotonic() < end, f"{url} does not answer"
+            time.sleep(0.2)
+
+
+def _edit(uri, name, **changes):
+    path = Path(uri, name)
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_bad_input_is_one_line(workspace, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    string = trainings(workspace)
+    keyboard = trainings(workspace, family="keyboard")
+    other_data = trainings(workspace, run_id="run-2", data="data-2")
+    unfinished, no_model, *_ = trainings(workspace, run_id="run-3")
+    _edit(unfinished, "run.json", status="running")
+    Path(no_model, "model/model.json").unlink()
+    cases = [
+        ([], uri_of(workspace), "got no trainings"),
+        ([str(workspace)], uri_of(workspace), "no run.json"),
+        ([unfinished], uri_of(workspace), "status 'running'"),
+        ([no_model], uri_of(workspace), "no model/model.json"),
+        ([string[0], keyboard[0]], uri_of(workspace), "got trainings of keyboard and string, expected one family"),
+        ([string[0], other_data[0]], uri_of(workspace), "on different data"),
+        (string, "", "got no tracking URI"),
+        (string, "http://127.0.0.1:1", "cannot reach MLflow at 'http://127.0.0.1:1'"),
+        (string, "nosuch://place", "cannot use MLflow at 'nosuch://place'"),
+    ]
+    for uris, tracking_uri, message in cases:
+        with pytest.raises(InputError, match=message) as caught:
+            register(uris, tracking_uri)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="there is no MLflow database"):
+        champion(uri_of(workspace), "string")

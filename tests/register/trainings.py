@@ -1,0 +1,49 @@
+"""Finished trainings as `luthier train` and `luthier evaluate` leave them, with a few bytes for a model."""
+
+import json
+from pathlib import Path
+
+CONFIG = """
+# Parameters for Adam:
+# ==============================================================================
+Adam.learning_rate = 0.001
+train/RnnFcDecoder.output_splits = \\
+    (('amps', 1), ('harmonic_distribution', 60))
+Autoencoder.decoder = @RnnFcDecoder()
+"""
+
+
+def write_training(folder: Path, valid_loss: float | None, data: str = "data-1", steps: int = 600) -> str:
+    """Writes a training into <root>/runs/<run-id>/<family>-<synth>. Other runs and losses make other models."""
+    family, synth = folder.name.split("-")
+    card = {"family": family, "synth": synth, "steps": steps, "valid_loss": valid_loss}
+    record = {
+        **{"family": family, "synth": synth, "preset": "smoke", "bindings": ["batch_size = 4"], "steps": steps},
+        **{"data_fingerprint": data, "code_fingerprint": "code-1", "git_commit": "abc", "image": None},
+        **{"packages": {"tensorflow": "2.21.0"}, "status": "finished", "best": {"step": 3, "valid_loss": valid_loss}},
+        **{"started": "2026-01-01T00:00:00+00:00", "finished": "2026-01-01T00:01:00+00:00"},
+    }
+    (folder / "model").mkdir(parents=True)
+    (folder / "model/model.json").write_text(json.dumps(card))
+    (folder / "model/weights.h5").write_bytes(f"{folder.parent.name} {folder.name}".encode() * 1000)
+    (folder / "run.json").write_text(json.dumps(record))
+    (folder / "operative_config.gin").write_text(CONFIG)
+    lines = [
+        {"step": step, "split": split, "total_loss": 9.0, "spectral_loss": 9.0 - step / steps, "seconds": step / 10}
+        for step in range(steps)
+        for split in ("train", "valid")
+    ]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    write_evaluation(folder, f0_cents=8.5)
+    return str(folder)
+
+
+def write_evaluation(folder: Path, f0_cents: float) -> None:
+    """Writes what `luthier evaluate` adds."""
+    summary = {"f0_cents": {"mean": f0_cents}, "loudness_db": {"mean": None}}
+    (folder / "evaluation.json").write_text(
+        json.dumps({"model": {"steps": 9}, "notes": [{"f0_cents": 1.0}], "summary": summary})
+    )
+    (folder / "report.html").write_text("<!doctype html><title>report</title>")
+    (folder / "listening").mkdir(exist_ok=True)
+    (folder / "listening/original.flac").write_bytes(b"fLaC")
