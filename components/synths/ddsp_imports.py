@@ -1,0 +1,75 @@
+"""ddsp 3.7 as the models need it: imported in about a second beyond TensorFlow, two absent packages stood in for.
+
+Every module that uses TensorFlow or ddsp imports them through this one, since what it does must come first:
+
+* ddsp 3.7 uses Keras 2: TF_USE_LEGACY_KERAS=1 has to be set before TensorFlow is imported.
+* `import ddsp` imports `crepe`, whose setup downloads weights, and `ddsp.training.cloud` imports `hypertune`, a tuning
+  service's client. Training calls neither, so an empty module of that name stands in where the package is absent.
+* `ddsp.training.__init__` imports note_seq, bokeh and more (10 s), none of it needed here: a bare package object with
+  the right `__path__` stands in for it, and only the submodules below are loaded.
+* TensorFlow prints lines of its own while it loads, before it knows of a log level: they are held back.
+
+LUTHIER_THREADS limits the CPU threads of this process, for machines that run several trainings at once.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import tempfile
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+
+
+@contextmanager
+def _held_back_stderr() -> Iterator[None]:
+    """Swallows what C++ code prints to stderr inside the block, unless it fails or there is a GPU to complain about."""
+    if Path("/dev/nvidiactl").exists():
+        yield
+        return
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(stderr, held.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+for _absent in ("crepe", "hypertune"):
+    if _absent not in sys.modules and importlib.util.find_spec(_absent) is None:
+        sys.modules[_absent] = types.ModuleType(_absent, "Stand-in: ddsp imports it, training does not call it.")
+
+with _held_back_stderr():
+    import tensorflow as tf
+
+    tf.config.list_physical_devices()  # looks for CUDA, and would say later that there is none
+
+import ddsp  # noqa: E402
+import gin  # noqa: E402
+
+_threads = int(os.environ.get("LUTHIER_THREADS", "0"))
+if _threads:
+    tf.config.threading.set_intra_op_parallelism_threads(_threads)
+
+if "ddsp.training" not in sys.modules:
+    _training = types.ModuleType("ddsp.training")
+    _training.__path__ = [str(Path(ddsp.__file__).parent / "training")]
+    sys.modules["ddsp.training"] = _training
+    ddsp.training = _training
+
+from ddsp.training import decoders, models, preprocessing  # noqa: E402
+
+__all__ = ["ddsp", "decoders", "gin", "models", "preprocessing", "tf"]

@@ -1,0 +1,148 @@
+"""A trained model as one can use it: a folder that holds all it needs, and a function from pitch and loudness to sound.
+
+The folder: model.json (the card, written last: it names the other files and their checksums), operative_config.gin and
+weights.h5. It loads without the training that made it, from wherever it was moved to, local or gs://.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import numpy as np
+import numpy.typing as npt
+
+from components import storage
+from components.errors import InputError
+from components.synths import features
+from components.synths import model as models
+from components.synths.ddsp_imports import tf
+
+CARD_NAME = "model.json"
+GIN_NAME = "operative_config.gin"
+WEIGHTS_NAME = "weights.h5"
+MODEL_FOLDER = "model"  # of a training directory
+_NOISE = "filtered_noise"
+
+
+class Instrument:
+    """A trained model, ready to be played.
+
+    Attributes:
+        info: The model's card: family, synth, preset, sample_rate_hz, frame_rate_hz, loudness (the definition that
+            `play` wants), data_fingerprint, steps, valid_loss, f0_hz and loudness_db (p5, median and p95 over the
+            frames of the training that sound), num_parameters.
+    """
+
+    def __init__(self, model: Any, info: dict[str, Any], config: str) -> None:
+        """Takes a model that was built under the gin configuration `config`; use `load`."""
+        self.info = info
+        self._model, self._config = model, config
+
+    @classmethod
+    def load(cls, uri: str) -> Instrument:
+        """Loads a model.
+
+        Args:
+            uri: A model directory, or the training directory around it; local or gs://.
+
+        Raises:
+            InputError: There is no model, or it is not whole.
+        """
+        home = _find(uri)
+        with tempfile.TemporaryDirectory() as scratch:
+            local = Path(home)
+            if storage.is_remote(home):
+                local = Path(scratch)
+                storage.download_tree(home, local)
+            info = _checked_card(home, local)
+            config = (local / GIN_NAME).read_text()
+            with models.configured(config):
+                model = models.build()
+            model.load_weights(str(local / WEIGHTS_NAME))
+        return cls(model, info, config)
+
+    def play(self, f0_hz: npt.ArrayLike, loudness_db: npt.ArrayLike, seed: int = 0) -> dict[str, Any]:
+        """Plays pitch and loudness curves.
+
+        Args:
+            f0_hz: Pitch in Hz at 250 frames a second, [batch, frames]; 0 where there is none (the last one is held).
+            loudness_db: Loudness as of features.loudness_db, the same shape.
+            seed: Determines the noise. Equal arguments give equal sound, whatever else is in the batch.
+
+        Returns:
+            'audio' f32[batch, frames * 64] at 16 kHz; its two parts 'tonal' and 'noise' alone, the same shape;
+            'controls', f32[batch, frames, channels] each: amplitudes, f0_hz, noise_magnitudes and the synthesizer's
+            own (harmonic_distribution, frequencies in Hz, or wavetables).
+
+        Raises:
+            InputError: The curves differ in shape or are not [batch, frames].
+        """
+        pitch, loudness = np.asarray(f0_hz, np.float32), np.asarray(loudness_db, np.float32)
+        if pitch.ndim != 2 or pitch.shape != loudness.shape or 0 in pitch.shape:
+            raise InputError(
+                f"cannot play: got f0_hz {list(pitch.shape)} and loudness_db {list(loudness.shape)}, "
+                "expected both [batch, frames]"
+            )
+        pitch = features.fill_f0(pitch)
+        with models.configured(self._config):
+            # One by one: a minute of 60 harmonics is some 250 MB in ddsp's layers.
+            played = [self._play_one(pitch[i : i + 1], loudness[i : i + 1], seed) for i in range(len(pitch))]
+        return tf.nest.map_structure(lambda *rows: np.concatenate(rows), *played)  # type: ignore[no-any-return]
+
+    def _play_one(self, f0_hz: features.FloatArray, loudness_db: features.FloatArray, seed: int) -> dict[str, Any]:
+        models.set_frames(self._model, f0_hz.shape[1])
+        outputs = self._model(models.inputs(f0_hz, loudness_db, (seed, 0)), training=False)
+        tone, noise = outputs[self.info["synth"]], outputs[_NOISE]
+        controls = {**tone["controls"], "f0_hz": outputs["f0_hz"], "noise_magnitudes": noise["controls"]["magnitudes"]}
+        signals = {"audio": outputs["audio_synth"], "tonal": tone["signal"], "noise": noise["signal"]}
+        return tf.nest.map_structure(np.asarray, {**signals, "controls": controls})  # type: ignore[no-any-return]
+
+
+def save(model: Any, info: dict[str, Any], config: str, local_dir: str | Path) -> None:
+    """Writes a model directory; its card comes last.
+
+    Args:
+        model: What models.build made, trained.
+        info: The card; see Instrument.info.
+        config: The gin configuration that rebuilds the model.
+        local_dir: Where; what is there of an older model is replaced.
+    """
+    folder = Path(local_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CARD_NAME).unlink(missing_ok=True)
+    (folder / GIN_NAME).write_text(config)
+    model.save_weights(str(folder / WEIGHTS_NAME))
+    files = {name: _checksum(folder / name) for name in (GIN_NAME, WEIGHTS_NAME)}
+    storage.write_json(str(folder / CARD_NAME), {**info, "crc32c": files})
+
+
+def _checksum(path: Path) -> str:
+    return storage.crc32c_base64(google_crc32c.value(path.read_bytes()))
+
+
+def _find(uri: str) -> str:
+    for home in (uri, storage.join(uri, MODEL_FOLDER)):
+        if storage.exists(storage.join(home, CARD_NAME)):
+            return home
+    found = ", ".join(sorted({entry.name.split("/")[0] for entry in storage.list_objects(uri)})[:8]) or "nothing"
+    raise InputError(
+        f"there is no model at '{uri}': got {found}, expected {CARD_NAME}, {GIN_NAME} and {WEIGHTS_NAME}, "
+        f"there or in {MODEL_FOLDER}/; try a training that has finished"
+    )
+
+
+def _checked_card(home: str, local: Path) -> dict[str, Any]:
+    card = storage.read_json(str(local / CARD_NAME))
+    try:
+        checksums: dict[str, str] = card.pop("crc32c")
+    except (AttributeError, KeyError):
+        raise InputError(f"'{storage.join(home, CARD_NAME)}' is not the card of one of Luthier's models") from None
+    for name in (GIN_NAME, WEIGHTS_NAME):
+        path = local / name
+        if not path.is_file() or _checksum(path) != checksums.get(name):
+            raise InputError(f"the model at '{home}' is not whole: {name} is missing or damaged; try copying it again")
+    info: dict[str, Any] = card
+    return info

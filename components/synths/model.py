@@ -1,0 +1,108 @@
+"""Builds a model from gin and runs it: the one place that knows how ddsp's autoencoder wants to be held."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy.typing as npt
+
+from components.errors import InputError, nearest
+from components.nsynth.note import HOP_SAMPLES
+from components.synths import layers, settings  # noqa: F401 (they register what the gin files name)
+from components.synths.bindings import check_bindings
+from components.synths.catalog import gin_files
+from components.synths.ddsp_imports import gin, models, tf
+
+_BUILD_FRAMES = 8  # any number will do
+
+
+def config_text(synth: str, preset: str, bindings: Iterable[str] = ()) -> str:
+    """Returns the gin configuration of a model: the package's files and, last, the bindings from outside.
+
+    Raises:
+        InputError: An unknown synth or preset, or a binding that is refused.
+    """
+    extra = list(bindings)
+    check_bindings(extra)
+    return "\n".join([*(path.read_text() for path in gin_files(synth, preset)), *extra])
+
+
+@contextmanager
+def configured(text: str) -> Iterator[None]:
+    """Makes `text` gin's only configuration inside the block, and leaves none behind.
+
+    gin's configuration is global, and its functions read it when they are called: build and call models in here.
+
+    Raises:
+        InputError: gin does not accept the text, for instance a parameter that does not exist.
+    """
+    with gin.unlock_config():
+        gin.clear_config()
+        try:
+            try:
+                gin.parse_config(text)
+            except (ValueError, SyntaxError) as error:
+                raise InputError(f"the gin configuration is not accepted: {_explained(error)}") from error
+            yield
+        finally:
+            gin.clear_config()
+
+
+def _first_line(error: Exception) -> str:
+    """Returns what the exception says, without the places that gin and Keras put around it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    around = ("Exception encountered when calling layer", "Call arguments received", "•")
+    said = [line for line in lines if not line.startswith(around)]
+    return " ".join((said or lines or [""])[0].split()).rstrip(".")
+
+
+def _explained(error: Exception) -> str:
+    """Returns gin's complaint; where it is a parameter that does not exist, with those that do."""
+    complaint = _first_line(error)
+    wrong = re.match(r"Configurable '(.+)' doesn't have a parameter named '(.+)'", complaint)
+    if not wrong:
+        return complaint
+    configurable = gin.get_configurable(wrong[1])
+    function = configurable.__init__ if inspect.isclass(configurable) else configurable
+    there = [name for name in inspect.signature(function).parameters if name not in ("self", "args", "kwargs")]
+    return f"{wrong[1]} has no parameter '{wrong[2]}'; {nearest(wrong[2], there)}"
+
+
+def build() -> models.Autoencoder:
+    """Returns the configured model with its variables made, tried once, losses and all. Call it inside `configured`.
+
+    Raises:
+        InputError: The configured values do not make a model.
+    """
+    try:
+        model = models.Autoencoder()
+        set_frames(model, _BUILD_FRAMES)
+        zeros = tf.zeros([1, _BUILD_FRAMES, 1])
+        model({**inputs(zeros, zeros), "audio": tf.zeros([1, _BUILD_FRAMES * HOP_SAMPLES])}, training=True)
+    except Exception as error:  # whatever a wrong value leads to, somewhere in ddsp, Keras or TensorFlow
+        reason = f"{type(error).__name__}: {_first_line(error)}"
+        raise InputError(f"no model can be built with this gin configuration: {reason}") from error
+    return model
+
+
+def set_frames(model: models.Autoencoder, frames: int) -> None:
+    """Sets how long the model's next sound is: ddsp's layers have fixed lengths, the network has none."""
+    model.preprocessor.time_steps = frames
+    for processor in model.processor_group.processors:
+        if hasattr(processor, "n_samples"):
+            processor.n_samples = frames * HOP_SAMPLES
+
+
+def inputs(f0_hz: npt.ArrayLike, loudness_db: npt.ArrayLike, noise_seed: Any = (0, 0)) -> dict[str, Any]:
+    """Returns what the model takes.
+
+    Args:
+        f0_hz: Pitch in Hz, [batch, frames] or [batch, frames, 1], without gaps (see features.fill_f0).
+        loudness_db: Loudness as of features.loudness_db, the same shape.
+        noise_seed: Two integers that determine the noise.
+    """
+    return {"f0_hz": f0_hz, "loudness_db": loudness_db, "noise_seed": tf.convert_to_tensor(noise_seed, tf.int32)}

@@ -1,0 +1,80 @@
+"""What a preset says about the training itself: in gin `train.<name>`, beside the model. No TensorFlow here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import gin
+
+from components.errors import InputError
+from components.nsynth.note import HOP_SAMPLES, NOTE_SAMPLES
+
+_SHORTEST_CROP = 2_048  # the longest window of the spectral loss
+_MAY_BE_ZERO = ("patience", "min_improvement", "checkpoint_every_s", "seed")
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How to train.
+
+    Attributes:
+        max_steps: Stops after so many steps.
+        batch_size: Examples a step.
+        crop_samples: Length of an example, cut at random from a note of 64,000 samples; a multiple of 64.
+        learning_rate: Adam's, at the start.
+        decay_rate: The learning rate is multiplied by this over every `decay_steps` steps, smoothly.
+        decay_steps: See `decay_rate`.
+        grad_clip_norm: Longest gradient, over all variables together; a longer one is shortened to it.
+        eval_every_steps: Steps from one validation to the next.
+        valid_notes: A validation hears at most so many notes, spread over the valid split.
+        checkpoint_every_s: Seconds from one checkpoint to the next.
+        patience: Stops after so many validations without an improvement; 0 never does.
+        min_improvement: What counts as one: a validation loss below the best by at least this share of it.
+        seed: Determines the initial weights, the order of the notes, the crops and the noise.
+    """
+
+    max_steps: int = 30_000
+    batch_size: int = 16
+    crop_samples: int = 64_000
+    learning_rate: float = 3e-4
+    decay_rate: float = 0.98
+    decay_steps: int = 10_000
+    grad_clip_norm: float = 3.0
+    eval_every_steps: int = 300
+    valid_notes: int = 64
+    checkpoint_every_s: float = 300.0
+    patience: int = 0
+    min_improvement: float = 0.001
+    seed: int = 0
+
+
+def train_settings() -> TrainSettings:
+    """Returns the settings that gin is configured with at the moment.
+
+    Raises:
+        InputError: One of them is out of range.
+    """
+    settings: TrainSettings = gin.get_configurable("train")()
+    for field in fields(settings):
+        _check_number(field.name, getattr(settings, field.name), whole=isinstance(field.default, int))
+    crop = settings.crop_samples
+    if not _SHORTEST_CROP <= crop <= NOTE_SAMPLES or crop % HOP_SAMPLES:
+        raise InputError(
+            f"train.crop_samples is {crop}: expected a multiple of {HOP_SAMPLES}, "
+            f"from {_SHORTEST_CROP} to {NOTE_SAMPLES}"
+        )
+    return settings
+
+
+def _check_number(name: str, value: object, whole: bool) -> None:
+    expected = ("a whole number" if whole else "a number") + (" from 0 on" if name in _MAY_BE_ZERO else " above 0")
+    is_number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+    if not is_number or not (value >= 0 if name in _MAY_BE_ZERO else value > 0):  # type: ignore[operator]
+        raise InputError(f"train.{name} is {value!r}: expected {expected}")
+
+
+# gin's full names begin with a module's. Without one the full name is `train`, and a full name goes before the last
+# part of another's: ddsp has a ddsp.training.train_util.train.
+TrainSettings.__module__, _module = None, TrainSettings.__module__  # type: ignore[assignment]
+gin.external_configurable(TrainSettings, "train")
+TrainSettings.__module__ = _module
