@@ -44,6 +44,8 @@ def run(arguments: dict[str, Any], state: Path, parallel_trainings: int) -> Disp
         log_file = state / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
         events = log_file.with_suffix(".events")
         log_file.parent.mkdir(parents=True, exist_ok=True)
+        for left in log_file.parent.glob("*.events"):  # by a run that was killed
+            left.unlink()
         request = {"package": str(compile_to(state / "package")), "arguments": arguments, "state": str(state)}
         (state / "request.json").write_text(json.dumps(request, indent=1))
         with Display() as display:
