@@ -170,7 +170,9 @@ class Loop:
 
     def _checked(self, loss: float) -> float:
         if not math.isfinite(loss):
-            raise StepError(f"the loss is {loss} at step {self.step}: the training diverged; try a lower learning rate")
+            raise StepError(
+                f"the loss is {loss} at step {self.step}: the training diverged; try a lower train.learning_rate"
+            )
         return loss
 
     def _stop_reason(self) -> str:

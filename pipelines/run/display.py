@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.text import Text
 
 _LINE_EVERY_S = 15.0
 
@@ -38,7 +39,7 @@ class Display:
         self.facts: dict[str, Any] = {}
         self._start = time.monotonic()
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        title, text = TextColumn("        {task.description:<27}"), TextColumn("{task.fields[text]}")
+        title, text = TextColumn("        {task.description:<28}"), TextColumn("{task.fields[text]}")
         bars_hidden = not sys.stderr.isatty()
         self._bars = Progress(title, BarColumn(30), text, console=self._console, transient=True, disable=bars_hidden)
         self._running: dict[str, _Shown] = {}
@@ -67,17 +68,17 @@ class Display:
         self._bars.update(shown.bar, completed=event["done"], total=event["total"], text=text)
         if self._bars.disable and event["time"] - shown.last_line_time > _LINE_EVERY_S:
             shown.last_line_time = event["time"]
-            self._line(" ", title, text)
+            self._line(" ", "", event, text)
 
     def _on_done(self, event: dict[str, Any]) -> None:
         self._forget(event)
         self.facts.update(event["facts"])
-        self._line("[green]✓[/]", event["title"], event["text"])
+        self._line("✓", "green", event, event["text"])
 
     def _on_failed(self, event: dict[str, Any]) -> None:
         self._forget(event)
         self.failures.append(event)
-        self._line("[red]✗[/]", event["title"], event["message"])
+        self._line("✗", "red", event, event["message"])
 
     def _on_reused(self, event: dict[str, Any]) -> None:
         self.reused[event["title"]] += 1
@@ -88,7 +89,9 @@ class Display:
             if title == event["title"] or shown.pid == event["pid"]:
                 self._bars.remove_task(self._running.pop(title).bar)
 
-    def _line(self, mark: str, title: str, text: str) -> None:
+    def _line(self, mark: str, style: str, event: dict[str, Any], text: str) -> None:
         minutes, seconds = divmod(int(time.monotonic() - self._start), 60)
-        self._console.print(f"{minutes:02d}:{seconds:02d} {mark} {title:<28} ", end="")
-        self._console.print(text, markup=False)
+        # One print: the bars are drawn again after each.
+        self._console.print(
+            Text.assemble(f"{minutes:02d}:{seconds:02d} ", (mark, style), f" {event['title']:<28} {text}")
+        )
