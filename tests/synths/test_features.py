@@ -1,0 +1,52 @@
+"""What the models hear: ddsp 3.7's loudness, not the stored one, and a pitch without gaps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from components.synths.features import fill_f0, loudness_db
+from tests.notes import make_note
+
+
+def _loudness_reference_db(audio: np.ndarray) -> np.ndarray:
+    """ddsp 3.7's compute_loudness in float64: A-weighted mean power of centred 512-sample Hann frames."""
+    padded = np.pad(audio.astype(np.float64), 256)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(512) / 512)
+    frames = np.stack([padded[64 * i : 64 * i + 512] for i in range(len(audio) // 64)]) * window
+    power = np.abs(np.fft.rfft(frames)) ** 2
+    squared_hz = np.fft.rfftfreq(512, 1 / 16000) ** 2
+    # IEC 61672-1's A weighting, as a factor of amplitude.
+    weight = 12194.217**2 * squared_hz**2 / (squared_hz + 20.598997**2) / (squared_hz + 12194.217**2)
+    weight /= np.sqrt((squared_hz + 107.65265**2) * (squared_hz + 737.86223**2))
+    level_db = 10 * np.log10(np.maximum((power * (weight * 10**0.1) ** 2).mean(axis=1), 1e-20))
+    return np.maximum(level_db, -80.0)
+
+
+def test_loudness_is_ddsp_s_by_formula_and_not_the_stored_one():
+    note = make_note(pitch=57)
+    heard_db = loudness_db(note.audio[None])
+    assert heard_db.shape == (1, 1000)
+    assert heard_db.dtype == np.float32
+    np.testing.assert_allclose(heard_db[0], _loudness_reference_db(note.audio), atol=0.05)
+    sounding = note.f0_hz > 0
+    assert np.median(heard_db[0, sounding] - note.loudness_db[sounding]) > 30  # the trap: another definition
+
+
+def test_loudness_is_that_of_the_installed_ddsp():
+    from components.synths.ddsp_imports import ddsp
+
+    audio = np.stack([make_note(pitch=pitch).audio for pitch in range(50, 59)])
+    for row, heard_db in zip(audio, loudness_db(audio), strict=True):
+        with np.errstate(divide="ignore"):
+            expected = ddsp.spectral_ops.compute_loudness(row[None], 16000, 250).numpy()[0, :1000]
+        np.testing.assert_allclose(heard_db, expected, atol=1e-4)
+
+
+def test_silence_has_the_least_loudness():
+    np.testing.assert_allclose(loudness_db(np.zeros((1, 640))), np.full((1, 10), -80.0), atol=1e-3)
+
+
+def test_pitch_is_held_through_silence():
+    f0_hz = [[0, 0, 100, 110, 0, 0, 220, 0], [0] * 8, [np.nan, 5, np.inf, 6, 0, 0, 0, 0]]
+    expected = [[100, 100, 100, 110, 110, 110, 220, 220], [0] * 8, [5, 5, 5, 6, 6, 6, 6, 6]]
+    np.testing.assert_array_equal(fill_f0(f0_hz), np.array(expected, np.float32))

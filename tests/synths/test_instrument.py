@@ -1,0 +1,159 @@
+"""A model as a folder: saved, moved, loaded and played, whatever else gin was told."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from components import storage
+from components.errors import InputError
+from components.synths.catalog import SYNTHS
+from components.synths.instrument import Instrument, save
+from components.synths.losses import spectral_loss
+from components.synths.model import build, config_text, configured
+
+_OWN_CONTROLS = {"harmonic": "harmonic_distribution", "sinusoidal": "frequencies", "wavetable": "wavetables"}
+
+
+@pytest.fixture(scope="module")
+def model_dirs(tmp_path_factory: pytest.TempPathFactory):
+    """An untrained model of every synth, saved as a training saves it."""
+    from components.synths.ddsp_imports import gin
+
+    folder = tmp_path_factory.mktemp("models")
+    for synth in SYNTHS:
+        with configured(config_text(synth, "smoke")):
+            model = build()
+            config = gin.operative_config_str()
+        save(model, {"family": "string", "synth": synth}, config, folder / synth / "model")
+    return folder
+
+
+def _curves(frames: int, batch: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    f0_hz = np.linspace(200, 400, frames)[None].repeat(batch, 0)
+    return f0_hz, np.linspace(-50, -20, frames)[None].repeat(batch, 0)
+
+
+@pytest.mark.parametrize("synth", SYNTHS)
+def test_plays_any_length_as_the_sum_of_its_parts(model_dirs, synth):
+    instrument = Instrument.load(str(model_dirs / synth))
+    assert instrument.info == {"family": "string", "synth": synth}
+    for frames in (1, 7, 130):
+        played = instrument.play(*_curves(frames, batch=2))
+        for signal in ("audio", "tonal", "noise"):
+            assert played[signal].shape == (2, frames * 64)
+            assert played[signal].dtype == np.float32
+        np.testing.assert_allclose(played["audio"], played["tonal"] + played["noise"], atol=1e-6)
+        assert np.abs(played["tonal"]).max() > 1e-3
+        controls = played["controls"]
+        assert {"amplitudes", "f0_hz", "noise_magnitudes", _OWN_CONTROLS[synth]} == set(controls)
+        assert all(values.shape[:2] == (2, frames) for values in controls.values())
+
+
+def test_equal_arguments_give_equal_sound_and_only_the_noise_follows_the_seed(model_dirs):
+    instrument = Instrument.load(str(model_dirs / "harmonic"))
+    first = instrument.play(*_curves(20))
+    np.testing.assert_array_equal(first["audio"][0], instrument.play(*_curves(20, batch=3))["audio"][2])
+    other = instrument.play(*_curves(20), seed=1)
+    np.testing.assert_array_equal(first["tonal"], other["tonal"])
+    assert (first["noise"] != other["noise"]).any()
+
+
+def test_the_same_after_a_move_and_beside_other_models(model_dirs, tmp_path, gcs):
+    before = {synth: Instrument.load(str(model_dirs / synth)).play(*_curves(9))["audio"] for synth in SYNTHS}
+    moved = shutil.copytree(model_dirs / "wavetable" / "model", tmp_path / "elsewhere")
+    remote = f"{gcs.bucket()}/models/sinusoidal"
+    storage.upload_tree(model_dirs / "sinusoidal" / "model", remote)
+    loaded = {"wavetable": Instrument.load(str(moved)), "sinusoidal": Instrument.load(remote)}
+    for synth, instrument in loaded.items():
+        np.testing.assert_array_equal(instrument.play(*_curves(9))["audio"], before[synth])
+
+
+def test_gin_is_left_empty_and_what_was_in_it_does_not_matter(model_dirs):
+    from components.synths.ddsp_imports import gin
+
+    expected = Instrument.load(str(model_dirs / "harmonic")).play(*_curves(5))["audio"]
+    with gin.unlock_config():
+        gin.parse_config("Harmonic.sample_rate = 8000\nexp_sigmoid.max_value = 9.0")
+    np.testing.assert_array_equal(Instrument.load(str(model_dirs / "harmonic")).play(*_curves(5))["audio"], expected)
+    assert gin.config_str() == ""
+
+
+def test_a_binding_is_part_of_the_saved_model(tmp_path):
+    from components.synths.ddsp_imports import gin
+
+    with configured(config_text("sinusoidal", "smoke", ["luthier.quiet_exp_sigmoid.initial_bias = -6.0"])):
+        model = build()
+        save(model, {"synth": "sinusoidal"}, gin.operative_config_str(), tmp_path)
+    amplitudes = Instrument.load(str(tmp_path)).play(*_curves(5))["controls"]["amplitudes"]
+    assert amplitudes.max() < 1e-3
+
+
+def test_no_model_or_half_a_model_is_said_clearly(model_dirs, tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "checkpoint").write_text("x")
+    with pytest.raises(InputError, match=r"no model at .* got checkpoints, expected model.json"):
+        Instrument.load(str(tmp_path))
+    whole = model_dirs / "harmonic" / "model"
+    for name in ("weights.h5", "operative_config.gin"):
+        broken = shutil.copytree(whole, tmp_path / f"without-{name}")
+        (broken / name).unlink()
+        with pytest.raises(InputError, match=f"not whole: {name}"):
+            Instrument.load(str(broken))
+    torn = shutil.copytree(whole, tmp_path / "torn")
+    (torn / "weights.h5").write_bytes((whole / "weights.h5").read_bytes()[:-100])
+    with pytest.raises(InputError, match="not whole: weights"):
+        Instrument.load(str(torn))
+
+
+def test_curves_that_do_not_match_are_refused(model_dirs):
+    instrument = Instrument.load(str(model_dirs / "harmonic"))
+    for f0_hz, loudness_db in ((np.ones((1, 4)), np.ones((1, 5))), (np.ones(4), np.ones(4)), (np.ones((0, 4)),) * 2):
+        with pytest.raises(InputError, match="expected both"):
+            instrument.play(f0_hz, loudness_db)
+
+
+def test_a_parameter_that_does_not_exist_gets_the_nearest():
+    for binding, hint in (("Harmonic.n_sample = 1", "'n_samples'"), ("train.max_step = 1", "'max_steps'")):
+        with (
+            pytest.raises(InputError, match=f"has no parameter .* {hint}"),
+            configured(config_text("harmonic", "smoke", [binding])),
+        ):
+            pass
+
+
+@pytest.mark.parametrize("binding", ["RnnFcDecoder.rnn_type = 'none'", "SpectralLoss.loss_type = 'L7'"])
+def test_a_value_that_makes_no_model_is_the_users_error(binding):
+    with (
+        pytest.raises(InputError, match="no model can be built"),
+        configured(config_text("harmonic", "smoke", [binding])),
+    ):
+        build()
+
+
+def _spectral_loss_reference(audio: np.ndarray, reference: np.ndarray) -> float:
+    """The multi-scale spectral loss in float64."""
+    total = 0.0
+    for size in (2048, 1024, 512, 256, 128, 64):
+        window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
+        hop, count = size // 4, -(-len(audio) // (size // 4))
+        magnitudes = []
+        for sound in (audio, reference):
+            padded = np.pad(sound.astype(np.float64), (0, size))
+            frames = np.stack([padded[i * hop : i * hop + size] for i in range(count)])
+            magnitudes.append(np.abs(np.fft.rfft(frames * window)))
+        total += np.abs(magnitudes[0] - magnitudes[1]).mean()
+        total += np.abs(np.log(magnitudes[0]) - np.log(magnitudes[1])).mean()
+    return total
+
+
+def test_spectral_loss_against_float64():
+    random = np.random.default_rng(0)
+    audio, reference = random.normal(0, 0.1, (2, 2, 8000)).astype(np.float32)
+    losses = spectral_loss(audio, reference)
+    assert losses.shape == (2,)
+    expected = [_spectral_loss_reference(audio[i], reference[i]) for i in range(2)]
+    np.testing.assert_allclose(losses, expected, rtol=1e-4)
+    np.testing.assert_array_equal(spectral_loss(audio, audio), [0.0, 0.0])

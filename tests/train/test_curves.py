@@ -1,0 +1,27 @@
+"""metrics.jsonl after a kill: no line twice, none torn."""
+
+from __future__ import annotations
+
+from components.train.curves import METRICS_NAME, Curves, read
+
+
+def test_lines_after_the_checkpoint_and_half_a_line_are_dropped(tmp_path):
+    curves = Curves(tmp_path, after_step=-1)
+    curves.add(0, "valid", 20.0)
+    for step in (1, 10, 20, 30):
+        curves.add(step, "train", 20.0 - step / 10, learning_rate=1e-3)
+    with (tmp_path / METRICS_NAME).open("a") as stream:
+        stream.write('{"step": 31, "spl')
+    resumed = Curves(tmp_path, after_step=20)
+    resumed.add(30, "train", 3.0)
+    lines = read(tmp_path / METRICS_NAME)
+    assert [line["step"] for line in lines] == [0, 1, 10, 20, 30]
+    assert lines[-1]["total_loss"] == lines[-1]["spectral_loss"] == 3.0
+    assert [line["seconds"] for line in lines] == sorted(line["seconds"] for line in lines)
+    assert resumed.first_valid_loss == 20.0
+
+
+def test_a_training_from_the_start_begins_an_empty_file(tmp_path):
+    Curves(tmp_path, after_step=-1).add(0, "valid", 20.0)
+    Curves(tmp_path, after_step=-1)
+    assert read(tmp_path / METRICS_NAME) == []
