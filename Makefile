@@ -10,7 +10,7 @@ BIN    := .venv/bin
 UV     := $(BIN)/uv pip
 INSTALL := $(UV) install --quiet --python $(BIN)/python --no-build-isolation --no-deps
 LOCK   := $(UV) compile pyproject.toml --quiet --universal --python-version 3.11 --fork-strategy fewest \
-          --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
+          --generate-hashes --no-emit-index-url --no-annotate --overrides requirements/overrides.txt --custom-compile-command "make lock"
 
 # Some machines set this, and then every process compiles all of TensorFlow's modules again.
 unexport PYTHONDONTWRITEBYTECODE
