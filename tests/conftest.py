@@ -16,6 +16,8 @@ from itertools import count
 
 import pytest
 
+from tests.faulty_gcs import FaultyGcs
+
 # Before anything imports TensorFlow: ddsp 3.7 uses Keras 2.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -76,6 +78,15 @@ def gcs() -> Iterator[Gcs]:
             os.environ["STORAGE_EMULATOR_HOST"] = earlier
         process.kill()
         process.wait()
+
+
+@pytest.fixture
+def faulty_gcs(gcs: Gcs, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyGcs]:
+    """The emulator behind a proxy that breaks what it is told to break; STORAGE_EMULATOR_HOST points at the proxy."""
+    proxy = FaultyGcs(gcs.endpoint, gcs.bucket)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.endpoint)
+    yield proxy
+    proxy.close()
 
 
 @dataclass(frozen=True)

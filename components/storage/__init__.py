@@ -6,12 +6,14 @@ A missing object is an InputError that names it. Writes are atomic: a reader see
 from components.storage.facade import (
     basename,
     delete,
+    delete_leftovers,
     delete_tree,
     download_tree,
     exists,
     is_remote,
     join,
     list_objects,
+    open_object,
     open_read,
     open_write,
     read_bytes,
@@ -21,23 +23,30 @@ from components.storage.facade import (
     write_bytes,
     write_json,
 )
-from components.storage.objects import ObjectInfo, crc32c_base64
+from components.storage.objects import Changed, Conflict, Corrupted, ObjectInfo, crc32c_base64
+from components.storage.retrying import retries
 
 __all__ = [
+    "Changed",
+    "Conflict",
+    "Corrupted",
     "ObjectInfo",
     "basename",
     "crc32c_base64",
     "delete",
+    "delete_leftovers",
     "delete_tree",
     "download_tree",
     "exists",
     "is_remote",
     "join",
     "list_objects",
+    "open_object",
     "open_read",
     "open_write",
     "read_bytes",
     "read_json",
+    "retries",
     "stat",
     "upload_tree",
     "write_bytes",

@@ -58,14 +58,39 @@ def exists(uri: str) -> bool:
     return _backend(uri).exists(uri)
 
 
-def open_read(uri: str) -> AbstractContextManager[BinaryIO]:
-    """Opens an object for buffered reading; a remote one is streamed, and its checksum verified at its end."""
-    return _backend(uri).open_read(uri)
+def open_read(
+    uri: str, generation: str | None = None, start: int = 0, size: int | None = None
+) -> AbstractContextManager[BinaryIO]:
+    """Opens an object, or a span of it, for reading; `read(n)` returns n bytes except at the end.
+
+    A remote object is read ahead in parallel ranges of one generation. The checksum of a whole object is verified at
+    its end.
+
+    Args:
+        uri: The object.
+        generation: As a listing says it: the object must still be this one, else `Changed`.
+        start: First byte of the span.
+        size: Bytes of the span; to the object's end if None.
+    """
+    return _backend(uri).open_read(uri, generation, start, size)
 
 
-def open_write(uri: str) -> AbstractContextManager[BinaryIO]:
-    """Opens an object for writing. It appears when the `with` block ends well; after an exception nothing changed."""
-    return _backend(uri).open_write(uri)
+def open_object(info: ObjectInfo) -> AbstractContextManager[BinaryIO]:
+    """Opens exactly what a listing found, with no further request for what is known already; else `Changed`."""
+    return _backend(info.uri).open_object(info)
+
+
+def open_write(
+    uri: str, if_generation_match: str | None = None, chunk_bytes: int = 4 << 20
+) -> AbstractContextManager[BinaryIO]:
+    """Opens an object for writing. It appears when the `with` block ends well; after an exception nothing changed.
+
+    Args:
+        uri: The object.
+        if_generation_match: "0": it must not exist yet; else: it must still be this generation. Otherwise `Conflict`.
+        chunk_bytes: What one request of an upload carries; memory is two chunks. A multiple of 256 KiB.
+    """
+    return _backend(uri).open_write(uri, if_generation_match, chunk_bytes)
 
 
 def read_bytes(uri: str) -> bytes:
@@ -83,15 +108,16 @@ def read_json(uri: str) -> Any:
         raise InputError(f"cannot read '{uri}': it is not JSON ({error})") from error
 
 
-def write_bytes(uri: str, data: bytes) -> None:
-    """Writes an object, whole or not at all."""
-    with open_write(uri) as stream:
+def write_bytes(uri: str, data: bytes, if_generation_match: str | None = None) -> None:
+    """Writes an object, whole or not at all; `if_generation_match` as for `open_write`."""
+    with open_write(uri, if_generation_match) as stream:
         stream.write(data)
 
 
-def write_json(uri: str, value: Any) -> None:
-    """Writes a value as JSON, the same bytes for the same value."""
-    write_bytes(uri, (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode())
+def write_json(uri: str, value: Any, if_generation_match: str | None = None) -> None:
+    """Writes a value as JSON, the same bytes for the same value; `if_generation_match` as for `open_write`."""
+    data = (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
+    write_bytes(uri, data, if_generation_match)
 
 
 def delete(uri: str) -> None:
@@ -104,13 +130,18 @@ def delete_tree(uri: str) -> None:
     _backend(uri).delete_tree(uri)
 
 
+def delete_leftovers(uri: str) -> None:
+    """Deletes what killed writers left half-written below a folder; no listing shows it."""
+    _backend(uri).delete_leftovers(uri)
+
+
 def download_tree(uri: str, local_dir: str | Path) -> None:
     """Copies everything below `uri` into a local folder. InputError where there is nothing."""
     found = list_objects(uri)
     if not found:
         raise InputError(f"nothing found at '{uri}'")
     for info in found:
-        _copy(info.uri, str(Path(local_dir, info.name)))
+        _copy(info, str(Path(local_dir, info.name)))
 
 
 def upload_tree(local_dir: str | Path, uri: str) -> None:
@@ -119,9 +150,9 @@ def upload_tree(local_dir: str | Path, uri: str) -> None:
     if not found:
         raise InputError(f"nothing found at '{local_dir}'")
     for info in found:
-        _copy(info.uri, join(uri, info.name))
+        _copy(info, join(uri, info.name))
 
 
-def _copy(source_uri: str, target_uri: str) -> None:
-    with open_read(source_uri) as source, open_write(target_uri) as target:
+def _copy(found: ObjectInfo, target_uri: str) -> None:
+    with open_object(found) as source, open_write(target_uri) as target:
         shutil.copyfileobj(source, target, _COPY_CHUNK_BYTES)

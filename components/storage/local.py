@@ -1,31 +1,46 @@
-"""Local disk. A file is written under another name in its folder, flushed to the disk and renamed: never half there."""
+"""Local disk: listing, reading and deleting. Writing is in local_writing.py."""
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import google_crc32c
 
 from components.errors import InputError
-from components.storage.objects import ObjectInfo, crc32c_base64
+from components.storage.local_writing import PARTIAL_SUFFIX, open_write
+from components.storage.objects import Changed, ObjectInfo, crc32c_base64
 
-# What a writer that was killed leaves behind: never listed, gone with delete_tree.
-_PARTIAL_SUFFIX = ".partial"
+__all__ = [
+    "delete",
+    "delete_leftovers",
+    "delete_tree",
+    "exists",
+    "list_objects",
+    "open_object",
+    "open_read",
+    "open_write",
+    "stat",
+]
+
 _CHUNK_BYTES = 1 << 20
 
 
 def list_objects(prefix_uri: str) -> list[ObjectInfo]:
     root = Path(prefix_uri)
-    paths = (path for path in root.rglob("*") if path.is_file() and path.suffix != _PARTIAL_SUFFIX)
+    paths = (path for path in root.rglob("*") if path.is_file() and path.suffix != PARTIAL_SUFFIX)
     named = sorted((path.relative_to(root).as_posix(), path) for path in paths)
-    return [_info(path, name) for name, path in named]
+    found = []
+    for name, path in named:
+        with suppress(FileNotFoundError):  # deleted meanwhile
+            found.append(_info(path, name))
+    return found
 
 
 def stat(uri: str) -> ObjectInfo | None:
@@ -34,7 +49,8 @@ def stat(uri: str) -> ObjectInfo | None:
 
 
 def _info(path: Path, name: str) -> ObjectInfo:
-    return ObjectInfo(str(path), name, path.stat().st_size, None, partial(_crc32c, path))
+    found = path.stat()
+    return ObjectInfo(str(path), name, found.st_size, str(found.st_mtime_ns), partial(_crc32c, path))
 
 
 def _crc32c(path: Path) -> str:
@@ -49,46 +65,79 @@ def exists(uri: str) -> bool:
     return Path(uri).exists()
 
 
+class _FileReader(io.FileIO):
+    """A file without a buffer: a `read` is one call of the system and no copy."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(uri, "rb")
+        self._left: int | None = None
+
+    def span(self, start: int, size: int | None) -> None:
+        """Reads from byte `start`, and `size` bytes at most."""
+        self.seek(start)
+        self._left = size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Returns `size` bytes, fewer only at the end; all that are left if negative or None."""
+        wanted = -1 if size is None else size
+        if self._left is not None:
+            wanted = self._left if wanted < 0 else min(wanted, self._left)
+        data: bytes = super().read(wanted) or b""
+        if 0 < len(data) < wanted:  # the system gives 2 GiB at a time, network file systems less
+            data = self._rest(data, wanted)
+        if self._left is not None:
+            self._left -= len(data)
+        return data
+
+    def _rest(self, data: bytes, size: int) -> bytes:
+        pieces, missing = [data], size - len(data)
+        while missing and (piece := super().read(missing)):
+            pieces.append(piece)
+            missing -= len(piece)
+        return b"".join(pieces)
+
+
 @contextmanager
-def open_read(uri: str) -> Iterator[BinaryIO]:
+def open_read(uri: str, generation: str | None, start: int, size: int | None) -> Iterator[BinaryIO]:
     try:
-        stream = Path(uri).open("rb")  # noqa: SIM115 (errors of the reader are not errors of opening)
+        stream = _FileReader(uri)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise InputError(f"there is no file '{uri}'") from error
+        raise (InputError if generation is None else Changed)(f"there is no file '{uri}'") from error
     except PermissionError as error:
         raise InputError(f"no permission to read '{uri}'") from error
     with stream:
-        yield stream
+        if start or size is not None:
+            stream.span(start, size)
+        if generation is None:
+            yield cast(BinaryIO, stream)
+            return
+        opened = os.fstat(stream.fileno())
+        if str(opened.st_mtime_ns) != generation:
+            raise _changed(uri)
+        try:
+            yield cast(BinaryIO, stream)
+        except InputError as error:  # what is wrong with the content may come of its being replaced
+            if _is_another(uri, opened):
+                raise _changed(uri) from error
+            raise
+        if _is_another(uri, opened):
+            raise _changed(uri)
 
 
-@contextmanager
-def open_write(uri: str) -> Iterator[BinaryIO]:
-    path = Path(uri)
-    partial_path = path.with_name(f".{path.name}.{uuid.uuid4().hex}{_PARTIAL_SUFFIX}")
+def open_object(info: ObjectInfo) -> AbstractContextManager[BinaryIO]:
+    return open_read(info.uri, info.generation, 0, None)
+
+
+def _changed(uri: str) -> Changed:
+    return Changed(f"'{uri}' was replaced while it was read: it is not the file that was listed, run it again")
+
+
+def _is_another(uri: str, opened: os.stat_result) -> bool:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        stream = partial_path.open("xb")
-    except OSError as error:
-        raise InputError(f"cannot write '{uri}': {error.strerror}: '{error.filename}'") from error
-    try:
-        with stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial_path.replace(path)
-    except BaseException:
-        partial_path.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    # The rename is on the disk only when the folder is.
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        now = Path(uri).stat()
+    except OSError:
+        return True
+    return any(getattr(now, key) != getattr(opened, key) for key in ("st_mtime_ns", "st_size", "st_ino", "st_dev"))
 
 
 def delete(uri: str) -> None:
@@ -97,3 +146,8 @@ def delete(uri: str) -> None:
 
 def delete_tree(uri: str) -> None:
     shutil.rmtree(uri, ignore_errors=True)
+
+
+def delete_leftovers(uri: str) -> None:
+    for path in Path(uri).rglob(f".*{PARTIAL_SUFFIX}"):
+        path.unlink(missing_ok=True)

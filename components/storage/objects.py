@@ -9,10 +9,24 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import BinaryIO, Protocol
 
+from components.errors import InputError, StepError
+
 
 def crc32c_base64(crc: int) -> str:
     """Returns a CRC32C as Cloud Storage writes it: base64 of its four bytes, most significant first."""
     return base64.b64encode(crc.to_bytes(4, "big")).decode("ascii")
+
+
+class Changed(InputError):  # noqa: N818 (reads as what it is)
+    """An object was replaced between its listing and the end of its reading."""
+
+
+class Conflict(StepError):  # noqa: N818 (reads as what it is)
+    """An object is not what a write's `if_generation_match` expects; nothing was changed."""
+
+
+class Corrupted(StepError):  # noqa: N818 (reads as what it is)
+    """What arrived does not have the checksum that was sent."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +37,13 @@ class ObjectInfo:
         uri: The whole URI.
         name: The name below the listed prefix, with forward slashes.
         size: Bytes.
-        generation: Cloud Storage's generation number; None on local disk.
+        generation: Changes with the content: Cloud Storage's generation number, a local file's time of change in ns.
     """
 
     uri: str
     name: str
     size: int
-    generation: str | None
+    generation: str
     _crc32c: Callable[[], str] = field(repr=False, compare=False)
 
     @cached_property
@@ -47,10 +61,18 @@ class Backend(Protocol):
 
     def exists(self, uri: str) -> bool: ...
 
-    def open_read(self, uri: str) -> AbstractContextManager[BinaryIO]: ...
+    def open_read(
+        self, uri: str, generation: str | None, start: int, size: int | None
+    ) -> AbstractContextManager[BinaryIO]: ...
 
-    def open_write(self, uri: str) -> AbstractContextManager[BinaryIO]: ...
+    def open_object(self, info: ObjectInfo) -> AbstractContextManager[BinaryIO]: ...
+
+    def open_write(
+        self, uri: str, if_generation_match: str | None, chunk_bytes: int
+    ) -> AbstractContextManager[BinaryIO]: ...
 
     def delete(self, uri: str) -> None: ...
 
     def delete_tree(self, uri: str) -> None: ...
+
+    def delete_leftovers(self, uri: str) -> None: ...

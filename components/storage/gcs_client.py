@@ -1,0 +1,225 @@
+"""The connection to Cloud Storage: credentials, endpoint, and one attempt of a request with its answer sorted.
+
+Anonymous where there are no credentials, which public buckets allow. Environment variables:
+
+* STORAGE_EMULATOR_HOST: another endpoint, with or without "http://"; without credentials. It may change between calls.
+* LUTHIER_USER_PROJECT: the project that pays for requests to requester-pays buckets.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import google.api_core.exceptions
+import google.auth
+import google.auth.exceptions
+import requests
+import urllib3
+from google.auth.transport.requests import AuthorizedSession
+from google.cloud import storage
+from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
+
+from components.errors import InputError, StepError
+from components.storage.retrying import (
+    RETRYABLE_STATUSES,
+    Patience,
+    Transient,
+    parse_retry_after,
+    service_answered,
+)
+
+CONNECT_TIMEOUT_S = 20.0
+READ_TIMEOUT_S = 30.0  # without a byte for so long, a connection is taken for dead
+_CONNECTIONS = 32  # at least as many as there are threads that read and write
+_USER_PROJECT = "LUTHIER_USER_PROJECT"
+_SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
+_USUAL_UNIVERSE = "googleapis.com"
+_LONGEST_EXCERPT = 200
+
+_T = TypeVar("_T")
+
+
+class _Gate:
+    """Lets any number of requests through at a time, but to a service that speaks HTTP/1.0 only one.
+
+    Such a service (the emulator of the tests) serves one connection after the other, and makes those that find no place
+    in its short queue wait for a second. A process's first request goes alone: its answer tells.
+    """
+
+    def __init__(self) -> None:
+        self._turns = threading.Semaphore(1)
+        self._open = False
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Waits for this request's turn and keeps it until the answer is read."""
+        if self._open:
+            yield
+        else:
+            with self._turns:
+                yield
+
+    def saw_answer(self, http_version: int) -> None:
+        """Notes what the service speaks: 10 or 11."""
+        if http_version > 10 and not self._open:
+            self._open = True
+            self._turns.release(_CONNECTIONS)  # for those that wait already
+
+
+@dataclass(frozen=True)
+class Connection:
+    """The client for requests about metadata, and the session for content, which the client reads 8 KB at a time."""
+
+    client: Any
+    session: requests.Session
+    gate: _Gate = field(default_factory=_Gate)
+
+    def object_url(self, service: str, bucket: str, name: str | None = None) -> str:
+        """Returns an address of the JSON API; `service` is "download" or "upload"."""
+        tail = "" if name is None else f"/{quote(name, safe='')}"
+        return f"{self.client.api_endpoint}/{service}/storage/v1/b/{quote(bucket, safe='')}/o{tail}"
+
+
+def connection() -> Connection:
+    """Returns this process's connection to the endpoint that the environment names now."""
+    return _connection(os.environ.get("STORAGE_EMULATOR_HOST") or None)
+
+
+@lru_cache(maxsize=4)
+def _connection(emulator_host: str | None) -> Connection:
+    if emulator_host:
+        endpoint = emulator_host if "://" in emulator_host else f"http://{emulator_host}"
+        client = storage.Client(project="emulator", client_options={"api_endpoint": endpoint.rstrip("/")})
+        return Connection(client, _pooled(requests.Session()))
+    try:
+        credentials, project = google.auth.default(scopes=[_SCOPE])
+    except google.auth.exceptions.DefaultCredentialsError:
+        return Connection(storage.Client.create_anonymous_client(), _pooled(requests.Session()))
+    universe = credentials.universe_domain
+    options = {} if universe == _USUAL_UNIVERSE else {"universe_domain": universe}
+    # Credentials may come without a project, which the client insists on but needs only to make or list buckets.
+    client = storage.Client(project=project or "none", credentials=credentials, client_options=options)
+    return Connection(client, _pooled(AuthorizedSession(credentials)))
+
+
+# Two processes must not share a socket.
+os.register_at_fork(after_in_child=_connection.cache_clear)
+
+
+def _pooled(session: requests.Session) -> requests.Session:
+    adapter = requests.adapters.HTTPAdapter(pool_connections=2, pool_maxsize=_CONNECTIONS)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def user_project() -> str | None:
+    """Returns the project that pays for requests to requester-pays buckets, if the user names one."""
+    return os.environ.get(_USER_PROJECT) or None
+
+
+def split(uri: str) -> tuple[str, str]:
+    """Returns the bucket's and the object's name of gs://bucket/name."""
+    bucket, _, name = uri.removeprefix("gs://").partition("/")
+    if not bucket:
+        raise InputError(f"cannot open '{uri}': expected gs://bucket/prefix")
+    return bucket, name
+
+
+def bucket_of(name: str) -> Any:
+    """Returns the client's bucket."""
+    return connection().client.bucket(name, user_project=user_project())
+
+
+@contextmanager
+def transient() -> Iterator[None]:
+    """Turns the failures of connections and of signing in into `Transient`."""
+    try:
+        yield
+    except (InvalidSchema, InvalidURL, MissingSchema) as error:
+        raise InputError(f"cannot use STORAGE_EMULATOR_HOST or a proxy: {_one_line(error)}") from error
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise Transient(_one_line(error)) from error
+    except google.auth.exceptions.GoogleAuthError as error:
+        if isinstance(error, google.auth.exceptions.TransportError) or getattr(error, "retryable", False):
+            raise Transient(_one_line(error)) from error
+        raise InputError(
+            f"cannot sign in to Google Cloud: {_one_line(error)}; try `gcloud auth application-default login`"
+        ) from error
+
+
+@contextmanager
+def request(method: str, url: str, **options: Any) -> Iterator[requests.Response]:
+    """Makes one attempt and gives its answer, whose status the caller looks at.
+
+    Raises:
+        Transient: No answer, or one that asks for another attempt.
+    """
+    params = options.pop("params", {})
+    if project := user_project():
+        params = {**params, "userProject": project}
+    timeout = options.pop("timeout", (CONNECT_TIMEOUT_S, READ_TIMEOUT_S))
+    to = connection()
+    with to.gate.turn():
+        with transient():
+            answer = to.session.request(method, url, params=params, timeout=timeout, stream=True, **options)
+        with closing(answer):
+            service_answered()
+            to.gate.saw_answer(answer.raw.version)
+            if answer.status_code in RETRYABLE_STATUSES:
+                retry_after_s = parse_retry_after(answer.headers.get("Retry-After"))
+                raise Transient(f"{answer.status_code} {answer.reason}", retry_after_s)
+            yield answer
+
+
+def attempts(operation: str, uri: str, call: Callable[[], _T]) -> _T:
+    """Makes a call of the client's, without its own retries, until it is answered.
+
+    Raises:
+        InputError: There is no such object, or no permission.
+        StepError: There was no answer for minutes, or a strange one.
+    """
+    patience = Patience(operation, uri)
+    while True:
+        try:
+            with transient():
+                result = call()
+            service_answered()
+            return result
+        except Transient as problem:
+            patience.wait(problem)
+        except google.api_core.exceptions.GoogleAPICallError as error:
+            service_answered()
+            if error.code not in RETRYABLE_STATUSES:
+                raise refusal(uri, error.code, str(error)) from error
+            headers = getattr(error.response, "headers", {})
+            patience.wait(Transient(_one_line(error), parse_retry_after(headers.get("Retry-After"))))
+
+
+class NoObject(InputError):  # noqa: N818 (reads as what it is)
+    """There is no such object or bucket."""
+
+
+def refusal(uri: str, status: int | None, text: str) -> Exception:
+    """Returns the error that tells the user why the service refused a request."""
+    if status in (400, 403) and "requester pays" in text.lower():
+        return InputError(f"'{uri}' is in a requester-pays bucket: set {_USER_PROJECT} to the project that is to pay")
+    if status == 404:
+        return NoObject(f"there is no object '{uri}', or no such bucket")
+    if status in (401, 403):
+        return InputError(f"no permission for '{uri}'; try `gcloud auth application-default login`")
+    return StepError(f"Cloud Storage refused a request for '{uri}': {status} {_one_line(text)}")
+
+
+def _one_line(problem: object) -> str:
+    if isinstance(problem, requests.RequestException) and problem.args:
+        problem = getattr(problem.args[0], "reason", None) or problem  # what happened, without the address
+    text = " ".join(str(problem).split()) or type(problem).__name__
+    return text if len(text) <= _LONGEST_EXCERPT else text[:_LONGEST_EXCERPT] + "…"

@@ -1,0 +1,106 @@
+"""Requests about the objects of Cloud Storage rather than for their content."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from google.api_core.exceptions import NotFound
+
+from components.storage.gcs_client import READ_TIMEOUT_S, NoObject, attempts, bucket_of, split
+from components.storage.objects import ObjectInfo
+
+_FIELDS = "items(name,size,generation,crc32c),nextPageToken"
+
+
+def list_objects(prefix_uri: str) -> list[ObjectInfo]:
+    bucket_name, prefix = split(prefix_uri)
+    prefix = _as_folder(prefix)
+    blobs: list[Any] = []
+    token = None
+    while True:
+        page, token = attempts("list", prefix_uri, partial(_page, bucket_name, prefix, token))
+        blobs += page
+        if not token:
+            break
+    named = sorted((blob.name, blob) for blob in blobs)
+    # A name that ends in a slash is how consoles draw an empty folder.
+    return [_info(blob, name.removeprefix(prefix)) for name, blob in named if not name.endswith("/")]
+
+
+def _as_folder(prefix: str) -> str:
+    return prefix.rstrip("/") + "/" if prefix.strip("/") else ""
+
+
+def _page(bucket_name: str, prefix: str, token: str | None) -> tuple[list[Any], str | None]:
+    listing = bucket_of(bucket_name).list_blobs(
+        prefix=prefix, page_token=token, fields=_FIELDS, retry=None, timeout=READ_TIMEOUT_S
+    )
+    page = list(next(listing.pages, ()))
+    return page, listing.next_page_token
+
+
+def _info(blob: Any, name: str) -> ObjectInfo:
+    uri = f"gs://{blob.bucket.name}/{blob.name}"
+    return ObjectInfo(uri, name, blob.size or 0, str(blob.generation), partial(str, blob.crc32c or ""))
+
+
+def stat(uri: str) -> ObjectInfo | None:
+    blob = find(uri)
+    return None if blob is None else _info(blob, blob.name.rpartition("/")[2])
+
+
+def find(uri: str, generation: str | None = None) -> Any:
+    """Returns the client's blob with all that the service says of it; None where there is none (of that generation)."""
+    bucket_name, name = split(uri)
+    if not name:
+        return None
+    options: dict[str, Any] = {"retry": None, "timeout": READ_TIMEOUT_S}
+    if generation is not None:
+        options["generation"] = int(generation)
+    return attempts("stat", uri, lambda: bucket_of(bucket_name).get_blob(name, **options))
+
+
+def exists(uri: str) -> bool:
+    if find(uri) is not None:
+        return True
+    bucket_name, name = split(uri)
+
+    def first() -> bool:
+        listing = bucket_of(bucket_name).list_blobs(
+            prefix=_as_folder(name), max_results=1, fields=_FIELDS, retry=None, timeout=READ_TIMEOUT_S
+        )
+        return any(True for _ in listing)
+
+    try:
+        return attempts("list", uri, first)
+    except NoObject:
+        return False
+
+
+def delete(uri: str) -> None:
+    remove(uri)
+
+
+def remove(uri: str, generation: str | None = None) -> None:
+    """Deletes one object, only if it is still that generation where one is given; does nothing where there is none."""
+    bucket_name, name = split(uri)
+    options: dict[str, Any] = {"retry": None, "timeout": READ_TIMEOUT_S}
+    if generation is not None:
+        options["if_generation_match"] = int(generation)
+
+    def once() -> None:
+        with suppress(NotFound):  # or deleted by an attempt whose answer was lost
+            bucket_of(bucket_name).blob(name).delete(**options)
+
+    attempts("delete", uri, once)
+
+
+def delete_leftovers(uri: str) -> None:
+    """Does nothing: an upload that was not finished is no object, and is forgotten by the service after a week."""
+
+
+def delete_tree(uri: str) -> None:
+    for info in list_objects(uri):
+        delete(info.uri)
