@@ -1,7 +1,8 @@
 """The pipeline `train-instruments`: from notes to registered instruments.
 
-    plan -> prepare -> sort -> for each family: (for each synth: train -> evaluate) -> register
-                            -> compare
+    plan -> prepare -> group-shards -> for each group: sort -> seal
+         -> for each family: (for each synth: train -> evaluate) -> register
+         -> compare
 
 The loops are pipelines of their own because KFP's local runner (2.17) resolves loop items only from the inputs of the
 pipeline that the loop stands in, and gives the inner of two nested loops' items to both.
@@ -12,8 +13,15 @@ from kfp import dsl
 from components.evaluate.component import compare, evaluate
 from components.prepare.component import prepare
 from components.register.component import register
-from components.sort.component import plan, sort
+from components.sort.component import group_shards, plan, seal, sort
 from components.train.component import train
+
+
+@dsl.pipeline(name="sort-shards", description="Sorts the source's shards, one worker for each group of them.")
+def sort_shards(groups: list[str], sorted_uri: str):
+    with dsl.ParallelFor(groups, name="each-group") as group:
+        sorting = sort(sorted_uri=sorted_uri, share=group)
+        sorting.set_caching_options(False)  # continues from its receipts
 
 
 @dsl.pipeline(name="one-family", description="Trains, evaluates and registers the synthesizers of one family.")
@@ -88,6 +96,7 @@ def train_instruments(
     preset: str = "standard",
     bindings: list[str] = [],
     tracking_uri: str = "",
+    sort_workers: int = 8,
 ):
     """Trains DDSP instruments.
 
@@ -100,6 +109,7 @@ def train_instruments(
         preset: Size of the network and length of the training: smoke (seconds), seed (the study's), standard (ddsp's).
         bindings: gin bindings on top of the preset, for instance "train.max_steps = 5000".
         tracking_uri: MLflow server. Empty: what MLFLOW_TRACKING_URI says in the pod.
+        sort_workers: The most pods that sort at the same time; each gets a gigabyte or more.
     """
     planned = plan(
         source=source, workspace=workspace, families=families, synths=synths, preset=preset, bindings=bindings
@@ -107,14 +117,16 @@ def train_instruments(
     planned.set_caching_options(False)  # the source may have changed behind the same address
     prepared = prepare(source=source, records_uri=planned.outputs["records_uri"])
     prepared.set_caching_options(False)  # checks for itself, by content
-    sorted_set = sort(
-        records_uri=prepared.output, sorted_uri=planned.outputs["sorted_uri"], families=planned.outputs["families"]
-    )
+    sorted_uri = planned.outputs["sorted_uri"]
+    groups = group_shards(records_uri=prepared.output, sorted_uri=sorted_uri, max_workers=sort_workers)
+    groups.set_caching_options(False)  # likewise
+    sorting = sort_shards(groups=groups.output, sorted_uri=sorted_uri)
+    sorted_set = seal(sorted_uri=sorted_uri, families=planned.outputs["families"]).after(sorting)
     sorted_set.set_caching_options(False)  # likewise
     trained = every_family(
         families=sorted_set.outputs["families"],
         synths=planned.outputs["synths"],
-        sorted_uri=planned.outputs["sorted_uri"],
+        sorted_uri=sorted_uri,
         data_fingerprint=sorted_set.outputs["data_fingerprint"],
         run_uri=planned.outputs["run_uri"],
         preset=preset,

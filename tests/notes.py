@@ -68,8 +68,8 @@ def shard_name(split: str, shard: int, shards: int) -> str:
 
 def write_sorted_set(root: str | Path, notes_by_split: dict[str, list[Note]]) -> str:
     """Writes notes as a sorted set, through the real sort; returns its root's URI. The source lies beside it."""
-    from components.sort.step import sort_all
+    from components.sort.step import sort
 
     source = write_source(f"{root}-source", notes_by_split)
-    sort_all(source, str(root))
+    sort(source, str(root), splits=())
     return str(root)

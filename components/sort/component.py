@@ -1,4 +1,4 @@
-"""Kubeflow components of the sort: plan, and sort itself."""
+"""Kubeflow components of the sort: the run's plan, the groups of shards, their workers, and the seal."""
 
 from typing import NamedTuple
 
@@ -39,17 +39,38 @@ def plan(
 
 
 @dsl.component(base_image=images.DATA, install_kfp_package=False)
-def sort(records_uri: str, sorted_uri: str, families: list[str]) -> NamedTuple(
-    "SortOutputs", families=list[str], data_fingerprint=str
-):
-    """Sorts the records' shards by instrument family; does nothing when that is done."""
-    from typing import NamedTuple
-
-    from components.sort import step
+def group_shards(records_uri: str, sorted_uri: str, max_workers: int) -> list[str]:
+    """Groups the records' shards by bytes, one group for each worker; one group that is empty when all is sorted."""
+    from components.sort import fleet
     from components.telemetry.task import task
 
-    with task("sort") as running:
-        result = step.sort_all(records_uri, sorted_uri, families=families)
-        running.found(result.summary(), families=result.families)
-    outputs = NamedTuple("SortOutputs", [("families", list), ("data_fingerprint", str)])
-    return outputs(result.families, result.fingerprint)
+    with task("group-shards") as running:
+        shares = fleet.begin(records_uri, sorted_uri, max_workers)
+        running.found(f"{len(shares)} worker{'s' if len(shares) > 1 else ''}")
+    return shares
+
+
+@dsl.component(base_image=images.DATA, install_kfp_package=False)
+def sort(sorted_uri: str, share: str):
+    """Sorts one group of shards by instrument family."""
+    from components.sort import fleet
+    from components.telemetry.task import task
+
+    with task(f"sort {share}") as running:
+        running.found(f"{fleet.work(sorted_uri, share)} units copied")
+
+
+@dsl.component(base_image=images.DATA, install_kfp_package=False)
+def seal(sorted_uri: str, families: list[str]) -> NamedTuple("SealOutputs", families=list[str], data_fingerprint=str):
+    """Checks that nothing was lost and writes the manifests, which make the sorted set count."""
+    from typing import NamedTuple
+
+    from components.sort import fleet
+    from components.telemetry.task import task
+
+    with task("seal") as running:
+        result = fleet.finish(sorted_uri)
+        found = result.families(families)
+        running.found(f"{result.summary()}: {', '.join(found)}", families=found)
+    outputs = NamedTuple("SealOutputs", [("families", list), ("data_fingerprint", str)])
+    return outputs(found, result.fingerprint)

@@ -1,157 +1,183 @@
-"""Copies a range of source shards into one part for each group: byte for byte, both CRCs of every record checked."""
+"""Copies one unit: its shards' records, byte for byte, to one part for each group, both CRCs of each checked."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import BinaryIO
-
-import google_crc32c
+from typing import Any, BinaryIO
 
 from components import storage
-from components.nsynth.example import BadExample, int64_of
-from components.nsynth.families import FAMILIES, SOURCES
-from components.nsynth.framing import BadRecord, Record, scan
-from components.storage import ObjectInfo, crc32c_base64
+from components.nsynth import checksum
+from components.nsynth.framing import BadRecord, Damage, Record, Scanner
+from components.nsynth.wire import BadExample
+from components.sort.claim import Receipt
+from components.sort.routing import GROUPINGS, QUARANTINE, Router
+from components.sort.units import Shard, SortPlan
+from components.storage import crc32c_base64
 
-QUARANTINE = "quarantine"
+_MANY_GROUPS = 64
+_UPLOAD_CHUNK_BYTES = 4 << 20
+_SMALLEST_UPLOAD_CHUNK_BYTES = 256 << 10  # of which a sort by instrument holds a thousand
+_PIECE_BYTES = 1 << 20
 
-
-def _class_name(payload: bytes, key: str, names: tuple[str, ...]) -> str:
-    index = _label(payload, key)
-    if not 0 <= index < len(names):
-        raise BadExample(f"'{key}' is {index}, expected 0..{len(names) - 1}")
-    return names[index]
-
-
-def _label(payload: bytes, key: str) -> int:
-    value = int64_of(payload, key)
-    if value is None:
-        raise BadExample(f"it has no '{key}'")
-    return value
-
-
-# By what a set can be sorted: payload -> group, which is the name of a folder.
-GROUPINGS: dict[str, Callable[[bytes], str]] = {
-    "family": lambda payload: _class_name(payload, "instrument/family", FAMILIES),
-    "instrument": lambda payload: f"instrument-{_label(payload, 'instrument/label'):04d}",
-    "source": lambda payload: _class_name(payload, "instrument/source", SOURCES),
-}
-
-
-@dataclass(frozen=True)
-class Part:
-    """Where a range's records go: <split_uri>/<group>/part-<index>-of-<count>.tfrecord."""
-
-    split_uri: str
-    index: int
-    count: int
-
-    def name(self, group: str) -> str:
-        """Returns the part's name below the split."""
-        return f"{group}/part-{self.index:05d}-of-{self.count:05d}.tfrecord"
+Advance = Callable[[int, int], None]
 
 
 @dataclass
-class Copied:
-    """What a range's copy wrote.
+class _Part:
+    """A part that is being written."""
 
-    Attributes:
-        read: Records read; a shard's unreadable rest counts as one.
-        objects: The manifest's entries of the written parts.
-        quarantine: The manifest's entries of the records that were set aside.
-    """
+    stream: BinaryIO
+    records: int = 0
+    size: int = 0
+    crc32c: int = 0
 
-    read: int = 0
-    objects: list[dict[str, str | int]] = field(default_factory=list)
-    quarantine: list[dict[str, str | int]] = field(default_factory=list)
-
-
-class _PartWriter:
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream, self._checksum = stream, google_crc32c.Checksum()
-        self.records = self.bytes = 0
-
-    def write(self, framed: bytes) -> None:
-        self._stream.write(framed)
-        self._checksum.update(framed)
+    def write(self, record: Record) -> None:
+        self.stream.writelines(record.pieces)
         self.records += 1
-        self.bytes += len(framed)
+        self.size += record.size
+        self.crc32c = checksum.combine(self.crc32c, record.crc32c, record.size)
 
-    def crc32c(self) -> str:
-        return crc32c_base64(int.from_bytes(self._checksum.digest(), "big"))
+    def write_piece(self, data: bytes) -> None:
+        self.stream.write(data)
+        self.size += len(data)
+        self.crc32c = checksum.extend(self.crc32c, data)
 
 
-def copy_range(
-    shards: list[ObjectInfo], part: Part, by: str, quarantine: bool, advance: Callable[[int], None]
-) -> Copied:
-    """Copies the records of some shards, in their order, to their groups' parts. All parts appear, or none.
+@dataclass
+class _Unit:
+    """A unit at work: where its records went so far."""
+
+    plan: SortPlan
+    split_uri: str
+    unit: int
+    quarantine: bool
+    stack: ExitStack
+    parts: dict[str, _Part] = field(default_factory=dict)
+    sources: list[dict[str, Any]] = field(default_factory=list)
+    set_aside: list[dict[str, Any]] = field(default_factory=list)
+    records: int = 0
+    left_out: int = 0
+    left_out_bytes: int = 0
+
+    def part(self, group: str) -> _Part:
+        if group not in self.parts:
+            uri = storage.join(self.split_uri, self.plan.part_name(group, self.unit))
+            many = GROUPINGS[self.plan.by].usual_groups > _MANY_GROUPS
+            chunk_bytes = _SMALLEST_UPLOAD_CHUNK_BYTES if many else _UPLOAD_CHUNK_BYTES
+            stream = self.stack.enter_context(storage.open_write(uri, chunk_bytes=chunk_bytes))
+            self.parts[group] = _Part(stream)
+        return self.parts[group]
+
+    def set_record_aside(self, shard: Shard, item: Record | Damage, reason: str) -> None:
+        """Puts a bad record, or a damaged span of the shard, into quarantine; raises it where that stops the sort."""
+        if not self.quarantine:
+            raise BadRecord(shard.name, item.offset, item.size, reason)
+        # An empty shard, or one with too few records, is an entry of no bytes.
+        self.set_aside.append({"shard": shard.name, "offset": item.offset, "bytes": item.size, "reason": reason})
+        if not item.size:
+            return
+        part = self.part(QUARANTINE)
+        if isinstance(item, Record):
+            part.write(item)
+            return
+        part.records += 1
+        with storage.open_read(shard.uri, shard.generation, item.offset, item.size) as stream:
+            while piece := stream.read(_PIECE_BYTES):
+                part.write_piece(piece)
+
+
+def copy_unit(plan: SortPlan, split_uri: str, unit: int, quarantine: bool, advance: Advance) -> Receipt:
+    """Copies the records of a unit's shards, in their order, to their groups' parts.
 
     Args:
-        shards: Source shards.
-        part: The place of the parts.
-        by: A key of GROUPINGS.
+        plan: The sort.
+        split_uri: The sorted split's folder.
+        unit: Which of the plan's units.
         quarantine: Whether a bad record is set aside; otherwise it is raised.
-        advance: Called with the number of bytes after every record; what it raises stops the copy.
+        advance: Called with bytes and records after every record; what it raises stops the copy, and no part appears.
+
+    Returns:
+        The unit's receipt.
 
     Raises:
         BadRecord: A record is damaged or has no group.
     """
-    copied, writers = Copied(), dict[str, _PartWriter]()
+    router = Router(plan.by, plan.conditions)
     with ExitStack() as stack:
-        for shard in shards:
-            with storage.open_read(shard.uri) as stream:
-                for item in scan(stream, shard.name):
-                    routed = _route(item, shard.name, by)
-                    if isinstance(routed, BadRecord):
-                        if not quarantine:
-                            raise routed
-                        copied.quarantine.append(_quarantine_entry(routed))
-                    group = QUARANTINE if isinstance(routed, BadRecord) else routed
-                    if group not in writers:
-                        uri = storage.join(part.split_uri, part.name(group))
-                        writers[group] = _PartWriter(stack.enter_context(storage.open_write(uri)))
-                    writers[group].write(item.framed)
-                    copied.read += 1
-                    advance(len(item.framed))
-    copied.objects = [_object_entry(part.name(group), group, writer) for group, writer in sorted(writers.items())]
-    _check_sum(shards, copied)
-    return copied
-
-
-def _route(item: Record | BadRecord, shard: str, by: str) -> str | BadRecord:
-    if isinstance(item, BadRecord):
-        return item
-    try:
-        return GROUPINGS[by](item.payload)
-    except BadExample as error:
-        return BadRecord(shard, item.offset, str(error), item.framed)
-
-
-def _quarantine_entry(bad: BadRecord) -> dict[str, str | int]:
-    return {"shard": bad.shard, "offset": bad.offset, "bytes": len(bad.framed), "reason": bad.reason}
-
-
-def _object_entry(name: str, group: str, writer: _PartWriter) -> dict[str, str | int]:
+        work = _Unit(plan, split_uri, unit, quarantine, stack)
+        for shard, stream in _opened(plan.unit_shards(unit)):
+            _copy_shard(work, shard, stream, router, advance)
+        _check_sum(work)
     return {
-        "name": name,
-        "group": group,
-        "records": writer.records,
-        "bytes": writer.bytes,
-        "crc32c": writer.crc32c(),
+        "sources": work.sources,
+        "objects": [_entry(plan.part_name(group, unit), group, part) for group, part in sorted(work.parts.items())],
+        "quarantine": work.set_aside,
+        "records": work.records,
+        "left_out": work.left_out,
     }
 
 
-def _check_sum(shards: list[ObjectInfo], copied: Copied) -> None:
+def _opened(shards: tuple[Shard, ...]) -> Iterator[tuple[Shard, BinaryIO]]:
+    """Yields each shard with its stream; the next one is opened, and being read ahead, while a shard is at work."""
+    stacks, streams = [ExitStack() for _ in shards], list[BinaryIO]()
+    try:
+        for index, shard in enumerate(shards):
+            for opening in range(len(streams), min(index + 2, len(shards))):
+                streams.append(stacks[opening].enter_context(storage.open_object(shards[opening].info())))
+            with stacks[index]:
+                yield shard, streams[index]
+    finally:
+        for stack in stacks:
+            stack.close()
+
+
+def _copy_shard(work: _Unit, shard: Shard, stream: BinaryIO, router: Router, advance: Advance) -> None:
+    scanner, records = Scanner(stream, shard.name, shard.size), 0
+    if not shard.size and shard.records != 0:
+        work.set_record_aside(shard, Damage(0, 0, "the shard is empty"), "the shard is empty")
+    for item in scanner:
+        records += 1
+        if isinstance(item, Damage):
+            work.set_record_aside(shard, item, item.reason)
+        else:
+            _copy_record(work, shard, item, router)
+        advance(item.size, 1)
+    if shard.records not in (None, records) and not any(bad["shard"] == shard.name for bad in work.set_aside):
+        reason = f"the shard has {records} records, dataset_info.json says {shard.records}; copy it again"
+        work.set_record_aside(shard, Damage(shard.size, 0, reason), reason)
+    work.records += records
+    source = {"name": shard.name, "size": shard.size, "generation": shard.generation, "records": records}
+    work.sources.append({**source, "crc32c": crc32c_base64(scanner.crc32c)})
+
+
+def _copy_record(work: _Unit, shard: Shard, record: Record, router: Router) -> None:
+    try:
+        group = router.group(record.payload)
+    except BadExample as error:
+        work.set_record_aside(shard, record, str(error))
+        return
+    if group is None:
+        work.left_out += 1
+        work.left_out_bytes += record.size
+    else:
+        work.part(group).write(record)
+
+
+def _entry(name: str, group: str, part: _Part) -> dict[str, Any]:
+    crc32c = crc32c_base64(part.crc32c)
+    return {"name": name, "group": group, "records": part.records, "bytes": part.size, "crc32c": crc32c}
+
+
+def _check_sum(work: _Unit) -> None:
     """Nothing may be lost or doubled on the way, whatever the reason: the parts' bytes and records are the source's."""
-    totals = Counter[str]()
-    for entry in copied.objects:
-        totals.update({"bytes": int(entry["bytes"]), "records": int(entry["records"])})
+    shards = work.plan.unit_shards(work.unit)
     size = sum(shard.size for shard in shards)
-    if totals["bytes"] != size or totals["records"] != copied.read:
+    arrived = sum(part.size for part in work.parts.values()) + work.left_out_bytes
+    written = sum(part.records for part in work.parts.values()) + work.left_out
+    if arrived != size or written != work.records:
         raise RuntimeError(
-            f"{len(shards)} shards from {shards[0].uri} on hold {size} bytes, but {totals['bytes']} arrived "
-            f"({copied.read} records read, {totals['records']} written): a shard changed while it was read"
+            f"{len(shards)} shards from {shards[0].uri} on hold {size} bytes, but {arrived} arrived "
+            f"({work.records} records read, {written} written): a shard changed while it was read"
         )

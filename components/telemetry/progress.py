@@ -23,6 +23,7 @@ EVENTS_VARIABLE = "LUTHIER_EVENTS"
 _LOG = log.get(__name__)
 _LINE_EVERY_S = 10.0
 _EVENT_EVERY_S = 0.2
+_REFRESH_EVERY_S = 0.1
 
 
 def emit(kind: str, **fields: Any) -> None:
@@ -37,16 +38,21 @@ def emit(kind: str, **fields: Any) -> None:
             os.close(descriptor)
 
 
+def short(number: float) -> str:
+    """Returns a number with at least three digits and no exponent: "0.25", "41.8", "16,570"."""
+    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
+
+
 class Bar:
     """One piece of work with a known length. Made by `bar`; thread safe only for one writer."""
 
-    def __init__(self, title: str, total: float, unit: str) -> None:
+    def __init__(self, title: str, total: float, unit: str, done_before: float = 0.0) -> None:
         self.title, self.total, self.unit = title, total, unit
-        self.done = 0.0
+        self.done = self._done_before = done_before
         self.text = ""
         self._start = time.monotonic()
         self._last_line = self._start
-        self._last_event = 0.0
+        self._last_event = self._last_refresh = 0.0
         self._rich: Progress | None = None
         self._task: TaskID | None = None
 
@@ -56,6 +62,10 @@ class Bar:
         if note is not None:
             self.text = note
         self._show()
+
+    def from_here(self) -> None:
+        """Counts the pace from here on: what was before says nothing of what is to come."""
+        self._done_before, self._start = self.done, time.monotonic()
 
     def note(self, text: str) -> None:
         """Sets the short text behind the bar."""
@@ -67,46 +77,57 @@ class Bar:
         if os.environ.get(EVENTS_VARIABLE):
             if now - self._last_event >= _EVENT_EVERY_S or self.done >= self.total:
                 self._last_event = now
-                emit("progress", title=self.title, done=self.done, total=self.total, unit=self.unit, text=self.text)
+                text = f"{self._pace(now)} {self.text}".strip()
+                emit("progress", title=self.title, done=self.done, total=self.total, unit=self.unit, text=text)
         elif self._rich is not None and self._task is not None:
-            self._rich.update(self._task, completed=self.done, text=self.text)
+            self._rich.update(self._task, completed=self.done, pace=self._pace(now), text=self.text)
+            if now - self._last_refresh >= _REFRESH_EVERY_S or self.done >= self.total:
+                self._last_refresh = now
+                self._rich.refresh()
         elif now - self._last_line >= _LINE_EVERY_S:
             self._last_line = now
             _LOG.info("%s: %s", self.title, self._line(now))
 
     def _line(self, now: float) -> str:
-        seconds = max(now - self._start, 1e-9)
-        rate = self.done / seconds
-        left = f", {(self.total - self.done) / rate:.0f} s left" if 0 < self.done < self.total else ""
-        return f"{self.done:.4g}/{self.total:.4g} {self.unit}, {rate:.3g} {self.unit}/s{left} {self.text}".rstrip()
+        return f"{short(self.done)}/{short(self.total)} {self.unit}, {self._pace(now)} {self.text}".rstrip(" ,")
+
+    def _pace(self, now: float) -> str:
+        """Returns units per second and the time left, for instance "41.8 MB/s, 12 s left"."""
+        if self.done <= self._done_before:
+            return ""
+        rate = (self.done - self._done_before) / max(now - self._start, 1e-9)
+        left = f", {(self.total - self.done) / rate:.0f} s left" if self.done < self.total else ""
+        return f"{short(rate)} {self.unit}/s{left}"
 
 
 @contextmanager
-def bar(title: str, total: float, unit: str) -> Iterator[Bar]:
+def bar(title: str, total: float, unit: str, done_before: float = 0.0) -> Iterator[Bar]:
     """Shows the progress of a piece of work.
 
     Args:
         title: What is being done, for instance "train string-harmonic".
         total: How many units there are.
         unit: What is counted, in the plural.
+        done_before: How many units an earlier process has done; they do not count for the pace.
     """
-    work = Bar(title, total, unit)
+    work = Bar(title, total, unit, done_before)
     if os.environ.get(EVENTS_VARIABLE) or not sys.stderr.isatty():
         work._show()
         yield work
         _LOG.info("%s: %s", title, work._line(time.monotonic()))
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[pace]}"),
         TextColumn("{task.fields[text]}"),
     )
-    with Progress(*columns, console=Console(stderr=True)) as shown:
-        work._rich, work._task = shown, shown.add_task(title, total=total, text="")
+    # No thread of its own that refreshes: a process with threads cannot fork its workers.
+    with Progress(*columns, console=Console(stderr=True), auto_refresh=False) as shown:
+        work._rich, work._task = shown, shown.add_task(title, total=total, pace="", text="")
         yield work

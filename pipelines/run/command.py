@@ -54,6 +54,7 @@ def command(
         "preset": preset,
         "bindings": list(bindings),
         "tracking_uri": tracking_uri,
+        "sort_workers": 1,  # a laptop's disk is shared
     }
     display = local.run(arguments, state, parallel or _parallel_trainings())
     summary.show(display, tracking_uri)

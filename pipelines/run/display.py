@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
+from components.telemetry.progress import short
+
 _LINE_EVERY_S = 15.0
 
 
@@ -64,7 +66,7 @@ class Display:
         if title not in self._running:
             self._on_start(event)
         shown = self._running[title]
-        text = f"{event['done']:.4g}/{event['total']:.4g} {event['unit']}  {event['text']}".rstrip()
+        text = f"{short(event['done'])}/{short(event['total'])} {event['unit']}  {event['text']}".rstrip()
         self._bars.update(shown.bar, completed=event["done"], total=event["total"], text=text)
         if self._bars.disable and event["time"] - shown.last_line_time > _LINE_EVERY_S:
             shown.last_line_time = event["time"]

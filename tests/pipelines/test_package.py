@@ -15,16 +15,16 @@ def spec(tmp_path_factory):
 def test_every_parameter_is_described_and_typed(spec):
     parameters = spec["root"]["inputDefinitions"]["parameters"]
     assert list(parameters) == sorted(
-        ["source", "workspace", "families", "synths", "preset", "bindings", "tracking_uri"]
+        ["source", "workspace", "families", "synths", "preset", "bindings", "tracking_uri", "sort_workers"]
     )
     for name, parameter in parameters.items():
         assert parameter["description"], name
-        assert parameter["parameterType"] in ("STRING", "LIST"), name
+        assert parameter["parameterType"] in ("STRING", "LIST", "NUMBER_INTEGER"), name
 
 
 def test_graph_reads_as_a_story(spec):
     tasks = spec["root"]["dag"]["tasks"]
-    assert set(tasks) == {"plan", "prepare", "sort", "every-family", "compare"}
+    assert set(tasks) == {"plan", "prepare", "group-shards", "sort-shards", "seal", "every-family", "compare"}
     assert "every-family" in tasks["compare"]["dependentTasks"]
 
 
@@ -33,7 +33,7 @@ def test_tasks_that_check_for_themselves_are_not_cached(spec):
         name: task.get("cachingOptions", {}).get("enableCache", False)
         for name, task in spec["root"]["dag"]["tasks"].items()
     }
-    assert not any(cached[name] for name in ("plan", "prepare", "sort"))
+    assert not any(cached[name] for name in ("plan", "prepare", "group-shards", "seal"))
     assert cached["compare"]
 
 

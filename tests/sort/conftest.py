@@ -1,3 +1,5 @@
+"""Places to sort from and to, and the sort of one split."""
+
 import pytest
 
 from components import storage

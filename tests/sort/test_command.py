@@ -17,9 +17,9 @@ def test_it_shows_the_families(luthier, tmp_path):
     finished = luthier("sort", "--source", source, "--out", tmp_path / "out", "--split", "all")
     assert finished.code == 0
     rows = [line.split() for line in finished.out.replace("│", " ").splitlines()]
-    assert ["string", "2", "1"] in rows
-    assert ["synth_lead", "0", "0"] in rows
-    assert ["all", "3", "1"] in rows
+    assert ["string", "2", "0.5", "1", "0.3"] in rows
+    assert ["synth_lead", "0", "0.0", "0", "0.0"] in rows
+    assert ["all", "3", "0.8", "1", "0.3"] in rows
     assert "nothing to do" in luthier("sort", "--source", source, "--out", tmp_path / "out").out
 
 
@@ -46,7 +46,7 @@ def test_a_corrupt_record_is_one_line_and_can_be_quarantined(luthier, refused, t
     assert f"'nsynth-train.tfrecord-00000-of-00001' at byte {len(shard) // 2}: the CRC of its payload" in message
     finished = luthier(*arguments, "--on-bad-record", "quarantine")
     assert finished.code == 0
-    assert ["quarantine", "1"] in [line.split() for line in finished.out.replace("│", " ").splitlines()]
+    assert ["quarantine", "1", "0.3"] in [line.split() for line in finished.out.replace("│", " ").splitlines()]
 
 
 def test_an_output_of_another_source_names_both_fingerprints(luthier, refused, tmp_path):
@@ -78,5 +78,6 @@ print(json.dumps([sorted(loaded), generate_latest().decode()]))
     loaded, exposition = json.loads(result.stdout.splitlines()[-1])
     assert loaded == []
     assert 'luthier_sort_records_total{family="string",split="train"} 2.0' in exposition
-    assert "luthier_sort_bytes_total 817" in exposition
-    assert "luthier_sort_quarantined_total 0.0" in exposition
+    size = 2 * len(frame(NOTES[0].encode()))
+    assert f'luthier_sort_bytes_total{{family="string",split="train"}} {float(size)}' in exposition
+    assert 'luthier_sort_quarantined_total{split="train"} 0.0' in exposition

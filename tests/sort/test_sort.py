@@ -1,6 +1,7 @@
 """Sorting: nothing lost, nothing changed, nothing read that is not finished."""
 
 import base64
+import dataclasses
 import json
 from collections import Counter
 
@@ -13,8 +14,9 @@ from components.nsynth import example
 from components.nsynth.families import FAMILIES
 from components.nsynth.framing import frame, read_records
 from components.nsynth.sorted_set import SortedSet
-from components.sort import step
+from components.sort import step, units
 from tests.notes import make_note, shard_name, write_source
+from tests.sort.sorting import all_bytes, sort
 
 NOTES = [make_note(family, pitch, velocity=90) for pitch in (50, 62, 74) for family in ("string", "keyboard", "flute")]
 
@@ -24,14 +26,10 @@ def _payloads(uri):
         return [record.payload for record in read_records(stream, uri)]
 
 
-def _all_bytes(root):
-    return {info.name: storage.read_bytes(info.uri) for info in storage.list_objects(root)}
-
-
 def test_every_record_arrives_in_order_and_unchanged(places):
     source, out = places
     write_source(source, {"train": NOTES}, shards=2)
-    result = step.sort(source, out)
+    result = sort(source, out)
     assert (result.records, result.quarantined, result.reused) == (9, 0, False)
     assert result.totals == {**dict.fromkeys(FAMILIES, 0), "string": 3, "keyboard": 3, "flute": 3}
     in_order = [payload for info in storage.list_objects(source) for payload in _payloads(info.uri)]
@@ -47,13 +45,14 @@ def test_every_record_arrives_in_order_and_unchanged(places):
 def test_the_manifest_describes_source_and_parts(places):
     source, out = places
     write_source(source, {"train": NOTES}, shards=2)
-    result = step.sort(source, out)
+    result = sort(source, out)
     manifest = storage.read_json(storage.join(out, "train", "manifest.json"))
     assert (manifest["schema_version"], manifest["split"], manifest["by"]) == (1, "train", "family")
     assert manifest["fingerprint"] == result.fingerprint
     assert manifest["source"]["uri"] == source
     for entry, info in zip(manifest["source"]["objects"], storage.list_objects(source), strict=True):
-        assert entry == {"name": info.name, "size": info.size, "generation": info.generation, "crc32c": info.crc32c}
+        expected = {"name": info.name, "size": info.size, "generation": info.generation, "crc32c": info.crc32c}
+        assert entry == {**expected, "records": len(_payloads(info.uri))}
     for entry in manifest["objects"]:
         content = storage.read_bytes(storage.join(out, "train", entry["name"]))
         assert entry["bytes"] == len(content)
@@ -65,30 +64,30 @@ def test_the_manifest_describes_source_and_parts(places):
 def test_sorting_the_same_again_does_nothing(places):
     source, out = places
     write_source(source, {"train": NOTES}, shards=2)
-    first = step.sort(source, out)
-    before = _all_bytes(out), [info.generation for info in storage.list_objects(out)]
-    again = step.sort(source, out)
-    assert again == step.SortResult(first.totals, 0, first.bytes, first.fingerprint, reused=True)
-    assert (_all_bytes(out), [info.generation for info in storage.list_objects(out)]) == before
+    first = sort(source, out)
+    before = all_bytes(out), [info.generation for info in storage.list_objects(out)]
+    again = sort(source, out)
+    assert again == dataclasses.replace(first, reused=True)
+    assert (all_bytes(out), [info.generation for info in storage.list_objects(out)]) == before
 
 
 def test_a_touched_source_is_the_same_and_a_changed_one_is_not(tmp_path):
     source, out = write_source(tmp_path / "source", {"train": NOTES}), tmp_path / "out"
-    first = step.sort(source, str(out))
+    first = sort(source, str(out))
     (tmp_path / "source" / shard_name("train", 0, 1)).touch()
-    assert step.sort(source, str(out)).reused
+    assert sort(source, str(out)).reused
     write_source(source, {"train": [*NOTES[:-1], make_note("flute", 74, seed=5, velocity=90)]})
     with pytest.raises(InputError, match=rf"is {first.fingerprint}, expected \w+; give another --out, or --overwrite"):
-        step.sort(source, str(out))
-    replaced = step.sort(source, str(out), overwrite=True)
+        sort(source, str(out))
+    replaced = sort(source, str(out), overwrite=True)
     assert not replaced.reused
     assert SortedSet.open(str(out)).fingerprint("train") == replaced.fingerprint != first.fingerprint
 
 
 def test_a_smaller_sort_leaves_nothing_of_a_larger_one(tmp_path):
     out = str(tmp_path / "out")
-    step.sort(write_source(tmp_path / "a", {"train": NOTES}), out)
-    step.sort(write_source(tmp_path / "b", {"train": NOTES[:1]}), out, overwrite=True)
+    sort(write_source(tmp_path / "a", {"train": NOTES}), out)
+    sort(write_source(tmp_path / "b", {"train": NOTES[:1]}), out, overwrite=True)
     assert [info.name for info in storage.list_objects(storage.join(out, "train"))] == [
         "manifest.json",
         "string/part-00000-of-00001.tfrecord",
@@ -97,16 +96,16 @@ def test_a_smaller_sort_leaves_nothing_of_a_larger_one(tmp_path):
 
 def test_a_sort_that_did_not_finish_is_not_read_and_is_replaced(tmp_path):
     source, out = write_source(tmp_path / "source", {"train": NOTES}), tmp_path / "out"
-    step.sort(source, str(out))
+    sort(source, str(out))
     (out / "train" / "manifest.json").unlink()
     (out / "train" / "string" / "part-00000-of-00001.tfrecord").write_bytes(b"half")
     (out / "train" / "vocal").mkdir()
     (out / "train" / "vocal" / ".part-00000-of-00001.tfrecord.0123.partial").write_bytes(b"half")
     with pytest.raises(InputError, match="did not finish"):
         SortedSet.open(str(out))
-    assert not step.sort(source, str(out)).reused
+    assert not sort(source, str(out)).reused
     assert len(list(SortedSet.open(str(out)).notes("train", "string"))) == 3
-    assert not (out / "train" / "vocal").exists()
+    assert not list(out.rglob("*.partial"))
 
 
 def test_other_files_in_the_output_are_left_alone(tmp_path):
@@ -114,25 +113,25 @@ def test_other_files_in_the_output_are_left_alone(tmp_path):
     (out / "train" / "string").mkdir(parents=True)
     (out / "train" / "string" / "my take.wav").write_bytes(b"mine")
     (out / "train" / "notes.txt").write_bytes(b"mine")
-    step.sort(source, str(out))
+    sort(source, str(out))
     assert (out / "train" / "string" / "my take.wav").exists()
     assert (out / "train" / "notes.txt").exists()
 
 
 def test_lost_parts_are_sorted_again(tmp_path):
     source, out = write_source(tmp_path / "source", {"train": NOTES}), tmp_path / "out"
-    step.sort(source, str(out))
+    sort(source, str(out))
     (out / "train" / "string" / "part-00000-of-00001.tfrecord").unlink()
-    assert not step.sort(source, str(out)).reused
-    assert step.sort(source, str(out)).reused
+    assert not sort(source, str(out)).reused
+    assert sort(source, str(out)).reused
 
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_large_sources_give_several_parts_whatever_the_workers(tmp_path, monkeypatch, workers):
-    monkeypatch.setattr(step, "_PART_BYTES", 60_000)
+    monkeypatch.setattr(units, "_PART_BYTES", 60_000)
     notes = [*NOTES, make_note("vocal", 60)]  # vocal: in one range alone
     source = write_source(tmp_path / "source", {"train": notes}, shards=5)
-    result = step.sort(source, str(tmp_path / "out"), workers=workers)
+    result = sort(source, str(tmp_path / "out"), workers=workers)
     assert (result.records, result.totals["vocal"]) == (10, 1)
     names = [info.name for info in storage.list_objects(str(tmp_path / "out" / "train" / "string"))]
     assert names == [f"part-{index:05d}-of-{len(names):05d}.tfrecord" for index in range(len(names))]
@@ -150,7 +149,7 @@ def test_large_sources_give_several_parts_whatever_the_workers(tmp_path, monkeyp
 )
 def test_other_groupings(tmp_path, by, groups):
     source = write_source(tmp_path / "source", {"train": NOTES})
-    result = step.sort(source, str(tmp_path / "out"), by=by)
+    result = sort(source, str(tmp_path / "out"), by=by)
     assert {group for group, records in result.totals.items() if records} == groups
     with pytest.raises(InputError, match=f"sorted by {by}, expected by family"):
         SortedSet.open(str(tmp_path / "out")).families("train")
@@ -159,28 +158,26 @@ def test_other_groupings(tmp_path, by, groups):
 def test_all_splits_and_the_families_asked_for(tmp_path):
     source = write_source(tmp_path / "source", {"train": NOTES, "valid": NOTES[:3], "test": NOTES[3:6]})
     out = str(tmp_path / "out")
-    result = step.sort_all(source, out, families=["keyboard", "string"])
-    assert result.families == ["keyboard", "string"]
-    assert result.summary() == "15 records (9 train, 3 valid, 3 test): keyboard, string"
-    again = step.sort_all(source, out)
-    assert again.families == ["flute", "keyboard", "string"]
+    result = step.sort(source, out, splits=())
+    assert result.families(["keyboard", "string"]) == ["keyboard", "string"]
+    assert result.families() == ["flute", "keyboard", "string"]
+    assert result.summary() == "15 records (9 train, 3 valid, 3 test)"
+    again = step.sort(source, out, splits=())
     assert again.fingerprint == result.fingerprint
-    assert again.summary().startswith("15 records (9 train, 3 valid, 3 test, sorted before)")
-    with pytest.raises(
-        InputError, match=r"there is no synth_lead in the train split of .* only flute, keyboard, string"
-    ):
-        step.sort_all(source, out, families=["synth_lead"])
+    assert again.summary() == "15 records (9 train, 3 valid, 3 test, sorted before)"
+    with pytest.raises(InputError, match=r"there is no synth_lead in the source's train split, only flute, keyboard"):
+        again.families(["synth_lead"])
 
 
 def test_the_sort_can_be_repeated_byte_for_byte(tmp_path):
     source = write_source(tmp_path / "source", {"train": NOTES}, shards=2)
-    step.sort(source, str(tmp_path / "a"))
-    step.sort(source, str(tmp_path / "b"), workers=2)
-    assert _all_bytes(str(tmp_path / "a")) == _all_bytes(str(tmp_path / "b"))
+    sort(source, str(tmp_path / "a"))
+    sort(source, str(tmp_path / "b"), workers=2)
+    assert all_bytes(str(tmp_path / "a")) == all_bytes(str(tmp_path / "b"))
 
 
 def test_the_manifest_is_plain_json(tmp_path):
     source = write_source(tmp_path / "source", {"train": NOTES})
-    step.sort(source, str(tmp_path / "out"))
+    sort(source, str(tmp_path / "out"))
     text = (tmp_path / "out" / "train" / "manifest.json").read_text()
     assert text == json.dumps(json.loads(text), sort_keys=True, indent=1, ensure_ascii=False) + "\n"

@@ -1,0 +1,153 @@
+"""What a sort will do, decided before anything is read: consecutive ranges of source shards, each a unit of work.
+
+Part i of every group holds the group's records of the i-th unit. So the number of parts is known from the listing
+alone, units are independent of each other, and the result does not depend on how many workers there are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from components import storage
+from components.errors import InputError, nearest
+from components.nsynth.layout import find_shards
+from components.nsynth.manifest import SCHEMA_VERSION
+from components.sort.routing import GROUPINGS
+from components.sort.where import Condition, parse_where
+from components.storage import ObjectInfo
+
+_PART_BYTES = 64 << 20  # aimed at, on average over the groups
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A source shard as it was listed.
+
+    Attributes:
+        uri: Where it is.
+        name: Its name in the source folder.
+        size: Bytes.
+        generation: Which version of the object; see storage.ObjectInfo.
+        crc32c: Base64 of its checksum; empty where only reading it would tell.
+        records: How many records dataset_info.json says it has; None where that says nothing.
+    """
+
+    uri: str
+    name: str
+    size: int
+    generation: str
+    crc32c: str
+    records: int | None
+
+    def info(self) -> ObjectInfo:
+        """Returns what a listing would say, to open it with."""
+        return ObjectInfo(self.uri, self.name, self.size, self.generation, lambda: self.crc32c)
+
+
+@dataclass(frozen=True)
+class SortPlan:
+    """One split's sort.
+
+    Attributes:
+        source_uri: The source folder.
+        split: Its split.
+        by: A key of GROUPINGS.
+        where: Conditions in their canonical form.
+        shards: The split's shards, in order.
+        ends: For each unit, the index behind its last shard.
+    """
+
+    source_uri: str
+    split: str
+    by: str
+    where: tuple[str, ...]
+    shards: tuple[Shard, ...]
+    ends: tuple[int, ...]
+
+    @cached_property
+    def id(self) -> str:
+        """Tells sorts apart that must not share an output. On local disk a touched file is still the same."""
+        remote = storage.is_remote(self.source_uri)
+        shards = [[shard.name, shard.size, shard.generation if remote else None] for shard in self.shards]
+        identity = [SCHEMA_VERSION, self.source_uri, self.split, self.by, self.where, shards, self.ends]
+        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+
+    @property
+    def units(self) -> int:
+        """The number of units."""
+        return len(self.ends)
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """`where`, parsed."""
+        return parse_where(self.where)
+
+    def unit_shards(self, unit: int) -> tuple[Shard, ...]:
+        """Returns the shards of a unit."""
+        return self.shards[self.ends[unit - 1] if unit else 0 : self.ends[unit]]
+
+    def unit_bytes(self, unit: int) -> int:
+        """Returns the size of a unit's shards."""
+        return sum(shard.size for shard in self.unit_shards(unit))
+
+    def part_name(self, group: str, unit: int) -> str:
+        """Returns the name of a group's part below the split: "string/part-00003-of-00025.tfrecord"."""
+        return f"{group}/part-{unit:05d}-of-{self.units:05d}.tfrecord"
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns what `from_json` takes."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> SortPlan:
+        """Rebuilds a plan."""
+        shards = tuple(Shard(**shard) for shard in values["shards"])
+        return cls(**{**values, "where": tuple(values["where"]), "shards": shards, "ends": tuple(values["ends"])})
+
+
+def plan_sort(source_uri: str, split: str = "train", by: str = "family", where: Sequence[str] = ()) -> SortPlan:
+    """Lists a split's shards and cuts them into units. InputError for a bad option, or a source not as expected."""
+    if by not in GROUPINGS:
+        raise InputError(f"--by is '{by}': {nearest(by, GROUPINGS)}")
+    conditions = tuple(condition.text for condition in parse_where(where))
+    found = find_shards(source_uri, split)
+    counts = _record_counts(source_uri, split, len(found))
+    shards = tuple(_shard(info, records) for info, records in zip(found, counts, strict=True))
+    sizes = [shard.size for shard in shards]
+    return SortPlan(source_uri, split, by, conditions, shards, _ends(sizes, GROUPINGS[by].usual_groups))
+
+
+def _shard(info: ObjectInfo, records: int | None) -> Shard:
+    crc32c = info.crc32c if storage.is_remote(info.uri) else ""
+    return Shard(info.uri, info.name, info.size, info.generation, crc32c, records)
+
+
+def _record_counts(source_uri: str, split: str, num_shards: int) -> Sequence[int | None]:
+    """A shard cut off between two records looks whole; TFDS's own count of its records, where there is one, tells."""
+    info_uri = storage.join(source_uri, "dataset_info.json")
+    if not storage.exists(info_uri):
+        return [None] * num_shards
+    splits = storage.read_json(info_uri).get("splits", [])
+    lengths = [entry.get("shardLengths", []) for entry in splits if entry.get("name") == split]
+    counts = [int(length) for length in lengths[0]] if lengths else []
+    return counts if len(counts) == num_shards else [None] * num_shards
+
+
+def _ends(sizes: Sequence[int], usual_groups: int) -> tuple[int, ...]:
+    """Cuts shards into consecutive ranges of about equal bytes, whose parts come near _PART_BYTES on average."""
+    total = sum(sizes)
+    count = max(1, min(len(sizes), round(total / (_PART_BYTES * usual_groups))))
+    ends, behind = list[int](), 0
+    for index, size in enumerate(sizes):
+        behind += size
+        # A unit ends at the shard that reaches its share, and early enough that every unit after it has a shard.
+        share_reached = behind * count >= total * (len(ends) + 1)
+        shards_left, units_left = len(sizes) - index - 1, count - len(ends) - 1
+        if len(ends) < count - 1 and (share_reached or shards_left == units_left):
+            ends.append(index + 1)
+    return (*ends, len(sizes))

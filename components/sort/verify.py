@@ -1,0 +1,153 @@
+"""`luthier sort --verify`: reads a sorted set again, all of it, and proves it against its manifests."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from components import storage
+from components.errors import InputError
+from components.nsynth.framing import Damage, Scanner
+from components.nsynth.manifest import MANIFEST_NAME
+from components.nsynth.sorted_set import SortedSet
+from components.nsynth.wire import BadExample
+from components.sort.routing import QUARANTINE, Router
+from components.sort.where import parse_where
+from components.sort.workers import process_context
+from components.storage import crc32c_base64
+from components.telemetry import progress
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was proved of one split.
+
+    Attributes:
+        totals: Records by group, as read.
+        bytes: Bytes read.
+        objects: Parts read.
+    """
+
+    totals: dict[str, int]
+    bytes: int
+    objects: int
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part to be read, and what the manifest says of it."""
+
+    uri: str
+    entry: dict[str, Any]
+    by: str
+    where: tuple[str, ...]
+
+
+def verify(sorted_uri: str, workers: int = 1) -> dict[str, Verified]:
+    """Reads every part of a sorted set and compares it with the manifests.
+
+    Checked: sizes, checksums, both CRCs of every record, the number of records, that every record belongs in its
+    folder, and that the sums are those of the source.
+
+    Args:
+        sorted_uri: The set's root.
+        workers: Processes.
+
+    Returns:
+        What was found, by split.
+
+    Raises:
+        InputError: Something is not as the manifest says; names the first few.
+    """
+    opened = SortedSet.open(sorted_uri)
+    return {split: _verify_split(opened, split, workers) for split in opened.splits()}
+
+
+def _verify_split(opened: SortedSet, split: str, workers: int) -> Verified:
+    manifest, split_uri = opened.manifests[split], storage.join(opened.uri, split)
+    where = tuple(manifest.get("where", ()))
+    entries = manifest["objects"]
+    parts = [_Part(storage.join(split_uri, entry["name"]), entry, manifest["by"], where) for entry in entries]
+    total_bytes = sum(entry["bytes"] for entry in entries)
+    faults: list[str] = []
+    with progress.bar(f"verify {split}", round(total_bytes / 1e6, 1), "MB") as bar:
+        for entry, found in zip(entries, _read_all(parts, workers), strict=True):
+            faults += found
+            bar.advance(entry["bytes"] / 1e6)
+        faults += _wrong_sums(manifest)
+        if faults:
+            more = f" (and {len(faults) - _SHOWN} more)" if len(faults) > _SHOWN else ""
+            raise InputError(
+                f"'{split_uri}' is not what its {MANIFEST_NAME} says: {'; '.join(faults[:_SHOWN])}{more}; sort again"
+            )
+    return Verified(manifest["totals"], total_bytes, len(entries))
+
+
+def _read_all(parts: Sequence[_Part], workers: int) -> Iterator[list[str]]:
+    if workers <= 1:
+        yield from map(_faults, parts)
+        return
+    with ProcessPoolExecutor(workers, process_context()) as pool:
+        yield from pool.map(_faults, parts)
+
+
+def _faults(part: _Part) -> list[str]:
+    """Returns what is wrong with one part."""
+    name, entry = part.entry["name"], part.entry
+    info = storage.stat(part.uri)
+    if info is None:
+        return [f"{name} is missing"]
+    if info.size != entry["bytes"]:
+        return [f"{name} has {info.size} bytes, expected {entry['bytes']}"]
+    wrong = Counter[str]()
+    with storage.open_object(info) as stream:
+        scanner = Scanner(stream, name, info.size)
+        router = _router(part.by, part.where)
+        for item in scanner:
+            if entry["group"] == QUARANTINE:
+                continue
+            if isinstance(item, Damage):
+                wrong[f"byte {item.offset}: {item.reason}"] += 1
+            elif (group := _group(router, item.payload)) != entry["group"]:
+                wrong[f"byte {item.offset}: the record belongs to {group}"] += 1
+    faults = [f"{name} at {fault}" for fault in wrong]
+    if crc32c_base64(scanner.crc32c) != entry["crc32c"]:
+        faults.append(f"{name} has the CRC32C {crc32c_base64(scanner.crc32c)}, expected {entry['crc32c']}")
+    if entry["group"] != QUARANTINE and scanner.records != entry["records"]:
+        faults.append(f"{name} has {scanner.records} records, expected {entry['records']}")
+    return faults
+
+
+@functools.cache
+def _router(by: str, where: tuple[str, ...]) -> Router:
+    return Router(by, parse_where(where))
+
+
+def _group(router: Router, payload: bytes) -> str:
+    try:
+        return router.group(payload) or "none: --where leaves it out"
+    except BadExample as error:
+        return f"none: {error}"
+
+
+def _wrong_sums(manifest: dict[str, Any]) -> list[str]:
+    """Compares the manifest with itself: nothing between the source and the parts may be unaccounted for."""
+    totals = Counter[str]()
+    for entry in manifest["objects"]:
+        totals[entry["group"]] += entry["records"]
+    faults = [
+        f"{group} has {totals[group]} records in its parts and {records} in the totals"
+        for group, records in manifest["totals"].items()
+        if totals[group] != records
+    ]
+    set_aside = sum(bool(entry["bytes"]) for entry in manifest["quarantine"])
+    accounted = sum(manifest["totals"].values()) + manifest.get("left_out", 0) + set_aside
+    if accounted != manifest["records"]:
+        faults.append(f"{manifest['records']} records were in the source, {accounted} are accounted for")
+    return faults

@@ -1,0 +1,80 @@
+"""`luthier sort --verify`: a sorted set proved against its manifest."""
+
+from pathlib import Path
+
+import pytest
+
+from components import storage
+from components.errors import InputError
+from components.sort.verify import verify
+from tests.notes import make_note, write_source
+from tests.sort.sorting import sort
+
+NOTES = [make_note(family, pitch) for pitch in (50, 62) for family in ("string", "keyboard", "flute")]
+STRING = "train/string/part-00000-of-00001.tfrecord"
+FLUTE = "train/flute/part-00000-of-00001.tfrecord"
+
+
+@pytest.fixture
+def sorted_set(tmp_path):
+    sort(write_source(tmp_path / "source", {"train": NOTES}), tmp_path / "out")
+    return tmp_path / "out"
+
+
+def test_a_whole_set_is_proved_by_one_process_or_two(sorted_set):
+    for workers in (1, 2):
+        found = verify(str(sorted_set), workers)["train"]
+        assert (found.totals["string"], found.objects) == (2, 3)
+
+
+def test_it_reads_from_a_bucket(gcs, tmp_path):
+    out = storage.join(gcs.bucket(), "out")
+    sort(write_source(tmp_path / "source", {"train": NOTES}), out)
+    assert verify(out)["train"].totals["flute"] == 2
+    storage.write_bytes(storage.join(out, STRING), b"short")
+    with pytest.raises(InputError, match=r"string/part-00000-of-00001\.tfrecord has 5 bytes, expected \d+"):
+        verify(out)
+
+
+def flip(path: Path, position: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[position] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def test_a_flipped_bit_is_found_with_its_record(sorted_set):
+    flip(sorted_set / STRING, 300_000)
+    with pytest.raises(InputError, match=r"string/part\S+ at byte 27\d+: the CRC of its payload .*; .*CRC32C"):
+        verify(str(sorted_set))
+
+
+def test_parts_that_changed_places_are_found(sorted_set):
+    one, other = (sorted_set / STRING).read_bytes(), (sorted_set / FLUTE).read_bytes()
+    (sorted_set / STRING).write_bytes(other)
+    (sorted_set / FLUTE).write_bytes(one)
+    with pytest.raises(InputError, match=r"the record belongs to string|has \d+ bytes, expected"):
+        verify(str(sorted_set))
+
+
+def test_a_missing_part_is_found(sorted_set):
+    (sorted_set / FLUTE).unlink()
+    with pytest.raises(InputError, match=r"flute/part-00000-of-00001\.tfrecord is missing; sort again"):
+        verify(str(sorted_set))
+
+
+def test_sums_that_do_not_add_up_are_found(sorted_set):
+    uri = str(sorted_set / "train" / "manifest.json")
+    manifest = storage.read_json(uri)
+    manifest["records"] += 1
+    storage.write_json(uri, manifest)
+    with pytest.raises(InputError, match="7 records were in the source, 6 are accounted for"):
+        verify(str(sorted_set))
+
+
+def test_the_command(luthier, refused, sorted_set):
+    finished = luthier("sort", "--verify", sorted_set)
+    assert finished.code == 0
+    assert "train is whole: 6 records in 3 parts" in finished.out
+    flip(sorted_set / STRING, 20)
+    assert "is not what its manifest.json says" in refused("sort", "--verify", sorted_set)
+    assert "needs --source and --out" in refused("sort")

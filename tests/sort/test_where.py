@@ -1,0 +1,68 @@
+"""`--where`: which records are taken, and that nothing else changes."""
+
+import pytest
+
+from components.errors import InputError
+from components.nsynth.sorted_set import SortedSet
+from components.sort.verify import verify
+from components.sort.where import parse_where
+from tests.notes import make_note, write_source
+from tests.sort.sorting import sort
+
+NOTES = [
+    make_note(family, pitch, velocity=velocity)
+    for pitch, velocity in ((40, 25), (52, 50), (64, 100), (76, 127))
+    for family in ("string", "flute")
+]
+
+
+@pytest.mark.parametrize(
+    ("where", "pitches"),
+    [
+        (["pitch=40..52"], {40, 52}),
+        (["pitch=52"], {52}),
+        (["pitch>=64"], {64, 76}),
+        (["pitch<=40"], {40}),
+        (["velocity=25,127"], {40, 76}),
+        (["pitch>=50", "velocity<=100"], {52, 64}),
+        (["source=acoustic"], {40, 52, 64, 76}),
+        (["source=electronic,synthetic"], set()),
+        ([" pitch = 40..45 , 70..80 "], {40, 76}),
+    ],
+)
+def test_only_what_meets_every_condition_is_taken(tmp_path, where, pitches):
+    source = write_source(tmp_path / "source", {"train": NOTES})
+    result = sort(source, tmp_path / "out", where=tuple(where))
+    assert (result.records, result.left_out) == (2 * len(pitches), 8 - 2 * len(pitches))
+    opened = SortedSet.open(str(tmp_path / "out"))
+    if pitches:
+        assert {note.pitch for note in opened.notes("train", "string")} == pitches
+    verify(str(tmp_path / "out"))
+
+
+def test_the_same_meaning_is_the_same_sort(tmp_path):
+    source = write_source(tmp_path / "source", {"train": NOTES})
+    first = sort(source, tmp_path / "out", where=("velocity<=50", "pitch>=64"))
+    assert sort(source, tmp_path / "out", where=("pitch=64..127", "velocity = 0..50")).reused
+    with pytest.raises(InputError, match="holds another sort"):
+        sort(source, tmp_path / "out")
+    assert sort(source, tmp_path / "whole").fingerprint != first.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("pitsch=3", "there is no field 'pitsch': did you mean 'pitch'"),
+        ("pitch", "expected a field, =, >= or <=, and values, for instance pitch=40..60"),
+        ("pitch=x", "'x' is not a number of 0..127"),
+        ("pitch=200", "'200' is not a number of 0..127"),
+        ("pitch=60..40", "60..40 holds nothing"),
+        ("source=akoustic", "there is no source 'akoustic': did you mean 'acoustic'"),
+        ("source>=acoustic", "a source has no order, expected source=acoustic"),
+        ("pitch==3", "expected a field"),
+    ],
+)
+def test_what_cannot_be_understood_is_said(text, message):
+    with pytest.raises(InputError) as raised:
+        parse_where([text])
+    assert message in str(raised.value)
