@@ -15,7 +15,7 @@ LOCK   := $(UV) compile pyproject.toml --quiet --universal --python-version 3.11
 # Some machines set this, and then every process compiles all of TensorFlow's modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test lint setup setup-dev browser compile ui lock clean
+.PHONY: help run test lint bench bench-sort setup setup-dev browser compile ui lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -29,6 +29,11 @@ test: $(BIN)/.dev browser ## set up what is missing and run the tests
 
 lint: $(BIN)/.dev ## ruff, mypy and the layers between the folders
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+bench: bench-sort ## every benchmark
+
+bench-sort: $(BIN)/.dev ## the sort beside cp, tf.data and transfer_manager (about 10 minutes, on a quiet machine)
+	@$(BIN)/python -m benchmarks.sort --page docs/performance.md && $(BIN)/python -m benchmarks.scale --page docs/scale.md
 
 setup: $(BIN)/.run ## the virtual environment for `make run`
 
