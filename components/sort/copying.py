@@ -17,7 +17,7 @@ from components.sort.units import Shard, SortPlan
 from components.storage import crc32c_base64
 
 _MANY_GROUPS = 64
-_UPLOAD_CHUNK_BYTES = 4 << 20
+_UPLOAD_CHUNK_BYTES = 8 << 20
 _SMALLEST_UPLOAD_CHUNK_BYTES = 256 << 10  # of which a sort by instrument holds a thousand
 _PIECE_BYTES = 1 << 20
 

@@ -19,7 +19,7 @@ from components.storage.threads import DaemonPool
 
 _CHUNK_UNIT_BYTES = 256 << 10  # chunks but the last must be multiples of it
 _LONGEST_WAIT_FOR_CANCEL_S = 5.0
-_POOL = DaemonPool(4)
+_POOL = DaemonPool(8)
 
 
 @contextmanager
