@@ -2,11 +2,13 @@
 
 gin can import modules, include files and call any registered function. From outside only
 `configurable.parameter = literal` is let through, and only for configurables that this package's own gin files bind.
+Layers of ours that stand in for ddsp's go by ddsp's name as well: `Harmonic` means `luthier.Harmonic`.
 """
 
 from __future__ import annotations
 
 import functools
+import re
 import tokenize
 from collections.abc import Iterable
 from typing import Any
@@ -15,6 +17,11 @@ from gin import config_parser
 
 from components.errors import InputError, nearest
 from components.synths.catalog import all_gin_files
+
+_PREFIX = "luthier."
+_STOOD_IN_FOR = re.compile(
+    r"(?<![\w.])(?:decoders\.|losses\.|synths\.)?(Harmonic|RnnFcDecoder|Sinusoidal|SpectralLoss)(?=\.\w|\(\))"
+)
 
 
 class _RefusedError(Exception):
@@ -65,6 +72,15 @@ def check_bindings(bindings: Iterable[str]) -> None:
         _check(binding)
 
 
+def with_our_layers(config: str) -> str:
+    """Returns a configuration, or bindings, with our layers where ddsp's of the same name stand.
+
+    Since there are both, `Harmonic.sample_rate = 16000` alone is ambiguous to gin. It is what users write, and what is
+    in models that were saved before there were layers of our own: they play with ours as well.
+    """
+    return _STOOD_IN_FOR.sub(rf"{_PREFIX}\1", config)
+
+
 def _check(binding: str) -> None:
     wanted = "expected one `configurable.parameter = literal`, such as `train.max_steps = 400`"
     try:
@@ -85,6 +101,6 @@ def _check(binding: str) -> None:
         raise InputError(f"binding '{binding}' is refused: got the scope '{statement.scope}', {wanted}")
     if not statement.arg_name:
         raise InputError(f"binding '{binding}' is refused: got the macro '{statement.selector}', {wanted}")
-    if statement.selector not in known_configurables():
+    if not {statement.selector, _PREFIX + statement.selector} & set(known_configurables()):
         hint = nearest(statement.selector, known_configurables())
         raise InputError(f"binding '{binding}' is refused: '{statement.selector}' is not ours to configure; {hint}")

@@ -18,6 +18,7 @@ from components import storage
 from components.errors import InputError
 from components.synths import features
 from components.synths import model as models
+from components.synths.bindings import with_our_layers
 from components.synths.ddsp_imports import tf
 
 CARD_NAME = "model.json"
@@ -58,7 +59,7 @@ class Instrument:
                 local = Path(scratch)
                 storage.download_tree(home, local)
             info = _checked_card(home, local)
-            config = (local / GIN_NAME).read_text()
+            config = with_our_layers((local / GIN_NAME).read_text())
             with models.configured(config):
                 model = models.build()
             model.load_weights(str(local / WEIGHTS_NAME))

@@ -4,9 +4,72 @@ from __future__ import annotations
 
 from typing import Any
 
+from components.synths.compiled import on_gpu
 from components.synths.ddsp_imports import ddsp, gin, tf
+from components.synths.noise import filtered
+from components.synths.oscillators import harmonics, sinusoids
+from components.synths.tables import read_tables
 
 _SMALLEST_POWER = 1e-4  # of a table: keeps the gradient finite where all points are equal
+
+
+def _hop(layer: Any, frames: int) -> int:
+    """Returns the samples a frame.
+
+    Raises:
+        ValueError: The samples are not a whole number of them, or there is no more than one.
+    """
+    if layer.n_samples <= frames or layer.n_samples % frames:
+        raise ValueError(
+            f"{layer.name}: got {layer.n_samples} samples for {frames} frames, expected a multiple of them, from 2 on"
+        )
+    hop: int = layer.n_samples // frames
+    return hop
+
+
+@gin.register(module="luthier")
+class Harmonic(ddsp.synths.Harmonic):  # type: ignore[misc]
+    """ddsp's harmonic synthesizer, faster and with exact phases; `amp_resample_method` 'window' alone is ours.
+
+    No gradient goes to f0_hz. `use_angular_cumsum`, ddsp's remedy against drifting phases, changes nothing here.
+    """
+
+    def get_signal(self, amplitudes: tf.Tensor, harmonic_distribution: tf.Tensor, f0_hz: tf.Tensor) -> tf.Tensor:
+        """Plays the harmonics of f0_hz that are below Nyquist.
+
+        Args:
+            amplitudes: Above 0, [batch, frames, 1].
+            harmonic_distribution: Shares of the harmonics, of sum 1, [batch, frames, harmonics].
+            f0_hz: Fundamental frequency in Hz, [batch, frames, 1].
+
+        Returns:
+            Audio, [batch, samples].
+        """
+        if self.amp_resample_method != "window":
+            return super().get_signal(amplitudes, harmonic_distribution, f0_hz)
+        hop = _hop(self, harmonic_distribution.shape[1])
+        shares, f0_hz = ddsp.core.tf_float32(harmonic_distribution), ddsp.core.tf_float32(f0_hz)
+        return harmonics(ddsp.core.tf_float32(amplitudes) * shares, f0_hz, hop, float(self.sample_rate))
+
+
+@gin.register(module="luthier")
+class Sinusoidal(ddsp.synths.Sinusoidal):  # type: ignore[misc]
+    """ddsp's sinusoidal synthesizer, faster and with exact phases; `amp_resample_method` 'window' alone is ours."""
+
+    def get_signal(self, amplitudes: tf.Tensor, frequencies: tf.Tensor) -> tf.Tensor:
+        """Plays the sinusoids that are below Nyquist.
+
+        Args:
+            amplitudes: Above 0, [batch, frames, sinusoids].
+            frequencies: In Hz, above 0, the same shape.
+
+        Returns:
+            Audio, [batch, samples].
+        """
+        if self.amp_resample_method != "window":
+            return super().get_signal(amplitudes, frequencies)
+        amplitudes, frequencies = ddsp.core.tf_float32(amplitudes), ddsp.core.tf_float32(frequencies)
+        return sinusoids(amplitudes, frequencies, _hop(self, frequencies.shape[1]), float(self.sample_rate))
 
 
 @gin.register(module="luthier")
@@ -41,7 +104,10 @@ class FilteredNoise(ddsp.synths.FilteredNoise):  # type: ignore[misc]
         """
         shape = [int(magnitudes.shape[0]), self.n_samples]
         white = tf.random.stateless_uniform(shape, seed, minval=-1.0, maxval=1.0)
-        return ddsp.core.frequency_filter(white, magnitudes, window_size=self.window_size)
+        # On a GPU a matrix product may be computed in TF32, and ddsp's transforms are fast.
+        if on_gpu() or self.n_samples % magnitudes.shape[1]:
+            return ddsp.core.frequency_filter(white, magnitudes, window_size=self.window_size)
+        return filtered(white, ddsp.core.tf_float32(magnitudes), self.window_size)
 
 
 @gin.register(module="luthier")  # type: ignore[untyped-decorator]
@@ -81,9 +147,10 @@ def quiet_exp_sigmoid(amplitudes: tf.Tensor, initial_bias: float = -3.0) -> tf.T
 
 @gin.register(module="luthier")
 class Wavetable(ddsp.synths.Wavetable):  # type: ignore[misc]
-    """ddsp's wavetable synthesizer with a scale function of its own for the tables.
+    """ddsp's wavetable synthesizer, faster, with exact phases and with a scale function of its own for the tables.
 
     ddsp's puts amplitudes and tables through the same one, but an amplitude is positive and a waveform is not.
+    No gradient goes to f0_hz.
     """
 
     def __init__(
@@ -122,3 +189,17 @@ class Wavetable(ddsp.synths.Wavetable):  # type: ignore[misc]
             "wavetables": wavetables if self.table_scale_fn is None else self.table_scale_fn(wavetables),
             "f0_hz": f0_hz,
         }
+
+    def get_signal(self, amplitudes: tf.Tensor, wavetables: tf.Tensor, f0_hz: tf.Tensor) -> tf.Tensor:
+        """Reads the tables at f0_hz.
+
+        Args:
+            amplitudes: Above 0, [batch, frames, 1].
+            wavetables: One period each, [batch, frames, points].
+            f0_hz: Fundamental frequency in Hz, [batch, frames, 1].
+
+        Returns:
+            Audio, [batch, samples].
+        """
+        amplitudes, wavetables, f0_hz = (ddsp.core.tf_float32(x) for x in (amplitudes, wavetables, f0_hz))
+        return read_tables(amplitudes, wavetables, f0_hz, _hop(self, f0_hz.shape[1]), float(self.sample_rate))

@@ -3,11 +3,89 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from components.synths.ddsp_imports import ddsp, tf
+from components.synths.compiled import compiled
+from components.synths.ddsp_imports import ddsp, gin, tf
+
+_OVERLAP = 4  # windows over every sample, as ddsp's spectral_ops.compute_mag has them
+# What the fast path does not compute.
+_MORE = ("delta_time_weight", "delta_freq_weight", "cumsum_freq_weight", "loudness_weight")
+
+
+@gin.register(module="luthier")
+class SpectralLoss(ddsp.losses.SpectralLoss):  # type: ignore[misc]
+    """ddsp's multi-scale spectral loss (Engel et al. 2020, section 3), found together with its gradient.
+
+    That is for L1 differences of magnitudes and of their logarithms. With any other weight, it is ddsp's own.
+    """
+
+    def call(self, target_audio: tf.Tensor, audio: tf.Tensor, weights: Any = None) -> tf.Tensor:
+        """Compares sounds.
+
+        Args:
+            target_audio: What it should be, f32[batch, samples]. No gradient goes to it.
+            audio: What it is, the same shape.
+            weights: None, or factors for ddsp's own implementation.
+
+        Returns:
+            The loss, a scalar.
+        """
+        if weights is not None or self.loss_type.upper() != "L1" or any(getattr(self, name) > 0 for name in _MORE):
+            return super().call(target_audio, audio, weights)
+        sizes, target = tuple(self.fft_sizes), ddsp.core.tf_float32(target_audio)
+
+        @tf.custom_gradient  # type: ignore[untyped-decorator]
+        def compare(audio: tf.Tensor) -> Any:
+            loss, slope = _compare(target, audio, sizes, max(self.mag_weight, 0.0), max(self.logmag_weight, 0.0))
+            return loss, lambda upstream: upstream * slope
+
+        return compare(ddsp.core.tf_float32(audio))
+
+
+@compiled
+def _compare(
+    target: tf.Tensor, audio: tf.Tensor, sizes: tuple[int, ...], by_magnitude: float, by_logarithm: float
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the loss and its gradient by `audio`."""
+    loss, slope = tf.constant(0.0), tf.zeros_like(audio)
+    for size in sizes:
+        window = tf.signal.hann_window(size)
+        spectrum = tf.signal.rfft(_frames(audio, size) * window)
+        wanted, found = tf.abs(tf.signal.rfft(_frames(target, size) * window)), tf.abs(spectrum)
+        difference = found - wanted
+        logarithms = ddsp.core.safe_log(found) - ddsp.core.safe_log(wanted)
+        loss += by_magnitude * tf.reduce_mean(tf.abs(difference)) + by_logarithm * tf.reduce_mean(tf.abs(logarithms))
+        # By a magnitude, and over it: the spectrum's gradient lies along the spectrum.
+        over = tf.where(found > 0, 1 / found, 0.0)
+        along = (by_magnitude * tf.sign(difference) + by_logarithm * tf.sign(logarithms) * over) * over
+        # The transpose of rfft, by irfft, which counts all bins twice but the first and the last.
+        twice = np.full(size // 2 + 1, 0.5 * size)
+        twice[[0, -1]] = size
+        along *= tf.constant(twice, tf.float32) / tf.cast(tf.size(found), tf.float32)
+        by_frames = tf.signal.irfft(spectrum * tf.cast(along, tf.complex64)) * window
+        slope += _added_up(by_frames, audio.shape[1])
+    return loss, slope
+
+
+def _frames(audio: tf.Tensor, size: int) -> tf.Tensor:
+    """Cuts audio, [batch, samples], into overlapping frames, [batch, frames, size], the last ones padded with zeros."""
+    hop = size // _OVERLAP
+    count = -(-audio.shape[1] // hop)
+    hops = tf.reshape(
+        tf.pad(audio, [[0, 0], [0, (count + _OVERLAP - 1) * hop - audio.shape[1]]]), [-1, count + _OVERLAP - 1, hop]
+    )
+    return tf.concat([hops[:, i : i + count] for i in range(_OVERLAP)], axis=2)
+
+
+def _added_up(cut: tf.Tensor, samples: int) -> tf.Tensor:
+    """The transpose of `_frames`: [batch, frames, size] -> [batch, samples]."""
+    parts = tf.split(cut, _OVERLAP, axis=2)
+    hops = tf.add_n([tf.pad(part, [[0, 0], [i, _OVERLAP - 1 - i], [0, 0]]) for i, part in enumerate(parts)])
+    return tf.reshape(hops, [cut.shape[0], -1])[:, :samples]
 
 
 @functools.cache

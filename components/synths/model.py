@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from components.errors import InputError, nearest
 from components.nsynth.note import HOP_SAMPLES
-from components.synths import layers, settings  # noqa: F401 (they register what the gin files name)
-from components.synths.bindings import check_bindings
+from components.synths import decoder, layers, losses, settings  # noqa: F401 (they register what the gin files name)
+from components.synths.bindings import check_bindings, with_our_layers
 from components.synths.catalog import gin_files
 from components.synths.ddsp_imports import gin, models, tf
 
@@ -28,7 +28,7 @@ def config_text(synth: str, preset: str, bindings: Iterable[str] = ()) -> str:
     """
     extra = list(bindings)
     check_bindings(extra)
-    return "\n".join([*(path.read_text() for path in gin_files(synth, preset)), *extra])
+    return "\n".join([*(path.read_text() for path in gin_files(synth, preset)), *map(with_our_layers, extra)])
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from components.errors import InputError
 from components.nsynth.note import HOP_SAMPLES, NOTE_SAMPLES
 
 _SHORTEST_CROP = 2_048  # the longest window of the spectral loss
-_MAY_BE_ZERO = ("patience", "min_improvement", "checkpoint_every_s", "seed")
+_MAY_BE_ZERO = ("patience", "min_improvement", "max_minutes", "checkpoint_every_s", "memory_mb", "seed")
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,20 @@ class TrainSettings:
 
     Attributes:
         max_steps: Stops after so many steps.
+        max_minutes: Stops after so many minutes, restarts not counted; 0 never does.
         batch_size: Examples a step.
         crop_samples: Length of an example, cut at random from a note of 64,000 samples; a multiple of 64.
         learning_rate: Adam's, at the start.
         decay_rate: The learning rate is multiplied by this over every `decay_steps` steps, smoothly.
         decay_steps: See `decay_rate`.
         grad_clip_norm: Longest gradient, over all variables together; a longer one is shortened to it.
+        divergence_factor: Goes back to a checkpoint and halves the learning rate where the loss is so many times the
+            untrained model's, or a validation's so many times the best one.
+        log_every_steps: Steps from one line of the curves to the next; the loss stays on the device in between.
         eval_every_steps: Steps from one validation to the next.
         valid_notes: A validation hears at most so many notes, spread over the valid split.
+        sound_every_steps: TensorBoard gets a held-out note at validations whose step is a multiple of this.
+        memory_mb: Notes are kept in memory up to so many megabytes, and in files that are mapped to memory beyond.
         checkpoint_every_s: Seconds from one checkpoint to the next.
         patience: Stops after so many validations without an improvement; 0 never does.
         min_improvement: What counts as one: a validation loss below the best by at least this share of it.
@@ -34,14 +40,19 @@ class TrainSettings:
     """
 
     max_steps: int = 30_000
+    max_minutes: float = 0.0
     batch_size: int = 16
     crop_samples: int = 64_000
     learning_rate: float = 3e-4
     decay_rate: float = 0.98
     decay_steps: int = 10_000
     grad_clip_norm: float = 3.0
+    divergence_factor: float = 4.0
+    log_every_steps: int = 10
     eval_every_steps: int = 300
     valid_notes: int = 64
+    sound_every_steps: int = 1500
+    memory_mb: float = 4000.0
     checkpoint_every_s: float = 300.0
     patience: int = 0
     min_improvement: float = 0.001

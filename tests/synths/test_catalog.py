@@ -63,7 +63,7 @@ def test_anything_else_is_refused_by_name_in_one_line(binding, named):
 
 
 def test_what_may_be_bound_is_what_the_gin_files_bind():
-    assert {"train", "Harmonic", "RnnFcDecoder", "luthier.FilteredNoise"} <= set(known_configurables())
+    assert {"train", "luthier.Harmonic", "luthier.RnnFcDecoder", "luthier.FilteredNoise"} <= set(known_configurables())
 
 
 def test_none_of_this_needs_tensorflow():

@@ -1,0 +1,52 @@
+"""Where XLA is used, and what differs on a GPU.
+
+XLA pays where one small thing is done many times: a recurrence, or a sum over oscillators. There it turns some thousand
+calls of TensorFlow's kernels into one loop. A whole training step under XLA is slower on a CPU than none at all, so the
+layers compile their loops and leave the rest to TensorFlow.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from components.synths.ddsp_imports import tf
+
+_WORTH_COMPILING = 8_192  # numbers
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Makes XLA compile a function of tensors with static shapes, once for each set of shapes (0.1 to 1 s).
+
+    Outside of a tf.function, tensors of a few frames are not worth that: TensorFlow computes them as it stands.
+    """
+    made = tf.function(function, jit_compile=True, autograph=False)
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        sizes = (tf.size(x) for x in arguments if tf.is_tensor(x)) if tf.executing_eagerly() else ()
+        small = tf.executing_eagerly() and sum(map(int, sizes)) < _WORTH_COMPILING
+        return function(*arguments) if small else made(*arguments)
+
+    return call
+
+
+def on_gpu() -> bool:
+    """Says whether this process computes on a GPU: whether one is visible to TensorFlow."""
+    return bool(tf.config.get_visible_devices("GPU"))
+
+
+def exact_product(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
+    """Multiplies matrices in float32 even where products are done in TF32, whose 10 bits are too coarse for a phase.
+
+    Args:
+        left: [rows, few].
+        right: [few, columns].
+
+    Returns:
+        [rows, columns].
+    """
+    if on_gpu():
+        return tf.reduce_sum(left[:, :, None] * right[None], axis=1)
+    return tf.matmul(left, right)

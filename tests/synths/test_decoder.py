@@ -1,0 +1,153 @@
+"""The decoder: its parts against float64, the whole against ddsp's own with the same variables."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from components.synths.catalog import SYNTHS
+from components.synths.model import build, config_text, configured, inputs, set_frames
+from tests.synths import reference
+from tests.synths.reference import close, with_gradient
+
+SPLITS = (("amps", 1), ("harmonic_distribution", 20), ("noise_magnitudes", 5))
+
+
+@pytest.mark.parametrize(("steps", "batch", "channels", "units"), [(1, 1, 3, 4), (7, 3, 5, 6), (50, 2, 16, 9)])
+def test_gru(steps, batch, channels, units):
+    from components.synths.recurrence import gru
+
+    random = np.random.default_rng(units)
+    shapes = ((steps, batch, channels), (channels, 3 * units), (units, 3 * units), (2, 3 * units))
+    values = [random.normal(0, 0.5, shape).astype(np.float32) for shape in shapes]
+    upstream = random.normal(size=(steps, batch, units)).astype(np.float32)
+    for found, expected in zip(with_gradient(gru, upstream, *values), reference.gru(*values, upstream), strict=True):
+        close(found, expected)
+
+
+@pytest.mark.parametrize(("rows", "channels"), [(1, 9), (33, 7), (200, 64)])
+def test_norm_and_leak(rows, channels):
+    from components.synths.decoder import norm_and_leak
+
+    random = np.random.default_rng(rows)
+    product, upstream = random.normal(2, 3, (2, rows, channels)).astype(np.float32)
+    bias, gamma, beta = random.normal(size=(3, channels)).astype(np.float32)
+
+    def in_float64(product, bias, gamma, beta):
+        centred = product + bias - (product + bias).mean(axis=1, keepdims=True)
+        affine = centred / np.sqrt((centred**2).mean(axis=1, keepdims=True) + 1e-3) * gamma + beta
+        return np.where(affine > 0, affine, 0.2 * affine)
+
+    values = [v.astype(np.float64) for v in (product, bias, gamma, beta)]
+    output, *slopes = with_gradient(lambda *v: norm_and_leak(*v, epsilon=1e-3), upstream, product, bias, gamma, beta)
+    close(output, in_float64(*values))
+    for i, slope in enumerate(slopes):
+        way = random.normal(size=slope.shape)
+        ahead, behind = ([v + s * 1e-6 * way if j == i else v for j, v in enumerate(values)] for s in (1, -1))
+        expected = ((in_float64(*ahead) - in_float64(*behind)) * upstream).sum() / 2e-6
+        assert (slope * way).sum() == pytest.approx(expected, rel=1e-4, abs=1e-4 * float(np.abs(slope).max()))
+
+
+def _decoder(kind, dtype: str = "float32", **more):
+    """A decoder, called once, so that it has its variables."""
+    from components.synths.ddsp_imports import tf
+
+    tf.keras.backend.set_floatx(dtype)
+    try:
+        keys = ("ld_scaled", "f0_scaled")
+        made = kind(rnn_channels=24, ch=16, layers_per_stack=2, input_keys=keys, output_splits=SPLITS, **more)
+        made(*(tf.zeros([1, 1, 1], dtype) for _ in keys))
+    finally:
+        tf.keras.backend.set_floatx("float32")
+    return made
+
+
+def _decoded(decoder, curves, upstream) -> list[np.ndarray]:
+    """Outputs, and the gradients by all variables."""
+    from components.synths.ddsp_imports import tf
+
+    def traced():
+        with tf.GradientTape() as tape:
+            outputs = tf.concat(list(decoder(*(tf.constant(c, decoder.dtype) for c in curves)).values()), axis=2)
+        slopes = tape.gradient(outputs, decoder.trainable_variables, tf.constant(upstream, decoder.dtype))
+        return [outputs, *slopes]
+
+    return [values.numpy() for values in tf.function(traced, autograph=False)()]
+
+
+@pytest.mark.parametrize(("batch", "frames"), [(1, 1), (3, 17), (1, 100)])
+def test_like_ddsp_s_in_float64(batch, frames):
+    from components.synths.ddsp_imports import decoders
+    from components.synths.decoder import RnnFcDecoder
+
+    random = np.random.default_rng(frames)
+    ours, theirs = _decoder(RnnFcDecoder), _decoder(decoders.RnnFcDecoder, "float64")
+    for variable, other in zip(ours.variables, theirs.variables, strict=True):
+        assert variable.shape == other.shape
+        variable.assign(variable + random.normal(0, 0.1, variable.shape).astype(np.float32))
+        other.assign(variable.numpy().astype(np.float64))
+    curves = random.uniform(0, 1, (2, batch, frames, 1)).astype(np.float32)
+    upstream = random.normal(size=(batch, frames, 26)).astype(np.float32)
+    for found, expected in zip(_decoded(ours, curves, upstream), _decoded(theirs, curves, upstream), strict=True):
+        close(found, expected)
+
+
+@pytest.mark.parametrize("more", [{"rnn_type": "lstm"}, {"stateless": True}])
+def test_what_is_not_ours_is_ddsp_s(more):
+    from components.synths.ddsp_imports import decoders, tf
+    from components.synths.decoder import RnnFcDecoder
+
+    def outputs(kind):
+        tf.keras.utils.set_random_seed(3)
+        made = kind(rnn_channels=8, ch=8, layers_per_stack=1, input_keys=("a", "b"), output_splits=SPLITS, **more)
+        curves = [tf.ones([2, 1 if "stateless" in more else 5, 1])] * 2
+        state = [tf.ones([2, 8])] if "stateless" in more else []
+        return [made(*curves, *state) for _ in range(2)][1]
+
+    for name, values in outputs(RnnFcDecoder).items():
+        np.testing.assert_array_equal(values, outputs(decoders.RnnFcDecoder)[name])
+
+
+def _ddsp_s(config: str) -> str:
+    """The configuration with ddsp's layers, where a drop-in of the same variables stands for them."""
+    for module, name in (("decoders", "RnnFcDecoder"), ("synths", "Harmonic"), ("synths", "Sinusoidal")):
+        config = config.replace(f"luthier.{name}", f"{module}.{name}")
+    return config.replace("luthier.SpectralLoss", "losses.SpectralLoss")
+
+
+@pytest.mark.parametrize("synth", SYNTHS)
+@pytest.mark.parametrize("kind", ["weights.h5", "checkpoint"])
+def test_weights_move_both_ways_between_ddsp_s_layers_and_ours(synth, kind, tmp_path):
+    from components.synths.ddsp_imports import tf
+
+    text = config_text(synth, "smoke")
+    played = []
+    for source, target in ((text, _ddsp_s(text)), (_ddsp_s(text), text)):
+        pair = []
+        for config in (source, target):
+            with configured(config):
+                pair.append((build(), config))
+        (first, _), (second, _) = pair
+        path = str(tmp_path / kind)
+        if kind == "weights.h5":
+            first.save_weights(path)
+            second.load_weights(path)
+        else:
+            saved = tf.train.Checkpoint(model=first).save(path)
+            tf.train.Checkpoint(model=second).restore(saved).assert_consumed()
+        for model, config in pair:
+            set_frames(model, 6)
+            curves = np.linspace(200, 300, 6)[None], np.linspace(-40, -20, 6)[None]
+            with configured(config):
+                played.append(model(inputs(*map(np.float32, curves)), training=False)["audio_synth"].numpy())
+        np.testing.assert_allclose(played[-2], played[-1], atol=2e-3 * np.abs(played[-1]).max())
+
+
+def test_a_gpu_keeps_cudnn_and_no_loop_is_compiled_for_it(monkeypatch):
+    from components.synths import decoder
+    from components.synths.ddsp_imports import tf
+
+    made = _decoder(decoder.RnnFcDecoder)
+    monkeypatch.setattr(decoder, "on_gpu", lambda: True)
+    monkeypatch.setattr(decoder, "gru", lambda *_: pytest.fail("the loop for a CPU was used"))
+    assert set(made(tf.ones([1, 4, 1]), tf.ones([1, 4, 1]))) == {name for name, _ in SPLITS}
