@@ -1,6 +1,7 @@
 """The one command line, `luthier`. A subcommand's module is imported only when it is used: `--help` stays instant.
 
-Exit codes: 0 done, 2 the user's input is at fault (one line on stderr), 1 anything else.
+Exit codes: 0 done, 2 the user's input is at fault (one line on stderr), 75 a training was asked to stop and saved its
+state (run it again), 1 anything else.
 """
 
 from __future__ import annotations

@@ -1,79 +1,173 @@
-"""Checkpoints: all that a training needs to go on as if it had never stopped."""
+"""Checkpoints: one object holds all that a training needs to go on as if it had never stopped.
+
+checkpoints/step-00000340.ckpt is a line of JSON, which tells the size and the CRC32C of what follows, and then an npz
+archive: the State as JSON, the weights, the optimizer's variables, the sums of the unfinished logging interval, and the
+best weights so far. So the newest one alone is enough, for the best model too, and older ones are there for the case
+that it is damaged. One object is written whole or not at all, on a local disk as on gs://.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+import errno
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-from components.synths.ddsp_imports import tf
+import google_crc32c
+import numpy as np
+import numpy.typing as npt
 
+from components import storage
+from components.errors import InputError, StepError
+from components.storage import ObjectInfo
+from components.telemetry import log
+
+_LOG = log.get(__name__)
+FOLDER = "checkpoints"
+_FORMAT = "luthier-checkpoint-1"
 _KEPT = 2
+_NAME = re.compile(r"step-(\d{8,})\.ckpt")
+_STATE = "state"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class Damaged(Exception):  # noqa: N818 (reads as what it is)
+    """A checkpoint is not whole, or not what was written; says how."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a checkpoint holds.
+
+    Attributes:
+        state: A State, as a dictionary.
+        arrays: Weights and the like, by name.
+    """
+
+    state: dict[str, Any]
+    arrays: dict[str, npt.NDArray[Any]]
 
 
 class Checkpoints:
-    """Weights, optimizer, step, and the best weights so far, saved together.
+    """The checkpoints of one training directory, local or gs://."""
 
-    The position in the data needs no saving: batches and noise are functions of the step.
+    def __init__(self, training_uri: str) -> None:
+        self._uri = storage.join(training_uri, FOLDER)
 
-    Attributes:
-        step: Steps done.
-        best_loss: The lowest validation loss so far; infinity before the first validation.
-        best_step: The step it was found at.
-        stale: Validations since the last improvement that counts.
-        mark: The validation loss at that improvement.
-    """
+    def any(self) -> bool:
+        """Tells whether there is one, whole or not."""
+        return bool(self._list())
 
-    def __init__(self, model: Any, optimizer: Any, folder: Path) -> None:
-        self._model = model
-        self.step = tf.Variable(0, dtype=tf.int64)
-        self.best_loss = tf.Variable(float("inf"))
-        self.best_step = tf.Variable(0, dtype=tf.int64)
-        self.stale = tf.Variable(0, dtype=tf.int64)
-        self.mark = tf.Variable(float("inf"))
-        self._best = [tf.Variable(weight, trainable=False) for weight in model.weights]
-        checkpoint = tf.train.Checkpoint(
-            model=model,
-            optimizer=optimizer,
-            step=self.step,
-            best_loss=self.best_loss,
-            best_step=self.best_step,
-            stale=self.stale,
-            mark=self.mark,
-            best=self._best,
-        )
-        self._manager = tf.train.CheckpointManager(
-            checkpoint, str(folder / "checkpoints"), max_to_keep=_KEPT, step_counter=self.step
-        )
+    def save(self, snapshot: Snapshot) -> int:
+        """Writes the checkpoint of a step, then removes all but the newest two. Returns its bytes.
 
-    def restore(self) -> int:
-        """Goes back to the newest checkpoint and returns its step; 0 where there is none."""
-        if self._manager.latest_checkpoint:
-            self._manager.checkpoint.restore(self._manager.latest_checkpoint).assert_existing_objects_matched()
-        return int(self.step.numpy())
-
-    def save(self) -> None:
-        """Writes a checkpoint and removes older ones."""
-        self._manager.save(checkpoint_number=self.step)
-
-    def validated(self, loss: float, min_improvement: float) -> None:
-        """Takes note of a validation at the present step: keeps the weights if they are the best so far.
-
-        Args:
-            loss: The validation loss.
-            min_improvement: The share of the loss by which it must fall to count against `stale`.
+        Raises:
+            StepError: There is no room; the checkpoints from before are still there.
         """
-        if loss < float(self.best_loss.numpy()):
-            self.best_loss.assign(loss)
-            self.best_step.assign(self.step)
-            for best, weight in zip(self._best, self._model.weights, strict=True):
-                best.assign(weight)
-        if loss < float(self.mark.numpy()) * (1 - min_improvement):
-            self.mark.assign(loss)
-            self.stale.assign(0)
-        else:
-            self.stale.assign_add(1)
+        step = snapshot.state["step"]
+        header, payload = encode(snapshot)
+        uri = storage.join(self._uri, f"step-{step:08d}.ckpt")
+        what = f"cannot save the checkpoint of step {step} ({len(payload) / 1e6:.1f} MB)"
+        with no_room_is_one_line(what), storage.open_write(uri) as stream:
+            stream.write(header)
+            stream.write(payload)
+        for old in self._list()[_KEPT:]:
+            storage.delete(old.uri)
+        return len(header) + len(payload)
 
-    def use_best(self) -> None:
-        """Puts the best weights into the model."""
-        for best, weight in zip(self._best, self._model.weights, strict=True):
-            weight.assign(best)
+    def newest(self) -> Snapshot | None:
+        """Returns the newest checkpoint that is whole; None where there is none at all.
+
+        Newer ones that are damaged are removed, and the log tells of each.
+
+        Raises:
+            InputError: There are checkpoints, and all are damaged.
+        """
+        storage.delete_leftovers(self._uri)
+        damaged: dict[str, str] = {}
+        found = self._list()
+        for info in found:
+            try:
+                snapshot = decode(storage.read_bytes(info.uri))
+            except (Damaged, storage.Corrupted) as problem:
+                damaged[info.uri] = str(problem)
+                continue
+            for uri, reason in damaged.items():
+                _LOG.warning("the checkpoint %s is damaged (%s): going on from %s", uri, reason, info.name)
+                storage.delete(uri)
+            return snapshot
+        if found:
+            reasons = "; ".join(f"{storage.basename(uri)}: {reason}" for uri, reason in damaged.items())
+            raise InputError(
+                f"none of the checkpoints in '{self._uri}' is whole ({reasons}): copy one back, or begin anew "
+                "with --restart"
+            )
+        return None
+
+    def _list(self) -> list[ObjectInfo]:
+        """Lists the checkpoints, newest first."""
+        found = ((_NAME.fullmatch(info.name), info) for info in storage.list_objects(self._uri))
+        return [info for _, info in sorted(((int(m[1]), info) for m, info in found if m), key=_step, reverse=True)]
+
+
+def _step(item: tuple[int, ObjectInfo]) -> int:
+    return item[0]
+
+
+@contextmanager
+def no_room_is_one_line(what: str) -> Iterator[None]:
+    """Turns a full disk inside the block into a StepError that begins with `what`.
+
+    It is not the command line that is at fault, so the exit code is 1, which a Job may try again.
+    """
+    try:
+        yield
+    except (OSError, InputError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(cause, OSError) or cause.errno not in _NO_ROOM:
+            raise
+        raise StepError(
+            f"{what}: {cause.strerror}; the checkpoints from before are whole, make room and run the same command again"
+        ) from error
+
+
+def encode(snapshot: Snapshot) -> tuple[bytes, bytes]:
+    """Returns a checkpoint's first line and the rest."""
+    stream = io.BytesIO()
+    state = np.frombuffer(json.dumps(snapshot.state).encode(), np.uint8)
+    np.savez(stream, **{_STATE: state}, **snapshot.arrays)  # type: ignore[arg-type]
+    payload = stream.getvalue()
+    header = {
+        "format": _FORMAT,
+        "step": snapshot.state["step"],
+        "bytes": len(payload),
+        "crc32c": storage.crc32c_base64(google_crc32c.value(payload)),
+    }
+    return json.dumps(header).encode() + b"\n", payload
+
+
+def decode(data: bytes) -> Snapshot:
+    """Reads a checkpoint; Damaged where it is not whole."""
+    first_line, _, payload = data.partition(b"\n")
+    try:
+        header = json.loads(first_line)
+        expected, size, crc32c = (header[name] for name in ("format", "bytes", "crc32c"))
+    except (ValueError, KeyError, TypeError):
+        raise Damaged("its first line is not a checkpoint's") from None
+    if expected != _FORMAT:
+        raise Damaged(f"its format is {expected!r}, expected {_FORMAT!r}")
+    if len(payload) != size:
+        raise Damaged(f"it has {len(payload)} bytes, expected {size}")
+    if storage.crc32c_base64(google_crc32c.value(payload)) != crc32c:
+        raise Damaged("its checksum does not match")
+    try:
+        with np.load(io.BytesIO(payload), allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        return Snapshot(json.loads(arrays.pop(_STATE).tobytes()), arrays)
+    except (ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise Damaged(f"its content cannot be read: {error}") from error

@@ -14,8 +14,10 @@ from typing import Any
 from components import storage
 from components.errors import InputError, StepError
 from components.telemetry.slots import slot
+from components.train.termination import EXIT_AGAIN
 
 _EXIT_INPUT_ERROR = 2
+_ENDED = {"flat": " (the curve went flat)", "max_minutes": " (out of time)", "max_steps": ""}
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,8 @@ class FinishedTraining:
     def summary(self) -> str:
         """One line for a person."""
         best = self.record["best"]
-        first = self.record["first_spectral_loss"]
-        return f"{self.record['steps']} steps, spectral loss {first:.1f} -> {best['valid_loss']:.2f} (held out)"
+        first, ended = self.record["first_spectral_loss"], _ENDED[self.record["stopped_by"]]
+        return f"{self.record['steps']} steps{ended}, spectral loss {first:.1f} -> {best['valid_loss']:.2f} (held out)"
 
     def facts(self) -> dict[str, Any]:
         """Metadata of the model artifact."""
@@ -53,6 +55,8 @@ def train(
         code, last_line = _relay(command)
     if code == _EXIT_INPUT_ERROR:
         raise InputError(last_line.removeprefix("luthier: "))
+    if code == EXIT_AGAIN:
+        raise StepError(f"training {family}-{synth} was asked to stop: the same run goes on from there")
     if code:
         raise StepError(f"training {family}-{synth} ended with exit code {code}: {last_line}")
     return FinishedTraining(storage.read_json(storage.join(training_uri, "run.json")))

@@ -6,25 +6,48 @@ import click
 
 
 @click.command("train")
-@click.option("--data", "data_uri", required=True, metavar="URI", help="Root of a sorted set.")
-@click.option("--synth", required=True, help="harmonic, sinusoidal or wavetable.")
+@click.option("--data", "data_uri", metavar="URI", help="Root of a sorted set.")
+@click.option("--synth", help="harmonic, sinusoidal or wavetable.")
 @click.option("--out", "out_uri", required=True, metavar="URI", help="The training directory.")
 @click.option("--family", help="Instrument family; may be left out where the set has one alone.")
 @click.option("--preset", default="smoke", show_default=True, help="smoke, seed or standard.")
+@click.option("--from", "from_uri", metavar="RUN", help="Train as this earlier training did, with all its settings.")
+@click.option("--resume", is_flag=True, help="Fail if --out has nothing to go on with, instead of beginning.")
+@click.option("--restart", is_flag=True, help="Begin anew: the training in --out is deleted.")
 @click.option("--set", "bindings", multiple=True, metavar="BINDING", help="Gin binding, 'train.max_steps = 400'.")
 def command(
-    data_uri: str, synth: str, out_uri: str, family: str | None, preset: str, bindings: tuple[str, ...]
+    data_uri: str | None,
+    synth: str | None,
+    out_uri: str,
+    family: str | None,
+    preset: str,
+    from_uri: str | None,
+    resume: bool,
+    restart: bool,
+    bindings: tuple[str, ...],
 ) -> None:
     """Trains one synthesizer on one instrument family.
 
-    The same command again goes on where it was stopped; where it had finished, it does nothing.
+    The same command again goes on where it was stopped; where it had finished, it does nothing. Stopped by SIGTERM or
+    Ctrl-C, it saves its state and ends with exit code 75: run it again.
     """
     from components.telemetry import metrics, orphan
-    from components.train.step import train
+    from components.train.start import Start
+    from components.train.step import train, train_again
 
+    if resume and restart:
+        raise click.UsageError("--resume and --restart exclude each other")
+    start: Start = "resume" if resume else "restart" if restart else "continue"
     orphan.watch()
     metrics.serve_if_asked()
-    result = train(data_uri, synth, out_uri, family, preset, bindings)
+    if from_uri:
+        if synth or family or bindings:
+            raise click.UsageError("--from brings --synth, --family and --set with it; leave them out")
+        result = train_again(from_uri, out_uri, data_uri, start)
+    elif data_uri and synth:
+        result = train(data_uri, synth, out_uri, family, preset, bindings, start=start)
+    else:
+        raise click.UsageError("expected --data and --synth, or --from")
     click.echo(f"{'trained already' if result.reused else 'trained'}: {result.family}-{result.synth}")
     click.echo(f"  steps   {result.steps} ({result.stop_reason})")
     click.echo(

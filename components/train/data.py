@@ -1,68 +1,22 @@
-"""The notes of one family in memory, and the batches that a step of training sees: a pure function of seed and step."""
+"""What a training learns from and is validated on, and the batch of a step: a pure function of seed and step."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
 from dataclasses import dataclass
 
 import numpy as np
 
-from components.nsynth.note import HOP_SAMPLES, Note
+from components.errors import InputError
+from components.nsynth.note import HOP_SAMPLES
 from components.nsynth.sorted_set import SortedSet
-from components.synths.features import FloatArray, fill_f0, loudness_db
 from components.synths.settings import TrainSettings
+from components.telemetry import log
+from components.train.sounds import Sounds
+from components.train.staging import NOTE_BYTES, Stage
 
+_LOG = log.get(__name__)
 _HELD_OUT_SHARE = 0.1
-_SILENCE_DB = -79.0  # the definition's floor is -80
-
-
-@dataclass(frozen=True)
-class Sounds:
-    """Notes, or pieces of notes, as arrays.
-
-    Attributes:
-        audio: f32[sounds, samples].
-        f0_hz: f32[sounds, samples / 64], without gaps.
-        loudness_db: f32[sounds, samples / 64], by the models' definition.
-    """
-
-    audio: FloatArray
-    f0_hz: FloatArray
-    loudness_db: FloatArray
-
-    @classmethod
-    def of(cls, notes: list[Note]) -> Sounds:
-        """Computes what the models hear of notes, once."""
-        audio = np.stack([note.audio for note in notes])
-        return cls(audio, fill_f0(np.stack([note.f0_hz for note in notes])), loudness_db(audio))
-
-    def __len__(self) -> int:
-        return len(self.audio)
-
-    def cut(self, sounds: np.ndarray, starts: np.ndarray, samples: int) -> Sounds:
-        """Returns pieces of `samples` length: of each of `sounds` (indices) from its frame in `starts` on."""
-        frames = samples // HOP_SAMPLES
-        frame = starts[:, None] + np.arange(frames)
-        sample = starts[:, None] * HOP_SAMPLES + np.arange(samples)
-        rows = sounds[:, None]
-        return Sounds(self.audio[rows, sample], self.f0_hz[rows, frame], self.loudness_db[rows, frame])
-
-    def one_by_one(self) -> Iterator[Sounds]:
-        """Yields each sound by itself: a batch of one, whatever the batch size of the training."""
-        for i in range(len(self)):
-            yield Sounds(self.audio[i : i + 1], self.f0_hz[i : i + 1], self.loudness_db[i : i + 1])
-
-    def heard(self) -> dict[str, dict[str, float]]:
-        """Returns p5, median and p95 of pitch and loudness where there is sound, for a model's card."""
-        sounding = (self.f0_hz > 0) & (self.loudness_db > _SILENCE_DB)
-        values = {"f0_hz": self.f0_hz, "loudness_db": self.loudness_db}
-        return {
-            name: {
-                key: round(float(np.percentile(value[sounding] if sounding.any() else value, share)), 2)
-                for key, share in (("p5", 5), ("median", 50), ("p95", 95))
-            }
-            for name, value in values.items()
-        }
 
 
 @dataclass(frozen=True)
@@ -80,29 +34,37 @@ class Material:
     validation: str
 
 
-def load(data: SortedSet, family: str, valid_notes: int) -> Material:
+def load(data: SortedSet, family: str, valid_notes: int, stage: Stage) -> Material:
     """Reads a family's notes.
 
     Args:
         data: The sorted set.
         family: Which family.
         valid_notes: At most so many notes of the valid split are used, spread over it.
+        stage: Where they are kept.
 
     Raises:
-        InputError: The family has no notes in the train split.
+        InputError: The family has no notes in the train split, or a shard is not what the manifest says.
     """
-    train = list(data.notes("train", family))
-    if "valid" in data.splits() and data.families("valid").get(family):
-        valid = list(data.notes("valid", family))
-        valid = [valid[i] for i in np.unique(np.linspace(0, len(valid) - 1, min(valid_notes, len(valid))).astype(int))]
+    start, count = time.monotonic(), data.families("train").get(family, 0)
+    if not count:
+        raise InputError(f"'{data.uri}' has no {family} in its train split")
+    train = stage.notes(data, "train", family, range(count))
+    in_valid = data.families("valid").get(family, 0) if "valid" in data.splits() else 0
+    if in_valid:
+        spread = np.unique(np.linspace(0, in_valid - 1, min(valid_notes, in_valid)).astype(int))
+        valid = stage.notes(data, "valid", family, spread.tolist())
         validation = f"{len(valid)} of the valid split"
-    elif len(train) > 1:
-        held_out = min(valid_notes, max(1, round(len(train) * _HELD_OUT_SHARE)))
+    elif count > 1:
+        held_out = min(valid_notes, max(1, round(count * _HELD_OUT_SHARE)))
         train, valid = train[:-held_out], train[-held_out:]
         validation = f"{held_out} held out of the train split, for there are no {family} notes in valid"
     else:
         valid, validation = train, "the training's only note itself, for there is no other"
-    return Material(Sounds.of(train), Sounds.of(valid), validation)
+    size_mb, seconds = (len(train) + len(valid)) * NOTE_BYTES / 1e6, time.monotonic() - start
+    where = "a mapped file" if isinstance(train.audio, np.memmap) else "memory"
+    _LOG.info("%s: %d notes, %.0f MB, into %s in %.1f s", family, len(train) + len(valid), size_mb, where, seconds)
+    return Material(train, valid, validation)
 
 
 def batch(sounds: Sounds, settings: TrainSettings, step: int) -> Sounds:

@@ -1,215 +1,236 @@
-"""The training loop: steps, validations, checkpoints, and when to stop."""
+"""The training loop: steps, validations, checkpoints, rollbacks, and when to stop."""
 
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from components.errors import StepError
-from components.synths import model as models
-from components.synths.ddsp_imports import tf
 from components.synths.settings import TrainSettings
 from components.telemetry import log, progress
-from components.train import watch
-from components.train.checkpoints import Checkpoints
+from components.train.checkpoints import Checkpoints, Snapshot
 from components.train.curves import Curves
-from components.train.data import Material, Sounds, batch
+from components.train.data import Material
+from components.train.divergence import MOST_ROLLBACKS, Diverged, check_interval, check_validation, given_up
+from components.train.feed import batches, tensors
+from components.train.pace import Pace
+from components.train.state import State
+from components.train.stopping import Verdict, verdict
 from components.train.summaries import Summaries
+from components.train.termination import Termination
+from components.train.trainer import Interval, Trainer, best_arrays, best_weights
+from components.train.watch import Watch
 
 _LOG = log.get(__name__)
-_LOG_EVERY_STEPS = 10  # losses stay on the device in between
-_EXIT_TERMINATED = 128 + signal.SIGTERM
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a training ended.
-
-    Attributes:
-        steps: Steps done.
-        first_loss: Spectral loss of the validation before the first step.
-        last_loss: Spectral loss of the last validation.
-        best_loss: The lowest one.
-        best_step: The step it was found at; the model has the weights of that step.
-        stop_reason: Why it ended, in words.
-    """
-
-    steps: int
-    first_loss: float
-    last_loss: float
-    best_loss: float
-    best_step: int
-    stop_reason: str
 
 
 class Loop:
-    """Trains a model on one family's notes, from the newest checkpoint on. To be used inside models.configured."""
+    """Trains a model on one family's notes, from the newest checkpoint on. To be used inside models.configured.
+
+    Attributes:
+        state: Where the training is.
+        best: The weights of the best validation so far.
+        summaries: TensorBoard's files.
+    """
 
     def __init__(
         self,
-        model: Any,
+        trainer: Trainer,
         material: Material,
         settings: TrainSettings,
         folder: Path,
-        on_checkpoint: Callable[[], None] = lambda: None,
+        checkpoints: Checkpoints,
+        snapshot: Snapshot | None,
+        termination: Termination,
+        watch: Watch,
+        before_checkpoint: Callable[[], None] = lambda: None,
     ) -> None:
-        """Restores what an earlier process left.
+        """Goes to where an earlier process was.
 
         Args:
-            model: What models.build made.
+            trainer: The device's part.
             material: Notes to learn from and to validate on.
             settings: The preset's, with the user's bindings.
             folder: The local training directory.
-            on_checkpoint: Called after every checkpoint.
+            checkpoints: Where they go.
+            snapshot: The newest one, if there is one already.
+            termination: Says when to save and leave.
+            watch: The training's metrics.
+            before_checkpoint: Called before every checkpoint, when the curves up to it are in `folder`.
         """
-        self._model, self._material, self._settings = model, material, settings
-        self._on_checkpoint = on_checkpoint
-        self._rate = tf.keras.optimizers.schedules.ExponentialDecay(
-            settings.learning_rate, settings.decay_steps, settings.decay_rate
-        )
-        self._optimizer = tf.keras.optimizers.Adam(self._rate)
-        self._optimizer.build(model.trainable_variables)
-        self.checkpoints = Checkpoints(model, self._optimizer, folder)
-        self.step = self.checkpoints.restore()
-        self._curves = Curves(folder, after_step=self.step or -1)
+        self._trainer, self._material, self._settings = trainer, material, settings
+        self._checkpoints, self._termination, self._watch = checkpoints, termination, watch
+        self._before_checkpoint = before_checkpoint
+        self.state, self.best = State(seed=settings.seed), trainer.weights()
+        if snapshot:
+            self._go_to(snapshot)
+            self.state.restarts += 1
+        after_step = self.state.step if snapshot else -1
+        self._curves = Curves(folder, after_step, self.state.validated_step, self.state.seconds)
         self.summaries = Summaries(folder)
-        # ddsp's own Python has no control flow that depends on tensors, so tracing it needs no autograph.
-        self._train_step = tf.function(self._step, autograph=False)
-        self._valid_loss = tf.function(self._loss_of, autograph=False)
-        self._losses: list[Any] = []
-        self._terminated = False
+        self._saved = time.monotonic()
+        self._pace = Pace()
 
-    def run(self, family: str, synth: str) -> Outcome:
-        """Trains until it is time to stop.
+    def run(self, title: str) -> Verdict:
+        """Trains until it is time to stop, and returns why it was.
 
         Args:
-            family: For the progress bar and the gauges.
-            synth: The same.
+            title: Of the progress bar.
 
         Raises:
-            StepError: The loss is not a number any more.
+            StepError: The training diverged once too often.
             SystemExit: SIGTERM came; a checkpoint has been written.
         """
-        self._gauges = {"family": family, "synth": synth}
-        with (
-            self._until_terminated(),
-            progress.bar(f"train {family}-{synth}", self._settings.max_steps, "steps") as bar,
-        ):
-            bar.advance(self.step, note="resumed" if self.step else "building the graph")
-            if self.step == 0:
-                self._validate()
-            saved = time.monotonic()
-            while not (reason := self._stop_reason()):
-                bar.advance(1, note=self._advance())
-                if self._terminated:
-                    self._save()
-                    _LOG.warning("stopped at step %d by SIGTERM; the same command goes on from there", self.step)
-                    raise SystemExit(_EXIT_TERMINATED)
-                if time.monotonic() - saved > self._settings.checkpoint_every_s and not self._losses:
-                    self._save()
-                    saved = time.monotonic()
-            self._save()
-        return self._outcome(reason)
+        state = self.state
+        self._watch.at(state.step, state.restarts, len(state.rollbacks))
+        self._feed = batches(self._material.train, self._settings, state.step)
+        try:
+            with (
+                self._termination.polled(),
+                progress.bar(title, self._settings.max_steps, "steps", state.step) as bar,
+            ):
+                bar.note("resumed" if state.step else "building the graph")
+                over = self._turn_or_back()
+                bar.advance(self.state.step - bar.done, note=self._note())
+                bar.from_here()  # what was before was mostly building the graph
+                while not over:
+                    over = self._turn_or_back()
+                    bar.advance(self.state.step - bar.done, note=self._note())
+        finally:
+            self._feed.close()
+        return over
 
-    def _advance(self) -> str:
-        """Does one step and what is due after it; returns a note for the progress bar."""
-        examples = batch(self._material.train, self._settings, self.step)
-        noise_seed = tf.constant([self._settings.seed, self.step], tf.int32)
-        self._losses.append(self._train_step(*_tensors(examples), noise_seed))
-        self.step += 1
-        self.checkpoints.step.assign(self.step)
-        last = self.step == self._settings.max_steps
-        if self.step == 1 or self.step % _LOG_EVERY_STEPS == 0 or last:
-            self._log_losses()
-        if self.step % self._settings.eval_every_steps == 0 or last:
+    def _turn_or_back(self) -> Verdict | None:
+        try:
+            return self._turn()
+        except Diverged as problem:
+            self._roll_back(str(problem))
+            return None
+
+    def _turn(self) -> Verdict | None:
+        """Does what is due before a step and, if the training is not over, the step."""
+        first = self.state.validated_step < 0
+        if self.state.validated_step < self.state.step and self._is_validation_due():
             self._validate()
-        train, valid = (self._curves.last.get(split, {}).get("spectral_loss") for split in ("train", "valid"))
-        return f"loss {train or math.nan:.2f}, held out {valid or math.nan:.2f}"
+        self._leave_if_asked()
+        if first:
+            self._save()  # so that there is one to go back to, and a disk without room is noticed
+        over = verdict(self.state, self._settings, self._curves.seconds / 60)
+        if over:
+            self._end()
+            return over
+        self._advance()
+        if time.monotonic() - self._saved > self._settings.checkpoint_every_s:
+            self._save()
+        return None
 
-    def _step(self, audio: Any, f0_hz: Any, loudness_db: Any, noise_seed: Any) -> Any:
-        """One step of gradient descent, wholly on the device; returns the spectral loss before it."""
-        models.set_frames(self._model, f0_hz.shape[1])
-        features = {**models.inputs(f0_hz, loudness_db, noise_seed), "audio": audio}
-        with tf.GradientTape() as tape:
-            _, losses = self._model(features, return_losses=True, training=True)
-        gradients = tape.gradient(losses["total_loss"], self._model.trainable_variables)
-        gradients, _ = tf.clip_by_global_norm(gradients, self._settings.grad_clip_norm)
-        self._optimizer.apply_gradients(zip(gradients, self._model.trainable_variables, strict=True))
-        return losses["spectral_loss"]
+    def _end(self) -> None:
+        """Completes the curves at whatever step it is, and saves."""
+        if interval := self._trainer.interval():
+            self._log_interval(interval)
+        if self.state.validated_step < self.state.step:
+            self._validate()
+        self._leave_if_asked()
+        self._save()
 
-    def _loss_of(self, audio: Any, f0_hz: Any, loudness_db: Any) -> Any:
-        """The spectral loss without training. ddsp's model computes losses with `training=True` alone, so not by it."""
-        models.set_frames(self._model, f0_hz.shape[1])
-        played = self._model(models.inputs(f0_hz, loudness_db), training=False)
-        return self._model.loss_objs[0](audio, played["audio_synth"])
+    def _advance(self) -> None:
+        start, waited_before_s = time.monotonic(), self._feed.waited_s
+        self._trainer.step(*self._feed.get())
+        self.state.step += 1
+        self.state.examples += self._settings.batch_size
+        step = self.state.step
+        due = step == 1 or step % self._settings.log_every_steps == 0 or step == self._settings.max_steps
+        # Waits for the device, so that the time below is the steps' own.
+        interval = self._trainer.interval() if due else None
+        self._pace.add(time.monotonic() - start, self._feed.waited_s - waited_before_s)
+        if interval:
+            self._log_interval(interval)
+
+    def _log_interval(self, interval: Interval) -> None:
+        self._check(interval)
+        self._trainer.new_interval()
+        rate, pace = self._trainer.learning_rate(self.state.step), self._pace
+        self._add("train", interval.loss, learning_rate=rate, grad_norm=interval.grad_norm, **pace.numbers())
+        self.state.waited_s += pace.waited_s
+        self._watch.trained(self.state.step, pace.steps, pace.seconds, pace.waited_s)
+        self._watch.device(rate, self._trainer.traces)
+        self._pace = Pace()
+
+    def _check(self, interval: Interval | None) -> None:
+        check_interval(interval, self.state.first_loss, self._settings.divergence_factor)
+
+    def _is_validation_due(self) -> bool:
+        step = self.state.step
+        return step % self._settings.eval_every_steps == 0 or step == self._settings.max_steps
 
     def _validate(self) -> None:
-        losses = [self._valid_loss(*_tensors(note)) for note in self._material.valid.one_by_one()]
-        loss = self._checked(float(np.mean([float(loss) for loss in losses])))
-        self.checkpoints.validated(loss, self._settings.min_improvement)
+        """Plays the held-out notes; leaves it at that where the process is asked to end meanwhile."""
+        losses, sounds = [], {}
+        for number, note in enumerate(self._material.valid.one_by_one()):
+            if self._termination.asked:
+                return
+            loss, played = self._trainer.hear(*tensors(note))
+            losses.append(loss)
+            if number == 0 and self.state.step % self._settings.sound_every_steps == 0:
+                sounds = {"held-out/original": note.audio[0], "held-out/resynthesis": played[0].numpy()}
+        loss = float(np.mean([float(loss) for loss in losses]))
+        check_validation(loss, self.state.best_loss, self._settings.divergence_factor)
+        if self.state.validated(loss, self._settings.min_improvement):
+            self.best = self._trainer.weights()
         self._add("valid", loss)
-
-    def _log_losses(self) -> None:
-        loss = self._checked(float(tf.reduce_mean(tf.stack(self._losses))))
-        self._losses = []
-        self._add("train", loss, learning_rate=float(self._rate(self.step)))
+        if sounds:
+            self.summaries.add_sounds(self.state.step, sounds)
 
     def _add(self, split: str, loss: float, **more: float) -> None:
-        self.summaries.add(self._curves.add(self.step, split, loss, **more))
-        watch.TRAIN_LOSS.labels(**self._gauges, split=split).set(loss)
-        watch.TRAIN_STEP.labels(**self._gauges).set(self.step)
-
-    def _checked(self, loss: float) -> float:
-        if not math.isfinite(loss):
-            raise StepError(
-                f"the loss is {loss} at step {self.step}: the training diverged; try a lower train.learning_rate"
-            )
-        return loss
-
-    def _stop_reason(self) -> str:
-        if self.step >= self._settings.max_steps:
-            return f"train.max_steps = {self._settings.max_steps}"
-        stale = int(self.checkpoints.stale.numpy())
-        if 0 < self._settings.patience <= stale:
-            return f"{stale} validations without an improvement (train.patience = {self._settings.patience})"
-        return ""
+        self.summaries.add(self._curves.add(self.state.step, split, loss, **more))
+        self._watch.loss(split, loss)
 
     def _save(self) -> None:
-        self.checkpoints.save()
+        """Writes a checkpoint, never one of a training that has diverged."""
+        self._check(self._trainer.interval())
+        start = time.monotonic()
         self.summaries.flush()
-        self._on_checkpoint()
+        self._before_checkpoint()
+        self.state.seconds = self._curves.seconds
+        arrays = {**self._trainer.arrays(), **best_arrays(self.best)}
+        size_bytes = self._checkpoints.save(Snapshot(self.state.as_dict(), arrays))
+        self._saved = time.monotonic()
+        self._watch.saved(self._saved - start, size_bytes)
 
-    def _outcome(self, reason: str) -> Outcome:
-        return Outcome(
-            steps=self.step,
-            first_loss=self._curves.first_valid_loss,
-            last_loss=self._curves.last["valid"]["spectral_loss"],
-            best_loss=float(self.checkpoints.best_loss.numpy()),
-            best_step=int(self.checkpoints.best_step.numpy()),
-            stop_reason=reason,
-        )
+    def _leave_if_asked(self) -> None:
+        if self._termination.asked:
+            self._save()
+            _LOG.warning("asked to stop: saved at step %d; the same command goes on from there", self.state.step)
+            self._termination.leave()
 
-    @contextmanager
-    def _until_terminated(self) -> Iterator[None]:
-        """Turns SIGTERM into a flag that the loop looks at. Only the main thread may set a handler."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = signal.signal(signal.SIGTERM, lambda *_: setattr(self, "_terminated", True))
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGTERM, before)
+    def _roll_back(self, reason: str) -> None:
+        """Goes back to the newest checkpoint and halves the learning rate."""
+        step, rollbacks, restarts = self.state.step, self.state.rollbacks, self.state.restarts
+        snapshot = self._checkpoints.newest()
+        if len(rollbacks) == MOST_ROLLBACKS or snapshot is None:
+            raise given_up(step, reason, rollbacks, self._trainer.learning_rate(step))
+        self._go_to(snapshot)
+        self._trainer.halve_rate(len(rollbacks) + 1)
+        to_step, rate = self.state.step, self._trainer.learning_rate(self.state.step)
+        undone = {"step": step, "to_step": to_step, "reason": reason, "learning_rate": rate}
+        self.state.rollbacks, self.state.restarts = [*rollbacks, undone], restarts
+        _LOG.warning("diverged at step %d: %s; back to step %d with half the rate, %.2g", step, reason, to_step, rate)
+        self._curves.rewind(self.state.step, self.state.validated_step)
+        self._feed.close()
+        self._feed = batches(self._material.train, self._settings, self.state.step)
+        self._pace = Pace()
+        self._watch.at(self.state.step, self.state.restarts, len(self.state.rollbacks))
+        self._save()
 
+    def _go_to(self, snapshot: Snapshot) -> None:
+        self.state = State(**snapshot.state)
+        self._trainer.restore(snapshot.arrays)
+        self._trainer.halve_rate(len(self.state.rollbacks))
+        self.best = best_weights(snapshot.arrays)
 
-def _tensors(sounds: Sounds) -> tuple[Any, Any, Any]:
-    return tf.constant(sounds.audio), tf.constant(sounds.f0_hz), tf.constant(sounds.loudness_db)
+    def _note(self) -> str:
+        train, valid = (self._curves.last.get(split, {}).get("spectral_loss") for split in ("train", "valid"))
+        return f"loss {train or math.nan:.2f}, held out {valid or math.nan:.2f}"

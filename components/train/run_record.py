@@ -22,7 +22,13 @@ _PACKAGES = ("ddsp", "gin-config", "numpy", "tensorflow", "tensorflow-probabilit
 
 
 def describe(
-    data: SortedSet, family: str, synth: str, preset: str, bindings: Sequence[str], facts: dict[str, Any] | None
+    data: SortedSet,
+    family: str,
+    synth: str,
+    preset: str,
+    bindings: Sequence[str],
+    facts: dict[str, Any] | None = None,
+    config: str = "",
 ) -> dict[str, Any]:
     """Returns the record of a training that is about to start.
 
@@ -33,6 +39,7 @@ def describe(
         preset: Which preset.
         bindings: Gin bindings from outside.
         facts: Further entries, for instance "run_id"; they go before what is found here, such as "git_commit".
+        config: The whole gin configuration, where it is not that of the preset and the bindings.
     """
     splits = {split: data.fingerprint(split) for split in data.splits() if split in ("train", "valid")}
     record = {
@@ -40,12 +47,14 @@ def describe(
         "synth": synth,
         "preset": preset,
         "bindings": list(bindings),
-        "data_uri": data.uri,
+        "data_uri": data.uri if storage.is_remote(data.uri) else str(Path(data.uri).absolute()),
         "data_fingerprint": data.fingerprint("train"),
         "code_fingerprint": code_fingerprint("nsynth", "synths", "train", packages=("ddsp", "tensorflow")),
     }
     # The address of the data is not part of what the training is: the same records elsewhere are the same.
+    same_config = {"config": hashlib.sha256(config.encode()).hexdigest()} if config else {}
     identity = {**{name: value for name, value in record.items() if name != "data_uri"}, "splits": splits}
+    identity |= same_config
     return {
         **record,
         "fingerprint": hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16],
@@ -76,16 +85,20 @@ def _git_commit() -> str | None:
     return found.stdout.strip() or None if found.returncode == 0 else None
 
 
+def exists(out_uri: str) -> bool:
+    """Tells whether there is a record in a directory."""
+    return storage.exists(storage.join(out_uri, RECORD_NAME))
+
+
 def earlier(record: dict[str, Any], out_uri: str) -> dict[str, Any] | None:
     """Returns what an earlier run of the same training wrote to `out_uri`; None where there is nothing.
 
     Raises:
         InputError: There is another training.
     """
-    uri = storage.join(out_uri, RECORD_NAME)
-    if not storage.exists(uri):
+    if not exists(out_uri):
         return None
-    found: dict[str, Any] = storage.read_json(uri)
+    found: dict[str, Any] = storage.read_json(storage.join(out_uri, RECORD_NAME))
     if found.get("fingerprint") != record["fingerprint"]:
         names = ("family", "synth", "preset", "bindings", "data_fingerprint", "code_fingerprint")
         other = next((name for name in names if found.get(name) != record[name]), "fingerprint")

@@ -38,6 +38,16 @@ def test_bar_without_terminal_logs_lines(caplog, monkeypatch):
     assert "sort: 2/2 records" in caplog.text
 
 
+def test_what_was_done_before_does_not_count_for_the_pace(caplog, monkeypatch):
+    monkeypatch.delenv(progress.EVENTS_VARIABLE, raising=False)
+    with caplog.at_level("INFO", logger="components"), progress.bar("train", 1e9, "steps", done_before=5e8) as bar:
+        bar.from_here()
+        time.sleep(0.1)
+        bar.advance(1)
+    pace = re.search(r", ([\d.]+) steps/s, ", caplog.text)
+    assert pace and 1 < float(pace[1]) <= 10
+
+
 def test_task_reports_what_it_found(events):
     with task("sort") as running:
         running.found("12 records", families=["string"])

@@ -6,7 +6,9 @@ import numpy as np
 
 from components.nsynth.sorted_set import SortedSet
 from components.synths.settings import TrainSettings
-from components.train.data import Sounds, batch, load
+from components.train.data import batch, load
+from components.train.sounds import Sounds
+from components.train.staging import Stage
 from tests.notes import make_note, write_sorted_set
 
 
@@ -47,7 +49,7 @@ def test_features_are_cut_with_their_audio():
 
 
 def _loaded(root, valid_notes=64, **notes):
-    return load(SortedSet.open(write_sorted_set(root, notes)), "string", valid_notes)
+    return load(SortedSet.open(write_sorted_set(root, notes)), "string", valid_notes, Stage(memory_mb=10))
 
 
 def test_validation_is_the_valid_split_or_else_held_out(tmp_path):

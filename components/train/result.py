@@ -1,0 +1,61 @@
+"""What a finished training is, as its run.json tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from components import storage
+
+MODEL_FOLDER = "model"
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A finished training.
+
+    Attributes:
+        training_uri: Its directory.
+        model_uri: The model in it.
+        family: What it was trained on.
+        synth: What was trained.
+        steps: Steps done.
+        first_spectral_loss: Of the validation before the first step.
+        last_spectral_loss: Of the last validation.
+        valid_loss: The lowest one; the model's.
+        best_step: Its step.
+        stopped_by: "flat", "max_steps" or "max_minutes".
+        stop_reason: Why it ended, in words.
+        reused: It had been finished before; nothing was done.
+    """
+
+    training_uri: str
+    model_uri: str
+    family: str
+    synth: str
+    steps: int
+    first_spectral_loss: float
+    last_spectral_loss: float
+    valid_loss: float
+    best_step: int
+    stopped_by: str
+    stop_reason: str
+    reused: bool
+
+    @classmethod
+    def of(cls, record: dict[str, Any], training_uri: str, reused: bool) -> TrainResult:
+        """Returns the result that a finished training's run.json tells of."""
+        return cls(
+            training_uri=training_uri,
+            model_uri=storage.join(training_uri, MODEL_FOLDER),
+            family=record["family"],
+            synth=record["synth"],
+            steps=record["steps"],
+            first_spectral_loss=record["first_spectral_loss"],
+            last_spectral_loss=record["last_spectral_loss"],
+            valid_loss=record["best"]["valid_loss"],
+            best_step=record["best"]["step"],
+            stopped_by=record["stopped_by"],
+            stop_reason=record["stop_reason"],
+            reused=reused,
+        )

@@ -1,0 +1,73 @@
+"""Notes, or pieces of notes, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from components.nsynth.note import HOP_SAMPLES
+from components.synths.features import FloatArray
+
+_SILENCE_DB = -79.0  # the definition's floor is -80
+_MOST_HEARD = 2_000  # notes whose statistics are taken
+
+
+@dataclass(frozen=True)
+class Sounds:
+    """Notes, or pieces of notes, as arrays, in memory or mapped to it.
+
+    Attributes:
+        audio: f32[sounds, samples].
+        f0_hz: f32[sounds, samples / 64], without gaps.
+        loudness_db: f32[sounds, samples / 64], by the models' definition.
+    """
+
+    audio: FloatArray
+    f0_hz: FloatArray
+    loudness_db: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.audio)
+
+    def __getitem__(self, which: slice) -> Sounds:
+        """Returns some of the sounds, without copying them."""
+        return Sounds(self.audio[which], self.f0_hz[which], self.loudness_db[which])
+
+    def cut(self, sounds: npt.NDArray[Any], starts: npt.NDArray[Any], samples: int) -> Sounds:
+        """Returns pieces of `samples` length: of each of `sounds` (indices) from its frame in `starts` on."""
+        frames = samples // HOP_SAMPLES
+        places = list(zip(sounds.tolist(), starts.tolist(), strict=True))
+
+        def pieces(values: FloatArray, rate: int, length: int) -> FloatArray:
+            return np.stack([values[sound, start * rate : start * rate + length] for sound, start in places])
+
+        return Sounds(
+            pieces(self.audio, HOP_SAMPLES, samples),
+            pieces(self.f0_hz, 1, frames),
+            pieces(self.loudness_db, 1, frames),
+        )
+
+    def one_by_one(self) -> Iterator[Sounds]:
+        """Yields each sound by itself: a batch of one, whatever the batch size of the training."""
+        for i in range(len(self)):
+            yield self[i : i + 1]
+
+    def heard(self) -> dict[str, dict[str, float]]:
+        """Returns p5, median and p95 of pitch and loudness where there is sound, for a model's card.
+
+        Of very many notes, some are taken, spread over them.
+        """
+        some = self[:: -(-len(self) // _MOST_HEARD)]
+        sounding = (some.f0_hz > 0) & (some.loudness_db > _SILENCE_DB)
+        values = {"f0_hz": some.f0_hz, "loudness_db": some.loudness_db}
+        return {
+            name: {
+                key: round(float(np.percentile(value[sounding] if sounding.any() else value, share)), 2)
+                for key, share in (("p5", 5), ("median", 50), ("p95", 95))
+            }
+            for name, value in values.items()
+        }
