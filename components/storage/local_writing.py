@@ -26,6 +26,7 @@ _WRITE_BACK_BYTES = 8 << 20
 _KEEP_SIZE = 1  # of fallocate: the file is no longer than what was written
 _SYNC_FILE_RANGE_WRITE = 2
 _PIECES_PER_CALL = 1024  # IOV_MAX of Linux
+_IN_MEMORY = {0x01021994, 0x858458F6}  # statfs's f_type of tmpfs and ramfs, where allocating is filling with zeros
 # What file systems without hard links answer to link().
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EXDEV}
 
@@ -66,7 +67,7 @@ class _FileWriter(io.RawIOBase):
         super().__init__()
         self._uri, self._descriptor = uri, descriptor
         self._written = self._allocated = self._written_back = 0
-        self._step = _FIRST_ALLOCATION_BYTES  # 0: this file system cannot
+        self._step = _FIRST_ALLOCATION_BYTES if _allocating_pays(self._descriptor) else 0
 
     def writable(self) -> bool:
         return True
@@ -135,6 +136,7 @@ class _FileWriter(io.RawIOBase):
 
 
 _offset = ctypes.c_int64
+_CALLS = ("fallocate", "fstatfs", "sync_file_range")
 
 
 class _NoCalls:
@@ -147,7 +149,13 @@ class _NoCalls:
 @cache
 def _libc() -> Any:
     library = ctypes.CDLL(None)
-    return library if hasattr(library, "fallocate") and hasattr(library, "sync_file_range") else _NoCalls()
+    return library if all(hasattr(library, name) for name in _CALLS) else _NoCalls()
+
+
+def _allocating_pays(descriptor: int) -> bool:
+    """Tells whether the file is on a disk, where space that is asked for at once is found at once."""
+    answer = (ctypes.c_long * 32)()  # longer than struct statfs, which begins with f_type
+    return _libc().fstatfs(descriptor, answer) == 0 and answer[0] not in _IN_MEMORY
 
 
 def _commit(partial_path: Path, path: Path, if_generation_match: str | None) -> None:
