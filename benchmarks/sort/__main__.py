@@ -26,7 +26,7 @@ _LIBRARIES = (
     "gcp-storage-emulator",
 )
 # Four units and two (see components/sort/units.py), which two workers share evenly, as they nearly do the real splits'.
-_BYTES, _EMULATOR_BYTES = 2.7e9, 1.4e9
+_BYTES, _EMULATOR_BYTES = 4.0e9, 1.4e9
 _ROOM = 2.2  # a source and a copy of it, and a little
 
 

@@ -54,9 +54,11 @@ def group_shards(records_uri: str, sorted_uri: str, max_workers: int) -> list[st
 def sort(sorted_uri: str, share: str):
     """Sorts one group of shards by instrument family."""
     from components.sort import fleet
+    from components.telemetry import metrics
     from components.telemetry.task import task
 
     with task(f"sort {share}") as running:
+        metrics.serve_if_asked()
         running.found(f"{fleet.work(sorted_uri, share)} units copied")
 
 

@@ -135,7 +135,7 @@ def copy(tasks: Sequence[UnitTask], workers: int) -> None:
     try:
         with progress.bar(f"sort {splits}", round(total_mb, 1), "MB") as bar:
             for done in copy_units(tasks, workers, _watch(bar)):
-                _count(done)
+                _tell(done)
     except BrokenProcessPool as error:
         raise died(error) from error
 
@@ -157,16 +157,13 @@ def _allow_open_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _count(done: UnitDone) -> None:
-    split = done.task.plan.split
-    for entry in done.receipt["objects"]:
-        metrics.SORT_RECORDS.labels(entry["group"], split).inc(entry["records"])
-        metrics.SORT_BYTES.labels(entry["group"], split).inc(entry["bytes"])
-    for operation, retries in done.retries.items():
-        metrics.SORT_RETRIES.labels(operation).inc(retries)
-    metrics.SORT_QUARANTINED.labels(split).inc(len(done.receipt["quarantine"]))
+def _tell(done: UnitDone) -> None:
     for bad in done.receipt["quarantine"]:
         _LOG.warning("quarantined: %s at byte %d: %s", bad["shard"], bad["offset"], bad["reason"])
+    if metrics.are_served():
+        from components.sort import counters
+
+        counters.count(done)
 
 
 def _sealed(plan: SortPlan, split_uri: str, options: SortOptions) -> SortResult:

@@ -1,21 +1,20 @@
-"""Prometheus counters of the data steps, served while a step runs where LUTHIER_METRICS_PORT is set."""
+"""Prometheus metrics of a step, served while it runs where LUTHIER_METRICS_PORT is set. Each step has its own."""
 
 from __future__ import annotations
 
 import os
 
-from prometheus_client import Counter, start_http_server
-
 PORT_VARIABLE = "LUTHIER_METRICS_PORT"
 
-SORT_RECORDS = Counter("luthier_sort_records_total", "Records copied into a sorted set.", ["family", "split"])
-SORT_BYTES = Counter("luthier_sort_bytes_total", "Bytes copied into a sorted set.", ["family", "split"])
-SORT_QUARANTINED = Counter("luthier_sort_quarantined_total", "Records set aside: damaged or without family.", ["split"])
-SORT_RETRIES = Counter("luthier_sort_retries_total", "Requests to Cloud Storage made again.", ["operation"])
+
+def are_served() -> bool:
+    """Tells whether anybody can see this process's metrics."""
+    return bool(os.environ.get(PORT_VARIABLE))
 
 
 def serve_if_asked() -> None:
     """Starts the HTTP endpoint on the port in LUTHIER_METRICS_PORT; does nothing where that is unset."""
-    port = os.environ.get(PORT_VARIABLE)
-    if port:
-        start_http_server(int(port))
+    if are_served():
+        from prometheus_client import start_http_server  # brings an HTTP server, a quarter of a short sort's start-up
+
+        start_http_server(int(os.environ[PORT_VARIABLE]))

@@ -49,7 +49,7 @@ units._PART_BYTES = workers._WORKER_BYTES = 1000
 def slow(done):
     print("working", flush=True)
     time.sleep(60)
-step._count = slow
+step._tell = slow
 step.sort({source!r}, {str(tmp_path / "out")!r}, ("train",), step.SortOptions(workers=2))
 """
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, start_new_session=True)
