@@ -8,11 +8,11 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from components.nsynth.features import BYTES_LIST, FLOAT_LIST, INT64_LIST, Feature, features, single_int64
+from components.nsynth.features import BYTES_LIST, FLOAT_LIST, INT64_LIST, Feature, features
 from components.nsynth.labels import Labels
 from components.nsynth.wire import BYTES, BadExample, int64, varint
 
-__all__ = ["BadExample", "Labels", "Value", "decode", "encode", "int64_of"]
+__all__ = ["BadExample", "Labels", "Value", "decode", "encode"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 Int64Array: TypeAlias = npt.NDArray[np.int64]
@@ -48,16 +48,6 @@ def decode(payload: bytes) -> dict[str, Value]:
         BadExample: The payload is not one.
     """
     return {key.decode(): _value(payload, feature) for key, feature in features(payload).items()}
-
-
-def int64_of(payload: bytes, key: str) -> int | None:
-    """Returns the single integer under `key` without decoding the rest; None where the key is absent or holds no such.
-
-    Raises:
-        BadExample: The payload is not a tf.train.Example.
-    """
-    span = single_int64(payload, features(payload).get(key.encode()))
-    return None if span is None else int64(payload, *span)
 
 
 def _write_varint(value: int) -> bytes:

@@ -133,7 +133,7 @@ def copy(tasks: Sequence[UnitTask], workers: int) -> None:
     total_mb = sum(task.plan.unit_bytes(task.unit) for task in tasks) / 1e6
     splits = ", ".join(dict.fromkeys(task.plan.split for task in tasks))
     try:
-        with progress.bar(f"sort {splits}", round(total_mb, 1), "MB") as bar:
+        with progress.bar(f"sort {splits}", total_mb, "MB") as bar:
             for done in copy_units(tasks, workers, _watch(bar)):
                 _tell(done)
     except BrokenProcessPool as error:

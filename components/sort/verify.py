@@ -76,7 +76,7 @@ def _verify_split(opened: SortedSet, split: str, workers: int) -> Verified:
     parts = [_Part(storage.join(split_uri, entry["name"]), entry, manifest["by"], where) for entry in entries]
     total_bytes = sum(entry["bytes"] for entry in entries)
     faults: list[str] = []
-    with progress.bar(f"verify {split}", round(total_bytes / 1e6, 1), "MB") as bar:
+    with progress.bar(f"verify {split}", total_bytes / 1e6, "MB") as bar:
         for entry, found in zip(entries, _read_all(parts, workers), strict=True):
             faults += found
             bar.advance(entry["bytes"] / 1e6)

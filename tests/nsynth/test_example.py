@@ -66,7 +66,7 @@ def test_tensorflow_parses_what_is_encoded(mapping):
 @given(st.integers(-(2**63), 2**63 - 1), values)
 def test_one_integer_is_found_without_decoding(number, others):
     payload = example.encode({**others, "wanted": np.array([number], np.int64)})
-    assert example.int64_of(payload, "wanted") == number
+    assert example.Labels(("wanted",)).read(payload) == (number,)
 
 
 @settings(max_examples=300, deadline=None)
@@ -105,7 +105,7 @@ def test_unpacked_lists_and_split_messages_are_read():
 
 def test_what_is_absent_or_of_another_type_is_none():
     payload = example.encode({"a": np.array([1.0], np.float32), "b": np.array([1, 2], np.int64)})
-    assert [example.int64_of(payload, key) for key in "abc"] == [None, None, None]
+    assert example.Labels("abc").read(payload) == (None, None, None)
 
 
 def test_other_types_are_refused():
