@@ -1,9 +1,3 @@
 """Registers trained models in MLflow: their runs, a registered model per family, its champion. No TensorFlow here."""
 
-import os
-
-# MLflow reads these when it is imported: no calls home, no INFO lines on a terminal that shows progress.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+import components.registry  # noqa: F401 (what it sets has to be set before MLflow is imported)

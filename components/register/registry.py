@@ -18,8 +18,8 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_BATCH
 
-from components.register.champions import model_name, versions_of
 from components.register.training import EVALUATION, RECORDS, Training
+from components.registry.champions import model_name, versions_of
 
 _T = TypeVar("_T")
 

@@ -12,7 +12,7 @@ from components.register.training import Training, opened
 from components.telemetry import log
 
 if TYPE_CHECKING:
-    from components.register.champions import Champion
+    from components.registry.champions import Champion
 
 _LOG = log.get(__name__)
 
@@ -68,7 +68,8 @@ def register(
         trainings = [stack.enter_context(opened(uri)) for uri in training_uris]
         _check_together(trainings)
         # MLflow takes seconds to import: not before the input is known to be good.
-        from components.register import champions, connection, registry
+        from components.register import registry
+        from components.registry import champions, connection
 
         family = trainings[0].family
         client, experiment_id = stack.enter_context(connection.connected(tracking_uri, experiment))

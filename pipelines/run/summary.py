@@ -10,7 +10,7 @@ from pipelines.run.display import Display
 
 def show(display: Display, tracking_uri: str) -> None:
     """Prints the report's path, each family's champion and how to open MLflow."""
-    from components.register.champions import champion
+    from components.registry.champions import champion
 
     run_uri, families = display.facts["run_uri"], display.facts["families"]
     if display.reused:

@@ -13,9 +13,9 @@ from mlflow import MlflowClient
 
 from components import storage
 from components.errors import InputError
-from components.register.champions import champion
 from components.register.step import register
 from components.register.training import opened
+from components.registry.champions import champion
 from tests.register.trainings import write_evaluation, write_training
 
 SYNTHS = {"harmonic": 5.0, "sinusoidal": 6.0, "wavetable": 4.5}

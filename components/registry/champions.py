@@ -11,7 +11,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from components.errors import InputError
-from components.register import connection
+from components.registry import connection
 
 _ALIAS = "champion"
 
