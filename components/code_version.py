@@ -15,7 +15,8 @@ def code_fingerprint(*parts: str, packages: tuple[str, ...] = ()) -> str:
 
     Args:
         *parts: Folders of `components`, for instance "synths"; all of it when none is given.
-        packages: Installed distributions whose versions count as well.
+        packages: Distributions whose versions count as well: those that Luthier pins, since the data steps, which
+            have to know, run where TensorFlow is not installed.
 
     Returns:
         16 hexadecimal digits.
@@ -24,6 +25,13 @@ def code_fingerprint(*parts: str, packages: tuple[str, ...] = ()) -> str:
     for root in [_HERE / part for part in parts] or [_HERE]:
         for path in sorted(path for path in root.rglob("*") if path.suffix in _SUFFIXES):
             digest.update(path.relative_to(_HERE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    pinned = metadata.requires("luthier") or []
     for package in packages:
-        digest.update(f"{package}=={metadata.version(package)}\0".encode())
+        (version,) = (each for each in pinned if each.startswith(f"{package}=="))
+        digest.update(version.encode() + b"\0")
     return digest.hexdigest()[:16]
+
+
+def training_code() -> str:
+    """Returns the fingerprint of all code that decides what a training's numbers are."""
+    return code_fingerprint("nsynth", "synths", "train", packages=("ddsp", "tensorflow"))

@@ -1,8 +1,11 @@
 """The pipeline `train-instruments`: from notes to registered instruments.
 
-    plan -> prepare -> group-shards -> for each group: sort -> seal
-         -> for each family: (for each synth: train -> evaluate) -> register
+    plan -> prepare -> group-shards -> for each group: sort -> seal -> select
+         -> for each family: (for each synth: train -> evaluate) -> challenge -> register
          -> compare
+
+A training that fails takes nothing with it: the others of its family are evaluated and registered, the other families
+go on, and the comparison says what is missing. The run fails all the same.
 
 The loops are pipelines of their own because KFP's local runner (2.17) resolves loop items only from the inputs of the
 pipeline that the loop stands in, and gives the inner of two nested loops' items to both.
@@ -10,9 +13,9 @@ pipeline that the loop stands in, and gives the inner of two nested loops' items
 
 from kfp import dsl
 
-from components.evaluate.component import compare, evaluate
+from components.evaluate.component import challenge, compare, evaluate
 from components.prepare.component import prepare
-from components.register.component import register
+from components.register.component import register, select
 from components.sort.component import group_shards, plan, seal, sort
 from components.train.component import train
 
@@ -24,16 +27,17 @@ def sort_shards(groups: list[str], sorted_uri: str):
         sorting.set_caching_options(False)  # continues from its receipts
 
 
-@dsl.pipeline(name="one-family", description="Trains, evaluates and registers the synthesizers of one family.")
-def one_family(
+@dsl.pipeline(name="every-synth", description="Trains and evaluates the synthesizers of one family.")
+def every_synth(
     family: str,
     synths: list[str],
     sorted_uri: str,
+    others_uri: str,
     data_fingerprint: str,
     run_uri: str,
     preset: str,
     bindings: list[str],
-    tracking_uri: str,
+    warm_starts: dict[str, str],
     code: str,
 ):
     with dsl.ParallelFor(synths, name="each-synth") as synth:
@@ -45,15 +49,59 @@ def one_family(
             synth=synth,
             preset=preset,
             bindings=bindings,
+            warm_starts=warm_starts,
         )
-        evaluation = evaluate(
-            training_uri=training.outputs["Output"], sorted_uri=sorted_uri, data_fingerprint=data_fingerprint, code=code
+        evaluate(
+            training_uri=training.outputs["Output"],
+            sorted_uri=sorted_uri,
+            others_uri=others_uri,
+            data_fingerprint=data_fingerprint,
+            code=code,
         )
+
+
+@dsl.pipeline(name="one-family", description="Trains, evaluates and registers the synthesizers of one family.")
+def one_family(
+    family: str,
+    synths: list[str],
+    sorted_uri: str,
+    others_uri: str,
+    data_fingerprint: str,
+    run_uri: str,
+    preset: str,
+    bindings: list[str],
+    warm_starts: dict[str, str],
+    origins: dict[str, str],
+    gate: list[str],
+    tracking_uri: str,
+    code: str,
+):
+    trained = every_synth(
+        family=family,
+        synths=synths,
+        sorted_uri=sorted_uri,
+        others_uri=others_uri,
+        data_fingerprint=data_fingerprint,
+        run_uri=run_uri,
+        preset=preset,
+        bindings=bindings,
+        warm_starts=warm_starts,
+        code=code,
+    )
+    champion = challenge(
+        family=family, synths=synths, run_uri=run_uri, sorted_uri=sorted_uri, tracking_uri=tracking_uri
+    )
+    champion.after(trained).ignore_upstream_failure()
+    champion.set_caching_options(False)  # the champion may be another by now
     registered = register(
         family=family,
-        training_uris=dsl.Collected(evaluation.outputs["Output"]),
+        synths=synths,
+        run_uri=run_uri,
+        origins=origins,
+        gate=gate,
         tracking_uri=tracking_uri,
         pipeline_run=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
+        champion_heard=champion.output,
     )
     registered.set_caching_options(False)  # finds what it registered before, unless the registry is another
 
@@ -63,10 +111,14 @@ def every_family(
     families: list[str],
     synths: list[str],
     sorted_uri: str,
+    others_uri: str,
     data_fingerprint: str,
     run_uri: str,
     preset: str,
     bindings: list[str],
+    warm_starts: dict[str, str],
+    origins: dict[str, str],
+    gate: list[str],
     tracking_uri: str,
     code: str,
 ):
@@ -75,10 +127,14 @@ def every_family(
             family=family,
             synths=synths,
             sorted_uri=sorted_uri,
+            others_uri=others_uri,
             data_fingerprint=data_fingerprint,
             run_uri=run_uri,
             preset=preset,
             bindings=bindings,
+            warm_starts=warm_starts,
+            origins=origins,
+            gate=gate,
             tracking_uri=tracking_uri,
             code=code,
         )
@@ -97,6 +153,7 @@ def train_instruments(
     bindings: list[str] = [],
     tracking_uri: str = "",
     sort_workers: int = 8,
+    if_changed: bool = False,
 ):
     """Trains DDSP instruments.
 
@@ -107,36 +164,61 @@ def train_instruments(
             vocal. An empty list takes every family that the source has.
         synths: Synthesizers to train for each family: harmonic, sinusoidal, wavetable.
         preset: Size of the network and length of the training: smoke (seconds), seed (the study's), standard (ddsp's).
-        bindings: gin bindings on top of the preset, for instance "train.max_steps = 5000".
+        bindings: gin bindings on top of the preset, for instance "train.max_steps = 5000", and of the gate that a
+            champion has to pass, for instance "gate.margin = 0.02".
         tracking_uri: MLflow server. Empty: what MLFLOW_TRACKING_URI says in the pod.
         sort_workers: The most pods that sort at the same time; each gets a gigabyte or more.
+        if_changed: Train only what the registry does not have of the same data, settings and code, and begin with the
+            weights of the version before.
     """
     planned = plan(
-        source=source, workspace=workspace, families=families, synths=synths, preset=preset, bindings=bindings
-    )
-    planned.set_caching_options(False)  # the source may have changed behind the same address
-    prepared = prepare(source=source, records_uri=planned.outputs["records_uri"])
-    prepared.set_caching_options(False)  # checks for itself, by content
-    sorted_uri = planned.outputs["sorted_uri"]
-    groups = group_shards(records_uri=prepared.output, sorted_uri=sorted_uri, max_workers=sort_workers)
-    groups.set_caching_options(False)  # likewise
-    sorting = sort_shards(groups=groups.output, sorted_uri=sorted_uri)
-    sorted_set = seal(sorted_uri=sorted_uri, families=planned.outputs["families"]).after(sorting)
-    sorted_set.set_caching_options(False)  # likewise
-    trained = every_family(
-        families=sorted_set.outputs["families"],
-        synths=planned.outputs["synths"],
-        sorted_uri=sorted_uri,
-        data_fingerprint=sorted_set.outputs["data_fingerprint"],
-        run_uri=planned.outputs["run_uri"],
+        source=source,
+        workspace=workspace,
+        families=families,
+        synths=synths,
         preset=preset,
         bindings=bindings,
-        tracking_uri=tracking_uri,
-        code=planned.outputs["code"],
+        if_changed=if_changed,
     )
-    compare(
-        run_uri=planned.outputs["run_uri"],
+    planned.set_caching_options(False)  # the source may have changed behind the same address
+    places = planned.outputs
+    prepared = prepare(source=source, records_uri=places["records_uri"], families=places["families"])
+    prepared.set_caching_options(False)  # checks for itself, by content
+    groups = group_shards(records_uri=prepared.output, sorted_uri=places["sorted_uri"], max_workers=sort_workers)
+    groups.set_caching_options(False)  # likewise
+    sorting = sort_shards(groups=groups.output, sorted_uri=places["sorted_uri"])
+    sorted_set = seal(sorted_uri=places["sorted_uri"], families=places["families"]).after(sorting)
+    sorted_set.set_caching_options(False)  # likewise
+    selected = select(
+        sorted_uri=places["sorted_uri"],
         families=sorted_set.outputs["families"],
-        synths=planned.outputs["synths"],
-        code=planned.outputs["code"],
-    ).after(trained)
+        synths=places["synths"],
+        preset=preset,
+        bindings=places["bindings"],
+        tracking_uri=tracking_uri,
+        if_changed=if_changed,
+    )
+    selected.set_caching_options(False)  # the registry may have changed
+    trained = every_family(
+        families=selected.outputs["families"],
+        synths=places["synths"],
+        sorted_uri=places["sorted_uri"],
+        others_uri=selected.outputs["others_uri"],
+        data_fingerprint=sorted_set.outputs["data_fingerprint"],
+        run_uri=places["run_uri"],
+        preset=preset,
+        bindings=places["bindings"],
+        warm_starts=selected.outputs["warm_starts"],
+        origins=places["origins"],
+        gate=places["gate"],
+        tracking_uri=tracking_uri,
+        code=places["code"],
+    )
+    compared = compare(
+        run_uri=places["run_uri"],
+        families=selected.outputs["families"],
+        synths=places["synths"],
+        code=places["code"],
+    )
+    compared.after(trained).ignore_upstream_failure()
+    compared.set_caching_options(False)  # what is missing may have come

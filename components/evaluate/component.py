@@ -9,6 +9,7 @@ from components import images
 def evaluate(
     training_uri: str,
     sorted_uri: str,
+    others_uri: str,
     data_fingerprint: str,
     code: str,
     metrics: dsl.Output[dsl.Metrics],
@@ -25,7 +26,7 @@ def evaluate(
 
     name = storage.basename(training_uri)
     with task(f"evaluate {name}") as running, slot():
-        result = step.evaluate(training_uri, sorted_uri, training_uri)
+        result = step.evaluate(training_uri, sorted_uri, training_uri, others_uri=others_uri or None)
         running.found(result.text())
         for metric, value in result.metrics().items():
             metrics.log_metric(metric, value)
@@ -34,14 +35,39 @@ def evaluate(
         return training_uri
 
 
+@dsl.component(base_image=images.TRAIN, install_kfp_package=False)
+def challenge(family: str, synths: list[str], run_uri: str, sorted_uri: str, tracking_uri: str) -> dict:
+    """Plays the family's champion with the notes that its challengers played, unless it has played them before."""
+    from components import storage
+    from components.evaluate.challenge import challenge
+    from components.telemetry.slots import slot
+    from components.telemetry.task import task
+
+    with task(f"challenge {family}") as running, slot():
+        trainings = [storage.join(run_uri, f"{family}-{synth}") for synth in synths]
+        heard = challenge(trainings, sorted_uri, tracking_uri)
+        loss = f"{heard['means']['spectral_loss']:.2f}" if heard else ""
+        running.found(f"version {heard['version']}: spectral loss {loss}" if heard else "no champion to play again")
+    return heard
+
+
 @dsl.component(base_image=images.DATA, install_kfp_package=False)
-def compare(run_uri: str, families: list[str], synths: list[str], code: str, report: dsl.Output[dsl.HTML]):
-    """Sets the synthesizers of every family side by side in one report."""
+def compare(
+    report: dsl.Output[dsl.HTML], run_uri: str = "", families: list[str] = [], synths: list[str] = [], code: str = ""
+):
+    """Sets the synthesizers of every family side by side in one report, whatever became of them."""
+    from pathlib import Path
+
     from components import storage
     from components.evaluate.compare import compare
     from components.telemetry.task import task
 
     with task("compare") as running:
+        if not families:
+            running.found("nothing was trained")
+            nothing = "<!doctype html><title>Luthier</title><p>Nothing was trained: the registry has it all."
+            Path(report.path).write_text(nothing)
+            return
         trainings = [storage.join(run_uri, f"{family}-{synth}") for family in families for synth in synths]
         result = compare(trainings, run_uri)
         running.found(result.text())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -9,8 +11,9 @@ import numpy as np
 
 from components import storage
 from components.errors import InputError
+from components.nsynth.note import Note
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 EVALUATION_NAME = "evaluation.json"
 REPORT_NAME = "report.html"
 LISTENING_FOLDER = "listening"
@@ -88,6 +91,7 @@ class Evaluation:
         model: The model's own card (model.json): family, synth, preset, steps, valid_loss and more.
         split: The split that the notes are from: "test", or "valid" where the set has no test notes of the family.
         data_fingerprint: That split's fingerprint.
+        notes_fingerprint: What identifies the held-out notes: equal for equal notes, whatever the set around them.
         notes: The held-out notes, in the set's order.
         summary: Mean, median and 95th percentile of every field of Numbers.
         heard: Held-out notes kept for listening, low to high.
@@ -98,6 +102,7 @@ class Evaluation:
     model: dict[str, Any]
     split: str
     data_fingerprint: str
+    notes_fingerprint: str
     notes: list[NoteNumbers]
     summary: dict[str, Summary]
     heard: list[Heard]
@@ -122,6 +127,14 @@ def summarise(notes: list[NoteNumbers]) -> dict[str, Summary]:
             found = (np.mean(values), np.median(values), np.percentile(values, 95))
             summary[name] = Summary(*(round(float(value), _DECIMALS) for value in found))
     return summary
+
+
+def notes_fingerprint(notes: Sequence[Note]) -> str:
+    """Returns what identifies notes: their ids and their sound."""
+    digest = hashlib.sha256()
+    for note in notes:
+        digest.update(note.id.encode() + b"\0" + np.ascontiguousarray(note.audio).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def rounded(value: float) -> float:

@@ -84,7 +84,12 @@ class _Played:
 
 
 def evaluate(
-    model_uri: str, data_uri: str, out_uri: str, max_notes: int = MOST_NOTES, transfer_family: str | None = None
+    model_uri: str,
+    data_uri: str,
+    out_uri: str,
+    max_notes: int = MOST_NOTES,
+    transfer_family: str | None = None,
+    others_uri: str | None = None,
 ) -> EvaluateResult:
     """Evaluates a model. The same model and data give the same numbers and clips.
 
@@ -94,6 +99,7 @@ def evaluate(
         out_uri: Where evaluation.json, report.html and listening/ go: by custom the training directory.
         max_notes: At most so many held-out notes, spread evenly over the split.
         transfer_family: Where the note of another family is from; None chooses.
+        others_uri: A sorted set with other families, where `data_uri` has one alone.
 
     Raises:
         InputError: No model, no sorted set, no held-out notes of the model's family (or of `transfer_family`).
@@ -107,20 +113,31 @@ def evaluate(
     instrument = Instrument.load(model_uri)
     family = instrument.info["family"]
     split, notes = choose.held_out_notes(data, family, max_notes)
-    other = choose.transfer_note(data, family, check_family(transfer_family) if transfer_family else None)
+    others = SortedSet.open(others_uri) if others_uri else data
+    other = choose.transfer_note(others, family, check_family(transfer_family) if transfer_family else None)
     storage.delete(storage.join(out_uri, evaluation.EVALUATION_NAME))
     played = _play_all(instrument, [*notes, *([other] if other else [])])
-    numbers = [NoteNumbers(p.note.id, p.note.pitch, p.note.velocity, _numbers(p)) for p in played[: len(notes)]]
+    numbers = [_note_numbers(each) for each in played[: len(notes)]]
     found = Evaluation(
         model=instrument.info,
         split=split,
         data_fingerprint=data.fingerprint(split),
+        notes_fingerprint=evaluation.notes_fingerprint(notes),
         notes=numbers,
         summary=evaluation.summarise(numbers),
         heard=[_keep(out_uri, played[place]) for place in choose.to_hear(notes, NOTES_TO_HEAR)],
         transfer=_keep(out_uri, played[-1], prefix="transfer-") if other else None,
     )
     return _finish(found, out_uri, model_uri)
+
+
+def hear(instrument: Instrument, notes: list[Note]) -> list[NoteNumbers]:
+    """Lets a model play notes of its family and returns the numbers alone."""
+    return [_note_numbers(played) for played in _play_all(instrument, notes)]
+
+
+def _note_numbers(played: _Played) -> NoteNumbers:
+    return NoteNumbers(played.note.id, played.note.pitch, played.note.velocity, _numbers(played))
 
 
 def _finish(found: Evaluation, out_uri: str, model_uri: str) -> EvaluateResult:

@@ -5,16 +5,20 @@ The manifest is written last, so it alone tells what is there: a sort that stopp
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from components import storage
 from components.errors import InputError, nearest
+from components.nsynth import checksum
 from components.nsynth.framing import read_records
 from components.nsynth.manifest import MANIFEST_NAME, SPLITS, read_manifest
 from components.nsynth.note import Note
 from components.nsynth.wire import BadExample
+from components.storage import crc32c_number
 
 
 @dataclass(frozen=True)
@@ -55,10 +59,33 @@ class SortedSet:
         totals: dict[str, int] = manifest["totals"]
         return totals
 
+    def present(self, split: str) -> list[str]:
+        """Returns the families that have records in a split."""
+        return [family for family, records in self.families(split).items() if records]
+
     def fingerprint(self, split: str) -> str:
         """Returns what identifies the split's content: equal for equal records sorted in the same way."""
         fingerprint: str = self._manifest(split)["fingerprint"]
         return fingerprint
+
+    def family_fingerprint(self, family: str, splits: Sequence[str] = ("train", "valid")) -> str:
+        """Returns what identifies a family's records alone: equal whatever other families are sorted beside it.
+
+        Args:
+            family: Which family.
+            splits: Of these splits; one that is not there counts as empty.
+        """
+        contents = [self._content(split, family) if split in self.manifests else None for split in splits]
+        return hashlib.sha256(json.dumps([family, contents]).encode()).hexdigest()[:16]
+
+    def _content(self, split: str, family: str) -> tuple[int, int, int]:
+        """Returns records, bytes and CRC32C of a family's parts as one sequence: how it was cut does not count."""
+        records, size, crc32c = 0, 0, 0
+        for entry in self._manifest(split)["objects"]:
+            if entry["group"] == family:
+                records, size = records + entry["records"], size + entry["bytes"]
+                crc32c = checksum.combine(crc32c, crc32c_number(entry["crc32c"]), entry["bytes"])
+        return records, size, crc32c
 
     def records(self, split: str, family: str) -> Iterator[bytes]:
         """Yields a family's serialised records in their stable order, CRCs and counts checked against the manifest."""

@@ -6,14 +6,15 @@ from components import images
 
 
 @dsl.component(base_image=images.DATA, install_kfp_package=False)
-def prepare(source: str, records_uri: str) -> str:
-    """Makes records of recordings. Returns where the records are."""
+def prepare(source: str, records_uri: str, families: list[str]) -> str:
+    """Makes records of the recordings of some families, of all for none. Returns where the records are."""
+    from components.nsynth.recordings import is_recordings
     from components.prepare import step
     from components.telemetry.task import task
 
     with task("prepare") as running:
-        if not step.is_recordings(source):
+        if not is_recordings(source):
             running.found(f"{source} has records already")
             return source
-        running.found(step.prepare([source], records_uri).summary())
+        running.found(step.prepare([source], records_uri, families=families).summary())
         return records_uri

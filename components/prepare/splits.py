@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from components.errors import InputError
-from components.prepare.recording import Recording
+from components.nsynth.recordings import Recording
 
 SPLITS = ("train", "valid", "test")
 _VALID_SHARE, _TEST_SHARE = 0.1, 0.2

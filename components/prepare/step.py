@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -14,11 +13,11 @@ import numpy as np
 from components import storage
 from components.errors import InputError
 from components.nsynth.framing import frame
-from components.nsynth.layout import fingerprint_of, is_shard
 from components.nsynth.note import Note
+from components.nsynth.recordings import Recording, find_recordings, recordings_fingerprint
 from components.prepare.loudness import loudness_db
 from components.prepare.pitch import find_pitch
-from components.prepare.recording import FloatArray, Recording, find_recordings, is_audio, read_windows
+from components.prepare.recording import FloatArray, instrument_label, read_windows
 from components.prepare.splits import SPLITS, rank, split_recordings, split_windows
 from components.prepare.tfds_files import DATASET_INFO_NAME, shard_name, write_dataset_info, write_side_files
 from components.telemetry import log, progress
@@ -57,14 +56,12 @@ class PrepareResult:
         return f"{self.recordings} recordings, {sum(self.records.values())} notes ({splits}){reused}: {families}"
 
 
-def is_recordings(uri: str) -> bool:
-    """Tells whether a folder holds recordings, and no records."""
-    names = [info.name for info in storage.list_objects(uri)]
-    return any(map(is_audio, names)) and not any(map(is_shard, names))
-
-
 def prepare(
-    recordings: Sequence[str], out_uri: str, family: str | None = None, overwrite: bool = False
+    recordings: Sequence[str],
+    out_uri: str,
+    family: str | None = None,
+    overwrite: bool = False,
+    families: Sequence[str] = (),
 ) -> PrepareResult:
     """Makes records of recordings; does nothing where the same have been prepared to `out_uri` before.
 
@@ -73,19 +70,21 @@ def prepare(
         out_uri: Folder of the records.
         family: The family of all; None to take it from NSynth-style file names, or from the name of their folder.
         overwrite: Whether the records of other recordings are replaced.
+        families: Only recordings of these; of all where there is none.
 
     Raises:
         InputError: There are no recordings, one cannot be read or has no pitch, a family is unclear or has too little
             sound, or `out_uri` holds the records of others.
     """
-    found = find_recordings(recordings, family)
-    labels = json.dumps([[recording.key, recording.family] for recording in found])
-    fingerprint = fingerprint_of([recording.info for recording in found], _SCHEMA_VERSION, labels)
+    found = [each for each in find_recordings(recordings, family) if not families or each.family in families]
+    if not found:
+        raise InputError(f"there is no recording of {', '.join(families)} at '{', '.join(recordings)}'")
+    fingerprint = recordings_fingerprint(found, _SCHEMA_VERSION)
     earlier = _earlier(out_uri, fingerprint, overwrite)
     if earlier is not None:
         return earlier
     storage.delete(storage.join(out_uri, DATASET_INFO_NAME))
-    records, families, payload_bytes = Counter[str](), Counter[str](), Counter[str]()
+    records, in_family, payload_bytes = Counter[str](), Counter[str](), Counter[str]()
     with ExitStack() as stack:
         shards = {
             split: stack.enter_context(storage.open_write(storage.join(out_uri, shard_name(split)))) for split in SPLITS
@@ -93,11 +92,11 @@ def prepare(
         for split, note in _notes(found):
             payload_bytes[split] += _write(shards[split], note)
             records[split] += 1
-            families[note.family] += 1
+            in_family[note.family] += 1
     result = PrepareResult(
         len(found),
         {split: records[split] for split in SPLITS},
-        dict(sorted(families.items())),
+        dict(sorted(in_family.items())),
         fingerprint,
         reused=False,
     )
@@ -180,7 +179,7 @@ def _note(recording: Recording, name: str, window: FloatArray) -> Note | None:
         loudness_db=loudness_db(window),
         family=recording.family,
         source=recording.source,
-        instrument_label=recording.instrument_label,
+        instrument_label=instrument_label(recording),
         pitch=round(pitch.median_midi) if recording.pitch is None else recording.pitch,
         velocity=_VELOCITY if recording.velocity is None else recording.velocity,
     )

@@ -20,6 +20,7 @@ from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_B
 
 from components.register.training import EVALUATION, RECORDS, Training
 from components.registry.champions import model_name, versions_of
+from components.registry.tags import ORIGIN_TAG
 
 _T = TypeVar("_T")
 
@@ -56,7 +57,13 @@ def add(client: MlflowClient, experiment_id: str, training: Training, lineage: M
     model_id = run.outputs.model_outputs[0].model_id
     if run.data.tags.get("evaluation_fingerprint") != training.evaluation_fingerprint():
         _log_evaluation(client, run.info.run_id, model_id, training)
-    return _version(client, training, run.info.run_id, model_id, tags)
+    version = _version(client, training, run.info.run_id, model_id, tags)
+    # What may be known better, or be another, when a known training is registered again.
+    again = {name: value for name, value in lineage.items() if name == ORIGIN_TAG} | training.heard_tags()
+    for name, value in again.items():
+        if version.tags.get(name) != value:
+            client.set_model_version_tag(version.name, version.version, name, value)
+    return version
 
 
 def _finished_run(client: MlflowClient, experiment_id: str, training: Training) -> Run | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from components import storage
 from components.errors import InputError
 from components.register.training import Training, opened
+from components.synths.gate import gate_of
 from components.telemetry import log
 
 if TYPE_CHECKING:
@@ -24,21 +26,26 @@ class RegisterResult:
     Attributes:
         model_name: The family's registered model, "ddsp-string".
         versions: Its version for each synth that was registered.
-        champion: The family's champion now, which may be of an earlier run.
+        standings: What became of each version, by synth: "champion", or why it is not.
+        champion: The family's champion now, which may be of an earlier run; None where no version was good enough.
     """
 
     model_name: str
     versions: dict[str, int]
-    champion: Champion
+    standings: dict[str, str]
+    champion: Champion | None
 
     @property
     def champion_uri(self) -> str:
-        return self.champion.uri
+        """What MLflow loads the champion by; "" where there is none."""
+        return self.champion.uri if self.champion else ""
 
     def text(self) -> str:
         """Returns the result in one line."""
         versions = ", ".join(f"{synth} v{version}" for synth, version in self.versions.items())
-        best = f"{self.champion.synth} v{self.champion.version}, loss {self.champion.valid_loss:.2f}"
+        if self.champion is None:
+            return f"{self.model_name}: {versions}; no champion: {'; '.join(self.standings.values())}"
+        best = f"{self.champion.synth} v{self.champion.version}, loss {self.champion.loss:.2f}"
         return f"{self.model_name}: {versions}; champion {best}"
 
 
@@ -47,8 +54,10 @@ def register(
     tracking_uri: str = "",
     experiment: str = "luthier",
     lineage: Mapping[str, str] | None = None,
+    champion_heard: Mapping[str, Any] | None = None,
+    gate_bindings: Sequence[str] = (),
 ) -> RegisterResult:
-    """Registers the trainings of one family: a run and a version each, and a champion among all so far.
+    """Registers the trainings of one family: a run and a version each. The best may become champion; see crowning.
 
     Registering again what is registered changes nothing; a registration that broke is completed.
 
@@ -57,6 +66,9 @@ def register(
         tracking_uri: "sqlite:///WORKSPACE/mlflow/mlflow.db", a server's URL, or "" for what MLFLOW_TRACKING_URI names.
         experiment: MLflow's experiment for new runs.
         lineage: Tags beside those of the training's own record, such as {"pipeline_run": "run-7"}.
+        champion_heard: How the champion played the same held-out notes, as of evaluate.challenge; nothing where it has
+            played them before.
+        gate_bindings: Gin bindings of the gate.
 
     Returns:
         See `RegisterResult`.
@@ -64,21 +76,45 @@ def register(
     Raises:
         InputError: Trainings that are not finished or do not belong together, or an MLflow that cannot be used.
     """
+    gate = gate_of(gate_bindings)
     with ExitStack() as stack:
         trainings = [stack.enter_context(opened(uri)) for uri in training_uris]
         _check_together(trainings)
         # MLflow takes seconds to import: not before the input is known to be good.
-        from components.register import registry
+        from components.register import crowning, hub, registry
+        from components.register.crowning import Heard
         from components.registry import champions, connection
 
         family = trainings[0].family
         client, experiment_id = stack.enter_context(connection.connected(tracking_uri, experiment))
-        versions = {}
+        name, versions = champions.model_name(family), {}
         for each in trainings:
             versions[each.synth] = int(registry.add(client, experiment_id, each, lineage or {}).version)
-            _LOG.info("%s is version %d of %s", each.name, versions[each.synth], champions.model_name(family))
-        champion = champions.crown(client, family, trainings[0].data_fingerprint)
-        return RegisterResult(champions.model_name(family), versions, champion)
+            _LOG.info("%s is version %d of %s", each.name, versions[each.synth], name)
+        heard = [Heard(versions[each.synth], each.held_out_notes(), each.means()) for each in trainings]
+        rival = Heard(**champion_heard) if champion_heard else None
+        champion = crowning.crown(client, family, heard, rival, gate)
+        standings = {synth: crowning.standing(client, name, version) for synth, version in versions.items()}
+        for synth, standing in standings.items():
+            _LOG.info("%s version %d, %s: %s", name, versions[synth], synth, standing)
+        hub.record(name, trainings, versions, lineage or {})
+        return RegisterResult(name, versions, standings, champion)
+
+
+def evaluated(run_uri: str, family: str, synths: Sequence[str]) -> list[str]:
+    """Returns the trainings of a family that came to their end; says which did not.
+
+    Raises:
+        InputError: None did.
+    """
+    trainings = [storage.join(run_uri, f"{family}-{synth}") for synth in synths]
+    done = [uri for uri in trainings if storage.exists(storage.join(uri, "evaluation.json"))]
+    missing = [storage.basename(uri) for uri in trainings if uri not in done]
+    if not done:
+        raise InputError(f"there is nothing of {family} to register: {', '.join(missing)} were not evaluated")
+    if missing:
+        _LOG.warning("registered without %s: there is no evaluation of it", ", ".join(missing))
+    return done
 
 
 def _check_together(trainings: Sequence[Training]) -> None:

@@ -15,6 +15,8 @@ from typing import Any
 from components import storage
 from components.errors import InputError
 from components.register.flatten import gin_parameters, milliseconds, numbers
+from components.registry.tags import CONFIG_TAG, LOSS_TAG, NOTES_TAG, config_fingerprint
+from components.synths.gate import LOSS
 
 # What a registration shows beside the model. Checkpoints and TensorBoard's summaries stay where they are.
 RECORDS = ("run.json", "operative_config.gin", "metrics.jsonl")
@@ -38,6 +40,7 @@ class Training:
     """A finished training in a local folder.
 
     Attributes:
+        uri: Where it is kept.
         folder: Holds run.json, metrics.jsonl, model/ and, once evaluated, evaluation.json, report.html, listening/.
         run_id: The run that it belongs to: the name of the folder above.
         record: run.json.
@@ -45,6 +48,7 @@ class Training:
         fingerprint: SHA-256 of the model's files. A model with the same fingerprint is the same model.
     """
 
+    uri: str
     folder: Path
     run_id: str
     record: dict[str, Any]
@@ -91,7 +95,8 @@ class Training:
         facts = {name: self.record.get(name) for name in ("preset", "code_fingerprint", "git_commit", "image")}
         facts |= {"family": self.family, "synth": self.synth, "run_id": self.run_id}
         facts |= {"data_fingerprint": self.data_fingerprint, "model_fingerprint": self.fingerprint}
-        facts |= {"valid_loss": self.valid_loss}
+        facts |= {"valid_loss": self.valid_loss, "training_uri": self.uri, "data_uri": self.record.get("data_uri")}
+        facts |= {CONFIG_TAG: config_fingerprint(self.record.get("preset", ""), self.record.get("bindings", []))}
         return {name: str(value) for name, value in facts.items() if value not in (None, "")}
 
     def parameters(self) -> dict[str, str]:
@@ -123,9 +128,29 @@ class Training:
 
     def evaluation(self) -> dict[str, float]:
         """Returns evaluation.json's summary by path, "evaluation/f0_cents/mean"; nothing where there is no file."""
+        return dict(numbers(self._evaluation().get("summary", {}), ("evaluation",)))
+
+    def means(self) -> dict[str, float]:
+        """Returns the means over the held-out notes by name; nothing where they were not played."""
+        return {
+            name.removesuffix("/mean"): value
+            for name, value in numbers(self._evaluation().get("summary", {}))
+            if name.endswith("/mean")
+        }
+
+    def held_out_notes(self) -> str:
+        """Returns what identifies the held-out notes that were played; "" where none were."""
+        return str(self._evaluation().get("notes_fingerprint", ""))
+
+    def heard_tags(self) -> dict[str, str]:
+        """Returns the tags that tell how the model played which held-out notes."""
+        means = self.means()
+        return {LOSS_TAG: str(means[LOSS]), NOTES_TAG: self.held_out_notes()} if LOSS in means else {}
+
+    def _evaluation(self) -> dict[str, Any]:
         path = self.folder / "evaluation.json"
-        summary = json.loads(path.read_bytes()).get("summary", {}) if path.exists() else {}
-        return dict(numbers(summary, ("evaluation",)))
+        found: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
+        return found
 
     def evaluation_fingerprint(self) -> str:
         """Returns the SHA-256 of the evaluation's files, so that a newer evaluation of a known model is noticed."""
@@ -156,7 +181,8 @@ def opened(uri: str) -> Iterator[Training]:
             )
         card = storage.read_json(str(folder / "model" / "model.json"))
         run_id = Path(uri).absolute().parent.name
-        yield Training(folder, run_id, record, card, _fingerprint(_files(folder / "model")))
+        home = uri if storage.is_remote(uri) else str(Path(uri).absolute())
+        yield Training(home, folder, run_id, record, card, _fingerprint(_files(folder / "model")))
 
 
 def _download(uri: str, target: Path) -> Path:

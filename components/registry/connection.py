@@ -34,7 +34,7 @@ def open_client(tracking_uri: str) -> MlflowClient:
     Raises:
         InputError: No tracking URI, a server that does not answer, no database, or one of another version of MLflow.
     """
-    uri = _resolved(tracking_uri)
+    uri = resolved(tracking_uri)
     if uri.startswith(_SQLITE) and not _path(uri).exists():
         raise InputError(f"there is no MLflow database at '{_path(uri)}'; register a training first")
     if uri.startswith(("http://", "https://")):
@@ -43,6 +43,12 @@ def open_client(tracking_uri: str) -> MlflowClient:
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
     except MlflowException as error:
         raise InputError(f"cannot use MLflow at '{uri}': {error.message}") from error
+
+
+def open_client_if_there(tracking_uri: str) -> MlflowClient | None:
+    """Opens MLflow as `open_client` does; None where its SQLite database is still to be made."""
+    uri = resolved(tracking_uri)
+    return None if uri.startswith(_SQLITE) and not _path(uri).exists() else open_client(uri)
 
 
 @contextmanager
@@ -62,7 +68,7 @@ def connected(tracking_uri: str, experiment: str) -> Iterator[tuple[MlflowClient
     Raises:
         InputError: See `open_client`; or the experiment was deleted.
     """
-    uri = _resolved(tracking_uri)
+    uri = resolved(tracking_uri)
     if not uri.startswith(_SQLITE):
         client = open_client(uri)
         yield client, _experiment_id(client, experiment, artifacts=None)
@@ -100,7 +106,8 @@ def _check_answers(uri: str) -> None:
         raise InputError(f"cannot reach MLflow at '{uri}': got no answer; is that its URL, and does it run?") from error
 
 
-def _resolved(tracking_uri: str) -> str:
+def resolved(tracking_uri: str) -> str:
+    """Returns the registry's address: the one given, else MLFLOW_TRACKING_URI's. InputError where there is neither."""
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
     if not uri:
         raise InputError("there is no MLflow to use: got no tracking URI, expected 'sqlite:///PATH' or a server's URL")

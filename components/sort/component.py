@@ -9,9 +9,24 @@ from components import images
 
 @dsl.component(base_image=images.DATA, install_kfp_package=False)
 def plan(
-    source: str, workspace: str, families: list[str], synths: list[str], preset: str, bindings: list[str]
+    source: str,
+    workspace: str,
+    families: list[str],
+    synths: list[str],
+    preset: str,
+    bindings: list[str],
+    if_changed: bool,
 ) -> NamedTuple(
-    "PlanOutputs", families=list[str], synths=list[str], records_uri=str, sorted_uri=str, run_uri=str, code=str
+    "PlanOutputs",
+    families=list[str],
+    synths=list[str],
+    records_uri=str,
+    sorted_uri=str,
+    run_uri=str,
+    bindings=list[str],
+    gate=list[str],
+    origins=dict[str, str],
+    code=str,
 ):
     """Checks the parameters and names the places of the run."""
     from dataclasses import astuple
@@ -21,7 +36,7 @@ def plan(
     from components.telemetry.task import task
 
     with task("plan") as running:
-        result = step.plan(source, workspace, families, synths, preset, bindings)
+        result = step.plan(source, workspace, families, synths, preset, bindings, if_changed)
         what = f"{', '.join(result.families) or 'every family'} x {', '.join(result.synths)}"
         running.found(what, run_uri=result.run_uri)
     outputs = NamedTuple(
@@ -32,6 +47,9 @@ def plan(
             ("records_uri", str),
             ("sorted_uri", str),
             ("run_uri", str),
+            ("bindings", list),
+            ("gate", list),
+            ("origins", dict),
             ("code", str),
         ],
     )

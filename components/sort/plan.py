@@ -10,18 +10,16 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 from components import storage
-from components.code_version import code_fingerprint
+from components.code_version import code_fingerprint, training_code
 from components.errors import InputError
 from components.nsynth.families import check_family
-from components.nsynth.layout import fingerprint_of, source_fingerprint
-from components.synths.bindings import check_bindings
+from components.nsynth.origins import EVERY_FAMILY, origins
+from components.synths.bindings import check_bindings, of_gate, of_training
 from components.synths.catalog import SYNTHS, check_preset, check_synth
-
-_AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+from components.synths.gate import gate_of
 
 
 @dataclass(frozen=True)
@@ -34,6 +32,9 @@ class Plan:
         records_uri: Where `prepare` puts the records when the source is a folder of recordings.
         sorted_uri: Root of the sorted set.
         run_uri: Parent of the training directories, `<workspace>/runs/<run-id>`.
+        bindings: Those of the training.
+        gate: Those of the gate.
+        origins: What identifies the source of each family; see nsynth.origins.
         code: Fingerprint of all of Luthier's code, for cache keys.
     """
 
@@ -42,6 +43,9 @@ class Plan:
     records_uri: str
     sorted_uri: str
     run_uri: str
+    bindings: list[str]
+    gate: list[str]
+    origins: dict[str, str]
     code: str
 
 
@@ -52,6 +56,7 @@ def plan(
     synths: Sequence[str] = (),
     preset: str = "smoke",
     bindings: Sequence[str] = (),
+    if_changed: bool = False,
 ) -> Plan:
     """Checks a run's parameters and decides its places.
 
@@ -61,7 +66,8 @@ def plan(
         families: Instrument families; empty for all that the source has.
         synths: Synthesizers; empty for all three.
         preset: Name of a gin preset.
-        bindings: gin bindings on top of the preset.
+        bindings: gin bindings on top of the preset, and of the gate.
+        if_changed: Whether it is a retraining, which begins with the weights that the registry has.
 
     Raises:
         InputError: A name is unknown, a binding is not allowed, or there is nothing at the source. Names the parameter.
@@ -72,16 +78,20 @@ def plan(
     asked_synths = _checked("synths", synths or SYNTHS, check_synth)
     _checked("preset", [preset], check_preset)
     check_bindings(list(bindings))
-    source = _source_fingerprint(source_uri)
-    data_id = _short_hash(source, code_fingerprint("nsynth", "prepare", "sort"))
-    training_code = code_fingerprint("nsynth", "synths", "train", packages=("ddsp", "tensorflow"))
-    run_id = _short_hash(data_id, preset, sorted(bindings), training_code)
+    gate_of(of_gate(bindings))
+    found = _of_families(origins(source_uri), asked_families)
+    data_id = _short_hash(found, code_fingerprint("nsynth", "prepare", "sort"))
+    settings = sorted(of_training(bindings))
+    run_id = _short_hash(data_id, preset, settings, training_code(), *(["retraining"] if if_changed else []))
     return Plan(
         families=asked_families,
         synths=asked_synths,
         records_uri=storage.join(workspace_uri, "records", data_id),
         sorted_uri=storage.join(workspace_uri, "sorted", data_id),
         run_uri=storage.join(workspace_uri, "runs", f"{preset}-{run_id}"),
+        bindings=of_training(bindings),
+        gate=of_gate(bindings),
+        origins=found,
         code=code_fingerprint(),
     )
 
@@ -94,15 +104,14 @@ def _checked(parameter: str, names: Sequence[str], check: Any) -> list[str]:
         raise InputError(f"parameter '{parameter}': {error}") from None
 
 
-def _source_fingerprint(source_uri: str) -> str:
-    """Fingerprints the source's records or recordings; other files beside them do not count.
-
-    Raises:
-        InputError: There is neither, or the records are of a layout that Luthier does not read.
-    """
-    files = storage.list_objects(source_uri)
-    recordings = [item for item in files if PurePosixPath(item.name).suffix.lower() in _AUDIO_SUFFIXES]
-    return fingerprint_of(recordings) if recordings else source_fingerprint(source_uri)
+def _of_families(found: dict[str, str], families: Sequence[str]) -> dict[str, str]:
+    """Returns the origins of the families asked for, all for none; InputError for one without recordings."""
+    if EVERY_FAMILY in found or not families:
+        return found
+    missing = [family for family in families if family not in found]
+    if missing:
+        raise InputError(f"parameter 'families': the source has no {missing[0]}, only {', '.join(found)}")
+    return {family: found[family] for family in families}
 
 
 def _short_hash(*values: Any) -> str:

@@ -23,7 +23,7 @@ from components.storage.facade import (
     write_bytes,
     write_json,
 )
-from components.storage.objects import Changed, Conflict, Corrupted, ObjectInfo, crc32c_base64
+from components.storage.objects import Changed, Conflict, Corrupted, ObjectInfo, crc32c_base64, crc32c_number
 from components.storage.retrying import retries
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "ObjectInfo",
     "basename",
     "crc32c_base64",
+    "crc32c_number",
     "delete",
     "delete_leftovers",
     "delete_tree",

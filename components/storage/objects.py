@@ -17,6 +17,11 @@ def crc32c_base64(crc: int) -> str:
     return base64.b64encode(crc.to_bytes(4, "big")).decode("ascii")
 
 
+def crc32c_number(crc32c: str) -> int:
+    """Returns the number that `crc32c_base64` made text of."""
+    return int.from_bytes(base64.b64decode(crc32c), "big")
+
+
 class Changed(InputError):  # noqa: N818 (reads as what it is)
     """An object was replaced between its listing and the end of its reading."""
 

@@ -72,6 +72,20 @@ def check_bindings(bindings: Iterable[str]) -> None:
         _check(binding)
 
 
+def of_training(bindings: Iterable[str]) -> list[str]:
+    """Returns the bindings that are of models and their training."""
+    return [binding for binding in bindings if not _is_of_gate(binding)]
+
+
+def of_gate(bindings: Iterable[str]) -> list[str]:
+    """Returns the bindings that are of the gate, which judges what has been trained: "gate.margin = 0.05"."""
+    return [binding for binding in bindings if _is_of_gate(binding)]
+
+
+def _is_of_gate(binding: str) -> bool:
+    return binding.lstrip().startswith("gate.")
+
+
 def with_our_layers(config: str) -> str:
     """Returns a configuration, or bindings, with our layers where ddsp's of the same name stand.
 

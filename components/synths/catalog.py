@@ -9,6 +9,7 @@ from components.errors import InputError, nearest
 SYNTHS = ("harmonic", "sinusoidal", "wavetable")
 PRESETS = ("smoke", "seed", "standard")
 _GIN = Path(__file__).parent / "gin"
+GATE_GIN = _GIN / "gate.gin"
 
 
 def check_synth(name: str) -> str:

@@ -21,6 +21,7 @@ import click
     "--set", "bindings", multiple=True, metavar="BINDING", help="A gin binding on top of the preset; repeatable."
 )
 @click.option("--tracking-uri", default="", help="MLflow server. [default: SQLite in the workspace]")
+@click.option("--if-changed", is_flag=True, help="Train only what is new to the registry; do nothing if nothing is.")
 @click.option(
     "--parallel",
     type=click.IntRange(1),
@@ -35,6 +36,7 @@ def command(
     preset: str,
     bindings: tuple[str, ...],
     tracking_uri: str,
+    if_changed: bool,
     parallel: int | None,
 ) -> None:
     """Run the whole pipeline on this machine: from notes to registered instruments.
@@ -56,6 +58,14 @@ def command(
         "tracking_uri": tracking_uri,
         "sort_workers": 1,  # a laptop's disk is shared
     }
+    if if_changed:
+        from pipelines import retrain
+
+        decision = retrain.decision(arguments)
+        click.echo(decision.text)
+        if not decision.needed:
+            return
+        arguments = decision.arguments
     display = local.run(arguments, state, parallel or _parallel_trainings())
     summary.show(display, tracking_uri)
 

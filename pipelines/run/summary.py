@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from components import storage
+from components.errors import InputError
 from pipelines.run.display import Display
 
 
@@ -17,9 +18,12 @@ def show(display: Display, tracking_uri: str) -> None:
         click.echo("reused: " + ", ".join(f"{count} x {kind}" for kind, count in sorted(display.reused.items())))
     click.echo(f"\nreport    {storage.join(run_uri, 'report.html')}")
     for family in families:
-        best = champion(tracking_uri, family)
-        click.echo(
-            f"champion  {best.uri}  {best.synth}, version {best.version}, held-out spectral loss {best.valid_loss:.2f}"
-        )
+        try:
+            best = champion(tracking_uri, family)
+        except InputError as error:  # nothing passed the gate
+            click.echo(f"champion  none of {family}: {error}")
+            continue
+        what = f"{best.synth}, version {best.version}, held-out spectral loss {best.loss:.2f}"
+        click.echo(f"champion  {best.uri}  {what}")
     click.echo(f"models    {run_uri}")
     click.echo(f"registry  mlflow ui --backend-store-uri {tracking_uri}\n")

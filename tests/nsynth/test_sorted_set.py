@@ -3,7 +3,9 @@ import pytest
 from components import storage
 from components.errors import InputError
 from components.nsynth.sorted_set import SortedSet
-from tests.notes import make_note, write_sorted_set
+from components.sort import units
+from components.sort.step import sort
+from tests.notes import make_note, write_sorted_set, write_source
 
 STRINGS = [make_note("string", pitch) for pitch in (50, 60)]
 
@@ -45,6 +47,31 @@ def test_it_trusts_the_manifest_and_checks_against_it(root):
     storage.write_bytes(part, whole[:-1])
     with pytest.raises(InputError, match="the shard ends within the record"):
         list(SortedSet.open(root).records("train", "string"))
+
+
+def test_a_familys_fingerprint_is_of_its_records_alone(tmp_path):
+    def fingerprint(name, strings, others, shards=1):
+        source = write_source(tmp_path / f"{name}-source", {"train": [*strings, *others], "valid": strings[:1]}, shards)
+        sort(source, str(tmp_path / name), splits=())
+        return SortedSet.open(str(tmp_path / name)).family_fingerprint("string")
+
+    organ = [make_note("organ", pitch) for pitch in (50, 60)]
+    alone = fingerprint("alone", STRINGS, [])
+    assert fingerprint("beside-others", STRINGS, organ) == alone
+    assert fingerprint("less", STRINGS[:1], organ) != alone
+    assert fingerprint("other-order", STRINGS[::-1], organ) != alone
+
+
+def test_however_its_parts_are_cut(tmp_path, monkeypatch):
+    def fingerprint(name):
+        source = write_source(tmp_path / f"{name}-source", {"train": STRINGS}, shards=2)
+        sort(source, str(tmp_path / name))
+        opened = SortedSet.open(str(tmp_path / name))
+        return opened.family_fingerprint("string"), len(opened.manifests["train"]["objects"])
+
+    whole, _ = fingerprint("whole")
+    monkeypatch.setattr(units, "_PART_BYTES", 1)
+    assert fingerprint("in-two-parts") == (whole, 2)
 
 
 def test_another_schema_is_refused(root):

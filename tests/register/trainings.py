@@ -13,8 +13,20 @@ Autoencoder.decoder = @RnnFcDecoder()
 """
 
 
-def write_training(folder: Path, valid_loss: float | None, data: str = "data-1", steps: int = 600) -> str:
-    """Writes a training into <root>/runs/<run-id>/<family>-<synth>. Other runs and losses make other models."""
+def write_training(
+    folder: Path, loss: float | None, data: str = "data-1", steps: int = 600, notes: str = "notes-1", **means: float
+) -> str:
+    """Writes a training into <root>/runs/<run-id>/<family>-<synth>. Other runs and losses make other models.
+
+    Args:
+        folder: Where to.
+        loss: Of the model on the held-out notes, and on the validation split.
+        data: Fingerprint of what it was trained on.
+        steps: Of the training.
+        notes: Fingerprint of the held-out notes.
+        **means: Further numbers of the evaluation.
+    """
+    valid_loss = loss
     family, synth = folder.name.split("-")
     card = {"family": family, "synth": synth, "steps": steps, "valid_loss": valid_loss}
     record = {
@@ -34,16 +46,15 @@ def write_training(folder: Path, valid_loss: float | None, data: str = "data-1",
         for split in ("train", "valid")
     ]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    write_evaluation(folder, f0_cents=8.5)
+    write_evaluation(folder, loss, notes, **{"f0_cents": 8.5, **means})
     return str(folder)
 
 
-def write_evaluation(folder: Path, f0_cents: float) -> None:
+def write_evaluation(folder: Path, loss: float | None, notes: str = "notes-1", **means: float) -> None:
     """Writes what `luthier evaluate` adds."""
-    summary = {"f0_cents": {"mean": f0_cents}, "loudness_db": {"mean": None}}
-    (folder / "evaluation.json").write_text(
-        json.dumps({"model": {"steps": 9}, "notes": [{"f0_cents": 1.0}], "summary": summary})
-    )
+    summary = {name: {"mean": mean} for name, mean in {"spectral_loss": loss, "loudness_db": None, **means}.items()}
+    found = {"model": {"steps": 9}, "notes_fingerprint": notes, "notes": [{"f0_cents": 1.0}], "summary": summary}
+    (folder / "evaluation.json").write_text(json.dumps(found))
     (folder / "report.html").write_text("<!doctype html><title>report</title>")
     (folder / "listening").mkdir(exist_ok=True)
     (folder / "listening/original.flac").write_bytes(b"fLaC")

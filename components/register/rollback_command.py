@@ -1,0 +1,19 @@
+"""`luthier rollback`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("rollback")
+@click.option("--tracking-uri", default="", metavar="URI", help="MLflow. [default: what MLFLOW_TRACKING_URI says]")
+@click.option("--family", required=True, help="The family whose champion is to go.")
+@click.option("--to", "to_version", type=int, metavar="VERSION", help="The version to go back to. [default: the last]")
+def command(tracking_uri: str, family: str, to_version: int | None) -> None:
+    """Gives the alias `champion` back to the version that had it before."""
+    from components.register.rollback import roll_back
+
+    was, champion = roll_back(family, tracking_uri, to_version)
+    click.echo(
+        f"ddsp-{family}: version {champion.version} ({champion.synth}) is champion again, instead of version {was}"
+    )

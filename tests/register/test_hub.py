@@ -1,0 +1,153 @@
+"""Versions in a Kubeflow Model Registry: what it is told, and that nothing it does fails a registration."""
+
+import logging
+from contextlib import ExitStack
+
+import pytest
+from urllib3.util import Retry
+
+from components.register import hub as module
+from components.register.hub import record
+from components.register.step import register
+from components.register.training import opened
+from tests.register.hub_server import Hub, serving
+from tests.register.trainings import write_training
+
+LINEAGE = {"pipeline_run": "train-instruments-x7k2p", "pipeline_run_id": "0b1c", "origin": "origin-1"}
+NAME = "ddsp-string"
+
+
+@pytest.fixture(params=["/api/model_registry/v1", "/api/model_registry/v1alpha3"])
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    monkeypatch.setattr(
+        module, "_RETRIES", Retry(total=2, backoff_factor=0, status_forcelist=(503,), allowed_methods=None)
+    )
+    monkeypatch.setenv("LUTHIER_NAMESPACE", "music")
+    with serving(Hub()) as running:
+        monkeypatch.setenv("LUTHIER_MODEL_REGISTRY", running.address)
+        yield running
+
+
+@pytest.fixture
+def trainings(tmp_path):
+    folder = tmp_path / "runs" / "run-1"
+    uris = [
+        write_training(folder / f"string-{synth}", loss) for synth, loss in (("harmonic", 5.0), ("wavetable", None))
+    ]
+    with ExitStack() as stack:
+        yield [stack.enter_context(opened(uri)) for uri in uris]
+
+
+VERSIONS = {"harmonic": 3, "wavetable": 4}
+
+
+def test_each_version_is_there_with_its_place_numbers_and_lineage(hub, path, trainings):
+    hub.path = path
+    assert record(NAME, trainings, VERSIONS, LINEAGE) == {}
+
+    (model,) = hub.kinds["registered_models"]
+    assert model["name"] == NAME
+    harmonic, wavetable = hub.kinds["model_versions"]
+    assert (harmonic["name"], wavetable["name"]) == ("3", "4")
+    assert harmonic["registeredModelId"] == wavetable["registeredModelId"] == model["id"]
+    properties = harmonic["customProperties"]
+    assert properties["valid_loss"] == {"metadataType": "MetadataDoubleValue", "double_value": 5.0}
+    assert properties["evaluation/f0_cents/mean"]["double_value"] == 8.5
+    assert properties["synth"] == {"metadataType": "MetadataStringValue", "string_value": "harmonic"}
+    assert properties["data_fingerprint"]["string_value"] == "data-1"
+    assert properties["origin"]["string_value"] == "origin-1"
+    assert "valid_loss" not in wavetable["customProperties"]
+    artifact = hub.kinds["artifacts"][0]
+    assert artifact["parent"] == harmonic["id"]
+    assert artifact["uri"] == trainings[0].model.as_uri()
+    assert (artifact["modelFormatName"], artifact["modelFormatVersion"]) == ("luthier", "1")
+    source = [artifact[f"modelSource{part}"] for part in ("Kind", "Class", "Group", "Id", "Name")]
+    assert source == ["kfp", "pipelinerun", "music", "0b1c", "train-instruments-x7k2p"]
+
+
+def test_recording_again_adds_nothing(hub, trainings):
+    record(NAME, trainings, VERSIONS, LINEAGE)
+    before = list(hub.posts)
+    assert record(NAME, trainings, VERSIONS, LINEAGE) == {}
+    assert hub.posts == before == ["registered_models", *2 * ["model_versions", "artifacts"]]
+
+
+@pytest.mark.parametrize("broken", ["registered_models", "model_versions", "artifacts"])
+def test_what_broke_is_told_and_completed(hub, trainings, broken, caplog):
+    hub.fail_on = broken
+    failures = record(NAME, trainings, VERSIONS, LINEAGE)
+    assert set(failures) == {"harmonic", "wavetable"}
+    assert "the database is away" in failures["harmonic"] and "\n" not in failures["harmonic"]
+    hub.fail_on = ""
+    assert record(NAME, trainings, VERSIONS, LINEAGE) == {}
+    assert [len(each) for each in hub.kinds.values()] == [1, 2, 2]
+
+
+def test_another_that_was_faster_is_no_failure(hub, trainings):
+    hub.lose_race = True
+    assert record(NAME, trainings, VERSIONS, LINEAGE) == {}
+    assert len(hub.kinds["registered_models"]) == 1
+
+
+def test_another_model_under_the_same_version_is_told(hub, trainings):
+    record(NAME, trainings[:1], VERSIONS, LINEAGE)
+    failures = record(NAME, trainings[1:], {"wavetable": 3}, LINEAGE)
+    assert "version 3 of ddsp-string is another model there" in failures["wavetable"]
+    assert len(hub.kinds["artifacts"]) == 1
+
+
+def test_a_moment_without_answers_is_waited_out(hub, trainings):
+    hub.outages = 2
+    assert record(NAME, trainings, VERSIONS, LINEAGE) == {}
+
+
+def test_a_token_is_sent_where_there_is_one(hub, trainings, tmp_path, monkeypatch):
+    hub.token = "secret"
+    assert "401" in record(NAME, trainings, VERSIONS, LINEAGE)["harmonic"]
+    (tmp_path / "token").write_text("secret\n")
+    monkeypatch.setenv("LUTHIER_MODEL_REGISTRY_TOKEN_FILE", str(tmp_path / "token"))
+    assert record(NAME, trainings, VERSIONS, LINEAGE) == {}
+
+
+def test_a_model_in_a_bucket_has_its_address_there(gcs, hub, tmp_path):
+    from components import storage
+
+    local = write_training(tmp_path / "runs" / "run-1" / "string-harmonic", 5.0)
+    uri = f"{gcs.bucket()}/runs/run-1/string-harmonic"
+    storage.upload_tree(local, uri)
+    with opened(uri) as training:
+        assert record(NAME, [training], {"harmonic": 1}, {}) == {}
+    (artifact,) = hub.kinds["artifacts"]
+    assert artifact["uri"] == f"{uri}/model"
+    assert "modelSourceKind" not in artifact  # nobody said of what run
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "nonsense", "{hub}/elsewhere"])
+def test_no_registry_at_the_address_never_fails_a_registration(hub, tmp_path, monkeypatch, caplog, address):
+    monkeypatch.setenv("LUTHIER_MODEL_REGISTRY", address.format(hub=hub.address))
+    monkeypatch.setattr(logging.getLogger("components"), "propagate", True)  # the command line may have set it
+    uri = write_training(tmp_path / "runs" / "run-1" / "string-harmonic", 5.0)
+    result = register([uri], f"sqlite:///{tmp_path}/mlflow/mlflow.db", lineage=LINEAGE)
+    assert result.versions == {"harmonic": 1}
+    warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert sum("cannot record harmonic in the Model Registry" in text for text in warnings) == 1
+    assert hub.posts == []
+
+
+def test_a_registration_is_recorded_with_the_versions_of_mlflow(hub, tmp_path):
+    folder = tmp_path / "runs" / "run-1"
+    uris = [write_training(folder / f"string-{synth}", 5.0) for synth in ("harmonic", "wavetable")]
+    register(uris, f"sqlite:///{tmp_path}/mlflow/mlflow.db", lineage=LINEAGE)
+    assert [version["name"] for version in hub.kinds["model_versions"]] == ["1", "2"]
+    assert len(hub.kinds["artifacts"]) == 2
+
+
+def test_without_an_address_nobody_is_told(hub, trainings, monkeypatch):
+    monkeypatch.delenv("LUTHIER_MODEL_REGISTRY")
+    assert record(NAME, trainings, VERSIONS, LINEAGE) == {}
+    assert hub.posts == []
