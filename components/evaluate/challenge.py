@@ -7,6 +7,7 @@ from typing import Any
 
 from components.errors import InputError
 from components.evaluate import choose, evaluation
+from components.evaluate.breakdown import summarise
 from components.nsynth.sorted_set import SortedSet
 from components.telemetry import log
 
@@ -47,6 +48,6 @@ def challenge(training_uris: Sequence[str], data_uri: str, tracking_uri: str = "
 
     _LOG.info("the champion of %s, version %s, plays the %d held-out notes", family, champion.version, len(notes))
     with models.fetched(f"models:/{champion.name}/{champion.version}", tracking_uri) as uri:
-        summary = evaluation.summarise(hear(Instrument.load(uri), notes))
+        summary = summarise(hear(Instrument.load(uri), notes))
     means = {name: each.mean for name, each in summary.items()}
     return {"version": int(champion.version), "notes": notes_asked, "means": means}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from components.errors import InputError
+from components.evaluate.evaluation import NoteNumbers
 from components.evaluate.metrics import VOICED_CONFIDENCE
 from components.nsynth.note import Note
 from components.nsynth.sorted_set import SortedSet
@@ -17,7 +18,9 @@ _TRANSFER_CANDIDATES = 32
 
 
 def _spread(count: int, wanted: int) -> list[int]:
-    """Returns at most `wanted` of `count` places, evenly spread, each in the middle of its stretch."""
+    """Returns at most `wanted` of `count` places, all for 0, evenly spread, each in the middle of its stretch."""
+    if not wanted:
+        return list(range(count))
     return [int((place + 0.5) * count / wanted) for place in range(wanted)] if count > wanted else list(range(count))
 
 
@@ -28,7 +31,7 @@ def held_out_split(data: SortedSet, family: str) -> str | None:
 
 
 def held_out_notes(data: SortedSet, family: str, most: int) -> tuple[str, list[Note]]:
-    """Returns the split and at most `most` of its notes of a family, spread evenly over the split.
+    """Returns the split and at most `most` of its notes of a family, all for 0, spread evenly over the split.
 
     Raises:
         InputError: No held-out note of the family.
@@ -47,6 +50,12 @@ def to_hear(notes: Sequence[Note], most: int) -> list[int]:
     """Returns the places of at most `most` notes that stand for the range, low to high; never the extremes of many."""
     by_pitch = sorted(range(len(notes)), key=lambda place: (notes[place].pitch, notes[place].velocity, notes[place].id))
     return [by_pitch[place] for place in _spread(len(notes), most)]
+
+
+def worst(numbers: Sequence[NoteNumbers], most: int) -> list[int]:
+    """Returns the places of at most `most` notes with the highest spectral loss, the worst first."""
+    places = sorted(range(len(numbers)), key=lambda place: (-numbers[place].numbers.spectral_loss, numbers[place].id))
+    return places[:most]
 
 
 def transfer_note(data: SortedSet, family: str, wanted_family: str | None) -> Note | None:

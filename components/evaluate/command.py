@@ -9,7 +9,7 @@ import click
 @click.option("--model", "model_uri", required=True, metavar="URI", help="A model, or the training directory it is in.")
 @click.option("--data", "data_uri", required=True, metavar="URI", help="Root of a sorted set.")
 @click.option("--out", "out_uri", required=True, metavar="URI", help="Where the numbers, clips and the report go.")
-@click.option("--max-notes", default=64, show_default=True, help="At most so many held-out notes.")
+@click.option("--max-notes", default=0, help="At most so many held-out notes. [default: all of the split]")
 @click.option("--transfer-family", metavar="NAME", help="Whose note the model is to play as well. [default: chosen]")
 def command(model_uri: str, data_uri: str, out_uri: str, max_notes: int, transfer_family: str | None) -> None:
     """Evaluates a model on held-out notes, by number and by ear."""
@@ -19,7 +19,14 @@ def command(model_uri: str, data_uri: str, out_uri: str, max_notes: int, transfe
     found = result.evaluation
     count = f"{len(found.notes)} held-out {'note' if len(found.notes) == 1 else 'notes'}"
     click.echo(f"{found.family} {found.synth}, {count} ({found.split})")
-    click.echo(f"  {'':24}{'mean':>10}{'median':>10}{'95 %':>10}")
+    click.echo(f"  {'':24}{'mean':>10}{'interval':>20}{'median':>10}{'95 %':>10}")
     for name, summary in found.summary.items():
-        click.echo(f"  {name:24}{summary.mean:10.3f}{summary.median:10.3f}{summary.p95:10.3f}")
+        interval = f"{summary.low:.3f} .. {summary.high:.3f}"
+        click.echo(f"  {name:24}{summary.mean:10.3f}{interval:>20}{summary.median:10.3f}{summary.p95:10.3f}")
+    for by, groups in found.groups.items():
+        losses = ", ".join(
+            f"{name} {group.means['spectral_loss']:.2f} ({group.notes})" for name, group in groups.items()
+        )
+        click.echo(f"  spectral loss by {by}: {losses}")
+    click.echo(f"{result.real_time_factor:.1f} times faster than real time")
     click.echo(f"report: {result.report_uri}")

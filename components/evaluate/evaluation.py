@@ -22,23 +22,32 @@ _DECIMALS = 4  # finer than anybody hears, coarser than the last bits of a sum
 
 @dataclass(frozen=True)
 class Numbers:
-    """How far the resynthesis of one note is from it; 0 is a perfect one. None: the note has no pitch to compare.
+    """How far the resynthesis of one note is from it; 0 is a perfect one. None: there is nothing of that to compare.
 
     Attributes:
         spectral_loss: ddsp's multi-scale spectral loss, the training's own.
         log_mel_distance_db: Mean absolute difference of the log-mel spectrograms, in dB.
+        mfcc_distance: Mean distance of the mel-frequency cepstral coefficients 1 to 13: of the spectrum's shape.
         pitch_error_cents: Median absolute pitch error, in cents.
         pitch_error_mean_cents: The mean of the same: a few octave slips of tracker or model show here alone.
         pitch_heard_share: Share of the pitched frames in which the tracker hears any pitch, 0..1; 1 is best.
         loudness_error_db: Mean absolute loudness error over the sounding frames, in dB.
+        noise_balance_db: Median of the result's harmonic-to-noise ratio minus the note's: above 0 it sounds cleaner,
+            below 0 noisier.
+        silence_level_db: Level of the result where the note is silent, in dB of full scale; -120 is perfect.
+        clipped_share: Share of the samples beyond full scale.
     """
 
     spectral_loss: float
     log_mel_distance_db: float
+    mfcc_distance: float
     pitch_error_cents: float | None
     pitch_error_mean_cents: float | None
     pitch_heard_share: float | None
     loudness_error_db: float
+    noise_balance_db: float | None
+    silence_level_db: float | None
+    clipped_share: float
 
 
 @dataclass(frozen=True)
@@ -76,11 +85,21 @@ class Heard:
 
 @dataclass(frozen=True)
 class Summary:
-    """One number over all held-out notes that have it."""
+    """One number over all held-out notes that have it; `low` and `high` are the 95 % interval of the mean."""
 
     mean: float
     median: float
     p95: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Group:
+    """Some of the notes, and the mean of every number over them."""
+
+    notes: int
+    means: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -93,7 +112,9 @@ class Evaluation:
         data_fingerprint: That split's fingerprint.
         notes_fingerprint: What identifies the held-out notes: equal for equal notes, whatever the set around them.
         notes: The held-out notes, in the set's order.
-        summary: Mean, median and 95th percentile of every field of Numbers.
+        summary: Mean with its interval, median and 95th percentile of every field of Numbers.
+        groups: The notes by "register" ("low", ...) and by "velocity" ("soft", ...); see breakdown.
+        worst: The notes with the highest spectral loss, kept for listening, the worst first.
         heard: Held-out notes kept for listening, low to high.
         transfer: A note of another family, played by the model; None where the set has no other family.
         schema_version: Of this file.
@@ -105,6 +126,8 @@ class Evaluation:
     notes_fingerprint: str
     notes: list[NoteNumbers]
     summary: dict[str, Summary]
+    groups: dict[str, dict[str, Group]]
+    worst: list[Heard]
     heard: list[Heard]
     transfer: Heard | None
     schema_version: int = field(default=SCHEMA_VERSION)
@@ -116,17 +139,6 @@ class Evaluation:
     @property
     def synth(self) -> str:
         return str(self.model["synth"])
-
-
-def summarise(notes: list[NoteNumbers]) -> dict[str, Summary]:
-    """Returns mean, median and 95th percentile of each number over the notes that have it."""
-    summary = {}
-    for name in Numbers.__annotations__:
-        values = [value for note in notes if (value := getattr(note.numbers, name)) is not None]
-        if values:
-            found = (np.mean(values), np.median(values), np.percentile(values, 95))
-            summary[name] = Summary(*(round(float(value), _DECIMALS) for value in found))
-    return summary
 
 
 def notes_fingerprint(notes: Sequence[Note]) -> str:
@@ -163,6 +175,10 @@ def read(training_uri: str) -> Evaluation | None:
             **values,
             "notes": [NoteNumbers(**{**note, "numbers": Numbers(**note["numbers"])}) for note in values["notes"]],
             "summary": {name: Summary(**summary) for name, summary in values["summary"].items()},
+            "groups": {
+                by: {name: Group(**group) for name, group in groups.items()} for by, groups in values["groups"].items()
+            },
+            "worst": [Heard(**heard) for heard in values["worst"]],
             "heard": [Heard(**heard) for heard in values["heard"]],
             "transfer": Heard(**values["transfer"]) if values["transfer"] else None,
         }

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.evaluate import plots
-from components.evaluate.evaluation import Evaluation
-from components.evaluate.note_view import NoteView, views
+from components.audio import pictures
+from components.evaluate import listening, plots
+from components.evaluate.evaluation import Evaluation, Group, Heard
+from components.evaluate.note_view import NoteView, note_name, views
 from components.evaluate.training import Training, winner_of
 from components.synths.catalog import SYNTHS
 
@@ -17,6 +18,7 @@ from components.synths.catalog import SYNTHS
 NUMBERS = (
     ("Spectral loss", "", "spectral_loss"),
     ("Log-mel distance", "dB", "log_mel_distance_db"),
+    ("MFCC distance", "", "mfcc_distance"),
     ("Pitch error", "cents", "pitch_error_cents"),
     ("Loudness error", "dB", "loudness_error_db"),
 )
@@ -42,6 +44,17 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Worst:
+    """A note that was played badly: what it is, its loss, and both clips as data: URIs."""
+
+    title: str
+    id: str
+    loss: str
+    original: str
+    resynthesis: str
+
+
+@dataclass(frozen=True)
 class FamilyView:
     """All that the page says about one family."""
 
@@ -56,6 +69,8 @@ class FamilyView:
     transfer_family: str
     curves: plots.Plot | None
     held_out: str
+    groups: list[tuple[str, list[str]]]
+    worst: list[Worst]
 
 
 def _place(synth: str) -> tuple[int, str]:
@@ -86,6 +101,8 @@ def family_view(name: str, trainings: list[Training], most: int) -> FamilyView:
         transfer_family=next((one.transfer.family for one in evaluated if one.transfer), ""),
         curves=_curves(name, trainings),
         held_out=_held_out(evaluated),
+        groups=_groups(trainings),
+        worst=_worst(trainings[0]) if len(trainings) == 1 else [],
     )
 
 
@@ -96,34 +113,57 @@ def _held_out(evaluated: Sequence[Evaluation]) -> str:
     return f"{count} held-out {'note' if count == 1 else 'notes'} ({evaluated[0].split} split)"
 
 
+def _groups(trainings: Sequence[Training]) -> list[tuple[str, list[str]]]:
+    """Returns the spectral loss by register and velocity: a row for each group, a column for each training."""
+    rows: dict[str, list[str]] = {}
+    for by in ("register", "velocity"):
+        known = {name: each.notes for one in trainings if one.evaluation for name, each in _group(one, by).items()}
+        for name, count in known.items():
+            found = [_group(one, by).get(name) for one in trainings]
+            cells = [_text(group.means["spectral_loss"]) if group else "–" for group in found]
+            rows[f"{name} {by}, {count} {'note' if count == 1 else 'notes'}"] = cells
+    return list(rows.items())
+
+
+def _group(training: Training, by: str) -> dict[str, Group]:
+    return training.evaluation.groups.get(by, {}) if training.evaluation else {}
+
+
+def _worst(training: Training) -> list[Worst]:
+    """Returns the worst notes of one training: their clips would make a comparison too large to send."""
+    if training.evaluation is None or len(training.evaluation.notes) <= len(training.heard()):
+        return []  # all of them are on the page already
+    losses = {note.id: note.numbers.spectral_loss for note in training.evaluation.notes}
+
+    def clip(heard: Heard, kind: str) -> str:
+        return pictures.data_uri("audio/flac", listening.read_clip(training.uri, heard.clips[kind]))
+
+    return [
+        Worst(
+            f"{note_name(heard.pitch)}, velocity {heard.velocity}",
+            heard.id,
+            _text(losses[heard.id]),
+            clip(heard, "original"),
+            clip(heard, "resynthesis"),
+        )
+        for heard in training.evaluation.worst
+    ]
+
+
 def _verdict(name: str, trainings: Sequence[Training], winner: Training | None) -> tuple[str, str]:
     """Returns a headline and a sentence or two below it."""
-    if winner is None or winner.evaluation is None or winner.valid_loss is None:
+    if winner is None or winner.evaluation is None or winner.loss is None:
         return f"{name.capitalize()}: nothing to compare yet", ""
-    ranked = sorted((one.valid_loss, one.synth) for one in trainings if one.valid_loss is not None)
-    loss = f"validation loss {winner.valid_loss:.2f}"
+    summary = winner.evaluation.summary["spectral_loss"]
+    loss = f"spectral loss {winner.loss:.2f} on the held-out notes"
+    if len(winner.evaluation.notes) > 1:
+        loss += f" (its mean lies between {summary.low:.2f} and {summary.high:.2f})"
+    ranked = sorted((one.loss, one.synth) for one in trainings if one.loss is not None)
     if len(ranked) == 1:
-        mean = winner.evaluation.summary["spectral_loss"].mean
-        text = f"{loss.capitalize()}, spectral loss {mean:.2f} on the held-out notes."
-        return f"{name.capitalize()}, {winner.synth} synth", text
+        return f"{name.capitalize()}, {winner.synth} synth", f"{loss.capitalize()}."
     others = " and ".join(f"{synth} {value:.2f}" for value, synth in ranked[1:])
     ahead = 100.0 * (1.0 - ranked[0][0] / ranked[1][0])
-    return (
-        f"{name.capitalize()}: {winner.synth} wins by {ahead:.1f} %",
-        f"{loss.capitalize()}, against {others}; the lowest becomes the champion. {_second_opinion(trainings, winner)}",
-    )
-
-
-def _second_opinion(trainings: Sequence[Training], winner: Training) -> str:
-    """Says whether the held-out notes agree with the validation loss."""
-    means = sorted(
-        (one.evaluation.summary["spectral_loss"].mean, one.synth) for one in trainings if one.evaluation is not None
-    )
-    best, synth = means[0]
-    if synth == winner.synth:
-        return f"On the held-out notes it is nearest, too: spectral loss {best:.2f}, next {means[1][0]:.2f}."
-    mine = next(mean for mean, name in means if name == winner.synth)
-    return f"On the held-out notes {synth} is nearer: spectral loss {best:.2f}, {winner.synth} {mine:.2f}."
+    return f"{name.capitalize()}: {winner.synth} wins by {ahead:.1f} %", f"{loss.capitalize()}, against {others}."
 
 
 def _rows(trainings: Sequence[Training]) -> list[Row]:
@@ -140,7 +180,8 @@ def _mean(training: Training, key: str) -> tuple[float | None, str]:
     summary = training.evaluation.summary.get(key) if training.evaluation else None
     if summary is None:
         return None, ""
-    return summary.mean, f"median {summary.median:.2f}, 95 % below {summary.p95:.2f}"
+    interval = f"interval of the mean {summary.low:.2f} to {summary.high:.2f}"
+    return summary.mean, f"{interval}; median {summary.median:.2f}; 95 % below {summary.p95:.2f}"
 
 
 def _text(value: float) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.evaluate import listening, pictures, plots
+from components.audio import pictures
+from components.evaluate import listening, plots
 from components.evaluate.evaluation import Heard, NoteNumbers
 from components.evaluate.listening import Controls
 from components.evaluate.training import Training

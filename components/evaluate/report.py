@@ -9,7 +9,7 @@ import jinja2
 from markupsafe import Markup
 
 from components import storage
-from components.evaluate import pictures
+from components.audio import pictures
 from components.evaluate.evaluation import REPORT_NAME
 from components.evaluate.family_view import NUMBERS, family_view
 from components.evaluate.training import Training

@@ -48,8 +48,13 @@ class Training:
         return cls(uri, family, synth, run, _curve(uri), found)
 
     @property
+    def loss(self) -> float | None:
+        """The mean spectral loss on the held-out notes, by which synths are compared; None where there is none."""
+        return self.evaluation.summary["spectral_loss"].mean if self.evaluation else None
+
+    @property
     def valid_loss(self) -> float | None:
-        """The loss on the validation split, which chooses the champion; None where there is none."""
+        """The loss on the validation split, which chose the model's weights; None where there is none."""
         value = self.evaluation.model.get("valid_loss") if self.evaluation else None
         return None if value is None or not math.isfinite(value) else float(value)
 
@@ -73,9 +78,9 @@ class Training:
 
 
 def winner_of(trainings: Sequence[Training]) -> Training | None:
-    """Returns the training of a family with the lowest validation loss: the rule that chooses the champion."""
-    finished = [training for training in trainings if training.valid_loss is not None]
-    return min(finished, key=lambda training: (training.valid_loss, training.synth), default=None)
+    """Returns the training of a family with the lowest spectral loss on the held-out notes, as the registry does."""
+    finished = [training for training in trainings if training.loss is not None]
+    return min(finished, key=lambda training: (training.loss, training.synth), default=None)
 
 
 def _run(uri: str) -> dict[str, Any]:

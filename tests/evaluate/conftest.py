@@ -30,8 +30,8 @@ class EvaluatedRun:
 
     @property
     def best_string_synth(self) -> str:
-        string = [result.evaluation.model for uri, result in self.results.items() if "string" in Path(uri).name]
-        return str(min(string, key=lambda model: model["valid_loss"])["synth"])
+        string = [result.evaluation for uri, result in self.results.items() if "string" in Path(uri).name]
+        return min(string, key=lambda found: found.summary["spectral_loss"].mean).synth
 
 
 @pytest.fixture(scope="session")

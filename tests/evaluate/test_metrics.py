@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from swift_f0 import SwiftF0
 
-from components.evaluate import metrics
+from components.audio.spectrum import stft_power
+from components.evaluate import metrics, timbre
 from components.nsynth.note import NOTE_FRAMES, NOTE_SAMPLES, SAMPLE_RATE_HZ
 from tests.notes import make_note
 
@@ -57,18 +58,47 @@ def test_twice_the_amplitude_is_six_decibels_by_the_models_definition() -> None:
     assert metrics.loudness_error_db(quiet_db, loud_db) == pytest.approx(6.02, abs=0.05)
 
 
-def test_log_mel_distance() -> None:
+def test_mel_distances() -> None:
     note = make_note().audio
-    assert metrics.log_mel_distance_db(note, note) == 0.0
+    assert timbre.mel_distances(note, note) == (0.0, 0.0)
     steady = np.random.default_rng(0).standard_normal(NOTE_SAMPLES) * 0.1
-    assert metrics.log_mel_distance_db(steady, 2 * steady) == pytest.approx(6.02, abs=0.1)
+    log_mel_db, mfcc = timbre.mel_distances(steady, 2 * steady)
+    assert log_mel_db == pytest.approx(6.02, abs=0.1)
+    assert mfcc < 1.0  # only the level is another
+    dull = np.convolve(steady, [0.5, 0.5], mode="same")
+    assert timbre.mel_distances(steady, dull)[1] > 10.0
     nearer, farther = note + 0.001 * steady, note + 0.1 * steady
-    assert 0 < metrics.log_mel_distance_db(note, nearer) < metrics.log_mel_distance_db(note, farther)
+    assert 0 < timbre.mel_distances(note, nearer)[0] < timbre.mel_distances(note, farther)[0]
+
+
+@pytest.mark.parametrize("f0_hz", [60.0, 220.0, 1500.0])
+@pytest.mark.parametrize("ratio_db", [0.0, 20.0])
+def test_noise_between_the_harmonics_is_measured(f0_hz: float, ratio_db: float) -> None:
+    clean = sum(np.sin(2 * np.pi * f0_hz * k * SECONDS) / k for k in range(1, 6))
+    noise = np.random.default_rng(0).standard_normal(NOTE_SAMPLES)
+    noise *= np.sqrt(np.mean(clean**2) / np.mean(noise**2)) * 10 ** (-ratio_db / 20)
+    pitch = np.full(NOTE_FRAMES, f0_hz)
+    pitch[500:] = 0.0
+    measured_db = timbre.harmonic_to_noise_db(clean + noise, pitch)
+    assert np.isnan(measured_db[130:]).all() and len(measured_db) == 251
+    # Noise on the harmonics counts as tone: five bins of 7.8 Hz for each.
+    under = min(1.0, 5 * 7.8125 / f0_hz)
+    expected_db = 10 * np.log10((10 ** (ratio_db / 10) + under) / (1 - under))
+    assert np.median(measured_db[10:110]) == pytest.approx(expected_db, abs=2.0)
+    assert np.median(timbre.harmonic_to_noise_db(clean, pitch)[10:110]) > 30.0
+
+
+def test_silence_that_is_none_is_measured() -> None:
+    note = np.where(SECONDS < 3.0, tone(220.0), 0.0)
+    hiss = np.random.default_rng(0).standard_normal(NOTE_SAMPLES) * 0.01
+    assert timbre.silence_level_db(note, note + hiss) == pytest.approx(-40.0, abs=0.3)
+    assert timbre.silence_level_db(note, note) == -120.0
+    assert timbre.silence_level_db(tone(220.0), hiss) is None
 
 
 def test_full_scale_sinusoid_has_power_one() -> None:
     sinusoid = np.sin(2 * np.pi * 1000.0 * SECONDS)
-    power = metrics.stft_power(sinusoid, 1024, 256)
+    power = stft_power(sinusoid, 1024, 256)
     assert power.shape == (1 + NOTE_SAMPLES // 256, 513)
     assert power[100].max() == pytest.approx(1.0, abs=0.01)
     assert power[100].argmax() == 64

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.evaluate import pictures, plots
+from components.audio import pictures
+from components.evaluate import plots
 from components.evaluate.note_view import note_name
 from components.nsynth.note import SAMPLE_RATE_HZ
 

@@ -1,0 +1,49 @@
+"""Numbers of single notes, summed up."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from components.evaluate import choose
+from components.evaluate.breakdown import breakdown, summarise
+from components.evaluate.evaluation import NoteNumbers, Numbers
+
+NUMBERS = Numbers(1.0, 2.0, 3.0, None, None, None, 4.0, None, None, 0.0)
+
+
+def note(loss: float, pitch: int = 60, velocity: int = 75, **more: float) -> NoteNumbers:
+    return NoteNumbers(f"note-{loss}", pitch, velocity, dataclasses.replace(NUMBERS, spectral_loss=loss, **more))
+
+
+def test_the_interval_holds_the_mean_and_narrows_with_more_notes() -> None:
+    random = np.random.default_rng(1)
+    few, many = ([note(loss) for loss in random.normal(5.0, 1.0, count)] for count in (10, 1000))
+    for notes in (few, many):
+        found = summarise(notes)["spectral_loss"]
+        error = np.std([each.numbers.spectral_loss for each in notes]) / np.sqrt(len(notes))
+        assert found.low < found.mean < found.high
+        assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.1)
+    assert summarise(few) == summarise(few)
+
+
+def test_what_no_note_has_is_left_out() -> None:
+    found = summarise([note(1.0), note(2.0, pitch_error_cents=8.0)])
+    assert found["pitch_error_cents"].mean == 8.0
+    assert "silence_level_db" not in found
+    assert (found["spectral_loss"].mean, found["spectral_loss"].median) == (1.5, 1.5)
+
+
+def test_every_note_is_in_one_register_and_one_velocity() -> None:
+    notes = [note(1.0, 47, 25), note(2.0, 48, 50), note(3.0, 71, 127), note(5.0, 72, 127)]
+    found = breakdown(notes)
+    assert {name: group.notes for name, group in found["register"].items()} == {"low": 1, "middle": 2, "high": 1}
+    assert {name: group.notes for name, group in found["velocity"].items()} == {"soft": 2, "loud": 2}
+    assert found["register"]["middle"].means["spectral_loss"] == 2.5
+    assert "pitch_error_cents" not in found["velocity"]["loud"].means
+
+
+def test_the_worst_come_first() -> None:
+    assert choose.worst([note(1.0), note(9.0), note(3.0)], 2) == [1, 2]

@@ -1,0 +1,50 @@
+"""The champion plays the notes that its challengers played."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from components.errors import InputError
+from components.evaluate.challenge import challenge
+from components.evaluate.step import evaluate
+from components.register.step import register
+from tests.evaluate.conftest import EvaluatedRun
+from tests.notes import make_note, write_sorted_set
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory, evaluated_run: EvaluatedRun) -> str:
+    """Where the harmonic string of the run is champion, though it has hardly been trained."""
+    uri = f"sqlite:///{tmp_path_factory.mktemp('registry')}/mlflow.db"
+    harmonic = next(uri for uri in evaluated_run.training_uris if uri.endswith("string-harmonic"))
+    lenient = ["gate.max_spectral_loss = 1000", "gate.max_pitch_error_cents = 10000", "gate.min_pitch_heard_share = 0"]
+    lenient.append("gate.max_loudness_error_db = 1000")
+    assert register([harmonic], uri, gate_bindings=lenient).champion is not None
+    return uri
+
+
+def test_the_same_notes_need_not_be_played_again(evaluated_run: EvaluatedRun, registry: str) -> None:
+    strings = [uri for uri in evaluated_run.training_uris if "string-" in uri]
+    assert challenge(strings, evaluated_run.data_uri, registry) == {}
+    keyboards = [uri for uri in evaluated_run.training_uris if "keyboard-" in uri]
+    assert challenge(keyboards, evaluated_run.data_uri, registry) == {}  # it has no champion
+    assert challenge(strings, evaluated_run.data_uri, f"sqlite:///{registry}-not-there-yet") == {}
+
+
+def test_other_notes_are_played_by_the_champion(
+    evaluated_run: EvaluatedRun, registry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = {"train": [make_note(pitch=57)], "test": [make_note(pitch=59, seed=5)]}
+    data = write_sorted_set(tmp_path / "sorted", notes)
+    harmonic = next(uri for uri in evaluated_run.training_uris if uri.endswith("string-harmonic"))
+    result = evaluate(harmonic, data, str(tmp_path / "string-harmonic"))
+    heard = challenge([str(tmp_path / "string-harmonic")], data, registry)
+    # Here it is the same model, so it plays as its challenger did.
+    assert heard["version"] == 1 and heard["notes"] == result.evaluation.notes_fingerprint
+    assert heard["means"] == result.metrics()
+    with pytest.raises(InputError, match="is not the sorted set that"):
+        challenge([str(tmp_path / "string-harmonic")], evaluated_run.data_uri, registry)
+    with pytest.raises(InputError, match="none of .* was evaluated"):
+        challenge([str(tmp_path / "nothing")], data, registry)
