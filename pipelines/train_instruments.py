@@ -1,7 +1,7 @@
 """The pipeline `train-instruments`: from notes to registered instruments.
 
     plan -> prepare -> group-shards -> for each group: sort -> seal -> select
-         -> for each family: (for each synth: train -> evaluate) -> challenge -> register
+         -> for each family: (for each synth: train -> evaluate) -> register
          -> compare
 
 A training that fails takes nothing with it: the others of its family are evaluated and registered, the other families
@@ -13,18 +13,20 @@ pipeline that the loop stands in, and gives the inner of two nested loops' items
 
 from kfp import dsl
 
-from components.evaluate.component import challenge, compare, evaluate
+from components.evaluate.component import compare, evaluate
 from components.prepare.component import prepare
-from components.register.component import register, select
+from components.register.component import select
 from components.sort.component import group_shards, plan, seal, sort
 from components.train.component import train
+from pipelines.registering import register
+from pipelines.tasks import heavy, light
 
 
 @dsl.pipeline(name="sort-shards", description="Sorts the source's shards, one worker for each group of them.")
 def sort_shards(groups: list[str], sorted_uri: str):
     with dsl.ParallelFor(groups, name="each-group") as group:
         sorting = sort(sorted_uri=sorted_uri, share=group)
-        sorting.set_caching_options(False)  # continues from its receipts
+        light(sorting, "2Gi", hours=6).set_caching_options(False)  # continues from its receipts
 
 
 @dsl.pipeline(name="every-synth", description="Trains and evaluates the synthesizers of one family.")
@@ -51,13 +53,15 @@ def every_synth(
             bindings=bindings,
             warm_starts=warm_starts,
         )
-        evaluate(
+        light(training, hours=96)  # it waits for a Job, which may wait for a GPU
+        evaluation = evaluate(
             training_uri=training.outputs["Output"],
             sorted_uri=sorted_uri,
             others_uri=others_uri,
             data_fingerprint=data_fingerprint,
             code=code,
         )
+        heavy(evaluation)
 
 
 @dsl.pipeline(name="one-family", description="Trains, evaluates and registers the synthesizers of one family.")
@@ -88,22 +92,19 @@ def one_family(
         warm_starts=warm_starts,
         code=code,
     )
-    champion = challenge(
-        family=family, synths=synths, run_uri=run_uri, sorted_uri=sorted_uri, tracking_uri=tracking_uri
-    )
-    champion.after(trained).ignore_upstream_failure()
-    champion.set_caching_options(False)  # the champion may be another by now
     registered = register(
         family=family,
         synths=synths,
         run_uri=run_uri,
+        sorted_uri=sorted_uri,
         origins=origins,
         gate=gate,
         tracking_uri=tracking_uri,
         pipeline_run=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
-        champion_heard=champion.output,
     )
-    registered.set_caching_options(False)  # finds what it registered before, unless the registry is another
+    registered.after(trained).ignore_upstream_failure()
+    # It finds what it registered before, unless the registry is another.
+    heavy(registered).set_caching_options(False)
 
 
 @dsl.pipeline(name="every-family", description="One instrument family after the other, or side by side.")
@@ -180,15 +181,15 @@ def train_instruments(
         bindings=bindings,
         if_changed=if_changed,
     )
-    planned.set_caching_options(False)  # the source may have changed behind the same address
+    light(planned).set_caching_options(False)  # the source may have changed behind the same address
     places = planned.outputs
     prepared = prepare(source=source, records_uri=places["records_uri"], families=places["families"])
-    prepared.set_caching_options(False)  # checks for itself, by content
+    light(prepared, "4Gi", hours=6).set_caching_options(False)  # checks for itself, by content
     groups = group_shards(records_uri=prepared.output, sorted_uri=places["sorted_uri"], max_workers=sort_workers)
-    groups.set_caching_options(False)  # likewise
+    light(groups).set_caching_options(False)  # likewise
     sorting = sort_shards(groups=groups.output, sorted_uri=places["sorted_uri"])
     sorted_set = seal(sorted_uri=places["sorted_uri"], families=places["families"]).after(sorting)
-    sorted_set.set_caching_options(False)  # likewise
+    light(sorted_set).set_caching_options(False)  # likewise
     selected = select(
         sorted_uri=places["sorted_uri"],
         families=sorted_set.outputs["families"],
@@ -198,7 +199,7 @@ def train_instruments(
         tracking_uri=tracking_uri,
         if_changed=if_changed,
     )
-    selected.set_caching_options(False)  # the registry may have changed
+    light(selected).set_caching_options(False)  # the registry may have changed
     trained = every_family(
         families=selected.outputs["families"],
         synths=places["synths"],
@@ -221,4 +222,4 @@ def train_instruments(
         code=places["code"],
     )
     compared.after(trained).ignore_upstream_failure()
-    compared.set_caching_options(False)  # what is missing may have come
+    light(compared, "2Gi").set_caching_options(False)  # what is missing may have come

@@ -35,22 +35,6 @@ def evaluate(
         return training_uri
 
 
-@dsl.component(base_image=images.TRAIN, install_kfp_package=False)
-def challenge(family: str, synths: list[str], run_uri: str, sorted_uri: str, tracking_uri: str) -> dict:
-    """Plays the family's champion with the notes that its challengers played, unless it has played them before."""
-    from components import storage
-    from components.evaluate.challenge import challenge
-    from components.telemetry.slots import slot
-    from components.telemetry.task import task
-
-    with task(f"challenge {family}") as running, slot():
-        trainings = [storage.join(run_uri, f"{family}-{synth}") for synth in synths]
-        heard = challenge(trainings, sorted_uri, tracking_uri)
-        loss = f"{heard['means']['spectral_loss']:.2f}" if heard else ""
-        running.found(f"version {heard['version']}: spectral loss {loss}" if heard else "no champion to play again")
-    return heard
-
-
 @dsl.component(base_image=images.DATA, install_kfp_package=False)
 def compare(
     report: dsl.Output[dsl.HTML], run_uri: str = "", families: list[str] = [], synths: list[str] = [], code: str = ""

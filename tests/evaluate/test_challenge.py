@@ -46,5 +46,5 @@ def test_other_notes_are_played_by_the_champion(
     assert heard["means"] == result.metrics()
     with pytest.raises(InputError, match="is not the sorted set that"):
         challenge([str(tmp_path / "string-harmonic")], evaluated_run.data_uri, registry)
-    with pytest.raises(InputError, match="none of .* was evaluated"):
+    with pytest.raises(InputError, match=r"none of .* was evaluated"):
         challenge([str(tmp_path / "nothing")], data, registry)
