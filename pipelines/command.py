@@ -9,11 +9,22 @@ import click
 
 @click.command(name="compile")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the package.")
-def command(out: Path) -> None:
+@click.option("--native", is_flag=True, help="Also as Pipeline and PipelineVersion objects, for kubectl apply.")
+@click.option("--dropdowns", is_flag=True, help="Let the UI's form offer the presets as a list (Kubeflow 2.17).")
+def command(out: Path, native: bool, dropdowns: bool) -> None:
     """Write the pipeline package: one YAML file to upload in the Kubeflow UI.
 
     The images it names come from LUTHIER_DATA_IMAGE and LUTHIER_TRAIN_IMAGE.
     """
-    from pipelines.package import compile_to
+    from pipelines import package
 
-    click.echo(compile_to(out))
+    if not native:
+        click.echo(package.compile_to(out, dropdowns))
+        return
+    if loose := package.images_without_digest():
+        click.echo(
+            f"luthier: warning: {' and '.join(loose)} may become other images under the same tag; "
+            "name them by digest (name@sha256:...) in LUTHIER_DATA_IMAGE and LUTHIER_TRAIN_IMAGE",
+            err=True,
+        )
+    click.echo(package.compile_native(out, dropdowns))

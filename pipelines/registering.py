@@ -18,6 +18,7 @@ def register(
     gate: list[str],
     tracking_uri: str,
     pipeline_run: str,
+    pipeline_run_id: str,
     model: dsl.Output[dsl.Model],
 ) -> str:
     """Registers a family's models. The best becomes champion if it beats the champion, which plays the same notes."""
@@ -30,7 +31,8 @@ def register(
     with task(f"register {family}") as running, slot():
         trainings = step.evaluated(run_uri, family, synths)
         champion_heard = challenge(trainings, sorted_uri, tracking_uri)
-        lineage = {"pipeline_run": pipeline_run, "origin": origin_of(family, origins)}
+        lineage = {"pipeline_run": pipeline_run, "pipeline_run_id": pipeline_run_id}
+        lineage["origin"] = origin_of(family, origins)
         result = step.register(
             trainings, tracking_uri, lineage=lineage, champion_heard=champion_heard, gate_bindings=gate
         )

@@ -6,20 +6,15 @@
 
 A training that fails takes nothing with it: the others of its family are evaluated and registered, the other families
 go on, and the comparison says what is missing. The run fails all the same.
-
-The loops are pipelines of their own because KFP's local runner (2.17) resolves loop items only from the inputs of the
-pipeline that the loop stands in, and gives the inner of two nested loops' items to both.
 """
 
 from kfp import dsl
 
-from components.evaluate.component import compare, evaluate
 from components.prepare.component import prepare
 from components.register.component import select
 from components.sort.component import group_shards, plan, seal, sort
-from components.train.component import train
-from pipelines.registering import register
-from pipelines.tasks import heavy, light
+from pipelines.tasks import light
+from pipelines.train_families import train_and_compare
 
 
 @dsl.pipeline(name="sort-shards", description="Sorts the source's shards, one worker for each group of them.")
@@ -27,118 +22,6 @@ def sort_shards(groups: list[str], sorted_uri: str):
     with dsl.ParallelFor(groups, name="each-group") as group:
         sorting = sort(sorted_uri=sorted_uri, share=group)
         light(sorting, "2Gi", hours=6).set_caching_options(False)  # continues from its receipts
-
-
-@dsl.pipeline(name="every-synth", description="Trains and evaluates the synthesizers of one family.")
-def every_synth(
-    family: str,
-    synths: list[str],
-    sorted_uri: str,
-    others_uri: str,
-    data_fingerprint: str,
-    run_uri: str,
-    preset: str,
-    bindings: list[str],
-    warm_starts: dict[str, str],
-    code: str,
-):
-    with dsl.ParallelFor(synths, name="each-synth") as synth:
-        training = train(
-            sorted_uri=sorted_uri,
-            data_fingerprint=data_fingerprint,
-            run_uri=run_uri,
-            family=family,
-            synth=synth,
-            preset=preset,
-            bindings=bindings,
-            warm_starts=warm_starts,
-        )
-        light(training, hours=96)  # it waits for a Job, which may wait for a GPU
-        evaluation = evaluate(
-            training_uri=training.outputs["Output"],
-            sorted_uri=sorted_uri,
-            others_uri=others_uri,
-            data_fingerprint=data_fingerprint,
-            code=code,
-        )
-        heavy(evaluation)
-
-
-@dsl.pipeline(name="one-family", description="Trains, evaluates and registers the synthesizers of one family.")
-def one_family(
-    family: str,
-    synths: list[str],
-    sorted_uri: str,
-    others_uri: str,
-    data_fingerprint: str,
-    run_uri: str,
-    preset: str,
-    bindings: list[str],
-    warm_starts: dict[str, str],
-    origins: dict[str, str],
-    gate: list[str],
-    tracking_uri: str,
-    code: str,
-):
-    trained = every_synth(
-        family=family,
-        synths=synths,
-        sorted_uri=sorted_uri,
-        others_uri=others_uri,
-        data_fingerprint=data_fingerprint,
-        run_uri=run_uri,
-        preset=preset,
-        bindings=bindings,
-        warm_starts=warm_starts,
-        code=code,
-    )
-    registered = register(
-        family=family,
-        synths=synths,
-        run_uri=run_uri,
-        sorted_uri=sorted_uri,
-        origins=origins,
-        gate=gate,
-        tracking_uri=tracking_uri,
-        pipeline_run=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
-    )
-    registered.after(trained).ignore_upstream_failure()
-    # It finds what it registered before, unless the registry is another.
-    heavy(registered).set_caching_options(False)
-
-
-@dsl.pipeline(name="every-family", description="One instrument family after the other, or side by side.")
-def every_family(
-    families: list[str],
-    synths: list[str],
-    sorted_uri: str,
-    others_uri: str,
-    data_fingerprint: str,
-    run_uri: str,
-    preset: str,
-    bindings: list[str],
-    warm_starts: dict[str, str],
-    origins: dict[str, str],
-    gate: list[str],
-    tracking_uri: str,
-    code: str,
-):
-    with dsl.ParallelFor(families, name="each-family") as family:
-        one_family(
-            family=family,
-            synths=synths,
-            sorted_uri=sorted_uri,
-            others_uri=others_uri,
-            data_fingerprint=data_fingerprint,
-            run_uri=run_uri,
-            preset=preset,
-            bindings=bindings,
-            warm_starts=warm_starts,
-            origins=origins,
-            gate=gate,
-            tracking_uri=tracking_uri,
-            code=code,
-        )
 
 
 @dsl.pipeline(
@@ -155,6 +38,9 @@ def train_instruments(
     tracking_uri: str = "",
     sort_workers: int = 8,
     if_changed: bool = False,
+    gpus: int = 1,
+    queue: str = "",
+    priority_class: str = "",
 ):
     """Trains DDSP instruments.
 
@@ -171,6 +57,9 @@ def train_instruments(
         sort_workers: The most pods that sort at the same time; each gets a gigabyte or more.
         if_changed: Train only what the registry does not have of the same data, settings and code, and begin with the
             weights of the version before.
+        gpus: GPUs of each training's Job; 0 trains on the processor. Their type is in the Job's template.
+        queue: Kueue LocalQueue that the Jobs wait in. Empty: none.
+        priority_class: PriorityClass of the trainings' pods. Empty: the template's.
     """
     planned = plan(
         source=source,
@@ -200,7 +89,7 @@ def train_instruments(
         if_changed=if_changed,
     )
     light(selected).set_caching_options(False)  # the registry may have changed
-    trained = every_family(
+    train_and_compare(
         families=selected.outputs["families"],
         synths=places["synths"],
         sorted_uri=places["sorted_uri"],
@@ -213,13 +102,8 @@ def train_instruments(
         origins=places["origins"],
         gate=places["gate"],
         tracking_uri=tracking_uri,
+        gpus=gpus,
+        queue=queue,
+        priority_class=priority_class,
         code=places["code"],
     )
-    compared = compare(
-        run_uri=places["run_uri"],
-        families=selected.outputs["families"],
-        synths=places["synths"],
-        code=places["code"],
-    )
-    compared.after(trained).ignore_upstream_failure()
-    light(compared, "2Gi").set_caching_options(False)  # what is missing may have come

@@ -11,15 +11,17 @@ from typing import TypeVar
 import mlflow.pyfunc
 import numpy as np
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModelOutput, Metric, Param, Run
+from mlflow.entities import LoggedModelOutput, Metric, Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
-from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_BATCH
+from mlflow.utils.validation import MAX_METRICS_PER_BATCH
 
 from components.register.training import EVALUATION, RECORDS, Training
+from components.registry import runs
 from components.registry.champions import model_name, versions_of
+from components.registry.curves import RUN_ID
 from components.registry.tags import ORIGIN_TAG
 
 _T = TypeVar("_T")
@@ -53,7 +55,9 @@ def add(client: MlflowClient, experiment_id: str, training: Training, lineage: M
         The version of the family's registered model.
     """
     tags = {**training.tags(), **lineage}
-    run = _finished_run(client, experiment_id, training) or _log_run(client, experiment_id, training, tags)
+    own = runs.own_run(client, training.record)
+    experiment_id = own.info.experiment_id if own else experiment_id
+    run = _finished_run(client, experiment_id, training) or _log_run(client, experiment_id, training, tags, own)
     model_id = run.outputs.model_outputs[0].model_id
     if run.data.tags.get("evaluation_fingerprint") != training.evaluation_fingerprint():
         _log_evaluation(client, run.info.run_id, model_id, training)
@@ -75,18 +79,23 @@ def _finished_run(client: MlflowClient, experiment_id: str, training: Training) 
             continue
         for model in client.search_logged_models([experiment_id], f"source_run_id = '{run.info.run_id}'"):
             client.delete_logged_model(model.model_id)
-        client.delete_run(run.info.run_id)
+        if run.info.run_id != training.record.get(RUN_ID):
+            client.delete_run(run.info.run_id)
     return found
 
 
-def _log_run(client: MlflowClient, experiment_id: str, training: Training, tags: Mapping[str, str]) -> Run:
-    run = client.create_run(experiment_id, training.time_ms("started"), dict(tags), training.name)
+def _log_run(
+    client: MlflowClient, experiment_id: str, training: Training, tags: Mapping[str, str], own: Run | None
+) -> Run:
+    """Completes the run that the training has logged to, or makes one."""
+    run = own or client.create_run(experiment_id, training.time_ms("started"), dict(tags), training.name)
     run_id = run.info.run_id
-    for params in _batches([Param(*item) for item in training.parameters().items()], MAX_PARAMS_TAGS_PER_BATCH):
-        client.log_batch(run_id, params=params)
-    metrics = [Metric(point.name, point.value, point.time_ms, point.step) for point in training.curves()]
-    for batch in _batches(metrics, MAX_METRICS_PER_BATCH):
-        client.log_batch(run_id, metrics=batch)
+    if own:
+        client.update_run(run_id, "RUNNING", training.name)
+        runs.set_tags(client, run_id, tags)
+    runs.log_parameters(client, run, training.parameters())
+    known = runs.known(client, run)
+    runs.log_points(client, run_id, [point for point in training.curves() if point.key not in known])
     for name in RECORDS:
         _log_artifact(client, run_id, training.folder / name, "training")
     _log_model(client, experiment_id, run_id, training, tags)

@@ -14,25 +14,15 @@ from typing import Any
 
 from components import storage
 from components.errors import InputError
-from components.register.flatten import gin_parameters, milliseconds, numbers
+from components.registry.curves import RUN_ID, Point, points
+from components.registry.flatten import gin_parameters, milliseconds, numbers
 from components.registry.tags import CONFIG_TAG, LOSS_TAG, NOTES_TAG, config_fingerprint
 from components.synths.gate import LOSS
 
 # What a registration shows beside the model. Checkpoints and TensorBoard's summaries stay where they are.
 RECORDS = ("run.json", "operative_config.gin", "metrics.jsonl")
 EVALUATION = ("evaluation.json", "report.html", "listening")
-_CURVES = ("total_loss", "spectral_loss", "learning_rate")
-_NOT_SETTINGS = ("packages", "best", "status", "started", "finished")
-
-
-@dataclass(frozen=True)
-class Point:
-    """A value of a curve: `name` such as "train/spectral_loss", the step, and its time in milliseconds since 1970."""
-
-    name: str
-    value: float
-    step: int
-    time_ms: int
+_NOT_SETTINGS = ("packages", "best", "status", "started", "finished", RUN_ID)
 
 
 @dataclass(frozen=True)
@@ -118,13 +108,7 @@ class Training:
         """Returns the points of metrics.jsonl, if there is one."""
         path = self.folder / "metrics.jsonl"
         rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-        started_ms = self.time_ms("started") or 0
-        return [
-            Point(f"{row['split']}/{name}", float(row[name]), row["step"], started_ms + round(1000 * row["seconds"]))
-            for row in rows
-            for name in _CURVES
-            if row.get(name) is not None
-        ]
+        return points(rows, self.time_ms("started") or 0)
 
     def evaluation(self) -> dict[str, float]:
         """Returns evaluation.json's summary by path, "evaluation/f0_cents/mean"; nothing where there is no file."""

@@ -92,7 +92,7 @@ class Hub:
     def _found(self, kind: str, query: dict[str, str], parent: dict[str, str]) -> list[dict[str, Any]]:
         wanted = {"name": query["name"], **parent}
         if "parentResourceId" in query:
-            wanted["registeredModelId"] = query["parentResourceId"]
+            wanted["parent" if kind == "artifacts" else "registeredModelId"] = query["parentResourceId"]
         return [each for each in self.kinds[kind] if all(each.get(key) == value for key, value in wanted.items())]
 
     def _add(self, kind: str, schema: str, body: Any, parent: dict[str, str]) -> tuple[int, Any]:

@@ -1,0 +1,102 @@
+"""Where Kubeflow Pipelines is and who asks: the options that `submit` and `schedule` share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from components.errors import InputError
+
+_IN_CLUSTER = "http://ml-pipeline.kubeflow.svc.cluster.local:8888"
+_PROJECTED_TOKEN = Path("/var/run/secrets/kubeflow/pipelines/token")
+_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+@dataclass(frozen=True)
+class Address:
+    """An API of Kubeflow Pipelines, and what opens it.
+
+    Attributes:
+        host: URL of the API, which the UI's own address is as well.
+        ui_host: URL of the UI as a person's browser sees it.
+        namespace: The user's namespace where Kubeflow has several users, else "".
+        token_file: Holds a bearer token; read again for every call, so that it may be renewed.
+        ca_file: Certificates to check the host's against; None for the system's.
+    """
+
+    host: str
+    ui_host: str
+    namespace: str
+    token_file: Path | None
+    ca_file: Path | None
+
+
+_OPTIONS = (
+    click.option("--host", envvar="KFP_HOST", default="", show_envvar=True, help="URL of Kubeflow Pipelines."),
+    click.option(
+        "--ui-host",
+        envvar="KF_PIPELINES_UI_ENDPOINT",
+        default="",
+        show_envvar=True,
+        help="URL of its UI, for the links that are printed. [default: the host]",
+    ),
+    click.option(
+        "--namespace",
+        envvar="KFP_NAMESPACE",
+        default="",
+        show_envvar=True,
+        help="Your namespace, where Kubeflow has several users. [default: the pod's]",
+    ),
+    click.option(
+        "--token-file",
+        envvar="KF_PIPELINES_SA_TOKEN_PATH",
+        type=click.Path(path_type=Path),
+        show_envvar=True,
+        help="File with a bearer token (OIDC, or projected into a pod). KFP_TOKEN and KFP_COOKIE work as well.",
+    ),
+    click.option(
+        "--ca-file",
+        envvar="KFP_CA_FILE",
+        type=click.Path(path_type=Path),
+        show_envvar=True,
+        help="Certificates to check the host's against. [default: the system's]",
+    ),
+)
+
+
+def address_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options of an address to a click command, which then gets them as one argument, `address`."""
+
+    @wraps(command)
+    def with_address(
+        host: str, ui_host: str, namespace: str, token_file: Path | None, ca_file: Path | None, **others: Any
+    ) -> None:
+        command(address=_address(host, ui_host, namespace, token_file, ca_file), **others)
+
+    for option in reversed(_OPTIONS):
+        option(with_address)
+    return with_address
+
+
+def _address(host: str, ui_host: str, namespace: str, token_file: Path | None, ca_file: Path | None) -> Address:
+    in_cluster = "KUBERNETES_SERVICE_HOST" in os.environ
+    host = host or (_IN_CLUSTER if in_cluster else "")
+    if not host.startswith(("http://", "https://")):
+        raise InputError(
+            f"there is no Kubeflow Pipelines to talk to: got host '{host}', expected --host or KFP_HOST with a URL; "
+            "try 'kubectl -n kubeflow port-forward svc/ml-pipeline-ui 8080:80' and --host http://localhost:8080"
+        )
+    if token_file is None and _PROJECTED_TOKEN.exists():
+        token_file = _PROJECTED_TOKEN
+    for file in (token_file, ca_file):
+        if file is not None and not file.is_file():
+            raise InputError(f"cannot open Kubeflow Pipelines: no file at '{file}', expected a token or certificates")
+    if not namespace and in_cluster and _POD_NAMESPACE.exists():
+        namespace = _POD_NAMESPACE.read_text().strip()
+    return Address(host.rstrip("/"), (ui_host or host).rstrip("/"), namespace, token_file, ca_file)

@@ -1,0 +1,70 @@
+"""The package as a version of the pipeline in Kubeflow: uploaded once, found again by its content."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kfp_server_api import V2beta1Experiment, V2beta1Pipeline, V2beta1PipelineVersionReference
+
+from pipelines.kubeflow.client import Kubeflow, answered, every, named
+from pipelines.package import PIPELINE_NAME, object_name, version_of
+
+
+def find_pipeline(kubeflow: Kubeflow) -> str | None:
+    """Returns the id of the pipeline in Kubeflow; None where it was never uploaded."""
+    call = kubeflow.api.pipelines.pipeline_service_list_pipelines
+    with answered("look for the pipeline"):
+        found = every(call, "pipelines", namespace=kubeflow.namespace, filter=named(PIPELINE_NAME))
+        return next((each.pipeline_id for each in found), None)
+
+
+def ensure_version(kubeflow: Kubeflow, package: Path) -> V2beta1PipelineVersionReference:
+    """Uploads a package unless its version is there.
+
+    Args:
+        kubeflow: Where to.
+        package: The YAML file.
+
+    Returns:
+        What a run or a schedule refers to.
+    """
+    version = version_of(package)
+    pipeline_id = find_pipeline(kubeflow) or _create_pipeline(kubeflow)
+    call = kubeflow.api.pipelines.pipeline_service_list_pipeline_versions
+    with answered("look for the pipeline's version"):
+        found = every(call, "pipeline_versions", pipeline_id=pipeline_id, filter=named(version))
+        version_id = next((each.pipeline_version_id for each in found), None)
+    if version_id is None:
+        with answered(f"upload the pipeline's version '{version}'"):
+            uploaded = kubeflow.api._upload_api.upload_pipeline_version(
+                str(package), name=object_name(version), display_name=version, pipelineid=pipeline_id
+            )
+            version_id = uploaded.pipeline_version_id
+    return V2beta1PipelineVersionReference(pipeline_id=pipeline_id, pipeline_version_id=version_id)
+
+
+def _create_pipeline(kubeflow: Kubeflow) -> str:
+    # Not by upload_pipeline, whose first version would have the pipeline's name.
+    from pipelines.train_instruments import train_instruments
+
+    pipeline = V2beta1Pipeline(
+        name=PIPELINE_NAME,
+        display_name=PIPELINE_NAME,
+        description=train_instruments.description,
+        namespace=kubeflow.namespace,
+    )
+    with answered("create the pipeline"):
+        return str(kubeflow.api.pipelines.pipeline_service_create_pipeline(pipeline=pipeline).pipeline_id)
+
+
+def ensure_experiment(kubeflow: Kubeflow, name: str) -> str:
+    """Returns the id of an experiment, which is made when it is missing."""
+    experiments = kubeflow.api.experiments
+    with answered(f"open the experiment '{name}'"):
+        call = experiments.experiment_service_list_experiments
+        found = every(call, "experiments", namespace=kubeflow.namespace, filter=named(name))
+        experiment_id = next((each.experiment_id for each in found), None)
+        if experiment_id is None:
+            new = V2beta1Experiment(display_name=name, namespace=kubeflow.namespace)
+            experiment_id = experiments.experiment_service_create_experiment(experiment=new).experiment_id
+    return str(experiment_id)

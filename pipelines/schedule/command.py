@@ -1,0 +1,63 @@
+"""`luthier schedule`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from components.errors import InputError
+from pipelines.kubeflow.options import Address, address_options
+
+
+@click.command(name="schedule")
+@address_options
+@click.option("--cron", metavar="'M H D M W'", help="When, as in a crontab; six fields begin with the second.")
+@click.option("--name", default="luthier-retrain", show_default=True, help="Name of the recurring run in the UI.")
+@click.option("--experiment", default="luthier", show_default=True, help="Kubeflow's experiment for the runs.")
+@click.option("-p", "flags", multiple=True, metavar="NAME=VALUE", help="A parameter of the pipeline; repeatable.")
+@click.option("--params", type=click.Path(dir_okay=False, path_type=Path), help="Parameters in a YAML file.")
+@click.option("--service-account", envvar="KFP_SERVICE_ACCOUNT", show_envvar=True, help="Of the runs' pods.")
+@click.option("--suspend/--resume", "suspended", default=None, help="Let it rest, or go on. [default: as it is]")
+@click.option("--remove", is_flag=True, help="Remove it.")
+def command(
+    address: Address,
+    cron: str | None,
+    name: str,
+    experiment: str,
+    flags: tuple[str, ...],
+    params: Path | None,
+    service_account: str | None,
+    suspended: bool | None,
+    remove: bool,
+) -> None:
+    """Bring the recurring run in Kubeflow's UI to what the options say: make it, replace it, or leave it alone."""
+    if remove == bool(cron):
+        raise InputError("cannot schedule: expected one of --cron and --remove; try --cron '0 3 * * *'")
+    from pipelines.schedule.cron import six_fields
+
+    when = six_fields(cron) if cron else ""
+    from pipelines import package
+    from pipelines.kubeflow import client, parameters, versions
+    from pipelines.schedule import reconcile
+
+    if remove:
+        kubeflow = client.connect(address)
+        click.echo(reconcile.remove(kubeflow, name, versions.find_pipeline(kubeflow)))
+        return
+    with TemporaryDirectory(prefix="luthier-") as scratch:
+        compiled = package.compile_to(Path(scratch))
+        arguments = parameters.parse(compiled, flags, params)
+        kubeflow = client.connect(address)
+        version = versions.ensure_version(kubeflow, compiled)
+    wanted = reconcile.Schedule(
+        name=name,
+        cron=when,
+        arguments=arguments,
+        pipeline_id=version.pipeline_id,
+        version_id=version.pipeline_version_id,
+        experiment_id=versions.ensure_experiment(kubeflow, experiment),
+        service_account=service_account,
+    )
+    click.echo(reconcile.reconcile(kubeflow, wanted, suspended))

@@ -1,0 +1,65 @@
+"""Cron expressions as Kubeflow Pipelines reads them: six fields, the first of them seconds."""
+
+from __future__ import annotations
+
+import re
+
+from components.errors import InputError
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+# Name, least, greatest, and words in the order of their numbers.
+_FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
+    ("second", 0, 59, ()),
+    ("minute", 0, 59, ()),
+    ("hour", 0, 23, ()),
+    ("day of the month", 1, 31, ()),
+    ("month", 1, 12, _MONTHS),
+    ("day of the week", 0, 6, _DAYS),
+)
+_PART = re.compile(r"(?P<first>\*|\?|\w+)(?:-(?P<last>\w+))?(?:/(?P<step>\d+))?")
+
+
+def six_fields(expression: str) -> str:
+    """Returns a cron expression in the form that Kubeflow takes.
+
+    Kubeflow would read the five fields of a crontab as seconds to months, so these get a second in front.
+
+    Args:
+        expression: Five fields (minute, hour, day of the month, month, day of the week 0-6 from Sunday) or six, with
+            the second before them.
+
+    Raises:
+        InputError: Another number of fields, or one that makes no sense.
+    """
+    fields = expression.split()
+    if len(fields) not in (5, 6):
+        raise InputError(
+            f"the schedule '{expression}' is wrong: got {len(fields)} fields, expected 5 or 6; "
+            "try '0 3 * * *' (every day at 3:00)"
+        )
+    fields = ["0", *fields] if len(fields) == 5 else fields
+    for text, (name, least, greatest, words) in zip(fields, _FIELDS, strict=True):
+        for part in text.split(","):
+            if not _is_valid(part, least, greatest, words):
+                raise InputError(
+                    f"the schedule '{expression}' is wrong: got '{text}' for the {name}, expected numbers of "
+                    f"{least}-{greatest}, lists, ranges, steps or *"
+                )
+    return " ".join(fields)
+
+
+def _is_valid(part: str, least: int, greatest: int, words: tuple[str, ...]) -> bool:
+    match = _PART.fullmatch(part)
+    if match is None or match["step"] == "0":
+        return False
+    if match["first"] in ("*", "?"):
+        return match["last"] is None
+    bounds = [_number(text, least, words) for text in (match["first"], match["last"]) if text is not None]
+    return all(number is not None and least <= number <= greatest for number in bounds) and bounds == sorted(bounds)
+
+
+def _number(text: str, least: int, words: tuple[str, ...]) -> int:
+    if text.isdecimal():
+        return int(text)
+    return words.index(text.lower()) + least if text.lower() in words else -1

@@ -1,0 +1,110 @@
+"""`luthier submit`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipelines.kubeflow.options import Address, address_options
+
+if TYPE_CHECKING:
+    from kfp_server_api import V2beta1PipelineVersionReference
+
+    from pipelines.kubeflow.client import Kubeflow
+
+
+@click.command(name="submit")
+@address_options
+@click.option("--experiment", default="luthier", show_default=True, help="Kubeflow's experiment for the run.")
+@click.option("--name", default="", help="Name of the run. [default: the pipeline's and the time]")
+@click.option("-p", "flags", multiple=True, metavar="NAME=VALUE", help="A parameter of the pipeline; repeatable.")
+@click.option("--params", type=click.Path(dir_okay=False, path_type=Path), help="Parameters in a YAML file.")
+@click.option("--service-account", envvar="KFP_SERVICE_ACCOUNT", show_envvar=True, help="Of the run's pods.")
+@click.option("--if-changed", is_flag=True, help="Only if data or code differ from what the champions were made of.")
+@click.option("--no-follow", is_flag=True, help="Print the run's URL and leave.")
+@click.option("--follow", "followed", metavar="RUN_ID", help="Submit nothing; follow this run.")
+@click.option("--stop", "stopped", metavar="RUN_ID", help="Submit nothing; stop this run.")
+def command(
+    address: Address,
+    experiment: str,
+    name: str,
+    flags: tuple[str, ...],
+    params: Path | None,
+    service_account: str | None,
+    if_changed: bool,
+    no_follow: bool,
+    followed: str | None,
+    stopped: str | None,
+) -> None:
+    """Run the pipeline in Kubeflow and follow it to its end.
+
+    Ends with 0 when the run succeeded, 1 when it failed, 2 when it was not accepted. Ctrl-C leaves the run going.
+    """
+    if stopped:
+        _stop(address, stopped)
+        return
+    from pipelines import package
+    from pipelines.kubeflow import client, parameters, versions
+    from pipelines.submit.follow import follow
+
+    if followed:
+        follow(client.connect(address), followed)
+        return
+    with TemporaryDirectory(prefix="luthier-") as scratch:
+        compiled = package.compile_to(Path(scratch))
+        arguments = parameters.parse(compiled, flags, params)
+        if if_changed and not (arguments := _of_what_changed(arguments)):
+            return
+        kubeflow = client.connect(address)
+        reference = versions.ensure_version(kubeflow, compiled)
+    experiment_id = versions.ensure_experiment(kubeflow, experiment)
+    run_id = _create_run(kubeflow, name, experiment_id, reference, arguments, service_account)
+    click.echo(f"submitted  {kubeflow.url('runs', 'details', run_id)}")
+    if not no_follow:
+        follow(kubeflow, run_id)
+
+
+def _of_what_changed(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Returns the arguments of a run for what is new, and says what that is; nothing where nothing is."""
+    from pipelines import retrain
+
+    decision = retrain.decision(arguments)
+    click.echo(decision.text)
+    return decision.arguments if decision.needed else {}
+
+
+def _stop(address: Address, run_id: str) -> None:
+    from pipelines.kubeflow import client
+
+    kubeflow = client.connect(address)
+    with client.answered(f"stop the run '{run_id}'"):
+        kubeflow.api.runs.run_service_terminate_run(run_id=run_id)
+    click.echo(f"stopping   {kubeflow.url('runs', 'details', run_id)}")
+
+
+def _create_run(
+    kubeflow: Kubeflow,
+    name: str,
+    experiment_id: str,
+    reference: V2beta1PipelineVersionReference,
+    arguments: dict[str, Any],
+    service_account: str | None,
+) -> str:
+    from kfp_server_api import V2beta1Run, V2beta1RuntimeConfig
+
+    from pipelines.kubeflow.client import answered
+    from pipelines.package import PIPELINE_NAME
+
+    run = V2beta1Run(
+        display_name=name or f"{PIPELINE_NAME} {time.strftime('%Y-%m-%d %H:%M:%S')}",
+        experiment_id=experiment_id,
+        pipeline_version_reference=reference,
+        runtime_config=V2beta1RuntimeConfig(parameters=arguments),
+        service_account=service_account,
+    )
+    with answered("submit the run"):
+        return str(kubeflow.api.runs.run_service_create_run(run=run).run_id)

@@ -1,0 +1,167 @@
+"""Luthier in a real Kubeflow Pipelines: `make test-kfp` with KFP_HOST, LUTHIER_KFP_SOURCE and LUTHIER_KFP_WORKSPACE.
+
+The source is small (the sample notes, as recordings or records), the workspace a bucket that both the pods and this
+machine reach, or the emulator of overlays/kind with STORAGE_EMULATOR_HOST at a forwarded port. The images are those
+that LUTHIER_DATA_IMAGE and LUTHIER_TRAIN_IMAGE name. Other options of `luthier submit` come from their variables.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from click.testing import CliRunner
+
+from components import storage
+from pipelines.kubeflow.client import Kubeflow, connect, every, named
+from pipelines.kubeflow.options import Address, address_options
+
+pytestmark = pytest.mark.kfp
+_RUN_S = 2 * 3600
+_TRIGGER_S = 5 * 60
+_POLL_S = 5.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """What these tests use, and nobody else: a workspace and names."""
+
+    kubeflow: Kubeflow
+    workspace: str
+    name: str
+
+    def parameters(self, **changed: str) -> list[str]:
+        """Returns the flags of a run that takes minutes: one family, one synthesizer, the preset `smoke`."""
+        given = {
+            **{"source": os.environ["LUTHIER_KFP_SOURCE"], "workspace": self.workspace, "preset": "smoke"},
+            **{"families": "string", "synths": "harmonic", "sort_workers": "1"},
+            **changed,
+        }
+        return [part for name, value in given.items() for part in ("-p", f"{name}={value}")]
+
+
+def _address() -> Address:
+    """Returns the address as `luthier submit` finds it, by its own options."""
+    import click
+
+    found: list[Address] = []
+
+    @click.command()
+    @address_options
+    def command(address: Address) -> None:
+        found.append(address)
+
+    result = CliRunner().invoke(command, [], standalone_mode=False)
+    assert found, result.exception
+    return found[0]
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Place]:
+    for variable in ("KFP_HOST", "LUTHIER_KFP_SOURCE", "LUTHIER_KFP_WORKSPACE"):
+        assert os.environ.get(variable), f"these tests need {variable}: see the top of tests/kfp/test_kubeflow.py"
+    name = f"luthier-test-{uuid.uuid4().hex[:8]}"
+    workspace = storage.join(os.environ["LUTHIER_KFP_WORKSPACE"], name)
+    yield Place(connect(_address()), workspace, name)
+    storage.delete_tree(workspace)
+
+
+def _luthier(*arguments: str, timeout_s: float = 300) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "components.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
+
+
+def _run_id(out: str) -> str:
+    found = re.search(r"^submitted  \S+/#/runs/details/(\S+)$", out, re.MULTILINE)
+    assert found, out
+    return found[1]
+
+
+def _wait_for(condition: Callable[[], object], what: str, timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {timeout_s} s"
+        time.sleep(_POLL_S)
+
+
+@pytest.fixture(scope="module")
+def finished(place: Place) -> subprocess.CompletedProcess[str]:
+    """A run from the upload of the package to its end."""
+    return _luthier("submit", "--name", place.name, *place.parameters(), timeout_s=_RUN_S)
+
+
+def test_a_run_goes_from_the_upload_to_its_report(place, finished):
+    assert finished.returncode == 0, finished.stderr
+    run = place.kubeflow.api.runs.run_service_get_run(run_id=_run_id(finished.stdout))
+    assert (run.state, run.display_name) == ("SUCCEEDED", place.name)
+    for task in ("plan", "sort", "train", "evaluate", "register", "compare"):
+        assert f"✓ {task}" in finished.stderr, finished.stderr
+    kept = {info.name.partition("/")[2] for info in storage.list_objects(storage.join(place.workspace, "runs"))}
+    wanted = {"report.html", "string-harmonic/model/model.json", "string-harmonic/evaluation.json"}
+    assert wanted <= kept
+
+
+def test_the_same_package_is_one_version_and_done_work_is_reused(place, finished):
+    again = _luthier("submit", *place.parameters(), timeout_s=_RUN_S)
+    assert again.returncode == 0, again.stderr
+    runs = place.kubeflow.api.runs
+    versions = {
+        runs.run_service_get_run(run_id=_run_id(each.stdout)).pipeline_version_reference.pipeline_version_id
+        for each in (finished, again)
+    }
+    assert len(versions) == 1
+    train = next(line for line in again.stderr.splitlines() if "✓ train" in line)
+    assert "from the cache" in train
+
+
+def test_a_failure_comes_with_its_task_and_its_own_words(place):
+    failed = _luthier("submit", *place.parameters(families="strnig"), timeout_s=_RUN_S)
+    assert failed.returncode == 1
+    last = failed.stderr.splitlines()[-1]
+    assert last.startswith("luthier: plan: ") and "did you mean 'string'?" in last
+
+
+def test_a_run_is_stopped(place):
+    run_id = _run_id(_luthier("submit", "--no-follow", *place.parameters(preset="seed")).stdout)
+    assert _luthier("submit", "--stop", run_id).returncode == 0
+    followed = _luthier("submit", "--follow", run_id, timeout_s=600)
+    assert followed.returncode == 1 and "the run" in followed.stderr.splitlines()[-1]
+
+
+def test_a_schedule_is_made_triggers_rests_and_goes(place):
+    schedule = ("schedule", "--name", place.name)
+    each_minute = (*schedule, "--cron", "* * * * *", *place.parameters())
+    api = place.kubeflow.api
+
+    def recurring():
+        call = api.recurring_runs.recurring_run_service_list_recurring_runs
+        return list(every(call, "recurring_runs", namespace=place.kubeflow.namespace, filter=named(place.name)))
+
+    try:
+        assert "created" in _luthier(*each_minute).stdout
+        (made,) = recurring()
+
+        def triggered():
+            runs = every(api.runs.run_service_list_runs, "runs", experiment_id=made.experiment_id)
+            return [run.run_id for run in runs if run.recurring_run_id == made.recurring_run_id]
+
+        _wait_for(triggered, "a run of the schedule", _TRIGGER_S)
+        assert "unchanged" in _luthier(*each_minute).stdout
+        assert "suspended" in _luthier(*each_minute, "--suspend").stdout
+        assert recurring()[0].mode == "DISABLE"
+        for run_id in triggered():
+            _luthier("submit", "--stop", run_id)
+        assert "replaced" in _luthier(*schedule, "--cron", "0 3 1 1 *", *place.parameters()).stdout
+        (kept,) = recurring()
+        assert kept.recurring_run_id != made.recurring_run_id and kept.mode == "DISABLE"
+    finally:
+        removed = _luthier(*schedule, "--remove")
+    assert removed.returncode == 0, removed.stderr
+    assert recurring() == []

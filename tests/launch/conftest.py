@@ -1,0 +1,132 @@
+"""A stand-in cluster, the launcher against it, and what the launcher says."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.launch.api_rules import TOKEN
+from tests.launch.api_server import ApiServer
+from tests.launch.workload import Stage
+from tests.notes import make_note, write_sorted_set
+
+TEMPLATE = Path(__file__).parent / "training-job.yaml"
+
+
+@pytest.fixture(scope="session")
+def sorted_set(tmp_path_factory):
+    root = tmp_path_factory.mktemp("launch") / "sorted"
+    return write_sorted_set(root, {"train": [make_note(pitch=60), make_note("bass", pitch=40)]})
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    api_server = ApiServer()
+    kubeconfig = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "here",
+        "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me", "namespace": "luthier"}}],
+        "clusters": [{"name": "here", "cluster": {"server": api_server.url}}],
+        "users": [{"name": "me", "user": {"token": TOKEN}}],
+    }
+    path = tmp_path / "kubeconfig"
+    path.write_text(json.dumps(kubeconfig))
+    for name in ("LUTHIER_NAMESPACE", "KUBERNETES_SERVICE_HOST", "LUTHIER_TRAIN_IMAGE", "MLFLOW_RUN_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    api_server.put(
+        "configmaps",
+        {"metadata": {"name": "luthier-training-job"}, "data": {"training-job.yaml": TEMPLATE.read_text()}},
+    )
+    yield api_server
+    api_server.drop("watch")
+    api_server.drop("log")
+    api_server.close()
+
+
+@pytest.fixture
+def stage(server):
+    stage = Stage(server)
+    yield stage
+    assert not stage.errors, stage.errors
+
+
+@pytest.fixture
+def arguments(sorted_set, tmp_path):
+    """The arguments of `luthier` that launch a training, without those that a test varies."""
+    out = tmp_path / "runs" / "smoke-1" / "string-harmonic"
+    words = ["launch", "--data", sorted_set, "--family", "string", "--synth", "harmonic", "--out", str(out)]
+    return [*words, "--run", "smoke-1", "--image", "trainer:1"]
+
+
+@pytest.fixture
+def refused_in_the_end(luthier):
+    """Runs a launch that must end with exit code 2, after the Job was created; returns the last line."""
+
+    def run(*arguments):
+        finished = luthier(*arguments)
+        assert finished.code == 2, finished
+        assert "Traceback" not in finished.err
+        last = finished.err.splitlines()[-1]
+        assert last.startswith("luthier: "), finished.err
+        return last
+
+    return run
+
+
+class Said(logging.Handler):
+    """What the launcher has said, for tests that wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts, self.changed = [], threading.Condition()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with self.changed:
+            self.texts.append(record.getMessage())
+            self.changed.notify_all()
+
+    def wait(self, part: str) -> None:
+        with self.changed:
+            assert self.changed.wait_for(lambda: any(part in text for text in self.texts), 20), (part, self.texts)
+
+    def count(self, part: str) -> int:
+        return sum(part in text for text in self.texts)
+
+
+@pytest.fixture
+def said():
+    handler, logger = Said(), logging.getLogger("components.launch")
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Nobody needs to be sure for half a minute in a test, or to spare the server."""
+    from components.launch import following, patience
+
+    monkeypatch.setattr(patience, "_LONGEST_PAUSE_S", 0.3)
+    monkeypatch.setattr(following, "_SURE_S", 0.3)
+    monkeypatch.setattr(following, "_FIRST_LOOK_S", 0.05)
+
+
+@pytest.fixture(autouse=True)
+def bounded():
+    """A launcher that waits for what never comes fails its test, and does not hold up the others."""
+
+    def too_long(number, frame):
+        raise TimeoutError("the launcher still waits after 60 s")
+
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)

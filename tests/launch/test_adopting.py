@@ -1,0 +1,111 @@
+"""A Job that is there already: adopted when it is the same, told apart when not, replaced when it is over."""
+
+from components import storage
+from tests.launch.test_launch import NAME, trains
+
+
+def test_another_one_at_work_is_told_apart(stage, server, luthier, refused, arguments):
+    luthier(*arguments, "--detach")
+    line = refused(*arguments, "--preset", "seed")
+    assert f"there is another Job {NAME} at work: its --preset is 'smoke', expected 'seed'" in line
+    assert "--run" in line
+    assert f"kubectl -n luthier delete job {NAME}" in line
+    assert "its --set is not there, expected 'train.max_steps = 3'" in refused(
+        *arguments, "--set", "train.max_steps = 3"
+    )
+    assert "its image is 'trainer:1', expected 'trainer:2'" in refused(*arguments, "--image", "trainer:2")
+    line = refused(*arguments, "--gpus", 4)
+    assert "spec.template.spec.containers[trainer].resources.limits.nvidia.com/gpu is 1, expected 4" in line
+    line = refused(*arguments, "--priority-class", "high")
+    assert "spec.template.spec.priorityClassName is None, expected 'high'" in line
+    assert server.count("delete", "jobs") == 0
+
+
+def test_one_more_binding_there_than_asked_for_is_a_difference(stage, luthier, refused, arguments):
+    luthier(*arguments, "--set", "train.max_steps = 3", "--detach")
+    assert "its --set is 'train.max_steps = 3', expected not there" in refused(*arguments, "--detach")
+
+
+def test_quantities_that_the_server_writes_its_own_way_are_no_difference(stage, server, luthier, refused, arguments):
+    luthier(*arguments, "--detach")
+    job = server.read("jobs", NAME)
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    container["resources"]["requests"]["cpu"] = "1"  # 1000m
+    server.put("jobs", job)
+    assert "spec.backoffLimit" in refused_with_patch(server, refused, arguments, "spec: {backoffLimit: 9}")
+
+
+def refused_with_patch(server, refused, arguments, patch):
+    template = server.read("configmaps", "luthier-training-job")
+    template["data"]["patch.yaml"] = patch
+    server.put("configmaps", template)
+    return refused(*arguments)
+
+
+def test_one_that_failed_is_replaced_and_goes_on(stage, server, said, luthier, arguments):
+    def fails(workload):
+        workload.pod(node="node-1").runs().ends(1, message="OSError: the disk is broken")
+        workload.fail("BackoffLimitExceeded")
+
+    stage.play = fails
+    assert luthier(*arguments).code == 1
+    stage.play = trains()
+    assert luthier(*arguments).code == 0
+    assert [workload.name for workload in stage.workloads] == [NAME, NAME]
+    assert said.count("failed before (BackoffLimitExceeded); it is replaced, and goes on from its checkpoint") == 1
+
+
+def test_one_that_is_being_deleted_is_waited_for(stage, server, said, luthier, arguments):
+    luthier(*arguments, "--detach")
+    stage.workloads[0].pod(node="node-1").runs()
+    job = server.read("jobs", NAME)
+    job["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    server.put("jobs", job)
+
+    def play(workload):
+        trains()(workload)
+
+    stage.play = play
+    collector = stage.later(
+        lambda: said.wait("is being deleted; waiting until it is gone"), then=lambda: stage.collect(job)
+    )
+    assert luthier(*arguments).code == 0
+    collector.join()
+    assert len(stage.workloads) == 2
+
+
+def test_done_but_its_training_was_removed_it_trains_again(stage, server, luthier, arguments):
+    stage.play = trains()
+    luthier(*arguments)
+    storage.delete_tree(arguments[arguments.index("--out") + 1])
+    assert luthier(*arguments).code == 0
+    assert len(stage.workloads) == 2
+
+
+def test_one_of_another_run_of_the_same_name_that_is_over_makes_place(
+    stage, server, said, luthier, arguments, tmp_path
+):
+    stage.play = trains()
+    luthier(*arguments)
+    elsewhere = [str(tmp_path / "elsewhere") if "string-harmonic" in word else word for word in arguments]
+    assert luthier(*elsewhere).code == 0
+    assert said.count("is over and was another one; it is replaced") == 1
+
+
+def test_adopted_it_shows_the_last_lines_of_the_log_and_then_the_rest(stage, server, said, luthier, arguments):
+    luthier(*arguments, "--detach")
+    workload = stage.workloads[0]
+    pod = workload.pod(node="node-1").runs().says(*(f"step {number}" for number in range(50)))
+
+    def goes_on():
+        pod.says("step 50").ends(0)
+        workload.trained()
+        workload.complete()
+
+    follower = stage.later(lambda: said.wait("trains on node node-1"), then=goes_on)
+    finished = luthier(*arguments)
+    follower.join()
+    assert finished.code == 0
+    steps = [line for line in finished.out.splitlines() if line.startswith("step ")]
+    assert steps[-1] == "step 50"
+    assert 2 <= len(steps) <= 11

@@ -1,0 +1,172 @@
+"""Launchers that end before their Job does: killed, terminated, interrupted; a process of its own for each."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from tests.launch.api_rules import ROLE
+from tests.launch.test_launch import NAME
+
+LUTHIER = [sys.executable, "-m", "components.cli"]
+
+
+class Launcher:
+    """`luthier launch` as a process, and what it has said."""
+
+    def __init__(self, arguments):
+        self.process = subprocess.Popen(
+            [*LUTHIER, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
+        )
+        self.text, self.changed = "", threading.Condition()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            with self.changed:
+                self.text += line
+                self.changed.notify_all()
+
+    def wait_for(self, part):
+        with self.changed:
+            assert self.changed.wait_for(lambda: part in self.text, 30), self.text
+
+    def end(self):
+        return self.process.wait(30)
+
+
+@pytest.fixture
+def launch(arguments):
+    launchers = []
+
+    def start(*more):
+        launchers.append(Launcher([*arguments, *more]))
+        return launchers[-1]
+
+    yield start
+    for launcher in launchers:
+        launcher.process.kill()
+        launcher.process.wait()
+
+
+def test_killed_and_started_again_it_adopts_its_job_and_trains_once(stage, server, launch):
+    first = launch()
+    server.wait_until(lambda: stage.workloads, "the Job is created")
+    pod = stage.workloads[0].pod(node="node-1").runs().says("step 1")
+    first.wait_for("step 1")
+    first.process.kill()
+    first.end()
+    second = launch()
+    second.wait_for(f"adopted Job {NAME}, which is this very training")
+    second.wait_for("step 1")
+    pod.says("step 2").ends(0)
+    stage.workloads[0].trained()
+    stage.workloads[0].complete()
+    assert second.end() == 0, second.text
+    assert second.text.count("step 2") == 1
+    assert len(stage.workloads) == 1
+    assert server.count("create", "jobs") == 2  # the second one was told that there is one
+    third = launch()
+    assert third.end() == 0
+    assert "trained already" in third.text
+    assert server.count("create", "jobs") == 2
+
+
+def test_terminated_it_pauses_its_job_and_the_next_one_lets_it_go_on(stage, server, launch):
+    first = launch()
+    server.wait_until(lambda: stage.workloads, "the Job is created")
+    workload = stage.workloads[0]
+    pod = workload.pod(node="node-1").runs()
+    first.wait_for("trains on node node-1")
+    first.process.terminate()
+    assert first.end() == os.EX_TEMPFAIL, first.text
+    assert f"Job {NAME} is paused; the same command goes on with it" in first.text
+    assert "Traceback" not in first.text
+    assert workload.job["spec"]["suspend"] is True
+    pod.ends(75).removed()
+
+    second = launch()
+    second.wait_for("was paused when its launcher ended; it goes on")
+    server.wait_until(lambda: not workload.job["spec"]["suspend"], "the Job goes on")
+    assert "luthier.dev/suspended-by" not in workload.job["metadata"]["annotations"]
+    workload.pod(node="node-2").runs().ends(0)
+    workload.trained()
+    workload.complete()
+    assert second.end() == 0, second.text
+    assert len(stage.workloads) == 1
+
+
+def test_what_a_person_paused_stays_paused(stage, server, launch):
+    first = launch()
+    server.wait_until(lambda: stage.workloads, "the Job is created")
+    stage.workloads[0].suspend(True)
+    first.wait_for("paused; kubectl")
+    first.process.terminate()
+    assert first.end() == os.EX_TEMPFAIL
+    second = launch()
+    second.wait_for("paused; kubectl")
+    assert server.count("patch", "jobs") == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "number", "said", "is_there"),
+    [
+        (["--on-terminate", "delete"], signal.SIGTERM, "is deleted; the same command goes on", False),
+        (["--on-terminate", "leave"], signal.SIGINT, "trains on; the same command follows it again", True),
+        # Kueue would start it again.
+        (["--queue", "gpus"], signal.SIGINT, "is deleted; the same command goes on", False),
+    ],
+)
+def test_what_becomes_of_the_job_is_a_choice(stage, server, launch, options, number, said, is_there):
+    launcher = launch(*options)
+    server.wait_until(lambda: stage.workloads, "the Job is created")
+    if "--queue" in options:
+        stage.workloads[0].suspend(False)
+    stage.workloads[0].pod(node="node-1").runs()
+    launcher.wait_for("trains on node node-1")
+    launcher.process.send_signal(number)
+    assert launcher.end() == os.EX_TEMPFAIL, launcher.text
+    assert said in launcher.text
+    if is_there:
+        assert server.read("jobs", NAME)["spec"]["suspend"] is False
+    else:
+        server.wait_until(lambda: not server.objects["jobs"] and not server.objects["pods"], "both are gone")
+
+
+def test_a_job_that_cannot_be_paused_is_said_to_train_on(stage, server, launch):
+    server.role = ROLE - {("patch", "jobs")}
+    launcher = launch()
+    server.wait_until(lambda: stage.workloads, "the Job is created")
+    launcher.wait_for("waits for a pod")
+    launcher.process.terminate()
+    assert launcher.end() == os.EX_TEMPFAIL
+    assert "could not be stopped, it trains on: 'luthier:luthier-launcher' may not patch jobs" in launcher.text
+
+
+def test_terminated_while_the_server_is_away_it_still_ends(server, launch):
+    server.fail("create", "jobs", 503, times=1000, retry_after=1)
+    launcher = launch()
+    server.wait_until(lambda: server.count("create", "jobs") > 0, "it tries to create the Job")
+    launcher.process.terminate()
+    assert launcher.end() == os.EX_TEMPFAIL
+    assert "Traceback" not in launcher.text
+
+
+def test_two_launchers_of_one_training_share_one_job(stage, server, launch):
+    both = [launch(), launch()]
+    server.wait_until(lambda: stage.workloads, "the Job is created")
+    pod = stage.workloads[0].pod(node="node-1").runs()
+    for launcher in both:
+        launcher.wait_for("trains on node node-1")
+    both[0].process.terminate()
+    both[1].wait_for("was paused when its launcher ended; it goes on")
+    server.wait_until(lambda: not stage.workloads[0].job["spec"]["suspend"], "the other one lets it go on")
+    pod.ends(0)
+    stage.workloads[0].trained()
+    stage.workloads[0].complete()
+    assert both[0].end() == os.EX_TEMPFAIL
+    assert both[1].end() == 0
+    assert len(stage.workloads) == 1

@@ -1,0 +1,206 @@
+"""What controllers and kubelets do to a Job on the stand-in cluster: one word of a test for each thing that happens."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from itertools import count
+
+from components import storage
+from components.nsynth.sorted_set import SortedSet
+from components.train import run_record
+
+TAKEN_AWAY = "DisruptionTarget"
+
+
+class Workload:
+    """A Job that the launcher created, and what happens to it."""
+
+    def __init__(self, server, job: dict) -> None:
+        self.server, self.name, self.uid = server, job["metadata"]["name"], job["metadata"]["uid"]
+        self._numbers = count(1)
+
+    @property
+    def job(self) -> dict:
+        return self.server.read("jobs", self.name)
+
+    def change(self, change: Callable[[dict], object]) -> None:
+        with self.server.changed:
+            job = self.job
+            change(job)
+            self.server.put("jobs", job)
+
+    def pod(self, index: int | None = None, node: str | None = None) -> Pod:
+        template = self.job["spec"]["template"]
+        suffix = f"{index}-" if index is not None else ""
+        labels = {**template["metadata"]["labels"], "batch.kubernetes.io/controller-uid": self.uid}
+        if index is not None:
+            labels["batch.kubernetes.io/job-completion-index"] = str(index)
+        metadata = {"name": f"{self.name}-{suffix}{next(self._numbers):05d}", "labels": labels}
+        self.server.put("pods", {"metadata": metadata, "spec": template["spec"], "status": {"phase": "Pending"}})
+        pod = Pod(self.server, metadata["name"])
+        return pod.placed(node) if node else pod
+
+    def condition(self, kind: str, reason: str = "", message: str = "") -> None:
+        def change(job: dict) -> None:
+            entry = {"type": kind, "status": "True", "reason": reason, "message": message}
+            job["status"].setdefault("conditions", []).append(entry)
+
+        self.change(change)
+
+    def complete(self) -> None:
+        self.condition("Complete", "CompletionsReached")
+
+    def fail(self, reason: str, message: str = "", failed: int = 1) -> None:
+        self.change(lambda job: job["status"].update(failed=failed))
+        self.condition("Failed", reason, message)
+
+    def suspend(self, is_suspended: bool) -> None:
+        self.change(lambda job: job["spec"].update(suspend=is_suspended))
+
+    def event(self, reason: str, message: str, kind: str = "Job", name: str = "", uid: str = "", **more: str) -> None:
+        involved = {"kind": kind, "name": name or self.name, "uid": uid or self.uid}
+        metadata = {"name": f"{self.name}.{time.monotonic_ns():x}"}
+        body = {
+            "metadata": metadata,
+            "involvedObject": involved,
+            "reason": reason,
+            "message": message,
+            "type": "Warning",
+            **more,
+        }
+        self.server.put("events", body)
+
+    def trained(self, status: str = "finished", **facts: object) -> None:
+        """Writes the run.json that the trainer leaves, from the Job's own arguments."""
+        job = self.job
+        container = job["spec"]["template"]["spec"]["containers"][0]
+        arguments = container["args"][1:]
+        pairs = list(zip(arguments[::2], arguments[1::2], strict=True))
+        flags = dict(pairs)
+        bindings = [value for flag, value in pairs if flag == "--set"]
+        data = SortedSet.open(flags["--data"])
+        record = {
+            **run_record.describe(data, flags["--family"], flags["--synth"], flags["--preset"], bindings),
+            "status": status,
+            "steps": 30,
+            "stop_reason": "all 30 steps done",
+            "best": {"step": 30, "valid_loss": 9.5},
+            **facts,
+        }
+        storage.write_json(storage.join(flags["--out"], "run.json"), record)
+
+
+class Pod:
+    """A pod of the Job."""
+
+    def __init__(self, server, name: str) -> None:
+        self.server, self.name = server, name
+        self.uid = server.read("pods", name)["metadata"]["uid"]
+
+    def change(self, change: Callable[[dict], object]) -> Pod:
+        with self.server.changed:
+            pod = self.server.read("pods", self.name)
+            change(pod)
+            self.server.put("pods", pod)
+        return self
+
+    def condition(self, kind: str, status: str, reason: str, message: str = "") -> Pod:
+        def change(pod: dict) -> None:
+            conditions = [entry for entry in pod["status"].get("conditions", []) if entry["type"] != kind]
+            entry = {"type": kind, "status": status, "reason": reason, "message": message}
+            pod["status"]["conditions"] = [*conditions, entry]
+
+        return self.change(change)
+
+    def unschedulable(self, message: str) -> Pod:
+        return self.condition("PodScheduled", "False", "Unschedulable", message)
+
+    def placed(self, node: str) -> Pod:
+        self.change(lambda pod: pod["spec"].update(nodeName=node))
+        return self.condition("PodScheduled", "True", "")
+
+    def state(self, state: dict) -> Pod:
+        def change(pod: dict) -> None:
+            image = pod["spec"]["containers"][0]["image"]
+            pod["status"]["containerStatuses"] = [{"name": "trainer", "image": image, "state": state}]
+
+        return self.change(change)
+
+    def waits(self, reason: str, message: str = "") -> Pod:
+        return self.state({"waiting": {"reason": reason, "message": message}})
+
+    def runs(self) -> Pod:
+        self.change(lambda pod: pod["status"].update(phase="Running"))
+        return self.state({"running": {"startedAt": "2026-01-01T00:00:00Z"}})
+
+    def says(self, *lines: str, at_ns: int | None = None) -> Pod:
+        with self.server.changed:
+            self.server.logs[self.name].lines += [(at_ns or time.time_ns(), line) for line in lines]
+            self.server.changed.notify_all()
+        return self
+
+    def ends(self, code: int, reason: str | None = None, message: str = "") -> Pod:
+        with self.server.changed:
+            self.server.logs[self.name].is_over = True
+            terminated = {
+                "exitCode": code,
+                "reason": reason or ("Completed" if not code else "Error"),
+                "message": message,
+            }
+            self.state({"terminated": terminated})
+            self.change(lambda pod: pod["status"].update(phase="Failed" if code else "Succeeded"))
+        return self
+
+    def removed(self) -> None:
+        self.server.remove("pods", self.name)
+
+
+class Stage:
+    """Runs what happens to each Job that is created in a thread of its own; what goes wrong there fails the test."""
+
+    def __init__(self, server) -> None:
+        self.server = server
+        self.workloads: list[Workload] = []
+        self.errors: list[BaseException] = []
+        self.play: Callable[[Workload], object] = lambda workload: None
+        server.created, server.deleted = self._created, self._deleted
+
+    def _created(self, job: dict) -> None:
+        workload = Workload(self.server, job)
+        self.workloads.append(workload)
+        threading.Thread(target=self._play, args=(workload,), daemon=True).start()
+
+    def _play(self, workload: Workload) -> None:
+        try:
+            self.play(workload)
+        except BaseException as error:
+            self.errors.append(error)
+            if workload.job:
+                workload.fail("BrokenTest", repr(error))
+
+    def _deleted(self, job: dict) -> None:
+        threading.Timer(0.05, self.collect, [job]).start()
+
+    def collect(self, job: dict) -> None:
+        """What the garbage collector does: first the pods, then the Job."""
+        for name, pod in list(self.server.objects["pods"].items()):
+            if pod["metadata"]["labels"]["batch.kubernetes.io/controller-uid"] == job["metadata"]["uid"]:
+                self.server.logs[name].is_over = True
+                self.server.remove("pods", name)
+        self.server.remove("jobs", job["metadata"]["name"])
+
+    def later(self, wait: Callable[[], object], then: Callable[[], object]) -> threading.Thread:
+        """Does something in a thread of its own once something else has happened."""
+
+        def run() -> None:
+            try:
+                wait()
+                then()
+            except BaseException as error:
+                self.errors.append(error)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        return thread

@@ -1,0 +1,96 @@
+"""Following a run in Kubeflow: how it ended, what failed and why, outages, Ctrl-C."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.pipelines.workflow import one_task
+
+RAISED = """
+Traceback (most recent call last):
+  File "<string>", line 1, in <module>
+components.errors.InputError: the source is empty: got no shards
+F0301 10:01:05.123456 main.go:54] failed to execute component: exit status 1
+"""
+
+
+def test_a_failed_run_names_the_task_and_what_it_said(kfp_api, luthier):
+    workflow = one_task(attempts=["FAILED", "SUCCEEDED"])
+    workflow.loop("each-family", 0, "FAILED")
+    workflow.task("train", "FAILED", attempts=["FAILED", "FAILED"], log=RAISED)
+    kfp_api.states = [("FAILED", workflow)]
+
+    finished = luthier("submit")
+
+    assert finished.code == 1
+    last = finished.err.splitlines()[-1]
+    assert last.startswith("luthier: train: the source is empty: got no shards (see http://")
+    assert "more failed" not in last
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        ("ValueError: odd\n", "train: ValueError: odd"),
+        ("killed\n\n", "train: killed"),
+        ("", "train: failed, and its log is gone"),
+    ],
+)
+def test_a_failure_without_our_own_error_says_the_best_there_is(kfp_api, luthier, log, said):
+    workflow = one_task()
+    workflow.task("train", "FAILED", log=log)
+    kfp_api.states = [("FAILED", workflow)]
+    assert said in luthier("submit").err.splitlines()[-1]
+
+
+def test_a_driver_that_fails_is_told_under_its_tasks_name(kfp_api, luthier):
+    workflow = one_task()
+    workflow.failed_driver("prepare", "KFP driver: rpc error\n")
+    kfp_api.states = [("FAILED", workflow)]
+    assert "luthier: prepare: KFP driver: rpc error" in luthier("submit").err
+
+
+def test_a_stopped_run_is_no_success(kfp_api, luthier):
+    kfp_api.states = [("CANCELING", one_task("RUNNING")), ("CANCELED", one_task("FAILED"))]
+    finished = luthier("submit")
+    assert finished.code == 1 and "the run was stopped" in finished.err
+
+
+def test_following_outlives_an_outage(kfp_api, luthier):
+    assert luthier("submit", "--no-follow").code == 0
+    run_id = kfp_api.made("runs")[0]["run_id"]
+    kfp_api.states = [("RUNNING", one_task("RUNNING")), ("SUCCEEDED", one_task())]
+    original = kfp_api._run
+
+    def breaking(identity):
+        kfp_api.outages, kfp_api._run = 3, original
+        return original(identity)
+
+    kfp_api._run = breaking
+    finished = luthier("submit", "--follow", run_id)
+    assert finished.code == 0, finished.err
+    assert kfp_api.outages == 0
+    assert finished.err.count("asking again") == 1
+
+
+def test_ctrl_c_leaves_the_run_going_and_says_how_to_follow_and_stop_it(kfp_api, luthier):
+    kfp_api.states = [("RUNNING", one_task("RUNNING"))]
+    command = [sys.executable, "-m", "components.cli", "submit"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while ("GET", "/apis/v2beta1/runs/{run_id}") not in kfp_api.calls:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+
+    run_id = kfp_api.made("runs")[0]["run_id"]
+    assert process.returncode == 1
+    last = stderr.splitlines()[-1]
+    assert "the run goes on" in last and f"--follow {run_id}" in last and f"--stop {run_id}" in last
+    assert ("POST", "/apis/v2beta1/runs/{run_id}:terminate") not in kfp_api.calls
+    assert luthier("submit", "--stop", run_id).code == 0
+    assert "the run was stopped" in luthier("submit", "--follow", run_id).err
