@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-DATA = os.environ.get("LUTHIER_DATA_IMAGE", "luthier-python-data:0.1.0")
+DATA = os.environ.get("LUTHIER_DATA_IMAGE", "luthier-data:0.1.0")
 """Light: prepare, sort, register, compare."""
 
-TRAIN = os.environ.get("LUTHIER_TRAIN_IMAGE", "luthier-python-train:0.1.0")
+TRAIN = os.environ.get("LUTHIER_TRAIN_IMAGE", "luthier-train:0.1.0")
 """TensorFlow and CUDA: train, evaluate."""
