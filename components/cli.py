@@ -19,8 +19,15 @@ _COMMANDS = {
     "prepare": ("components.prepare.command", "Recordings into records of the data set's own format."),
     "sort": ("components.sort.command", "Records into shards of one instrument family."),
     "train": ("components.train.command", "One synthesizer on one family of a sorted set."),
+    "launch": ("components.launch.command", "That training as a Kubernetes Job, followed to its end."),
     "evaluate": ("components.evaluate.command", "A model on held-out notes, by number and by ear."),
+    "transfer": ("components.transfer.command", "Any recording, played by a model."),
+    "export": ("components.export.command", "A model for other software."),
+    "models": ("components.register.models_command", "What is registered, with scores and champions."),
+    "rollback": ("components.register.rollback_command", "The champion before, again."),
     "compile": ("pipelines.command", "The Kubeflow pipeline package."),
+    "submit": ("pipelines.submit.command", "A run in Kubeflow, followed to its end."),
+    "schedule": ("pipelines.schedule.command", "The recurring run in Kubeflow's UI."),
 }
 
 

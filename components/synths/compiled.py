@@ -7,13 +7,26 @@ layers compile their loops and leave the rest to TensorFlow.
 
 from __future__ import annotations
 
+import contextvars
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from components.synths.ddsp_imports import tf
 
 _WORTH_COMPILING = 8_192  # numbers
+_compile = contextvars.ContextVar("compile", default=True)
+
+
+@contextmanager
+def uncompiled() -> Iterator[None]:
+    """Leaves everything in the block to TensorFlow: for graphs that other software is to load, or that run seldom."""
+    token = _compile.set(False)
+    try:
+        yield
+    finally:
+        _compile.reset(token)
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -27,7 +40,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*arguments: Any) -> Any:
         sizes = (tf.size(x) for x in arguments if tf.is_tensor(x)) if tf.executing_eagerly() else ()
         small = tf.executing_eagerly() and sum(map(int, sizes)) < _WORTH_COMPILING
-        return function(*arguments) if small else made(*arguments)
+        return made(*arguments) if _compile.get() and not small else function(*arguments)
 
     return call
 

@@ -7,6 +7,7 @@ weights.h5. It loads without the training that made it, from wherever it was mov
 from __future__ import annotations
 
 import tempfile
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,15 @@ class Instrument:
         """Takes a model that was built under the gin configuration `config`; use `load`."""
         self.info = info
         self._model, self._config = model, config
+
+    @property
+    def model(self) -> Any:
+        """Ddsp's autoencoder. Call it, and its layers, under the instrument's own configuration; see `configured`."""
+        return self._model
+
+    def configured(self) -> AbstractContextManager[None]:
+        """Makes the instrument's configuration gin's only one inside a block; see models.configured."""
+        return models.configured(self._config)
 
     @classmethod
     def load(cls, uri: str) -> Instrument:
@@ -88,7 +98,7 @@ class Instrument:
                 "expected both [batch, frames]"
             )
         pitch = features.fill_f0(pitch)
-        with models.configured(self._config):
+        with self.configured():
             # One by one: a minute of 60 harmonics is some 250 MB in ddsp's layers.
             played = [self._play_one(pitch[i : i + 1], loudness[i : i + 1], seed) for i in range(len(pitch))]
         return tf.nest.map_structure(lambda *rows: np.concatenate(rows), *played)  # type: ignore[no-any-return]

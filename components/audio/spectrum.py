@@ -1,0 +1,56 @@
+"""Short-time spectra."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating[Any]]
+
+
+def framed(audio: Array, window_samples: int, hop_samples: int) -> Array:
+    """Returns the frames of a sound, centred on multiples of the hop, its ends padded with silence.
+
+    Args:
+        audio: f32[samples].
+        window_samples: Length of a frame.
+        hop_samples: Distance of the frames.
+
+    Returns:
+        f32[1 + samples // hop_samples, window_samples], a view.
+    """
+    padded = np.pad(audio, window_samples // 2)
+    frames: Array = np.lib.stride_tricks.sliding_window_view(padded, window_samples)[::hop_samples]
+    return frames
+
+
+def frame_power(frames: Array, fft_samples: int) -> Array:
+    """Returns the power spectra of frames under a Hann window; 1.0 is a sinusoid of full scale.
+
+    Args:
+        frames: f32[frames, window].
+        fft_samples: Length of the transform, at least the window's; longer interpolates the spectrum.
+
+    Returns:
+        Power, [frames, fft_samples // 2 + 1].
+    """
+    window = np.hanning(frames.shape[1] + 1)[:-1].astype(np.float32)
+    spectrum = np.fft.rfft(frames * window, fft_samples, axis=-1)
+    power: Array = np.square(np.abs(spectrum) * (2.0 / window.sum()))
+    return power
+
+
+def stft_power(audio: Array, window_samples: int, hop_samples: int) -> Array:
+    """Returns the power of a Hann-windowed short-time Fourier transform; 1.0 is a sinusoid of full scale.
+
+    Args:
+        audio: f32[samples] in -1..1; see `framed`.
+        window_samples: Length of the window, and of the transform.
+        hop_samples: Distance of the frames.
+
+    Returns:
+        Power, [1 + samples // hop_samples, window_samples // 2 + 1].
+    """
+    return frame_power(framed(audio, window_samples, hop_samples), window_samples)

@@ -1,0 +1,20 @@
+"""`luthier export`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.option("--model", "model_uri", required=True, metavar="URI", help="A model, or models:/NAME@ALIAS.")
+@click.option("--format", "format_name", required=True, metavar="NAME", help="savedmodel, tflite or onnx.")
+@click.option("--out", "out_uri", required=True, metavar="URI", help="The folder to write.")
+@click.option("--tracking-uri", default="", metavar="URI", help="The registry. [default: MLFLOW_TRACKING_URI]")
+def command(model_uri: str, format_name: str, out_uri: str, tracking_uri: str) -> None:
+    """Writes a model for other software, with a README that says how to use it."""
+    from components.export.step import export
+
+    result = export(model_uri, format_name, out_uri, tracking_uri)
+    click.echo(
+        f"{format_name}: {result.uri}, {result.total_bytes:,} bytes, equal to the model within {result.error:.1g}"
+    )

@@ -1,0 +1,128 @@
+"""The formats: how each is written, and how its own runtime computes a frame of it."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from components.errors import InputError, nearest
+from components.export.graphs import Graphs
+from components.synths.ddsp_imports import tf
+
+Arrays = dict[str, npt.NDArray[np.float32]]
+Step = Callable[[Arrays], Arrays]  # from f0_hz, loudness_db and state to the controls and next_state
+
+_ONNX_OPSET = 17
+
+# Both tell of every step of a conversion.
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
+logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format.
+
+    Attributes:
+        file_name: What it is called in the export.
+        packages: The modules that writing and checking it take, and the names of their packages.
+        runtime: What somebody needs to run it.
+        write: Writes it to a path.
+        open: Opens what was written, with its own runtime.
+    """
+
+    file_name: str
+    packages: dict[str, str]
+    runtime: str
+    write: Callable[[Graphs, Path], None]
+    open: Callable[[Path], Step]
+
+
+def _write_savedmodel(graphs: Graphs, path: Path) -> None:
+    tf.saved_model.save(graphs, str(path), signatures={"frame": graphs.frame, "play": graphs.play})
+
+
+def _open_savedmodel(path: Path) -> Step:
+    loaded = tf.saved_model.load(str(path))
+    frame = loaded.signatures["frame"]
+
+    def step(inputs: Arrays) -> Arrays:
+        outputs = frame(**{name: tf.constant(values) for name, values in inputs.items()})
+        return {name: values.numpy() for name, values in outputs.items()}
+
+    return step
+
+
+def _write_tflite(graphs: Graphs, path: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="luthier-") as scratch:
+        tf.saved_model.save(graphs, scratch, signatures={"frame": graphs.frame})
+        converter = tf.lite.TFLiteConverter.from_saved_model(scratch, signature_keys=["frame"])
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        path.write_bytes(converter.convert())
+
+
+def _open_tflite(path: Path) -> Step:
+    from ai_edge_litert.interpreter import Interpreter
+
+    runner = Interpreter(model_path=str(path)).get_signature_runner("frame")
+
+    def step(inputs: Arrays) -> Arrays:
+        outputs: Arrays = runner(**inputs)
+        return outputs
+
+    return step
+
+
+def _write_onnx(graphs: Graphs, path: Path) -> None:
+    import tf2onnx
+
+    shapes = {"f0_hz": [1], "loudness_db": [1], "state": [graphs.units]}
+    specs = [tf.TensorSpec(shape, tf.float32, name=name) for name, shape in shapes.items()]
+
+    def frame(f0_hz: tf.Tensor, loudness_db: tf.Tensor, state: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs: dict[str, tf.Tensor] = graphs.frame(f0_hz=f0_hz, loudness_db=loudness_db, state=state)
+        return outputs
+
+    tf2onnx.convert.from_function(tf.function(frame), specs, opset=_ONNX_OPSET, output_path=str(path))
+
+
+def _open_onnx(path: Path) -> Step:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return lambda inputs: dict(zip(names, session.run(names, inputs), strict=True))
+
+
+_LITERT = {"ai_edge_litert": "ai-edge-litert"}
+_ONNX = {"tf2onnx": "tf2onnx", "onnxruntime": "onnxruntime"}
+FORMATS = {
+    "savedmodel": Format("saved_model", {}, "tensorflow", _write_savedmodel, _open_savedmodel),
+    "tflite": Format("instrument.tflite", _LITERT, "ai-edge-litert", _write_tflite, _open_tflite),
+    "onnx": Format("instrument.onnx", _ONNX, "onnxruntime", _write_onnx, _open_onnx),
+}
+
+
+def check_format(name: str) -> Format:
+    """Returns a format that can be written here.
+
+    Raises:
+        InputError: There is no such format, or a package that it takes is missing.
+    """
+    if name not in FORMATS:
+        raise InputError(f"there is no format '{name}': {nearest(name, FORMATS)}")
+    for module, package in FORMATS[name].packages.items():
+        try:
+            importlib.import_module(module)
+        except ImportError:
+            raise InputError(
+                f"cannot export to '{name}': the package {package} is missing; try pip install 'luthier[export]'"
+            ) from None
+    return FORMATS[name]

@@ -1,0 +1,61 @@
+"""What an export says of itself: instrument.json for programs, README.md for people, with an example that runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from components.export.formats import FORMATS
+from components.export.graphs import Graphs
+from components.nsynth.note import FRAME_RATE_HZ, HOP_SAMPLES, SAMPLE_RATE_HZ
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_MEANINGS = {
+    "f0_hz": ("Hz", "pitch, above 0; through silence, hold the pitch before"),
+    "loudness_db": ("dB", "loudness by the definition below, -80 (silence) to about 5"),
+    "state": ("", "the network's memory; zeros at the start, then the last next_state"),
+    "next_state": ("", "to be handed to the next frame"),
+    "amplitudes": ("linear", "of the tone; of each sinusoid where there are many"),
+    "harmonic_distribution": ("share", "of each harmonic 1, 2, 3 ... of the pitch; they add up to 1"),
+    "frequencies": ("Hz", "of each sinusoid"),
+    "wavetables": ("linear", "one period of the wave, of mean 0 and RMS about 1"),
+    "noise_magnitudes": ("linear", f"of the noise's filter, evenly from 0 to {SAMPLE_RATE_HZ // 2} Hz"),
+}
+
+
+def describe(info: dict[str, Any], graphs: Graphs, format_name: str, error: float) -> dict[str, Any]:
+    """Returns what there is to know of an export: the model's card, its inputs and outputs with shapes and units."""
+    inputs = {name: [1] for name in ("f0_hz", "loudness_db")} | {"state": [graphs.units]}
+    outputs = {name: spec.shape.as_list() for name, spec in sorted(graphs.frame.structured_outputs.items())}
+    return {
+        **{key: value for key, value in info.items() if key != "crc32c"},
+        "format": format_name,
+        "file": FORMATS[format_name].file_name,
+        "runtime": FORMATS[format_name].runtime,
+        "frame_rate_hz": FRAME_RATE_HZ,
+        "hop_samples": HOP_SAMPLES,
+        "sample_rate_hz": SAMPLE_RATE_HZ,
+        "largest_error": error,
+        "inputs": {name: _tensor(name, shape) for name, shape in inputs.items()},
+        "outputs": {name: _tensor(name, shape) for name, shape in outputs.items()},
+    }
+
+
+def _tensor(name: str, shape: list[int]) -> dict[str, Any]:
+    unit, meaning = _MEANINGS[name]
+    return {"shape": shape, "dtype": "float32", "unit": unit, "meaning": meaning}
+
+
+def write_readme(path: Path, description: dict[str, Any], format_name: str) -> None:
+    """Writes README.md."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    values = {**description, "format": format_name, "units": description["inputs"]["state"]["shape"][0]}
+    path.write_text(environment.get_template("README.md").render(values), encoding="utf-8")

@@ -1,0 +1,68 @@
+"""What an instrument's network says to do: controls for some frames, the GRU's state in and out."""
+
+from __future__ import annotations
+
+from components.synths import model as models
+from components.synths.ddsp_imports import tf
+from components.synths.instrument import Instrument
+
+Tensors = dict[str, tf.Tensor]
+
+
+class Network:
+    """The preprocessor, the decoder and the scaling of an instrument, without the sound.
+
+    Attributes:
+        tone: The synthesizer's layer.
+        noise: The filtered noise's layer.
+        units: Size of the GRU's state.
+    """
+
+    def __init__(self, instrument: Instrument) -> None:
+        self._model = instrument.model
+        group = self._model.processor_group
+        processors = {each.name: each for each in group.processors}
+        self.tone, self.noise = processors[instrument.info["synth"]], processors["filtered_noise"]
+        self._tone_inputs = next(node[1] for node in group.dag if node[0] == self.tone.name)
+        self.units = int(self._model.decoder.rnn.rnn.units)
+        self.noise_bands = int(dict(self._model.decoder.output_splits)["noise_magnitudes"])
+
+    def begin(self) -> tf.Tensor:
+        """Returns the GRU's state before the first frame, f32[1, units]."""
+        return tf.zeros([1, self.units])
+
+    def controls(self, f0_hz: tf.Tensor, loudness_db: tf.Tensor, hidden: tf.Tensor) -> tuple[Tensors, tf.Tensor]:
+        """Computes the controls of some frames.
+
+        Args:
+            f0_hz: Pitch in Hz without gaps, f32[1, frames, 1].
+            loudness_db: Loudness as of features.loudness_db, the same shape.
+            hidden: The GRU's state after the frame before, f32[1, units].
+
+        Returns:
+            The synthesizer's controls and 'noise_magnitudes', f32[1, frames, channels] each; the GRU's new state.
+        """
+        models.set_frames(self._model, f0_hz.shape[1])
+        features = self._model.preprocessor({"f0_hz": f0_hz, "loudness_db": loudness_db}, training=False)
+        outputs, hidden = self._decode([features[key] for key in self._model.decoder.input_keys], hidden)
+        outputs["f0_hz"] = f0_hz
+        tone = self.tone.get_controls(*(outputs[key] for key in self._tone_inputs))
+        noise = self.noise.get_controls(outputs["noise_magnitudes"], tf.zeros([2], tf.int32))
+        return {**tone, "noise_magnitudes": noise["magnitudes"]}, hidden
+
+    def _decode(self, inputs: list[tf.Tensor], hidden: tf.Tensor) -> tuple[Tensors, tf.Tensor]:
+        """Runs ddsp's RnnFcDecoder on [1, frames, channels] each; its own call begins with a state of zeros."""
+        decoder = self._model.decoder
+        heads = [stack(values) for stack, values in zip(decoder.input_stacks, inputs, strict=True)]
+        states, hidden = self._recur(tf.concat(heads, axis=-1), hidden)
+        outputs = decoder.dense_out(decoder.out_stack(tf.concat([*heads, states], axis=-1)))
+        names, sizes = zip(*decoder.output_splits, strict=True)
+        return dict(zip(names, tf.split(outputs, sizes, axis=-1), strict=True)), hidden
+
+    def _recur(self, inputs: tf.Tensor, hidden: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        recurrent = self._model.decoder.rnn.rnn
+        if inputs.shape[1] == 1:  # one step of plain products: other software need not know loops
+            state, _ = recurrent.cell(inputs[:, 0], [hidden])
+            return state[:, None], state
+        states = recurrent(inputs, initial_state=hidden)
+        return states, states[:, -1]

@@ -1,0 +1,1 @@
+"""Timbre transfer: any recording, played by a model."""

@@ -1,0 +1,44 @@
+"""`luthier transfer`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.option(
+    "--model", "models", multiple=True, required=True, metavar="URI", help="Who plays; several times to compare."
+)
+@click.option("--input", "input_uri", required=True, metavar="FILE", help="A recording: wav, flac, ogg or mp3.")
+@click.option("--out", "out_uri", required=True, metavar="FILE|DIR", help="A .wav, .flac or .ogg file, or a folder.")
+@click.option("--octave", type=int, metavar="N", help="Move the pitch by N octaves. [default: what fits the model]")
+@click.option("--loudness-db", type=float, default=0.0, metavar="DB", help="Play louder, or softer.")
+@click.option("--no-auto", is_flag=True, help="Do not fit pitch and loudness to what the model was trained on.")
+@click.option("--rate", "rate_hz", type=int, default=16_000, show_default=True, help="Samples a second of the sound.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Determines the noise.")
+@click.option("--tracking-uri", default="", metavar="URI", help="The registry. [default: MLFLOW_TRACKING_URI]")
+def command(
+    models: tuple[str, ...],
+    input_uri: str,
+    out_uri: str,
+    octave: int | None,
+    loudness_db: float,
+    no_auto: bool,
+    rate_hz: int,
+    seed: int,
+    tracking_uri: str,
+) -> None:
+    """Plays any recording with a model: its pitch and loudness, the model's sound.
+
+    A model is a training directory, a model directory, or models:/ddsp-string@champion of the registry. One model
+    writes the sound to FILE, several write theirs to a folder; a page with the spectrograms is put beside.
+    """
+    from components.transfer.fitting import Steering
+    from components.transfer.step import transfer
+
+    steering = Steering(octave, loudness_db, not no_auto)
+    result = transfer(models, input_uri, out_uri, steering, rate_hz, seed, tracking_uri)
+    for sound in result.sounds:
+        click.echo(sound.text())
+    pace = result.recording_seconds * len(result.sounds) / sum(sound.seconds for sound in result.sounds)
+    click.echo(f"{result.recording_seconds:.1f} s, {pace:.1f} times as fast as it plays; page: {result.page_uri}")

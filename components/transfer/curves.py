@@ -1,0 +1,138 @@
+"""What a model is told of a sound, heard while the sound goes by: pitch, loudness, and a spectrogram to look at.
+
+Frame i is about the time of sample 64 * i, for pitch and loudness alike, since that is where a model plays it. (The
+data set's pitch is that of 32 ms later, which for its steady notes is the same.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from swift_f0 import PitchResult, SwiftF0
+
+from components.audio import pictures
+from components.nsynth.note import HOP_SAMPLES, SAMPLE_RATE_HZ
+from components.synths.features import FloatArray, loudness_db
+
+PEAK = 0.5  # what a recording is scaled to for the pitch: swift-f0 takes a peak below 0.001 for silence
+_VOICED = 0.5  # swift-f0's confidence is calibrated to this threshold
+_SHORTEST_VOICED = 3  # of its frames, 48 ms: what is shorter is a stray
+_MOST_COLUMNS = 1_200
+_FRAMES_PER_COLUMN = 4
+_CLOSEST_HOP = 160
+_LOUDNESS_MARGIN = 4  # frames: half the window of 512 samples
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A sound as a model hears it, and as a picture.
+
+    Attributes:
+        f0_hz: Pitch in Hz, f32[frames]; 0 where there is none.
+        loudness_db: As of features.loudness_db, f32[frames].
+        bands: Power over time, of pictures.band_power, [columns, bands].
+    """
+
+    f0_hz: FloatArray
+    loudness_db: FloatArray
+    bands: pictures.Array
+
+
+class Listener:
+    """Hears a sound block by block; keeps curves and no sound."""
+
+    def __init__(self, samples: int, gain: float = 1.0) -> None:
+        """Takes the sound's length at 16 kHz, and what to multiply it by to find its pitch."""
+        self._samples, self._gain = samples, np.float32(gain)
+        self._tracker = SwiftF0(spin=False).stream()
+        self._pitch: list[PitchResult] = []
+        self._loudness: list[FloatArray] = []
+        # Audio that the next frames need, from before; the sound begins in the middle of its first frame.
+        self._for_loudness = np.zeros(_LOUDNESS_MARGIN * HOP_SAMPLES, np.float32)
+        self._picture = _Picture(samples)
+
+    def hear(self, audio: FloatArray) -> None:
+        """Takes the next block, f32[samples] at 16 kHz."""
+        self._pitch.append(self._tracker.push(audio * self._gain, SAMPLE_RATE_HZ))
+        self._picture.add(audio)
+        self._for_loudness = np.concatenate([self._for_loudness, audio])
+        frames = len(self._for_loudness) // HOP_SAMPLES - 2 * _LOUDNESS_MARGIN
+        if frames > 0:
+            self._measure(frames)
+
+    def _measure(self, frames: int) -> None:
+        taken = self._for_loudness[: (frames + 2 * _LOUDNESS_MARGIN) * HOP_SAMPLES]
+        self._loudness.append(loudness_db(taken[None])[0, _LOUDNESS_MARGIN:-_LOUDNESS_MARGIN])
+        self._for_loudness = self._for_loudness[frames * HOP_SAMPLES :]
+
+    def curves(self) -> Curves:
+        """Returns what was heard. Call it once, after the last block."""
+        frames = -(-self._samples // HOP_SAMPLES)
+        missing = frames - sum(map(len, self._loudness))
+        if missing > 0:
+            length = (missing + 2 * _LOUDNESS_MARGIN) * HOP_SAMPLES
+            self._for_loudness = np.pad(self._for_loudness, (0, max(0, length - len(self._for_loudness))))
+            self._measure(missing)
+        self._pitch.append(self._tracker.flush())
+        parts = {name: np.concatenate([getattr(part, name) for part in self._pitch]) for name in _PITCH_FIELDS}
+        return Curves(_on_frames(frames, **parts), np.concatenate(self._loudness)[:frames], self._picture.bands())
+
+
+_PITCH_FIELDS = ("timestamps", "pitch_hz", "confidence")
+
+
+def _on_frames(
+    frames: int,
+    timestamps: npt.NDArray[np.float64],
+    pitch_hz: npt.NDArray[np.float64],
+    confidence: npt.NDArray[np.float64],
+) -> FloatArray:
+    """Brings swift-f0's pitch, 62.5 a second, to 250 frames a second; 0 where there is none."""
+    voiced = _long_runs(confidence >= _VOICED, _SHORTEST_VOICED)
+    seconds = np.arange(frames) * HOP_SAMPLES / SAMPLE_RATE_HZ
+    nearest = np.clip(np.searchsorted(timestamps, seconds), 1, len(timestamps) - 1) if len(timestamps) > 1 else None
+    if not voiced.any():
+        return np.zeros(frames, np.float32)
+    if nearest is None:
+        return np.full(frames, pitch_hz[0], np.float32)
+    closer = nearest - (seconds - timestamps[nearest - 1] < timestamps[nearest] - seconds)
+    octaves = np.interp(seconds, timestamps[voiced], np.log2(pitch_hz[voiced]))
+    return np.where(voiced[closer], 2.0**octaves, 0.0).astype(np.float32)
+
+
+def _long_runs(mask: npt.NDArray[np.bool_], shortest: int) -> npt.NDArray[np.bool_]:
+    """Returns the mask without runs of True that are shorter than `shortest`."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    kept = np.zeros_like(mask)
+    for start, end in edges.reshape(-1, 2):
+        kept[start:end] = end - start >= shortest
+    return kept
+
+
+class _Picture:
+    """A spectrogram of a sound that goes by, of at most _MOST_COLUMNS columns however long it is."""
+
+    def __init__(self, samples: int) -> None:
+        self._hop = max(_CLOSEST_HOP, -(-samples // (_MOST_COLUMNS * _FRAMES_PER_COLUMN)))
+        self._pooled = max(1, -(-samples // self._hop // _MOST_COLUMNS))
+        self._waiting = np.zeros(pictures.WINDOW_SAMPLES // 2, np.float32)
+        self._power: list[pictures.Array] = []
+
+    def add(self, audio: FloatArray) -> None:
+        waiting = np.concatenate([self._waiting, audio])
+        count = (len(waiting) - pictures.WINDOW_SAMPLES) // self._hop + 1
+        if count > 0:
+            frames = np.lib.stride_tricks.sliding_window_view(waiting, pictures.WINDOW_SAMPLES)[:: self._hop][:count]
+            self._power.append(pictures.band_power(frames).astype(np.float32))
+            waiting = waiting[count * self._hop :]
+        self._waiting = waiting
+
+    def bands(self) -> pictures.Array:
+        """Returns the power of every column, the mean over its frames."""
+        self.add(np.zeros(pictures.WINDOW_SAMPLES // 2, np.float32))
+        power = np.concatenate(self._power)
+        starts = np.arange(0, len(power), self._pooled)
+        means: pictures.Array = np.add.reduceat(power, starts) / np.diff([*starts, len(power)])[:, None]
+        return means

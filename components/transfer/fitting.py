@@ -1,0 +1,139 @@
+"""Bringing a recording into the range that a model was trained in, as ddsp's timbre transfer demo does.
+
+Pitch moves by whole octaves until its median is nearest to the training's. Loudness is mapped so that the recording's
+quiet, middle and loud (its 5th, 50th and 95th percentile over the frames that sound) become the training's: the demo's
+quantile mapping, through the three quantiles that are in a model's card. What is beyond them moves along, in parallel.
+No stretch or squeeze is more than 1.5: else a steady tone's flutter would become a crescendo.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from components.synths.features import FloatArray
+from components.transfer.curves import Curves
+
+_SOUNDING_RANGE_DB = 45.0  # below the recording's loud: what is under it is its silence
+_LOWEST_DB = -80.0  # the definition's floor
+_MOST_STRETCH = 1.5
+_OPEN_BEFORE, _OPEN_AFTER = 5, 12  # frames: an attack begins before it is loud, a note rings on
+_FADE_FRAMES = 5
+_SHORTEST_SILENCE = 25  # frames, 0.1 s: what is shorter is part of the sound
+
+_Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Steering:
+    """What the user wants otherwise.
+
+    Attributes:
+        octaves: To move the pitch by; None for what fits the model.
+        loudness_db: To add to the loudness, after it was fitted.
+        auto: Whether pitch and loudness are fitted to the model.
+    """
+
+    octaves: int | None = None
+    loudness_db: float = 0.0
+    auto: bool = True
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a model is told.
+
+    Attributes:
+        octaves: By which the pitch was moved.
+        f0_hz: f32[frames], without gaps.
+        loudness_db: f32[frames].
+        gate: What the sound is multiplied by, f32[frames], 0..1: 0 where the recording is silent.
+    """
+
+    octaves: int
+    f0_hz: FloatArray
+    loudness_db: FloatArray
+    gate: FloatArray
+
+
+def fit(heard: Curves, info: dict[str, Any], steering: Steering) -> Fitted:
+    """Fits what was heard to a model.
+
+    Args:
+        heard: Of the recording; some of it has a pitch.
+        info: The model's card. One without the statistics leaves the curves as they are.
+        steering: What the user wants.
+    """
+    sounding = sounding_frames(heard.loudness_db)
+    pitched = (heard.f0_hz > 0) & sounding
+    octaves = steering.octaves
+    if octaves is None:
+        octaves = _octaves(heard.f0_hz[pitched if pitched.any() else heard.f0_hz > 0], info) if steering.auto else 0
+    loudness = heard.loudness_db
+    if steering.auto and "loudness_db" in info:
+        loudness = _mapped(loudness, loudness[sounding], info["loudness_db"])
+    return Fitted(
+        octaves,
+        (without_gaps(heard.f0_hz) * 2.0**octaves).astype(np.float32),
+        np.maximum(loudness + steering.loudness_db, _LOWEST_DB).astype(np.float32),
+        gate(sounding),
+    )
+
+
+def sounding_frames(loudness_db: FloatArray) -> _Mask:
+    """Returns which frames sound, bool[frames]: those less than 45 dB below the loud ones."""
+    loud_db = np.percentile(loudness_db[loudness_db > _LOWEST_DB + 1.0], 95) if (loudness_db > -79).any() else 0.0
+    mask: _Mask = loudness_db > max(loud_db - _SOUNDING_RANGE_DB, _LOWEST_DB + 1.0)
+    return mask
+
+
+def _octaves(f0_hz: FloatArray, info: dict[str, Any]) -> int:
+    if "f0_hz" not in info:
+        return 0
+    return round(float(np.log2(info["f0_hz"]["median"] / np.median(f0_hz))))
+
+
+def _mapped(loudness_db: FloatArray, sounding_db: FloatArray, wanted: dict[str, float]) -> FloatArray:
+    low, middle, high = np.percentile(sounding_db, [5, 50, 95])
+    below = _slope(middle - low, wanted["median"] - wanted["p5"])
+    above = _slope(high - middle, wanted["p95"] - wanted["median"])
+    inside = np.clip(loudness_db, low, high) - middle
+    mapped = wanted["median"] + np.where(inside < 0, below, above) * inside
+    beyond = loudness_db - np.clip(loudness_db, low, high)
+    fitted: FloatArray = (mapped + beyond).astype(np.float32)
+    return fitted
+
+
+def _slope(span_db: float, wanted_db: float) -> float:
+    return float(np.clip(wanted_db / max(span_db, 1e-3), 1 / _MOST_STRETCH, _MOST_STRETCH))
+
+
+def without_gaps(f0_hz: FloatArray) -> FloatArray:
+    """Gives every frame without a pitch that of the nearest frame that has one. f0_hz: f32[frames], not all 0.
+
+    So an attack whose pitch is not yet clear is played at its own note's pitch, not at that of the note before.
+    """
+    voiced = np.flatnonzero(f0_hz > 0)
+    place = np.arange(len(f0_hz))
+    after = np.clip(np.searchsorted(voiced, place), 0, len(voiced) - 1)
+    before = np.maximum(after - 1, 0)
+    nearer = np.where(np.abs(voiced[before] - place) <= np.abs(voiced[after] - place), before, after)
+    filled: FloatArray = f0_hz[voiced[nearer]]
+    return filled
+
+
+def gate(sounding: _Mask) -> FloatArray:
+    """Returns a gain that is 1 wherever it sounds and around it, 0 in silence, with smooth edges. bool[frames]."""
+    sounding = sounding.copy()
+    for end, start in pairwise(np.flatnonzero(np.diff(sounding.astype(np.int8)))):
+        if sounding[end] and start - end < _SHORTEST_SILENCE:
+            sounding[end : start + 1] = True
+    window = np.ones(_OPEN_BEFORE + 1 + _OPEN_AFTER)
+    opened = np.convolve(np.pad(sounding.astype(float), (_OPEN_AFTER, _OPEN_BEFORE)), window, "valid")
+    fade = np.hanning(2 * _FADE_FRAMES + 1)[1:-1]
+    smooth = np.convolve(np.pad(np.minimum(opened, 1.0), _FADE_FRAMES - 1, mode="edge"), fade / fade.sum(), "valid")
+    return smooth.astype(np.float32)

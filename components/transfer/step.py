@@ -1,0 +1,191 @@
+"""Timbre transfer: a recording's pitch and loudness, played by one or several models."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from components import storage
+from components.audio.recording import FloatArray, mono_blocks, opened, resampled
+from components.errors import InputError, StepError
+from components.nsynth.note import SAMPLE_RATE_HZ
+from components.registry.models import fetched
+from components.telemetry import progress
+from components.transfer.curves import PEAK, Curves, Listener
+from components.transfer.files import FORMATS, check_rate, sound_format, survey, write_sound
+from components.transfer.fitting import Fitted, Steering, fit
+from components.transfer.likeness import Likeness, likeness
+from components.transfer.page import Sound, write_page
+
+if TYPE_CHECKING:
+    from components.synths.instrument import Instrument
+
+
+@dataclass(frozen=True)
+class Transferred:
+    """What one model made of a recording.
+
+    Attributes:
+        name: Family and synth, "string harmonic".
+        out_uri: The sound.
+        octaves: By which the pitch was moved.
+        gain: What the sound was multiplied by to fit into the file, at most 1.
+        seconds: How long it took, without loading the model.
+        likeness: How near to the recording it came.
+        curves: What is heard in it.
+    """
+
+    name: str
+    out_uri: str
+    octaves: int
+    gain: float
+    seconds: float
+    likeness: Likeness
+    curves: Curves
+
+    def text(self) -> str:
+        """Returns one line for a person."""
+        return f"{self.name}: {self.out_uri}; {self.facts()}"
+
+    def facts(self) -> str:
+        """Returns what was done and how it went, in a few words."""
+        moved = f"moved by {self.octaves:+d} octave{'s' * (abs(self.octaves) > 1)}; " if self.octaves else ""
+        softer = f"; {-20 * np.log10(self.gain):.1f} dB softer, to fit the file" if self.gain < 1 else ""
+        return f"{moved}{self.likeness.text()}{softer}"
+
+
+@dataclass(frozen=True)
+class TransferResult:
+    """What a transfer made: a sound for each model, and a page that shows them beside the recording."""
+
+    recording_seconds: float
+    sounds: list[Transferred]
+    page_uri: str
+
+
+def transfer(
+    model_uris: Sequence[str],
+    input_uri: str,
+    out_uri: str,
+    steering: Steering | None = None,
+    rate_hz: int = SAMPLE_RATE_HZ,
+    seed: int = 0,
+    tracking_uri: str = "",
+) -> TransferResult:
+    """Plays a recording with models.
+
+    Args:
+        model_uris: Model directories, training directories, or models:/NAME@ALIAS of a registry.
+        input_uri: A recording of any rate and up to ten minutes, its channels mixed to one.
+        out_uri: A .wav, .flac or .ogg file for one model; for several, or without such an ending, a folder.
+        steering: How to fit the recording to the models.
+        rate_hz: Samples a second of the sounds. A model plays at 16 kHz; more rate adds no treble.
+        seed: Determines the noise.
+        tracking_uri: The registry; "" for what MLFLOW_TRACKING_URI names.
+
+    Raises:
+        InputError: The recording, a model, the registry or an argument cannot be used.
+        StepError: A model plays no numbers.
+    """
+    place = _Place(out_uri, PurePosixPath(input_uri).stem, len(model_uris) > 1)
+    check_rate(rate_hz)
+    with opened(input_uri) as file, tempfile.TemporaryDirectory(prefix="luthier-") as scratch:
+        found = survey(file, input_uri)
+        samples = round(file.frames * SAMPLE_RATE_HZ / file.samplerate)
+        listener = Listener(samples, PEAK / found.peak)
+        blocks = _cut(resampled(mono_blocks(file, input_uri), file.samplerate, SAMPLE_RATE_HZ), samples)
+        for block in blocks:
+            listener.hear(block)
+        heard = listener.curves()
+        if not heard.f0_hz.any():
+            raise InputError(f"the recording '{input_uri}' has no pitch between 47 and 2094 Hz: nothing can be played")
+        sounds: list[Transferred] = []
+        for instrument in [_load(uri, tracking_uri) for uri in model_uris]:
+            fitted = fit(heard, instrument.info, steering or Steering())
+            target = place.next(instrument.info)
+            sounds.append(_play(instrument, heard, fitted, samples, target, rate_hz, seed, Path(scratch)))
+    columns = [Sound(each.name, each.out_uri, each.curves, each.facts()) for each in sounds]
+    write_page(place.page_uri, found.seconds, [Sound("recording", input_uri, heard), *columns])
+    return TransferResult(found.seconds, sounds, place.page_uri)
+
+
+class _Place:
+    """Where the sounds and their page go."""
+
+    def __init__(self, out_uri: str, stem: str, many: bool) -> None:
+        self._out_uri, self.stem, self._taken = out_uri, stem, set[tuple[str, int]]()
+        self._folder = many or not PurePosixPath(out_uri).suffix
+        if many and PurePosixPath(out_uri).suffix in FORMATS:
+            raise InputError(f"cannot write several sounds to '{out_uri}': expected a folder")
+        if not self._folder:
+            sound_format(out_uri)
+        page = storage.join(out_uri, stem) if self._folder else out_uri.removesuffix(PurePosixPath(out_uri).suffix)
+        self.page_uri = f"{page}.html"
+
+    def next(self, info: dict[str, Any]) -> str:
+        """Returns where the sound of a model goes."""
+        if not self._folder:
+            return self._out_uri
+        name = f"{self.stem}-{info['family']}-{info['synth']}"
+        number = next(n for n in itertools.count(1) if (name, n) not in self._taken)
+        self._taken.add((name, number))
+        return storage.join(self._out_uri, f"{name}{'' if number == 1 else f'-{number}'}.wav")
+
+
+def _load(uri: str, tracking_uri: str) -> Instrument:
+    with fetched(uri, tracking_uri) as address:
+        from components.synths.instrument import Instrument
+
+        return Instrument.load(address)
+
+
+def _cut(blocks: Iterable[FloatArray], samples: int) -> Iterator[FloatArray]:
+    """Yields the blocks' first samples, with silence behind them where there are too few."""
+    for block in blocks:
+        yield block[:samples]
+        samples -= len(block[:samples])
+    yield np.zeros(samples, np.float32)
+
+
+def _heard(listener: Listener, blocks: Iterable[FloatArray], title: str, samples: int) -> Iterator[FloatArray]:
+    """Passes blocks on, listening to them and showing how far they are."""
+    with progress.bar(title, samples / SAMPLE_RATE_HZ, "s of sound") as bar:
+        for block in blocks:
+            listener.hear(block)
+            bar.advance(len(block) / SAMPLE_RATE_HZ)
+            yield block
+
+
+def _play(
+    instrument: Instrument,
+    heard: Curves,
+    fitted: Fitted,
+    samples: int,
+    out_uri: str,
+    rate_hz: int,
+    seed: int,
+    scratch: Path,
+) -> Transferred:
+    from components.transfer.playing import played
+
+    began, name = time.monotonic(), f"{instrument.info['family']} {instrument.info['synth']}"
+    listener = Listener(samples)
+    blocks = _cut(_numbers(played(instrument, fitted, seed), name), samples)
+    gain = write_sound(_heard(listener, blocks, f"play {name}", samples), out_uri, rate_hz, scratch)
+    curves = listener.curves()
+    alike = likeness(heard, curves, fitted.octaves)
+    return Transferred(name, out_uri, fitted.octaves, gain, time.monotonic() - began, alike, curves)
+
+
+def _numbers(blocks: Iterable[FloatArray], name: str) -> Iterator[FloatArray]:
+    for block in blocks:
+        if not np.isfinite(block).all():
+            raise StepError(f"the {name} model plays no numbers (NaN): its training diverged; train it again")
+        yield block

@@ -1,0 +1,96 @@
+"""Recordings brought into a model's range, on curves whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from components.transfer.curves import Curves, Listener
+from components.transfer.fitting import Steering, fit, gate, without_gaps
+from tests.transfer.recordings import sweep
+
+CARD = {
+    "f0_hz": {"p5": 200.0, "median": 440.0, "p95": 900.0},
+    "loudness_db": {"p5": -40.0, "median": -20.0, "p95": -10.0},
+}
+
+
+def _curves(f0_hz, loudness_db) -> Curves:
+    return Curves(np.asarray(f0_hz, np.float32), np.asarray(loudness_db, np.float32), np.zeros((1, 1)))
+
+
+@pytest.mark.parametrize(("sung_hz", "octaves"), [(110.0, 2), (120.0, 2), (500.0, 0), (320.0, 0), (1_000.0, -1)])
+def test_pitch_moves_by_the_octaves_that_bring_it_nearest(sung_hz, octaves):
+    heard = _curves(np.full(100, sung_hz), np.full(100, -20.0))
+    fitted = fit(heard, CARD, Steering())
+    assert fitted.octaves == octaves
+    np.testing.assert_allclose(fitted.f0_hz, sung_hz * 2.0**octaves, rtol=1e-6)
+    assert fit(heard, CARD, Steering(octaves=1)).octaves == 1
+    assert fit(heard, CARD, Steering(auto=False)).octaves == 0
+
+
+def test_quiet_middle_and_loud_become_the_trainings():
+    loudness_db = np.random.default_rng(0).permutation(np.linspace(-48, -16, 1_000))
+    fitted = fit(_curves(np.full(1_000, 440.0), loudness_db), CARD, Steering()).loudness_db
+    np.testing.assert_allclose(np.percentile(fitted, [5, 50, 95]), [-40, -20, -10], atol=0.5)
+    assert (np.argsort(fitted) == np.argsort(loudness_db)).all()
+    louder = fit(_curves(np.full(1_000, 440.0), loudness_db), CARD, Steering(loudness_db=6.0)).loudness_db
+    np.testing.assert_allclose(louder - fitted, 6.0, atol=1e-4)
+
+
+def test_without_fit_only_what_was_asked_for_is_done():
+    loudness_db = np.linspace(-60, -10, 100)
+    fitted = fit(_curves(np.full(100, 100.0), loudness_db), CARD, Steering(1, -3.0, auto=False))
+    np.testing.assert_allclose(fitted.loudness_db, loudness_db - 3.0, atol=1e-4)
+    np.testing.assert_allclose(fitted.f0_hz, 200.0)
+
+
+def test_a_steady_tones_flutter_stays_one():
+    loudness_db = -30 + 0.1 * np.sin(np.arange(1_000))
+    fitted = fit(_curves(np.full(1_000, 440.0), loudness_db), CARD, Steering()).loudness_db
+    assert np.ptp(fitted) < 0.4
+    np.testing.assert_allclose(np.median(fitted), -20.0, atol=0.1)
+
+
+def test_a_card_without_statistics_leaves_the_curves_alone():
+    heard = _curves(np.full(100, 100.0), np.linspace(-60, -10, 100))
+    fitted = fit(heard, {}, Steering())
+    np.testing.assert_array_equal(fitted.f0_hz, heard.f0_hz)
+    np.testing.assert_array_equal(fitted.loudness_db, heard.loudness_db)
+
+
+def test_a_frame_without_pitch_takes_the_nearest():
+    found = without_gaps(np.float32([0, 0, 200, 0, 0, 0, 300, 0]))
+    np.testing.assert_array_equal(found, [200, 200, 200, 200, 200, 300, 300, 300])
+
+
+def test_the_gate_opens_before_the_sound_and_closes_softly_after_it():
+    sounding = np.zeros(200, bool)
+    sounding[80:100] = sounding[110:120] = True
+    gain = gate(sounding)
+    assert len(gain) == 200
+    assert (gain[79:121] == 1).all()
+    assert not gain[:70].any()
+    assert not gain[140:].any()
+    assert np.abs(np.diff(gain)).max() < 0.35
+
+
+def test_curves_do_not_depend_on_the_blocks_that_they_are_heard_in():
+    audio = sweep(1.5, 16_000).astype(np.float32)[:23_990]
+    audio[:4_000] = 0.0
+
+    def heard(block: int) -> Curves:
+        listener = Listener(len(audio))
+        for start in range(0, len(audio), block):
+            listener.hear(audio[start : start + block])
+        return listener.curves()
+
+    whole, parts = heard(len(audio)), heard(1_111)
+    assert len(whole.f0_hz) == len(whole.loudness_db) == 375
+    np.testing.assert_allclose(parts.f0_hz, whole.f0_hz, rtol=1e-4)
+    np.testing.assert_allclose(parts.loudness_db, whole.loudness_db, atol=1e-3)
+    np.testing.assert_allclose(parts.bands, whole.bands, rtol=1e-3, atol=1e-9)
+    truth = 150 * 2 ** (2 * np.arange(375) * 64 / 24_000)
+    inside = slice(75, 360)
+    cents = 1200 * np.abs(np.log2(whole.f0_hz[inside] / truth[inside]))
+    assert np.median(cents) < 10
