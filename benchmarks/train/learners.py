@@ -1,0 +1,150 @@
+"""The same network, trained in two ways: by Luthier's Trainer with its layers, by ddsp's with ddsp's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from components.nsynth.note import HOP_SAMPLES, SAMPLE_RATE_HZ
+from components.synths import model as models
+from components.synths.ddsp_imports import tf
+from components.synths.settings import TrainSettings, train_settings
+from components.train.devices import Devices
+from components.train.trainer import Trainer
+
+# A part of ddsp.training, for which ddsp_imports makes way.
+from ddsp.training import trainers  # isort: skip
+
+Features = dict[str, Any]
+_DDSPS = {
+    "RnnFcDecoder": "decoders",
+    "SpectralLoss": "losses",
+    "Harmonic": "synths",
+    "Sinusoidal": "synths",
+    "FilteredNoise": "synths",
+    "Wavetable": "synths",
+}
+
+
+def stock_config(synth: str, preset: str, bindings: Sequence[str] = ()) -> str:
+    """Returns the network as gin text with ddsp's own layers alone.
+
+    What is no layer stays ours, which is to ddsp's advantage: the loudness is not computed again at every step, and the
+    sinusoids start quietly.
+    """
+    config = models.config_text(synth, preset, bindings).replace(
+        "['noise_magnitudes', 'noise_seed']", "['noise_magnitudes']"
+    )
+    for name, module in _DDSPS.items():
+        config = config.replace(f"luthier.{name}", f"{module}.{name}")
+    # ddsp has one scale function for amplitudes and tables.
+    return "\n".join(line for line in config.splitlines() if "table_scale_fn" not in line)
+
+
+def stock_exactly(synth: str, preset: str, bindings: Sequence[str] = ()) -> str:
+    """Returns gin text that plays what ddsp's layers have learned without the drift of their phases."""
+    config = models.config_text(synth, preset, bindings)
+    return f"{config}\nluthier.Wavetable.table_scale_fn = @core.exp_sigmoid" if synth == "wavetable" else config
+
+
+def built(frames: int) -> Any:
+    """Returns a model for sounds of so many frames; to be called, and called first, inside models.configured."""
+    model = models.build()
+    models.set_frames(model, frames)
+    return model
+
+
+def seeded(synth: str, preset: str, bindings: Sequence[str] = ()) -> Any:
+    """Returns Luthier's model with the weights that its training begins with."""
+    with models.configured(models.config_text(synth, preset, bindings)):
+        tf.keras.utils.set_random_seed(train_settings().seed)
+        return models.build()
+
+
+class Ours:
+    """Luthier's Trainer.
+
+    Attributes:
+        settings: The preset's, with the bindings.
+        model: What is trained.
+        devices: What it computes on.
+    """
+
+    def __init__(self, synth: str, preset: str, bindings: Sequence[str] = ()) -> None:
+        """Builds the model; the same seed gives the same weights."""
+        self._config = models.config_text(synth, preset, bindings)
+        with models.configured(self._config):
+            self.settings = train_settings()
+            tf.keras.utils.set_random_seed(self.settings.seed)
+            self.model = models.build()
+            self.devices = Devices()
+            self._trainer = Trainer(self.model, self.settings, self.devices)
+
+    def trace(self, features: Features) -> float:
+        """Does the first step, with gin configured, and returns its loss."""
+        with models.configured(self._config):
+            return self.step(features)
+
+    def step(self, features: Features) -> float:
+        """Does a step and waits for it; returns its loss."""
+        self.start_step(features)
+        return self.wait()
+
+    def start_step(self, features: Features) -> None:
+        """Starts a step, as the training loop does."""
+        self._trainer.step(*(features[name] for name in ("audio", "f0_hz", "loudness_db", "noise_seed")))
+
+    def wait(self) -> float:
+        """Waits for the steps that were started and returns their mean loss."""
+        interval = self._trainer.interval()
+        self._trainer.new_interval()
+        return interval.loss if interval else float("nan")
+
+
+class Stock:
+    """ddsp's Trainer, with the preset's learning rate and its decay.
+
+    Attributes:
+        settings: The preset's, with the bindings.
+        model: What is trained.
+    """
+
+    def __init__(self, synth: str, preset: str, bindings: Sequence[str] = ()) -> None:
+        """Builds the model for examples of the preset's length."""
+        self._config = stock_config(synth, preset, bindings)
+        with models.configured(self._config):
+            self.settings = train_settings()
+            tf.keras.utils.set_random_seed(self.settings.seed)
+            self.model = built(self.settings.crop_samples // HOP_SAMPLES)
+            self._trainer = trainers.Trainer(
+                self.model,
+                tf.distribute.get_strategy(),
+                learning_rate=self.settings.learning_rate,
+                lr_decay_steps=self.settings.decay_steps,
+                lr_decay_rate=self.settings.decay_rate,
+                grad_clip_norm=self.settings.grad_clip_norm,
+            )
+
+    def trace(self, features: Any) -> float:
+        """Does the first step, with gin configured, and returns its loss."""
+        with models.configured(self._config):
+            return self.step(features)
+
+    def step(self, features: Any) -> float:
+        """Does a step with a batch or an iterator of them; returns its loss, as ddsp's loop prints it."""
+        return float(self._trainer.train_step(features)["total_loss"])
+
+
+def tones(settings: TrainSettings) -> Features:
+    """Returns a batch of wandering tones, as long as the preset's examples: f0_hz, loudness_db, audio, noise_seed."""
+    random, frames = np.random.default_rng(0), settings.crop_samples // HOP_SAMPLES
+    f0_hz = 220 * 2 ** np.cumsum(random.normal(0, 0.005, (settings.batch_size, frames)), axis=1)
+    phase = 2 * np.pi * np.cumsum(np.repeat(f0_hz, HOP_SAMPLES, axis=1) / SAMPLE_RATE_HZ, axis=1)
+    values = {
+        "f0_hz": f0_hz,
+        "loudness_db": random.normal(-40, 3, f0_hz.shape),
+        "audio": 0.1 * np.sin(phase) + 0.01 * random.normal(size=phase.shape),
+    }
+    return {**{name: tf.constant(v, tf.float32) for name, v in values.items()}, "noise_seed": tf.constant([0, 0])}

@@ -1,0 +1,61 @@
+"""The string notes of samples/, sorted, by Luthier's own commands; and the same in ddsp's format."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.process import ROOT
+from components.nsynth import example
+from components.nsynth.framing import frame
+from components.nsynth.sorted_set import SortedSet
+
+FAMILY = "string"
+
+
+def luthier(*arguments: object) -> list[str]:
+    """Returns the command line of `luthier ARGUMENTS...`."""
+    return [sys.executable, "-m", "components.cli", *map(str, arguments)]
+
+
+def run_luthier(*arguments: object) -> None:
+    """Runs `luthier ARGUMENTS...`; RuntimeError with its last words where it fails."""
+    done = subprocess.run(luthier(*arguments), cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(
+            f"luthier {' '.join(map(str, arguments))} ended with {done.returncode}: {done.stderr[-2000:]}"
+        )
+
+
+def sorted_samples(folder: Path) -> Path:
+    """Makes a sorted set of the string notes below a folder: 7 train, 1 valid, 2 test. Returns its root."""
+    records, out = folder / "records", folder / "sorted"
+    run_luthier("prepare", ROOT / "samples" / FAMILY, "--out", records)
+    run_luthier("sort", "--source", records, "--out", out, "--split", "all")
+    return out
+
+
+def sorted_note(folder: Path) -> Path:
+    """Makes a sorted set of one of those notes alone, below a folder that `sorted_samples` was given."""
+    note = next(SortedSet.open(str(folder / "sorted")).notes("train", FAMILY))
+    out = folder / f"note-{note.pitch}"
+    run_luthier(
+        "sort", "--source", folder / "records", "--out", out, "--split", "train", "--where", f"pitch={note.pitch}"
+    )
+    return out
+
+
+def write_for_ddsp(sorted_uri: Path, path: Path) -> None:
+    """Writes the training notes as ddsp's LegacyTFRecordProvider reads them, with our loudness."""
+    from components.synths.features import fill_f0, loudness_db
+
+    with path.open("wb") as stream:
+        for note in SortedSet.open(str(sorted_uri)).notes("train", FAMILY):
+            values = {
+                "audio": note.audio,
+                "f0_hz": fill_f0(note.f0_hz[None])[0],
+                "f0_confidence": note.f0_confidence,
+                "loudness_db": loudness_db(note.audio[None])[0],
+            }
+            stream.write(frame(example.encode(values)))
