@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 import tensorflow as tf
-from google.protobuf.json_format import MessageToJson  # type: ignore[import-untyped]
+from google.protobuf.json_format import MessageToJson
 
 from components.nsynth.families import FAMILIES
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from components.audio.harmonicity import harmonic_to_noise_db
 from components.errors import StepError
 from components.evaluate import choose, listening, metrics, timbre
 from components.evaluate.evaluation import Heard, NoteNumbers, Numbers, rounded
@@ -155,6 +156,6 @@ def _numbers(played: Played, tracker: SwiftF0) -> Numbers:
 
 def _noise_balance_db(note: Note, audio: Array, voiced: NDArray[np.bool_]) -> float | None:
     f0_hz = np.where(voiced, note.f0_hz, 0.0)
-    ratios = [timbre.harmonic_to_noise_db(sound, f0_hz) for sound in (audio, note.audio)]
+    ratios = [harmonic_to_noise_db(sound, f0_hz) for sound in (audio, note.audio)]
     pitched = np.isfinite(ratios[0])
     return rounded(float(np.median((ratios[0] - ratios[1])[pitched]))) if pitched.any() else None

@@ -22,8 +22,6 @@ _MEL_WINDOW_SAMPLES = 1024
 _HOP_SAMPLES = 256
 _MEL_RANGE_DB = 80.0
 _MFCC = slice(1, 14)
-_COMB_WINDOW_SAMPLES = 2048  # tells harmonics of 47 Hz apart
-_COMB_BINS = 2.0  # half the main lobe of a Hann window
 _SILENT_RMS = 10 ** (-70 / 20)
 _LEAST_SILENCE_FRAMES = 16  # a quarter of a second
 _FLOOR_DB = -120.0
@@ -70,30 +68,6 @@ def mel_distances(reference: Array, other: Array) -> tuple[float, float]:
     difference_db = np.maximum(other_db, floor_db) - np.maximum(reference_db, floor_db)
     cepstral = dct(difference_db, type=2, norm="ortho", axis=1)[:, _MFCC]
     return float(np.mean(np.abs(difference_db))), float(np.mean(np.linalg.norm(cepstral, axis=1)))
-
-
-def harmonic_to_noise_db(audio: Array, f0_hz: Array) -> Array:
-    """Returns how much louder a sound's harmonics are than what lies between them, in dB.
-
-    Of every frame (Hann window 2048, hop 256): the power within two bins of a multiple of f0 over all other power.
-
-    Args:
-        audio: f32[samples].
-        f0_hz: Its pitch at 250 frames a second, f32[samples / 64]; 0 where there is none.
-
-    Returns:
-        f64[1 + samples // 256]; NaN where there is no pitch.
-    """
-    power = stft_power(audio, _COMB_WINDOW_SAMPLES, _HOP_SAMPLES)
-    pitch = np.append(f0_hz, f0_hz[-1:])[:: _HOP_SAMPLES // 64][: len(power), None].astype(np.float64)
-    bin_hz = SAMPLE_RATE_HZ / _COMB_WINDOW_SAMPLES
-    frequency_hz = bin_hz * np.arange(power.shape[1])
-    voiced = pitch[:, 0] > 0
-    number = np.maximum(np.round(frequency_hz / np.where(voiced[:, None], pitch, np.inf)), 1.0)
-    harmonic = np.abs(frequency_hz - number * pitch) <= _COMB_BINS * bin_hz
-    tone, noise = (power * harmonic).sum(axis=1), (power * ~harmonic).sum(axis=1)
-    ratio_db = 10.0 * np.log10(np.maximum(tone, 1e-20) / np.maximum(noise, 1e-20))
-    return np.where(voiced, ratio_db, np.nan)
 
 
 def silence_level_db(reference: Array, other: Array) -> float | None:

@@ -7,10 +7,13 @@ import click
 
 @click.command("prepare")
 @click.argument("recordings", nargs=-1, required=True, metavar="RECORDINGS...")
-@click.option("--out", required=True, metavar="URI", help="Folder of the records.")
+@click.option("--out", metavar="URI", help="Folder of the records.")
 @click.option("--family", metavar="NAME", help="The instrument family of all the recordings.")
+@click.option("--check", "only_check", is_flag=True, help="Look the recordings over, and make nothing of them.")
 @click.option("--overwrite", is_flag=True, help="Replace the records of other recordings.")
-def command(recordings: tuple[str, ...], out: str, family: str | None, overwrite: bool) -> None:
+def command(
+    recordings: tuple[str, ...], out: str | None, family: str | None, only_check: bool, overwrite: bool
+) -> None:
     """Makes records of recordings: wav, flac, ogg or mp3 files, or folders of them.
 
     Any rate, channels and length: what is longer than 4 s is cut into notes of 4 s. Without --family, a recording's
@@ -18,5 +21,13 @@ def command(recordings: tuple[str, ...], out: str, family: str | None, overwrite
     """
     from components.prepare import step
 
+    if only_check:
+        advice = step.check(recordings, family)
+        click.echo("\n".join(advice) or "nothing to complain about")
+        return
+    if not out:
+        raise click.UsageError("expected --out, or --check")
     result = step.prepare(recordings, out, family, overwrite)
+    for line in result.advice:
+        click.echo(f"note: {line}", err=True)
     click.echo(f"{result.summary()}: {out} (fingerprint {result.fingerprint})")

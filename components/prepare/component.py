@@ -16,5 +16,6 @@ def prepare(source: str, records_uri: str, families: list[str]) -> str:
         if not is_recordings(source):
             running.found(f"{source} has records already")
             return source
-        running.found(step.prepare([source], records_uri, families=families).summary())
+        result = step.prepare([source], records_uri, families=families)
+        running.found(result.summary(), advice=result.advice)
         return records_uri

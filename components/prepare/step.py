@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import BinaryIO
 
 import numpy as np
 
 from components import storage
+from components.audio.recording import FloatArray
 from components.errors import InputError
 from components.nsynth.framing import frame
 from components.nsynth.note import Note
 from components.nsynth.recordings import Recording, find_recordings, recordings_fingerprint
+from components.prepare.advice import Advice, look
 from components.prepare.loudness import loudness_db
 from components.prepare.pitch import find_pitch
-from components.prepare.recording import FloatArray, instrument_label, read_windows
+from components.prepare.recording import instrument_label, read_take
 from components.prepare.splits import SPLITS, rank, split_recordings, split_windows
 from components.prepare.tfds_files import DATASET_INFO_NAME, shard_name, write_dataset_info, write_side_files
 from components.telemetry import log, progress
@@ -40,6 +42,7 @@ class PrepareResult:
         families: Notes of four seconds, by family.
         fingerprint: Identifies the recordings and how they are labelled.
         reused: Whether they had been prepared before, so that nothing was done.
+        advice: What a person should know about the recordings, a line each.
     """
 
     recordings: int
@@ -47,6 +50,7 @@ class PrepareResult:
     families: dict[str, int]
     fingerprint: str
     reused: bool
+    advice: list[str] = field(default_factory=list)
 
     def summary(self) -> str:
         """Returns one line, for instance "40 recordings, 40 notes (32 train, 4 valid, 4 test): 10 brass, 30 string"."""
@@ -89,7 +93,8 @@ def prepare(
         shards = {
             split: stack.enter_context(storage.open_write(storage.join(out_uri, shard_name(split)))) for split in SPLITS
         }
-        for split, note in _notes(found):
+        advice = Advice()
+        for split, note in _notes(found, advice):
             payload_bytes[split] += _write(shards[split], note)
             records[split] += 1
             in_family[note.family] += 1
@@ -99,6 +104,7 @@ def prepare(
         dict(sorted(in_family.items())),
         fingerprint,
         reused=False,
+        advice=advice.all(),
     )
     write_side_files(out_uri)
     storage.write_json(storage.join(out_uri, SUMMARY_NAME), asdict(result))
@@ -122,16 +128,35 @@ def _earlier(out_uri: str, fingerprint: str, overwrite: bool) -> PrepareResult |
             f"{fingerprint}; give another --out, or --overwrite to replace them"
         )
     records = {split: summary["records"][split] for split in SPLITS}
-    return PrepareResult(summary["recordings"], records, summary["families"], fingerprint, reused=True)
+    advice = summary.get("advice", [])
+    return PrepareResult(summary["recordings"], records, summary["families"], fingerprint, True, advice)
 
 
-def _notes(recordings: list[Recording]) -> Iterator[tuple[str, Note]]:
+def check(recordings: Sequence[str], family: str | None = None) -> list[str]:
+    """Looks recordings over without making records of them; arguments and errors as of `prepare`.
+
+    Returns:
+        What a person should know about them, a line each; one that cannot be used at all is among it.
+    """
+    advice = Advice()
+    found = find_recordings(recordings, family)
+    with progress.bar("check", len(found), "recordings") as bar:
+        for recording in found:
+            try:
+                _notes_of(recording, advice)
+            except InputError as error:
+                advice.lines.append(str(error))
+            bar.advance(1, note=recording.key)
+    return advice.all()
+
+
+def _notes(recordings: list[Recording], advice: Advice) -> Iterator[tuple[str, Note]]:
     """Yields every note with its split, in an order that mixes the families."""
     splits = split_recordings(recordings)
     undivided: dict[str, list[Note]] = {}
     with progress.bar("prepare", len(recordings), "recordings") as bar:
         for recording in rank(recordings):
-            notes, split = _notes_of(recording), splits[recording.key]
+            notes, split = _notes_of(recording, advice), splits[recording.key]
             if split is None:
                 undivided.setdefault(recording.family, []).extend(notes)
             else:
@@ -142,9 +167,10 @@ def _notes(recordings: list[Recording]) -> Iterator[tuple[str, Note]]:
             yield from ((split, note) for note in part)
 
 
-def _notes_of(recording: Recording) -> list[Note]:
+def _notes_of(recording: Recording, advice: Advice) -> list[Note]:
     """Makes the notes of one recording, of each of its windows that has a pitch; InputError where none has."""
-    windows, uri = read_windows(recording), recording.info.uri
+    take, uri = read_take(recording), recording.info.uri
+    windows = take.windows
     named = [
         (recording.key if len(windows) == 1 else f"{recording.key}-w{index:03d}", window)
         for index, window in enumerate(windows)
@@ -160,6 +186,7 @@ def _notes_of(recording: Recording) -> list[Note]:
         _LOG.info(
             "%s: %d of %d windows of 4 s have no pitch and are left out", uri, len(windows) - len(notes), len(windows)
         )
+    advice.add(recording.info.name, recording.family, look(take, notes))
     return notes
 
 

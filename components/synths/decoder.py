@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from components.synths.compiled import compiled, on_gpu
@@ -10,7 +13,33 @@ from components.synths.recurrence import gru
 
 Tensors = tuple[tf.Tensor, ...]
 
+_PRECISION: ContextVar[str] = ContextVar("precision", default="float32")
 _LEAK = 0.2  # slope below 0 of TensorFlow's leaky ReLU
+
+
+@contextmanager
+def computing_in(precision: str) -> Iterator[None]:
+    """Makes decoders that are constructed inside the block compute in a precision.
+
+    Args:
+        precision: "float32", "bfloat16" or "float16". Variables, inputs and outputs are float32 in any case.
+    """
+    token = _PRECISION.set(precision)
+    try:
+        yield
+    finally:
+        _PRECISION.reset(token)
+
+
+@contextmanager
+def _policy(name: str) -> Iterator[None]:
+    """Sets Keras' policy for the layers that are constructed inside the block."""
+    before = tf.keras.mixed_precision.global_policy()
+    tf.keras.mixed_precision.set_global_policy(name)
+    try:
+        yield
+    finally:
+        tf.keras.mixed_precision.set_global_policy(before)
 
 
 @gin.register(module="luthier")
@@ -20,6 +49,33 @@ class RnnFcDecoder(decoders.RnnFcDecoder):  # type: ignore[misc]
     The layers are ddsp's and hold the variables, so a checkpoint of either fits the other; the arithmetic is done here.
     On a GPU, without a GRU, or with the state passed in and out, it is ddsp's own.
     """
+
+    def __init__(
+        self,
+        rnn_channels: int = 512,
+        rnn_type: str = "gru",
+        ch: int = 512,
+        layers_per_stack: int = 3,
+        stateless: bool = False,
+        input_keys: tuple[str, ...] = ("ld_scaled", "f0_scaled", "z"),
+        output_splits: tuple[tuple[str, int], ...] = (("amps", 1), ("harmonic_distribution", 40)),
+    ) -> None:
+        """Takes ddsp's arguments; the layers compute in the precision of `computing_in`.
+
+        Args:
+            rnn_channels: Units of the GRU.
+            rnn_type: "gru" or "lstm".
+            ch: Channels of the dense layers.
+            layers_per_stack: Dense layers in a stack.
+            stateless: Whether the GRU's state is passed in and out.
+            input_keys: The inputs' names; each has a stack of its own.
+            output_splits: The outputs' names and channels.
+        """
+        precision = _PRECISION.get()
+        with _policy(precision if precision == "float32" else f"mixed_{precision}"):
+            super().__init__(
+                rnn_channels, rnn_type, ch, layers_per_stack, stateless, input_keys, output_splits, dtype="float32"
+            )
 
     def call(self, *inputs: tf.Tensor, **unused: Any) -> dict[str, tf.Tensor]:
         """Decodes.
@@ -33,17 +89,17 @@ class RnnFcDecoder(decoders.RnnFcDecoder):  # type: ignore[misc]
         """
         first_call = not self.dense_out.built  # ddsp's layers make their variables when they are called
         if first_call or self.stateless or on_gpu() or not isinstance(self.rnn.rnn, tf.keras.layers.GRU):
-            decoded: dict[str, tf.Tensor] = super().call(*inputs, **unused)
-            return decoded
+            return {name: tf.cast(x, tf.float32) for name, x in super().call(*inputs, **unused).items()}
         batch, frames = inputs[0].shape[:2]
+        short = self.dense_out.compute_dtype
         # Time first, as the recurrence wants it: transposed here, these tensors are small.
-        rows = [tf.reshape(tf.transpose(x, [1, 0, 2]), [frames * batch, -1]) for x in inputs]
+        rows = [tf.cast(tf.reshape(tf.transpose(x, [1, 0, 2]), [frames * batch, -1]), short) for x in inputs]
         heads = [_stack(stack, x) for stack, x in zip(self.input_stacks, rows, strict=True)]
         cell = self.rnn.rnn.cell
         merged = tf.reshape(tf.concat(heads, axis=1), [frames, batch, -1])
         states = gru(merged, *map(tf.convert_to_tensor, (cell.kernel, cell.recurrent_kernel, cell.bias)))
-        rows = [*heads, tf.reshape(states, [frames * batch, -1])]
-        outputs = self.dense_out(_stack(self.out_stack, tf.concat(rows, axis=1)))
+        rows = [*heads, tf.cast(tf.reshape(states, [frames * batch, -1]), short)]
+        outputs = tf.cast(self.dense_out(_stack(self.out_stack, tf.concat(rows, axis=1))), tf.float32)
         outputs = tf.transpose(tf.reshape(outputs, [frames, batch, -1]), [1, 0, 2])
         names, sizes = zip(*self.output_splits, strict=True)
         return dict(zip(names, tf.split(outputs, sizes, axis=2), strict=True))
@@ -53,9 +109,10 @@ def _stack(stack: Any, rows: tf.Tensor) -> tf.Tensor:
     """Runs rows, [rows, channels], through ddsp's nn.FcStack: dense layer, layer norm, leaky ReLU, again and again."""
     for layer in stack.layers:
         dense, norm, _ = layer.layers
-        product = tf.matmul(rows, tf.convert_to_tensor(dense.kernel))
+        product = tf.matmul(rows, tf.cast(dense.kernel, rows.dtype))
         bias, gamma, beta = map(tf.convert_to_tensor, (dense.bias, norm.gamma, norm.beta))
-        rows = norm_and_leak(product, bias, gamma, beta, norm.epsilon)
+        normal = norm_and_leak(tf.cast(product, tf.float32), bias, gamma, beta, norm.epsilon)
+        rows = tf.cast(normal, rows.dtype)
     return rows
 
 

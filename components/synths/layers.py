@@ -6,7 +6,7 @@ from typing import Any
 
 from components.synths.compiled import on_gpu
 from components.synths.ddsp_imports import ddsp, gin, tf
-from components.synths.noise import filtered
+from components.synths.noise import filtered, white
 from components.synths.oscillators import harmonics, sinusoids
 from components.synths.tables import read_tables
 
@@ -85,7 +85,7 @@ class FilteredNoise(ddsp.synths.FilteredNoise):  # type: ignore[misc]
 
         Args:
             magnitudes: Network outputs, [batch, frames, bands].
-            seed: Two integers, int32[2].
+            seed: As of noise.white.
 
         Returns:
             'magnitudes' [batch, frames, bands], above 0, and 'seed' as it came.
@@ -97,17 +97,16 @@ class FilteredNoise(ddsp.synths.FilteredNoise):  # type: ignore[misc]
 
         Args:
             magnitudes: The filters' frequency responses, [batch, frames, bands], linear in frequency from 0 to Nyquist.
-            seed: Two integers, int32[2].
+            seed: As of noise.white.
 
         Returns:
             Audio, [batch, samples].
         """
-        shape = [int(magnitudes.shape[0]), self.n_samples]
-        white = tf.random.stateless_uniform(shape, seed, minval=-1.0, maxval=1.0)
+        drawn = white(int(magnitudes.shape[0]), self.n_samples, seed)
         # On a GPU a matrix product may be computed in TF32, and ddsp's transforms are fast.
         if on_gpu() or self.n_samples % magnitudes.shape[1]:
-            return ddsp.core.frequency_filter(white, magnitudes, window_size=self.window_size)
-        return filtered(white, ddsp.core.tf_float32(magnitudes), self.window_size)
+            return ddsp.core.frequency_filter(drawn, magnitudes, window_size=self.window_size)
+        return filtered(drawn, ddsp.core.tf_float32(magnitudes), self.window_size)
 
 
 @gin.register(module="luthier")  # type: ignore[untyped-decorator]

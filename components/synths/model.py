@@ -72,14 +72,18 @@ def _explained(error: Exception) -> str:
     return f"{wrong[1]} has no parameter '{wrong[2]}'; {nearest(wrong[2], there)}"
 
 
-def build() -> models.Autoencoder:
+def build(precision: str = "float32") -> models.Autoencoder:
     """Returns the configured model with its variables made, tried once, losses and all. Call it inside `configured`.
+
+    Args:
+        precision: What the decoder computes in; see decoder.computing_in.
 
     Raises:
         InputError: The configured values do not make a model.
     """
     try:
-        model = models.Autoencoder()
+        with decoder.computing_in(precision):
+            model = models.Autoencoder()
         set_frames(model, _BUILD_FRAMES)
         zeros = tf.zeros([1, _BUILD_FRAMES, 1])
         model({**inputs(zeros, zeros), "audio": tf.zeros([1, _BUILD_FRAMES * HOP_SAMPLES])}, training=True)

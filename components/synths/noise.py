@@ -13,6 +13,25 @@ from components.synths.ddsp_imports import ddsp, tf
 _Array = np.ndarray[Any, Any]
 
 
+def white(rows: int, samples: int, seed: tf.Tensor) -> tf.Tensor:
+    """Draws white noise.
+
+    Args:
+        rows: Of the batch, or of this replica's part of it.
+        samples: Length of a row.
+        seed: Two integers, int32[2]. A third one says which part of a batch this is, of as many as there are replicas:
+            it gets the rows that it would have in the whole batch.
+
+    Returns:
+        f32[rows, samples] in -1..1.
+    """
+    if seed.shape[0] == 2:
+        return tf.random.stateless_uniform([rows, samples], seed, minval=-1.0, maxval=1.0)
+    parts = tf.distribute.get_strategy().num_replicas_in_sync
+    whole = tf.random.stateless_uniform([parts * rows, samples], seed[:2], minval=-1.0, maxval=1.0)
+    return tf.ensure_shape(whole[seed[2] * rows : (seed[2] + 1) * rows], [rows, samples])
+
+
 @compiled
 def filtered(white: tf.Tensor, magnitudes: tf.Tensor, window_size: int) -> tf.Tensor:
     """Filters a signal: ddsp's core.frequency_filter, for samples that are a multiple of the frames.

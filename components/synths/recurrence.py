@@ -22,8 +22,10 @@ def gru(inputs: tf.Tensor, kernel: tf.Tensor, recurrent_kernel: tf.Tensor, bias:
     z = sigmoid(x_z + m_z), r = sigmoid(x_r + m_r), c = tanh(x_c + r m_c), h' = z h + (1 - z) c.
     (Cho et al. 2014; tf_keras.layers.GRU.)
 
+    The inputs' product is done in their own precision, the recurrence always in float32: a CPU gains nothing there.
+
     Args:
-        inputs: f32[steps, batch, channels]: time comes first, so that a step is one piece of memory.
+        inputs: [steps, batch, channels]: time comes first, so that a step is one piece of memory.
         kernel: f32[channels, 3 * units].
         recurrent_kernel: f32[units, 3 * units].
         bias: f32[2, 3 * units].
@@ -32,8 +34,9 @@ def gru(inputs: tf.Tensor, kernel: tf.Tensor, recurrent_kernel: tf.Tensor, bias:
         The states, f32[steps, batch, units].
     """
     steps, batch, channels = inputs.shape
-    product = tf.matmul(tf.reshape(inputs, [-1, channels]), kernel)
-    states: tf.Tensor = _recur(tf.reshape(product, [steps, batch, -1]), recurrent_kernel, bias)
+    product = tf.matmul(tf.reshape(inputs, [-1, channels]), tf.cast(kernel, inputs.dtype))
+    in_order = tf.cast(tf.reshape(product, [steps, batch, -1]), tf.float32)
+    states: tf.Tensor = _recur(in_order, recurrent_kernel, bias)
     return states
 
 

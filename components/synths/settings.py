@@ -10,6 +10,7 @@ from components.errors import InputError
 from components.nsynth.note import HOP_SAMPLES, NOTE_SAMPLES
 
 _SHORTEST_CROP = 2_048  # the longest window of the spectral loss
+PRECISIONS = ("float32", "bfloat16", "float16")
 _MAY_BE_ZERO = ("patience", "min_improvement", "max_minutes", "checkpoint_every_s", "memory_mb", "seed")
 
 
@@ -37,6 +38,11 @@ class TrainSettings:
         patience: Stops after so many validations without an improvement; 0 never does.
         min_improvement: What counts as one: a validation loss below the best by at least this share of it.
         seed: Determines the initial weights, the order of the notes, the crops and the noise.
+        precision: What the network's dense layers and its GRU compute in: float32, or one of the shorter types that a
+            GPU is faster with, bfloat16 or float16 (whose loss is scaled, Micikevicius et al. 2018). Weights, phases
+            and the loss are float32 in any case.
+        tf32: Whether a GPU may multiply float32 matrices with the 10 bits of TF32, as TensorFlow does by default.
+            Phases never are.
     """
 
     max_steps: int = 30_000
@@ -57,6 +63,8 @@ class TrainSettings:
     patience: int = 0
     min_improvement: float = 0.001
     seed: int = 0
+    precision: str = "float32"
+    tf32: bool = True
 
 
 def train_settings() -> TrainSettings:
@@ -67,7 +75,12 @@ def train_settings() -> TrainSettings:
     """
     settings: TrainSettings = gin.get_configurable("train")()
     for field in fields(settings):
-        _check_number(field.name, getattr(settings, field.name), whole=isinstance(field.default, int))
+        if isinstance(field.default, int | float) and not isinstance(field.default, bool):
+            _check_number(field.name, getattr(settings, field.name), whole=isinstance(field.default, int))
+    if settings.precision not in PRECISIONS:
+        raise InputError(f"train.precision is {settings.precision!r}: expected one of {', '.join(PRECISIONS)}")
+    if not isinstance(settings.tf32, bool):
+        raise InputError(f"train.tf32 is {settings.tf32!r}: expected True or False")
     crop = settings.crop_samples
     if not _SHORTEST_CROP <= crop <= NOTE_SAMPLES or crop % HOP_SAMPLES:
         raise InputError(

@@ -56,8 +56,9 @@ class Snapshot:
 class Checkpoints:
     """The checkpoints of one training directory, local or gs://."""
 
-    def __init__(self, training_uri: str) -> None:
-        self._uri = storage.join(training_uri, FOLDER)
+    def __init__(self, training_uri: str, read_only: bool = False) -> None:
+        """Args: the training directory; whether another process is the one that writes to it."""
+        self._uri, self._read_only = storage.join(training_uri, FOLDER), read_only
 
     def any(self) -> bool:
         """Tells whether there is one, whole or not."""
@@ -69,6 +70,8 @@ class Checkpoints:
         Raises:
             StepError: There is no room; the checkpoints from before are still there.
         """
+        if self._read_only:
+            return 0
         step = snapshot.state["step"]
         header, payload = encode(snapshot)
         uri = storage.join(self._uri, f"step-{step:08d}.ckpt")
@@ -88,7 +91,8 @@ class Checkpoints:
         Raises:
             InputError: There are checkpoints, and all are damaged.
         """
-        storage.delete_leftovers(self._uri)
+        if not self._read_only:
+            storage.delete_leftovers(self._uri)
         damaged: dict[str, str] = {}
         found = self._list()
         for info in found:
@@ -99,7 +103,8 @@ class Checkpoints:
                 continue
             for uri, reason in damaged.items():
                 _LOG.warning("the checkpoint %s is damaged (%s): going on from %s", uri, reason, info.name)
-                storage.delete(uri)
+                if not self._read_only:
+                    storage.delete(uri)
             return snapshot
         if found:
             reasons = "; ".join(f"{storage.basename(uri)}: {reason}" for uri, reason in damaged.items())

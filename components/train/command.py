@@ -7,14 +7,16 @@ import click
 
 @click.command("train")
 @click.option("--data", "data_uri", metavar="URI", help="Root of a sorted set.")
-@click.option("--synth", help="harmonic, sinusoidal or wavetable.")
-@click.option("--out", "out_uri", required=True, metavar="URI", help="The training directory.")
+@click.option("--synth", help="harmonic, sinusoidal or wavetable; several, with commas, share the data and the device.")
+@click.option("--out", "out_uri", required=True, metavar="URI", help="The training directory; of several, the folder.")
 @click.option("--family", help="Instrument family; may be left out where the set has one alone.")
 @click.option("--preset", default="smoke", show_default=True, help="smoke, seed or standard.")
 @click.option("--from", "from_uri", metavar="RUN", help="Train as this earlier training did, with all its settings.")
+@click.option("--warm-start", default="", metavar="URI", help="Begin with the weights of this model or training.")
 @click.option("--resume", is_flag=True, help="Fail if --out has nothing to go on with, instead of beginning.")
 @click.option("--restart", is_flag=True, help="Begin anew: the training in --out is deleted.")
 @click.option("--set", "bindings", multiple=True, metavar="BINDING", help="Gin binding, 'train.max_steps = 400'.")
+@click.option("--tracking-uri", default="", metavar="URI", help="MLflow that shows the curves; MLFLOW_TRACKING_URI.")
 def command(
     data_uri: str | None,
     synth: str | None,
@@ -22,18 +24,20 @@ def command(
     family: str | None,
     preset: str,
     from_uri: str | None,
+    warm_start: str,
     resume: bool,
     restart: bool,
     bindings: tuple[str, ...],
+    tracking_uri: str,
 ) -> None:
-    """Trains one synthesizer on one instrument family.
+    """Trains one synthesizer on one instrument family, or several side by side.
 
     The same command again goes on where it was stopped; where it had finished, it does nothing. Stopped by SIGTERM or
     Ctrl-C, it saves its state and ends with exit code 75: run it again.
     """
     from components.telemetry import metrics, orphan
     from components.train.start import Start
-    from components.train.step import train, train_again
+    from components.train.step import train, train_again, train_several
 
     if resume and restart:
         raise click.UsageError("--resume and --restart exclude each other")
@@ -41,17 +45,25 @@ def command(
     orphan.watch()
     metrics.serve_if_asked()
     if from_uri:
-        if synth or family or bindings:
-            raise click.UsageError("--from brings --synth, --family and --set with it; leave them out")
-        result = train_again(from_uri, out_uri, data_uri, start)
-    elif data_uri and synth:
-        result = train(data_uri, synth, out_uri, family, preset, bindings, start=start)
-    else:
+        if synth or family or bindings or warm_start:
+            raise click.UsageError("--from brings --synth, --family, --set and --warm-start with it; leave them out")
+        results = [train_again(from_uri, out_uri, data_uri, start, tracking_uri)]
+    elif not data_uri or not synth:
         raise click.UsageError("expected --data and --synth, or --from")
-    click.echo(f"{'trained already' if result.reused else 'trained'}: {result.family}-{result.synth}")
-    click.echo(f"  steps   {result.steps} ({result.stop_reason})")
-    click.echo(
-        f"  loss    {result.first_spectral_loss:.2f} -> {result.last_spectral_loss:.2f} held out; "
-        f"best {result.valid_loss:.2f} at step {result.best_step}"
-    )
-    click.echo(f"  model   {result.model_uri}")
+    elif "," in synth and warm_start:
+        raise click.UsageError("--warm-start is for one synth alone")
+    elif "," in synth:
+        synths = [name.strip() for name in synth.split(",")]
+        results = train_several(data_uri, synths, out_uri, family, preset, bindings, start, tracking_uri)
+    else:
+        results = [
+            train(data_uri, synth, out_uri, family, preset, bindings, None, start, tracking_uri, warm_start),
+        ]
+    for result in results:
+        click.echo(f"{'trained already' if result.reused else 'trained'}: {result.family}-{result.synth}")
+        click.echo(f"  steps   {result.steps} ({result.stop_reason})")
+        click.echo(
+            f"  loss    {result.first_spectral_loss:.2f} -> {result.last_spectral_loss:.2f} held out; "
+            f"best {result.valid_loss:.2f} at step {result.best_step}"
+        )
+        click.echo(f"  model   {result.model_uri}")

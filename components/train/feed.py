@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from components.synths.ddsp_imports import tf
 from components.synths.settings import TrainSettings
 from components.train.data import batch
+from components.train.devices import Devices
 from components.train.sounds import Sounds
 
 T = TypeVar("T")
@@ -73,15 +74,10 @@ class Feed(Generic[T]):
                 continue
 
 
-def tensors(sounds: Sounds) -> tuple[Any, Any, Any]:
-    """Returns audio, f0_hz and loudness_db on the device."""
-    return tf.constant(sounds.audio), tf.constant(sounds.f0_hz), tf.constant(sounds.loudness_db)
-
-
-def batches(sounds: Sounds, settings: TrainSettings, first_step: int) -> Feed[tuple[Any, ...]]:
+def batches(sounds: Sounds, settings: TrainSettings, devices: Devices, first_step: int) -> Feed[tuple[Any, ...]]:
     """Returns the feed of a training: what Trainer.step takes, from `first_step` on."""
 
     def make(step: int) -> tuple[Any, ...]:
-        return *tensors(batch(sounds, settings, step)), tf.constant([settings.seed, step], tf.int32)
+        return *devices.split(batch(sounds, settings, step)), tf.constant([settings.seed, step], tf.int32)
 
     return Feed(make, first_step)

@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from components.synths.settings import TrainSettings
-from components.telemetry import log, progress
-from components.train.checkpoints import Checkpoints, Snapshot
+from components.telemetry import log
+from components.train.agreement import Agreement, Wishes
+from components.train.bars import Bar
+from components.train.checkpoints import Snapshot
 from components.train.curves import Curves
 from components.train.data import Material
 from components.train.divergence import MOST_ROLLBACKS, Diverged, check_interval, check_validation, given_up
-from components.train.feed import batches, tensors
+from components.train.feed import Feed, batches
+from components.train.outlets import Outlets
 from components.train.pace import Pace
 from components.train.state import State
 from components.train.stopping import Verdict, verdict
 from components.train.summaries import Summaries
 from components.train.termination import Termination
 from components.train.trainer import Interval, Trainer, best_arrays, best_weights
-from components.train.watch import Watch
 
 _LOG = log.get(__name__)
 
 
 class Loop:
-    """Trains a model on one family's notes, from the newest checkpoint on. To be used inside models.configured.
+    """Trains a model on one family's notes, from the newest checkpoint on.
 
     Attributes:
         state: Where the training is.
@@ -41,44 +42,38 @@ class Loop:
         trainer: Trainer,
         material: Material,
         settings: TrainSettings,
-        folder: Path,
-        checkpoints: Checkpoints,
+        outlets: Outlets,
         snapshot: Snapshot | None,
         termination: Termination,
-        watch: Watch,
-        before_checkpoint: Callable[[], None] = lambda: None,
     ) -> None:
         """Goes to where an earlier process was.
 
         Args:
-            trainer: The device's part.
+            trainer: The devices' part.
             material: Notes to learn from and to validate on.
             settings: The preset's, with the user's bindings.
-            folder: The local training directory.
-            checkpoints: Where they go.
-            snapshot: The newest one, if there is one already.
+            outlets: Where the results go.
+            snapshot: The newest checkpoint, if there is one already.
             termination: Says when to save and leave.
-            watch: The training's metrics.
-            before_checkpoint: Called before every checkpoint, when the curves up to it are in `folder`.
         """
         self._trainer, self._material, self._settings = trainer, material, settings
-        self._checkpoints, self._termination, self._watch = checkpoints, termination, watch
-        self._before_checkpoint = before_checkpoint
+        self._outlets, self._termination, self._watch = outlets, termination, outlets.watch
+        self._agreement = Agreement(trainer.devices.workers)
         self.state, self.best = State(seed=settings.seed), trainer.weights()
         if snapshot:
             self._go_to(snapshot)
             self.state.restarts += 1
         after_step = self.state.step if snapshot else -1
-        self._curves = Curves(folder, after_step, self.state.validated_step, self.state.seconds)
-        self.summaries = Summaries(folder)
-        self._saved = time.monotonic()
+        self._curves = Curves(outlets.folder, after_step, self.state.validated_step, self.state.seconds)
+        self.summaries = Summaries(outlets.folder)
+        self._saved, self._saved_step = time.monotonic(), self.state.step
         self._pace = Pace()
 
-    def run(self, title: str) -> Verdict:
+    def run(self, bar: Bar) -> Verdict:
         """Trains until it is time to stop, and returns why it was.
 
         Args:
-            title: Of the progress bar.
+            bar: Shows the progress.
 
         Raises:
             StepError: The training diverged once too often.
@@ -86,22 +81,21 @@ class Loop:
         """
         state = self.state
         self._watch.at(state.step, state.restarts, len(state.rollbacks))
-        self._feed = batches(self._material.train, self._settings, state.step)
+        self._feed = self._batches()
         try:
-            with (
-                self._termination.polled(),
-                progress.bar(title, self._settings.max_steps, "steps", state.step) as bar,
-            ):
-                bar.note("resumed" if state.step else "building the graph")
+            bar.note("resumed" if state.step else "first steps")
+            over = self._turn_or_back()
+            bar.advance(self.state.step - bar.done, note=self._note())
+            bar.from_here()  # what was before was mostly compiling
+            while not over:
                 over = self._turn_or_back()
                 bar.advance(self.state.step - bar.done, note=self._note())
-                bar.from_here()  # what was before was mostly building the graph
-                while not over:
-                    over = self._turn_or_back()
-                    bar.advance(self.state.step - bar.done, note=self._note())
         finally:
             self._feed.close()
         return over
+
+    def _batches(self) -> Feed[tuple[Any, ...]]:
+        return batches(self._material.train, self._settings, self._trainer.devices, self.state.step)
 
     def _turn_or_back(self) -> Verdict | None:
         try:
@@ -118,14 +112,22 @@ class Loop:
         self._leave_if_asked()
         if first:
             self._save()  # so that there is one to go back to, and a disk without room is noticed
-        over = verdict(self.state, self._settings, self._curves.seconds / 60)
+        over = verdict(self.state, self._settings, math.inf if self._decided().end else 0.0)
         if over:
             self._end()
             return over
         self._advance()
-        if time.monotonic() - self._saved > self._settings.checkpoint_every_s:
+        if self._decided().save and self.state.step - self._saved_step > self._agreement.lag_steps:
             self._save()
         return None
+
+    def _wishes(self) -> Wishes:
+        is_old = time.monotonic() - self._saved > self._settings.checkpoint_every_s
+        minutes = self._curves.seconds / 60
+        return Wishes(self._termination.asked, is_old, 0 < self._settings.max_minutes <= minutes)
+
+    def _decided(self) -> Wishes:
+        return self._agreement.decided(self._wishes())
 
     def _end(self) -> None:
         """Completes the curves at whatever step it is, and saves."""
@@ -138,7 +140,8 @@ class Loop:
 
     def _advance(self) -> None:
         start, waited_before_s = time.monotonic(), self._feed.waited_s
-        self._trainer.step(*self._feed.get())
+        batch = self._feed.get()
+        self._agreement.answered(self._trainer.step(*batch, *self._agreement.arguments(self._wishes())))
         self.state.step += 1
         self.state.examples += self._settings.batch_size
         step = self.state.step
@@ -168,15 +171,15 @@ class Loop:
 
     def _validate(self) -> None:
         """Plays the held-out notes; leaves it at that where the process is asked to end meanwhile."""
-        losses, sounds = [], {}
-        for number, note in enumerate(self._material.valid.one_by_one()):
-            if self._termination.asked:
+        losses, sounds, devices, notes = [], {}, self._trainer.devices, self._material.valid
+        for number, group in enumerate(notes.in_groups(devices.replicas)):
+            if self._decided().leave:
                 return
-            loss, played = self._trainer.hear(*tensors(note))
-            losses.append(loss)
+            of_group, played = self._trainer.hear(*devices.split(group))
+            losses.append(of_group)
             if number == 0 and self.state.step % self._settings.sound_every_steps == 0:
-                sounds = {"held-out/original": note.audio[0], "held-out/resynthesis": played[0].numpy()}
-        loss = float(np.mean([float(loss) for loss in losses]))
+                sounds = {"held-out/original": group.audio[0], "held-out/resynthesis": played[0].numpy()}
+        loss = float(np.mean(np.concatenate(losses)[: len(notes)], dtype=np.float64))
         check_validation(loss, self.state.best_loss, self._settings.divergence_factor)
         if self.state.validated(loss, self._settings.min_improvement):
             self.best = self._trainer.weights()
@@ -193,15 +196,15 @@ class Loop:
         self._check(self._trainer.interval())
         start = time.monotonic()
         self.summaries.flush()
-        self._before_checkpoint()
+        self._outlets.publish()
         self.state.seconds = self._curves.seconds
         arrays = {**self._trainer.arrays(), **best_arrays(self.best)}
-        size_bytes = self._checkpoints.save(Snapshot(self.state.as_dict(), arrays))
-        self._saved = time.monotonic()
+        size_bytes = self._outlets.checkpoints.save(Snapshot(self.state.as_dict(), arrays))
+        self._saved, self._saved_step = time.monotonic(), self.state.step
         self._watch.saved(self._saved - start, size_bytes)
 
     def _leave_if_asked(self) -> None:
-        if self._termination.asked:
+        if self._decided().leave:
             self._save()
             _LOG.warning("asked to stop: saved at step %d; the same command goes on from there", self.state.step)
             self._termination.leave()
@@ -209,7 +212,7 @@ class Loop:
     def _roll_back(self, reason: str) -> None:
         """Goes back to the newest checkpoint and halves the learning rate."""
         step, rollbacks, restarts = self.state.step, self.state.rollbacks, self.state.restarts
-        snapshot = self._checkpoints.newest()
+        snapshot = self._outlets.checkpoints.newest()
         if len(rollbacks) == MOST_ROLLBACKS or snapshot is None:
             raise given_up(step, reason, rollbacks, self._trainer.learning_rate(step))
         self._go_to(snapshot)
@@ -220,7 +223,8 @@ class Loop:
         _LOG.warning("diverged at step %d: %s; back to step %d with half the rate, %.2g", step, reason, to_step, rate)
         self._curves.rewind(self.state.step, self.state.validated_step)
         self._feed.close()
-        self._feed = batches(self._material.train, self._settings, self.state.step)
+        self._feed = self._batches()
+        self._agreement.forget()
         self._pace = Pace()
         self._watch.at(self.state.step, self.state.restarts, len(self.state.rollbacks))
         self._save()

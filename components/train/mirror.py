@@ -33,8 +33,17 @@ class Mirror:
 
 
 @contextmanager
-def mirrored(out_uri: str) -> Iterator[Mirror]:
-    """Yields the mirror of a training directory, with the curves of an earlier process if there are any."""
+def mirrored(out_uri: str, read_only: bool = False) -> Iterator[Mirror]:
+    """Yields the mirror of a training directory, with the curves of an earlier process if there are any.
+
+    Args:
+        out_uri: The training directory.
+        read_only: Another process writes there: what this one makes is thrown away.
+    """
+    if read_only:
+        with tempfile.TemporaryDirectory(prefix="luthier-train-") as scratch:
+            yield Mirror(Path(scratch), scratch)
+        return
     if not storage.is_remote(out_uri):
         Path(out_uri).mkdir(parents=True, exist_ok=True)
         yield Mirror(Path(out_uri), out_uri)

@@ -67,7 +67,7 @@ class Origin:
             InputError: There is no set, or another one.
         """
         data = SortedSet.open(data_uri or self.record["data_uri"])
-        found, expected = data.fingerprint("train"), self.record["data_fingerprint"]
+        found, expected = data.family_fingerprint(self.record["family"]), self.record["data_fingerprint"]
         if found != expected:
             raise InputError(
                 f"'{data.uri}' is not the data of '{self.uri}': its fingerprint is {found}, expected {expected}; "
@@ -78,7 +78,8 @@ class Origin:
     def again(self, data: SortedSet) -> dict[str, Any]:
         """Returns the record of the new training."""
         family, synth, preset, bindings = (self.record[name] for name in ("family", "synth", "preset", "bindings"))
-        return run_record.describe(data, family, synth, preset, bindings, {"rebuilt_from": self.uri}, self.config)
+        facts, warm = {"rebuilt_from": self.uri}, self.record.get("warm_start")
+        return run_record.describe(data, family, synth, preset, bindings, facts, self.config, warm)
 
 
 class _Names(config_parser.ParserDelegate):  # type: ignore[misc]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from components import storage
-from components.code_version import code_fingerprint
+from components.code_version import training_code
 from components.errors import InputError
 from components.nsynth.sorted_set import SortedSet
 
@@ -29,6 +29,7 @@ def describe(
     bindings: Sequence[str],
     facts: dict[str, Any] | None = None,
     config: str = "",
+    warm: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """Returns the record of a training that is about to start.
 
@@ -40,23 +41,24 @@ def describe(
         bindings: Gin bindings from outside.
         facts: Further entries, for instance "run_id"; they go before what is found here, such as "git_commit".
         config: The whole gin configuration, where it is not that of the preset and the bindings.
+        warm: The model that it begins with; see warm.warm_start.
     """
-    splits = {split: data.fingerprint(split) for split in data.splits() if split in ("train", "valid")}
     record = {
         "family": family,
         "synth": synth,
         "preset": preset,
         "bindings": list(bindings),
         "data_uri": data.uri if storage.is_remote(data.uri) else str(Path(data.uri).absolute()),
-        "data_fingerprint": data.fingerprint("train"),
-        "code_fingerprint": code_fingerprint("nsynth", "synths", "train", packages=("ddsp", "tensorflow")),
+        "data_fingerprint": data.family_fingerprint(family),
+        "code_fingerprint": training_code(),
     }
     # The address of the data is not part of what the training is: the same records elsewhere are the same.
-    same_config = {"config": hashlib.sha256(config.encode()).hexdigest()} if config else {}
-    identity = {**{name: value for name, value in record.items() if name != "data_uri"}, "splits": splits}
-    identity |= same_config
+    identity = {name: value for name, value in record.items() if name != "data_uri"}
+    identity |= {"config": hashlib.sha256(config.encode()).hexdigest()} if config else {}
+    identity |= {"warm_start": warm["weights"]} if warm else {}
     return {
         **record,
+        **({"warm_start": warm} if warm else {}),
         "fingerprint": hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16],
         "packages": {name: metadata.version(name) for name in _PACKAGES},
         "git_commit": _git_commit(),

@@ -51,10 +51,11 @@ class Sounds:
             pieces(self.loudness_db, 1, frames),
         )
 
-    def one_by_one(self) -> Iterator[Sounds]:
-        """Yields each sound by itself: a batch of one, whatever the batch size of the training."""
-        for i in range(len(self)):
-            yield self[i : i + 1]
+    def in_groups(self, size: int) -> Iterator[Sounds]:
+        """Yields `size` sounds at a time, in order; the last group is filled up with the last sound."""
+        for start in range(0, len(self), size):
+            rows = np.minimum(np.arange(start, start + size), len(self) - 1)
+            yield Sounds(self.audio[rows], self.f0_hz[rows], self.loudness_db[rows])
 
     def heard(self) -> dict[str, dict[str, float]]:
         """Returns p5, median and p95 of pitch and loudness where there is sound, for a model's card.
@@ -71,3 +72,9 @@ class Sounds:
             }
             for name, value in values.items()
         }
+
+
+def silence(sounds: int, samples: int) -> Sounds:
+    """Returns silent sounds of a length."""
+    frames = samples // HOP_SAMPLES
+    return Sounds(*(np.zeros([sounds, width], np.float32) for width in (samples, frames, frames)))

@@ -15,20 +15,21 @@ _OURS = (run_record.RECORD_NAME, METRICS_NAME, "operative_config.gin", "evaluati
 _OUR_FOLDERS = (checkpoints.FOLDER, "summaries", "model", "listening")
 
 
-def earlier(record: dict[str, Any], out_uri: str, start: Start) -> dict[str, Any] | None:
+def earlier(record: dict[str, Any], out_uri: str, start: Start, reads_only: bool = False) -> dict[str, Any] | None:
     """Returns the run.json of an earlier process of the same training; None where the training begins.
 
     Args:
         record: The training's run.json as it would be written now.
         out_uri: Its directory.
         start: What the user wants.
+        reads_only: Another process is the one that removes what is to begin anew.
 
     Raises:
         InputError: There is another training; or what was to be resumed is missing, all of it or the checkpoints.
     """
     saved = checkpoints.Checkpoints(out_uri).any()
     if start == "restart":
-        if saved or run_record.exists(out_uri):
+        if not reads_only and (saved or run_record.exists(out_uri)):
             _clear(out_uri)
         return None
     found = run_record.earlier(record, out_uri)

@@ -1,24 +1,28 @@
-"""Trains one synthesizer on one family of a sorted set."""
+"""Trains synthesizers on one family of a sorted set."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack
 from typing import Any
 
 from components import storage
-from components.errors import InputError, StepError
+from components.errors import InputError
 from components.nsynth.families import check_family
 from components.nsynth.sorted_set import SortedSet
 from components.synths.bindings import check_bindings
 from components.synths.catalog import check_preset, check_synth
 from components.telemetry import log
 from components.train import run_record
+from components.train.cluster import cluster
 from components.train.mirror import mirrored
+from components.train.plan import Plan
 from components.train.rebuild import Origin
 from components.train.result import TrainResult
 from components.train.start import Start, earlier
 from components.train.termination import Termination
+from components.train.warm import warm_start
 
 _LOG = log.get(__name__)
 
@@ -32,6 +36,8 @@ def train(
     bindings: Sequence[str] = (),
     run_facts: dict[str, Any] | None = None,
     start: Start = "continue",
+    tracking_uri: str = "",
+    warm_start_uri: str = "",
 ) -> TrainResult:
     """Trains one synthesizer on one family, or goes on where an earlier call with the same arguments was stopped.
 
@@ -44,6 +50,8 @@ def train(
         bindings: Gin bindings, `configurable.parameter = literal` each; untrusted.
         run_facts: Further entries of run.json.
         start: What to make of what is in `out_uri` already; see start.Start.
+        tracking_uri: Of an MLflow that shows the curves meanwhile; "" for what MLFLOW_TRACKING_URI names, if anything.
+        warm_start_uri: A model, or the training around it, whose weights it begins with; "" for none.
 
     Raises:
         InputError: A name is unknown, a binding refused, the data missing, or `out_uri` holds another training, or
@@ -56,11 +64,56 @@ def train(
     check_bindings(bindings)
     data = SortedSet.open(data_uri)
     family = _family(data, family)
-    record = run_record.describe(data, family, synth, preset, bindings, run_facts)
-    return _train(data, record, None, out_uri, start)
+    warm = warm_start(warm_start_uri) if warm_start_uri else None
+    record = run_record.describe(data, family, synth, preset, bindings, run_facts, warm=warm)
+    return _train(data, [Plan(record, None, out_uri)], start, tracking_uri)[0]
 
 
-def train_again(from_uri: str, out_uri: str, data_uri: str | None = None, start: Start = "continue") -> TrainResult:
+def train_several(
+    data_uri: str,
+    synths: Sequence[str],
+    out_uri: str,
+    family: str | None = None,
+    preset: str = "smoke",
+    bindings: Sequence[str] = (),
+    start: Start = "continue",
+    tracking_uri: str = "",
+) -> list[TrainResult]:
+    """Trains several synthesizers side by side in this process, with one copy of the data.
+
+    Each is what `train` makes in `out_uri`/<family>-<synth>, and either goes on with what the other has begun.
+
+    Args:
+        data_uri: Root of a sorted set.
+        synths: Names of catalog.SYNTHS, each once.
+        out_uri: The folder of the training directories.
+        family: As of `train`, like all that follow.
+        preset: See `family`.
+        bindings: See `family`.
+        start: See `family`.
+        tracking_uri: See `family`.
+
+    Raises:
+        InputError: As of `train`.
+        StepError: Some diverged, or there is no room on the disk; the other ones are finished.
+        SystemExit: As of `train`.
+    """
+    for synth in synths:
+        check_synth(synth)
+    if len(set(synths)) < len(synths):
+        raise InputError(f"got the synths {', '.join(synths)}: expected each once")
+    check_preset(preset)
+    check_bindings(bindings)
+    data = SortedSet.open(data_uri)
+    family = _family(data, family)
+    records = [run_record.describe(data, family, synth, preset, bindings) for synth in synths]
+    plans = [Plan(each, None, storage.join(out_uri, f"{family}-{each['synth']}")) for each in records]
+    return _train(data, plans, start, tracking_uri)
+
+
+def train_again(
+    from_uri: str, out_uri: str, data_uri: str | None = None, start: Start = "continue", tracking_uri: str = ""
+) -> TrainResult:
     """Trains as an earlier training did, with all its settings: on the same machine, the same numbers come out.
 
     Args:
@@ -68,6 +121,7 @@ def train_again(from_uri: str, out_uri: str, data_uri: str | None = None, start:
         out_uri: The directory of the new one.
         data_uri: Where its sorted set is, if not where it was then.
         start: As of `train`.
+        tracking_uri: As of `train`.
 
     Raises:
         InputError: There is no training at `from_uri`, its configuration is refused, or the data is another.
@@ -76,11 +130,11 @@ def train_again(from_uri: str, out_uri: str, data_uri: str | None = None, start:
     """
     origin = Origin.read(from_uri)
     data = origin.data(data_uri)
-    return _train(data, origin.again(data), origin.config, out_uri, start)
+    return _train(data, [Plan(origin.again(data), origin.config, out_uri)], start, tracking_uri)[0]
 
 
 def _family(data: SortedSet, family: str | None) -> str:
-    present = [name for name, records in data.families("train").items() if records]
+    present = data.present("train")
     if family is None:
         if len(present) != 1:
             raise InputError(f"'{data.uri}' has the families {', '.join(present) or '(none)'}: say which with --family")
@@ -91,24 +145,27 @@ def _family(data: SortedSet, family: str | None) -> str:
     return family
 
 
-def _train(data: SortedSet, record: dict[str, Any], config: str | None, out_uri: str, start: Start) -> TrainResult:
-    before = earlier(record, out_uri, start)
-    if before and before["status"] == "finished":
-        _LOG.info("%s-%s is trained already: %s", record["family"], record["synth"], out_uri)
-        return TrainResult.of(before, out_uri, reused=True)
-    if before:
-        record["started"] = before["started"]
-    record_uri = storage.join(out_uri, run_record.RECORD_NAME)
-    termination = Termination()
-    with termination.caught(), mirrored(out_uri) as mirror:
-        from components.train.work import work
+def _train(data: SortedSet, plans: Sequence[Plan], start: Start, tracking_uri: str) -> list[TrainResult]:
+    """Trains what is not trained already."""
+    workers = cluster()
+    reads_only = workers is not None and not workers.is_chief
+    results: dict[str, TrainResult] = {}
+    left = []
+    for plan in plans:
+        before = earlier(plan.record, plan.out_uri, start, reads_only)
+        if before and before["status"] == "finished":
+            _LOG.info("%s is trained already: %s", plan.name, plan.out_uri)
+            results[plan.name] = TrainResult.of(before, plan.out_uri, reused=True)
+            continue
+        if before:
+            plan.record.update({name: before[name] for name in ("started", "mlflow_run_id") if name in before})
+        left.append(plan)
+    if left:
+        termination = Termination()
+        with termination.caught(), ExitStack() as stack:
+            mirrors = [stack.enter_context(mirrored(plan.out_uri, reads_only)) for plan in left]
+            from components.train.work import work
 
-        try:
-            record |= work(data, record, config, out_uri, mirror, termination)
-        except StepError as error:
-            with suppress(InputError, StepError):  # where there is no room for it either, the error says what happened
-                storage.write_json(record_uri, {**record, "status": "failed", "failure": str(error)})
-            raise
-        # Last: it says that the rest is there.
-        storage.write_json(record_uri, record)
-    return TrainResult.of(record, out_uri, reused=False)
+            work(data, left, mirrors, workers, termination, tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", ""))
+        results |= {plan.name: TrainResult.of(plan.record, plan.out_uri, reused=False) for plan in left}
+    return [results[plan.name] for plan in plans]

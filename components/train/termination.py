@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # EX_TEMPFAIL of sysexits.h: nothing is wrong, and the same command goes on from the checkpoint. A Job retries it.
 EXIT_AGAIN = 75
 
@@ -32,7 +33,7 @@ class Termination:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        before = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
         try:
             yield
         finally:
@@ -47,6 +48,11 @@ class Termination:
             yield
         finally:
             self._polled = False
+
+    def catch(self) -> None:
+        """Catches the signals again, after foreign code that did so: TensorFlow, where it knows other workers."""
+        for number in _SIGNALS:
+            signal.signal(number, self._on_signal)
 
     def leave(self) -> None:
         """Ends the process.

@@ -14,24 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from components.errors import InputError
+from components.nsynth.note import NOTE_SAMPLES
 from components.synths import model as models
 from components.synths.ddsp_imports import tf
 from components.synths.settings import TrainSettings
+from components.train.descent import Descent
+from components.train.devices import Devices
+from components.train.sounds import silence
 
 Arrays = dict[str, npt.NDArray[Any]]
-
-
-class _Rate(tf.keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-    """ddsp's exponential decay, times a scale that a rollback halves."""
-
-    def __init__(self, settings: TrainSettings) -> None:
-        self.scale = tf.Variable(1.0, trainable=False)
-        self._decay = tf.keras.optimizers.schedules.ExponentialDecay(
-            settings.learning_rate, settings.decay_steps, settings.decay_rate
-        )
-
-    def __call__(self, step: Any) -> Any:
-        return self._decay(step) * self.scale
 
 
 @dataclass(frozen=True)
@@ -52,40 +43,61 @@ class Interval:
 
 
 class Trainer:
-    """Trains a model step by step. To be used inside models.configured."""
+    """Trains a model step by step.
 
-    def __init__(self, model: Any, settings: TrainSettings) -> None:
-        """Takes what models.build made and makes the optimizer: Adam with ddsp's decay of the learning rate."""
-        self._model, self._clip_norm = model, settings.grad_clip_norm
-        self._rate = _Rate(settings)
-        self._optimizer = tf.keras.optimizers.Adam(self._rate)
-        self._optimizer.build(model.trainable_variables)
-        # Of the interval: loss, gradient norm, steps, steps with a number that is none.
-        self._sums = tf.Variable(tf.zeros([4]), trainable=False)
+    Attributes:
+        devices: What it computes on.
+    """
+
+    def __init__(self, model: Any, settings: TrainSettings, devices: Devices) -> None:
+        """Traces the step and the sound of a note. To be used inside models.configured, which nothing needs later.
+
+        Args:
+            model: What models.build made in the devices' scope.
+            settings: The preset's, with the user's bindings.
+            devices: What to compute on.
+        """
+        self._model, self.devices = model, devices
+        with devices.scope():
+            self._descent = Descent(settings, model.trainable_variables)
+            # Of the interval: loss, gradient norm, steps, steps with a number that is none. Means over the replicas.
+            self._sums = tf.Variable(tf.zeros([4]), trainable=False, aggregation=tf.VariableAggregation.MEAN)
         # ddsp's own Python has no control flow that depends on tensors, so tracing it needs no autograph.
-        self._train_step = tf.function(self._step, autograph=False)
-        self._hear = tf.function(self._heard, autograph=False)
+        self._train_step = tf.function(lambda *arguments: devices.run(self._step, arguments), autograph=False)
+        self._hear = tf.function(lambda *arguments: devices.run(self._heard, arguments), autograph=False)
+        wishes = (tf.zeros([3]),) if devices.workers > 1 else ()
+        batch = devices.split(silence(settings.batch_size, settings.crop_samples))
+        self._train_step.get_concrete_function(*batch, tf.constant([settings.seed, 0], tf.int32), *wishes)
+        self._hear.get_concrete_function(*devices.split(silence(devices.replicas, NOTE_SAMPLES)))
 
     @property
     def traces(self) -> int:
         """How often the training step was traced. More than once means that a shape changes from step to step."""
         return int(self._train_step.experimental_get_tracing_count())
 
-    def step(self, audio: Any, f0_hz: Any, loudness_db: Any, noise_seed: Any) -> None:
-        """Starts one step of gradient descent on the device.
+    def step(self, audio: Any, f0_hz: Any, loudness_db: Any, noise_seed: Any, *wishes: Any) -> Any:
+        """Starts one step of gradient descent on the devices.
 
         Args:
-            audio: f32[batch, samples].
+            audio: f32[batch, samples], split as Devices.split does.
             f0_hz: f32[batch, samples / 64], without gaps.
             loudness_db: f32[batch, samples / 64].
             noise_seed: i32[2].
+            *wishes: Of several workers: what this one wants, f32[3].
+
+        Returns:
+            Of several workers: the mean of their wishes. Nothing otherwise.
         """
-        self._train_step(audio, f0_hz, loudness_db, noise_seed)
+        return self.devices.own(self._train_step(audio, f0_hz, loudness_db, noise_seed, *wishes))
 
     def hear(self, audio: Any, f0_hz: Any, loudness_db: Any) -> tuple[Any, Any]:
-        """Plays notes without training. Returns the spectral loss and the audio played, f32[batch, samples]."""
-        loss, played = self._hear(audio, f0_hz, loudness_db)
-        return loss, played
+        """Plays notes without training, one a replica.
+
+        Returns:
+            Their spectral losses, f32[replicas], and the audio of this process's first one, f32[1, samples].
+        """
+        losses, played = self._hear(audio, f0_hz, loudness_db)
+        return self.devices.all_of(losses), self.devices.own(played)
 
     def interval(self) -> Interval | None:
         """Waits for the device and returns what the steps since `new_interval` found; None if there was no step."""
@@ -98,11 +110,11 @@ class Trainer:
 
     def learning_rate(self, step: int) -> float:
         """Returns the rate of a step."""
-        return float(self._rate(step))
+        return self._descent.rate(step)
 
     def halve_rate(self, times: int) -> None:
         """Makes the rate that the settings say smaller by 2 to the power of `times`."""
-        self._rate.scale.assign(0.5**times)
+        self._descent.halve_rate(times)
 
     def weights(self) -> list[npt.NDArray[Any]]:
         """Waits for the device and returns the model's weights."""
@@ -134,28 +146,29 @@ class Trainer:
             variable.assign(arrays[name])
 
     def _variables(self) -> Iterator[tuple[str, Any]]:
-        groups = {"weights": self._model.weights, "optimizer": self._optimizer.variables, "interval": [self._sums]}
+        groups = {"weights": self._model.weights, "optimizer": self._descent.variables, "interval": [self._sums]}
         for group, variables in groups.items():
             for index, variable in enumerate(variables):
                 yield f"{group}/{index:03d}", variable
 
-    def _step(self, audio: Any, f0_hz: Any, loudness_db: Any, noise_seed: Any) -> None:
+    def _step(self, audio: Any, f0_hz: Any, loudness_db: Any, noise_seed: Any, *wishes: Any) -> Any:
         models.set_frames(self._model, f0_hz.shape[1])
-        features = {**models.inputs(f0_hz, loudness_db, noise_seed), "audio": audio}
+        seed = self.devices.noise_seed(noise_seed)
+        features = {**models.inputs(f0_hz, loudness_db, seed), "audio": audio}
         with tf.GradientTape() as tape:
             _, losses = self._model(features, return_losses=True, training=True)
-        gradients = tape.gradient(losses["total_loss"], self._model.trainable_variables)
-        gradients, norm = tf.clip_by_global_norm(gradients, self._clip_norm)
-        self._optimizer.apply_gradients(zip(gradients, self._model.trainable_variables, strict=True))
+        gradients = self._descent.gradients(tape, losses["total_loss"])
+        norm, sound = self._descent.descend(gradients, self.devices.mean)
         loss = tf.cast(losses["spectral_loss"], tf.float32)
-        bad = tf.cast(~(tf.math.is_finite(loss) & tf.math.is_finite(norm)), tf.float32)
-        self._sums.assign_add(tf.stack([loss, tf.cast(norm, tf.float32), 1.0, bad]))
+        bad = tf.cast(~(tf.math.is_finite(loss) & sound), tf.float32)
+        self._sums.assign_add(tf.stack([loss, norm, 1.0, bad]))
+        return self.devices.mean(tf.identity(wishes[0])) if wishes else None
 
     def _heard(self, audio: Any, f0_hz: Any, loudness_db: Any) -> tuple[Any, Any]:
         # ddsp's model computes losses with `training=True` alone, so not by it.
         models.set_frames(self._model, f0_hz.shape[1])
         played = self._model(models.inputs(f0_hz, loudness_db), training=False)["audio_synth"]
-        return self._model.loss_objs[0](audio, played), played
+        return tf.reshape(self._model.loss_objs[0](audio, played), [1]), played
 
 
 def best_arrays(weights: list[npt.NDArray[Any]]) -> Arrays:

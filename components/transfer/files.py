@@ -11,6 +11,7 @@ import numpy as np
 import soundfile
 
 from components import storage
+from components.audio.clipping import CLIPPED_SHARE, FlatTops
 from components.audio.recording import FloatArray, mono_blocks, resampled
 from components.errors import InputError, nearest
 from components.nsynth.note import SAMPLE_RATE_HZ
@@ -20,8 +21,6 @@ _LOG = log.get(__name__)
 
 LONGEST_SECONDS = 600
 _SOFTEST_PEAK = 1e-3  # -60 dB
-_FLAT_SAMPLES = 4  # so many equal samples at a peak are a clipped one
-_CLIPPED_SHARE = 1e-3
 _LOUDEST_PEAK = 0.98
 FORMATS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS")}
 _LOWEST_RATE_HZ, _HIGHEST_RATE_HZ = 8_000, 192_000
@@ -54,17 +53,17 @@ def survey(file: soundfile.SoundFile, uri: str) -> Survey:
             f"the recording '{uri}' is too long: {seconds / 60:.1f} minutes, expected {LONGEST_SECONDS // 60} at most; "
             "cut it into pieces"
         )
-    peak, samples, levels = 0.0, 0, []
+    peak, samples, tops = 0.0, 0, FlatTops()
     for block in mono_blocks(file, uri):
         peak, samples = max(peak, float(np.abs(block).max())), samples + len(block)
-        levels.append(_flat_tops(block))
+        tops.add(block)
     if peak < _SOFTEST_PEAK:
         raise InputError(
             f"the recording '{uri}' is silent: its peak is {peak:.5f}, expected {_SOFTEST_PEAK} or more; "
             "raise its level, or check that it is the right file"
         )
-    clipped = sum(count for level, count in levels if level > 0.99 * peak) / samples
-    if clipped > _CLIPPED_SHARE:
+    clipped = tops.share()
+    if clipped > CLIPPED_SHARE:
         _LOG.warning(
             "'%s' is clipped: %.1f %% of it lies in flat tops; its loudness is not to be trusted there, "
             "record it with a lower level if you can",
@@ -72,15 +71,6 @@ def survey(file: soundfile.SoundFile, uri: str) -> Survey:
             100 * clipped,
         )
     return Survey(samples / file.samplerate, peak, clipped)
-
-
-def _flat_tops(block: FloatArray) -> tuple[float, int]:
-    """Returns the level of the highest flat top, and how many samples lie in tops of that level."""
-    level = np.abs(block)
-    runs = np.lib.stride_tricks.sliding_window_view(np.pad(level, (0, _FLAT_SAMPLES)), _FLAT_SAMPLES)
-    tops = runs[np.ptp(runs, axis=1) == 0, 0]
-    highest = float(tops.max()) if len(tops) else 0.0
-    return highest, int((tops > 0.99 * highest).sum()) if highest else 0
 
 
 def sound_format(uri: str) -> tuple[str, str]:

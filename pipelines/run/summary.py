@@ -13,6 +13,8 @@ def show(display: Display, tracking_uri: str) -> None:
     """Prints the report's path, each family's champion and how to open MLflow."""
     from components.registry.champions import champion
 
+    for line in display.facts.get("advice", []):
+        click.echo(f"note      {line}")
     run_uri, families = display.facts["run_uri"], display.facts["families"]
     if display.reused:
         click.echo("reused: " + ", ".join(f"{count} x {kind}" for kind, count in sorted(display.reused.items())))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from swift_f0 import SwiftF0
 
+from components.audio.harmonicity import harmonic_to_noise_db
 from components.audio.spectrum import stft_power
 from components.evaluate import metrics, timbre
 from components.nsynth.note import NOTE_FRAMES, NOTE_SAMPLES, SAMPLE_RATE_HZ
@@ -79,13 +80,13 @@ def test_noise_between_the_harmonics_is_measured(f0_hz: float, ratio_db: float) 
     noise *= np.sqrt(np.mean(clean**2) / np.mean(noise**2)) * 10 ** (-ratio_db / 20)
     pitch = np.full(NOTE_FRAMES, f0_hz)
     pitch[500:] = 0.0
-    measured_db = timbre.harmonic_to_noise_db(clean + noise, pitch)
+    measured_db = harmonic_to_noise_db(clean + noise, pitch)
     assert np.isnan(measured_db[130:]).all() and len(measured_db) == 251
     # Noise on the harmonics counts as tone: five bins of 7.8 Hz for each.
     under = min(1.0, 5 * 7.8125 / f0_hz)
     expected_db = 10 * np.log10((10 ** (ratio_db / 10) + under) / (1 - under))
     assert np.median(measured_db[10:110]) == pytest.approx(expected_db, abs=2.0)
-    assert np.median(timbre.harmonic_to_noise_db(clean, pitch)[10:110]) > 30.0
+    assert np.median(harmonic_to_noise_db(clean, pitch)[10:110]) > 30.0
 
 
 def test_silence_that_is_none_is_measured() -> None:

@@ -14,9 +14,9 @@ from components.errors import InputError
 from components.nsynth.families import FAMILIES
 from components.nsynth.framing import read_records
 from components.nsynth.note import Note
-from components.prepare.recording import find_recordings
+from components.nsynth.recordings import find_recordings, is_recordings
 from components.prepare.splits import split_recordings
-from components.prepare.step import is_recordings, prepare
+from components.prepare.step import prepare
 from tests.notes import make_note
 from tests.prepare.tones import tone, write_recording
 

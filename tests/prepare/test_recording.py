@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from components.prepare.recording import find_recordings, read_windows
+from components.nsynth.recordings import find_recordings
+from components.prepare.recording import read_take
 from tests.prepare.tones import tone, write_recording
 
 
@@ -22,7 +23,7 @@ def test_any_format_rate_and_channels(tmp_path, suffix, rate, channels):
     audio = np.repeat(tone(4.0, 62, rate)[:, np.newaxis], channels, axis=1)
     write_recording(tmp_path / "brass" / f"x.{suffix}", audio, rate)
     (recording,) = find_recordings([str(tmp_path)], None)
-    windows = read_windows(recording)
+    windows = read_take(recording).windows
     assert windows[0].shape == (64_000,)
     assert windows[0].dtype == np.float32
     if suffix != "mp3":  # which delays
@@ -39,7 +40,7 @@ def test_windows_of_four_seconds(tmp_path, seconds, windows):
     audio = tone(seconds)
     write_recording(tmp_path / "organ" / "x.wav", audio, subtype="FLOAT")
     (recording,) = find_recordings([str(tmp_path)], None)
-    found = np.concatenate(read_windows(recording))
+    found = np.concatenate(read_take(recording).windows)
     assert len(found) == windows * 64_000
     kept = min(len(audio), len(found))
     np.testing.assert_array_equal(found[:kept], audio[:kept].astype(np.float32))

@@ -15,7 +15,9 @@ from components import storage
 from components.errors import InputError
 from components.register.step import register
 from components.register.training import opened
+from components.registry import runs
 from components.registry.champions import champion
+from components.registry.connection import connected
 from tests.register.trainings import write_evaluation, write_training
 
 SYNTHS = {"harmonic": 5.0, "sinusoidal": 6.0, "wavetable": 4.5}
@@ -228,3 +230,28 @@ def test_bad_input_is_one_line(workspace, monkeypatch):
         assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="there is no MLflow database"):
         champion(uri_of(workspace), "string")
+
+
+def test_the_run_that_a_training_has_logged_to_is_completed_and_not_doubled(workspace):
+    (uri,) = trainings(workspace, losses={"harmonic": 5.0})
+    with connected(uri_of(workspace), "trainings") as (client, experiment_id):
+        own = client.create_run(experiment_id).info.run_id
+        with opened(uri) as training:
+            runs.log_points(client, own, training.curves()[:100])
+        client.log_param(own, "Adam.learning_rate", "0.001")
+        client.set_terminated(own, "FINISHED")
+    _edit(uri, "run.json", mlflow_run_id=own)
+    for _ in range(2):
+        assert register([uri], uri_of(workspace)).versions == {"harmonic": 1}
+    [version] = client.search_model_versions("name = 'ddsp-string'")
+    assert version.run_id == own
+    assert client.search_runs([client.get_experiment_by_name("luthier").experiment_id]) == []
+    run = client.get_run(own)
+    assert (run.info.run_name, run.info.status) == ("run-1/string-harmonic", "FINISHED")
+    assert run.data.tags["model_fingerprint"]
+    assert run.data.params["steps"] == "600"
+    steps = [point.step for point in client.get_metric_history(own, "train/spectral_loss")]
+    assert sorted(steps) == list(range(600))
+    # One that was deleted there is not needed.
+    client.delete_run(own)
+    assert register([uri], uri_of(workspace)).versions == {"harmonic": 2}

@@ -151,3 +151,29 @@ def test_a_gpu_keeps_cudnn_and_no_loop_is_compiled_for_it(monkeypatch):
     monkeypatch.setattr(decoder, "on_gpu", lambda: True)
     monkeypatch.setattr(decoder, "gru", lambda *_: pytest.fail("the loop for a CPU was used"))
     assert set(made(tf.ones([1, 4, 1]), tf.ones([1, 4, 1]))) == {name for name, _ in SPLITS}
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_short_numbers_are_in_the_network_alone(precision):
+    """Dense layers and GRU compute in them; variables, inputs, outputs, synthesizers, phases and the loss do not."""
+    from components.synths.ddsp_imports import tf
+
+    with configured(config_text("harmonic", "smoke")):
+        model, exact = build(precision), build()
+        exact.set_weights(model.get_weights())
+        decoder = model.decoder
+        inner = [decoder.dense_out, decoder.rnn.rnn.cell, *(each for s in decoder.input_stacks for each in s.layers)]
+        assert {layer.compute_dtype for layer in inner} == {precision}
+        outer = [decoder, model.preprocessor, model.processor_group, *model.processor_group.processors]
+        assert {layer.compute_dtype for layer in outer} == {"float32"}
+        assert {weight.dtype.name for weight in model.weights} == {"float32"}
+        f0_hz = tf.fill([2, 50, 1], 220.0)
+        features = inputs(f0_hz, tf.random.stateless_uniform([2, 50, 1], (0, 1), -60.0, -20.0))
+        set_frames(model, 50)
+        set_frames(exact, 50)
+        outputs, losses = model({**features, "audio": tf.zeros([2, 3200])}, return_losses=True, training=True)
+        wanted = exact(features, training=False)
+    assert {value.dtype.name for value in tf.nest.flatten((outputs, losses)) if value.dtype.is_floating} == {"float32"}
+    np.testing.assert_array_equal(outputs["f0_hz"], f0_hz)
+    difference = np.abs(outputs["harmonic"]["controls"]["amplitudes"] - wanted["harmonic"]["controls"]["amplitudes"])
+    assert 0 < difference.max() < 0.1

@@ -91,3 +91,13 @@ def test_other_losses_are_ddsp_s(more):
 
     wanted, audio = np.random.default_rng(0).normal(0, 0.1, (2, 1, 16_000)).astype(np.float32)
     np.testing.assert_array_equal(SpectralLoss(**more)(wanted, audio), ddsp.losses.SpectralLoss(**more)(wanted, audio))
+
+
+def test_the_noise_of_a_part_is_that_of_its_rows_in_the_whole_batch(monkeypatch):
+    from components.synths import noise
+    from components.synths.ddsp_imports import tf
+
+    whole = noise.white(6, 640, tf.constant([3, 5]))
+    monkeypatch.setattr(type(tf.distribute.get_strategy()), "num_replicas_in_sync", 3)
+    parts = [noise.white(2, 640, tf.constant([3, 5, part])) for part in range(3)]
+    np.testing.assert_array_equal(tf.concat(parts, axis=0), whole)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from components.synths.ddsp_imports import tf
 from components.synths.settings import TrainSettings
 from components.train import feed
 from components.train.sounds import Sounds
@@ -31,3 +32,9 @@ def nan_once() -> None:
 
 def nan_always() -> None:
     _poisoned({17: 1_000})
+
+
+def two_devices() -> None:
+    """Makes two devices of the processor."""
+    [processor] = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)

@@ -1,0 +1,41 @@
+"""How much of a sound its harmonics are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.audio.spectrum import stft_power
+from components.nsynth.note import HOP_SAMPLES, SAMPLE_RATE_HZ
+
+Array = NDArray[np.floating[Any]]
+
+_WINDOW_SAMPLES = 2048  # tells harmonics of 47 Hz apart
+_HOP_SAMPLES = 256
+_COMB_BINS = 2.0  # half the main lobe of a Hann window
+
+
+def harmonic_to_noise_db(audio: Array, f0_hz: Array) -> Array:
+    """Returns how much louder a sound's harmonics are than what lies between them, in dB.
+
+    Of every frame (Hann window 2048, hop 256): the power within two bins of a multiple of f0 over all other power.
+
+    Args:
+        audio: f32[samples].
+        f0_hz: Its pitch at 250 frames a second, f32[samples / 64]; 0 where there is none.
+
+    Returns:
+        f64[1 + samples // 256]; NaN where there is no pitch.
+    """
+    power = stft_power(audio, _WINDOW_SAMPLES, _HOP_SAMPLES)
+    pitch = np.append(f0_hz, f0_hz[-1:])[:: _HOP_SAMPLES // HOP_SAMPLES][: len(power), None].astype(np.float64)
+    bin_hz = SAMPLE_RATE_HZ / _WINDOW_SAMPLES
+    frequency_hz = bin_hz * np.arange(power.shape[1])
+    voiced = pitch[:, 0] > 0
+    number = np.maximum(np.round(frequency_hz / np.where(voiced[:, None], pitch, np.inf)), 1.0)
+    harmonic = np.abs(frequency_hz - number * pitch) <= _COMB_BINS * bin_hz
+    tone, noise = (power * harmonic).sum(axis=1), (power * ~harmonic).sum(axis=1)
+    ratio_db = 10.0 * np.log10(np.maximum(tone, 1e-20) / np.maximum(noise, 1e-20))
+    return np.where(voiced, ratio_db, np.nan)

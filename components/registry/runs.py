@@ -1,0 +1,53 @@
+"""The runs of trainings in MLflow: found again, and filled with what is missing in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_BATCH
+
+from components.registry.curves import RUN_ID, Key, Point, is_curve
+
+
+def own_run(client: MlflowClient, record: Mapping[str, Any]) -> Run | None:
+    """Returns the run that a training has logged to, by its run.json; None where this MLflow has none."""
+    if not record.get(RUN_ID):
+        return None
+    try:
+        run = client.get_run(record[RUN_ID])
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+    return run if run.info.lifecycle_stage == "active" else None
+
+
+def known(client: MlflowClient, run: Run) -> set[Key]:
+    """Returns the keys of the points that a run has."""
+    names = [name for name in run.data.metrics if is_curve(name)]
+    return {
+        (name, each.step, each.value) for name in names for each in client.get_metric_history(run.info.run_id, name)
+    }
+
+
+def log_points(client: MlflowClient, run_id: str, logged: Sequence[Point]) -> None:
+    """Logs points."""
+    metrics = [Metric(point.name, point.value, point.time_ms, point.step) for point in logged]
+    for start in range(0, len(metrics), MAX_METRICS_PER_BATCH):
+        client.log_batch(run_id, metrics=metrics[start : start + MAX_METRICS_PER_BATCH])
+
+
+def log_parameters(client: MlflowClient, run: Run, parameters: Mapping[str, str]) -> None:
+    """Logs the parameters that a run does not have yet: MLflow never changes one."""
+    params = [Param(*item) for item in parameters.items() if item[0] not in run.data.params]
+    for start in range(0, len(params), MAX_PARAMS_TAGS_PER_BATCH):
+        client.log_batch(run.info.run_id, params=params[start : start + MAX_PARAMS_TAGS_PER_BATCH])
+
+
+def set_tags(client: MlflowClient, run_id: str, tags: Mapping[str, str]) -> None:
+    """Sets the tags of a run."""
+    client.log_batch(run_id, tags=[RunTag(*item) for item in tags.items()])

@@ -1,0 +1,160 @@
+"""What a training computes on: one device, all GPUs of this machine, or those of several workers.
+
+A batch is split among the replicas, one a device. What they find is reduced on the devices, so all of them hold
+the same weights and sums. With several workers every process runs the same loop; the chief alone writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from components.errors import InputError
+from components.synths.ddsp_imports import tf
+from components.telemetry import log
+from components.train.cluster import Cluster
+from components.train.sounds import Sounds
+from components.train.termination import EXIT_AGAIN
+
+_LOG = log.get(__name__)
+Tensors = tuple[Any, ...]
+
+
+class Devices:
+    """The devices of one training.
+
+    Attributes:
+        replicas: Copies of the model, one a device, over all workers.
+        workers: Processes that train together.
+        is_chief: Whether this process is the one that writes.
+    """
+
+    def __init__(self, strategy: Any = None, cluster: Cluster | None = None) -> None:
+        """Takes one of TensorFlow's strategies; without one, whatever device TensorFlow chooses."""
+        self._given, self._strategy = strategy is not None, strategy or tf.distribute.get_strategy()
+        self.replicas: int = self._strategy.num_replicas_in_sync
+        self.workers = len(cluster.hosts) if cluster else 1
+        self.is_chief = cluster.is_chief if cluster else True
+        local = self.replicas // self.workers
+        self._first_replica = cluster.index * local if cluster else 0
+        self._places = self._strategy.extended.worker_devices if self._given else ()
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """Makes variables in every replica, inside the block."""
+        scope: AbstractContextManager[Any] = self._strategy.scope()
+        return scope
+
+    def check(self, batch_size: int) -> None:
+        """Raises InputError where a batch cannot be split into equal parts."""
+        if batch_size % self.replicas:
+            raise InputError(
+                f"train.batch_size is {batch_size}: expected a multiple of {self.replicas}, the number of devices that "
+                f"a batch is split among ({self.workers} workers)"
+            )
+
+    def run(self, function: Callable[..., Any], arguments: Tensors) -> Any:
+        """Calls a function in every replica, inside a tf.function."""
+        return self._strategy.run(function, arguments) if self._given else function(*arguments)
+
+    def mean(self, tensors: Any) -> Any:
+        """Returns the means of tensors over all replicas. To be used in a function that `run` calls."""
+        if self.replicas == 1:
+            return tensors
+        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, tensors)
+
+    def noise_seed(self, seed: Any) -> Any:
+        """Returns the noise seed of this replica's part of a batch. To be used in a function that `run` calls."""
+        if self.replicas == 1:
+            return seed
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return tf.concat([seed, [replica]], axis=0)
+
+    def all_of(self, value: Any) -> Any:
+        """Returns what all replicas have found, one after the other: [1] in each -> [replicas] in every process."""
+        return self._strategy.gather(value, axis=0) if self.replicas > 1 else value
+
+    def own(self, value: Any) -> Any:
+        """Returns what the first replica of this process has."""
+        return self._strategy.experimental_local_results(value)[0] if self._given else value
+
+    def split(self, sounds: Sounds) -> Tensors:
+        """Returns audio, f0_hz and loudness_db of a batch on the devices, split among the replicas.
+
+        Args:
+            sounds: The whole batch, a multiple of the replicas.
+        """
+        arrays = (sounds.audio, sounds.f0_hz, sounds.loudness_db)
+        if not self._given:
+            return tuple(tf.constant(array) for array in arrays)
+        rows = len(sounds) // self.replicas
+
+        def part(array: Any) -> Any:
+            def of_replica(context: Any) -> Any:
+                first = context.replica_id_in_sync_group * rows
+                with tf.device(self._places[context.replica_id_in_sync_group - self._first_replica]):
+                    return tf.constant(array[first : first + rows])
+
+            return self._strategy.experimental_distribute_values_from_function(of_replica)
+
+        return tuple(part(array) for array in arrays)
+
+
+def devices(count: int, cluster: Cluster | None) -> list[Devices]:
+    """Returns the devices of `count` trainings of this process. With a cluster, waits for all its workers.
+
+    One training has all GPUs that this process sees. Several have one each, in turns, and do not wait for each other.
+
+    Raises:
+        InputError: Several trainings by several workers.
+    """
+    if cluster:
+        if count > 1:
+            raise InputError(
+                f"got {count} synths for {len(cluster.hosts)} workers: expected one, or one worker for all; "
+                "give each a Job of its own"
+            )
+        cluster.announce()
+        cluster.wait_for_all()
+        return [Devices(tf.distribute.MultiWorkerMirroredStrategy(), cluster)]
+    visible = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    if len(visible) == 1:
+        return [Devices()] * count
+    if count == 1:
+        _LOG.info("on %d devices", len(visible))
+        return [Devices(tf.distribute.MirroredStrategy([device.name for device in visible]))]
+    return [Devices(tf.distribute.OneDeviceStrategy(visible[i % len(visible)].name)) for i in range(count)]
+
+
+# What TensorFlow says when a peer is gone, or its collectives have been called off because of that.
+_GONE = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.InternalError,
+    tf.errors.UnknownError,
+)
+
+
+@contextmanager
+def peers_may_die(cluster: Cluster | None) -> Iterator[None]:
+    """Ends this worker where another one is gone: all of them begin again from the newest checkpoint.
+
+    Raises:
+        SystemExit: With EXIT_AGAIN.
+    """
+    try:
+        yield
+    except _GONE as error:
+        if cluster is None:
+            raise
+        _LOG.debug("%s", error)
+        _LOG.error(
+            "worker %d of %d: another worker is gone (%s); the same command goes on from the newest checkpoint",
+            cluster.index,
+            len(cluster.hosts),
+            type(error).__name__,
+        )
+        raise SystemExit(EXIT_AGAIN) from None

@@ -1,0 +1,50 @@
+"""A training that begins with another model's weights: what has learnt an instrument hears new notes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from components import storage
+from components.errors import InputError
+from components.telemetry import log
+from components.train.result import MODEL_FOLDER
+
+_LOG = log.get(__name__)
+_CARD_NAME = "model.json"
+
+
+def warm_start(uri: str) -> dict[str, str]:
+    """Returns what run.json says of a model to begin with: where it is, and which weights it has.
+
+    Args:
+        uri: A model directory, or the training directory around it.
+
+    Raises:
+        InputError: There is no model.
+    """
+    for home in (uri, storage.join(uri, MODEL_FOLDER)):
+        card_uri = storage.join(home, _CARD_NAME)
+        if storage.exists(card_uri):
+            return {"uri": home, "weights": str(storage.read_json(card_uri).get("crc32c", {}).get("weights.h5", ""))}
+    raise InputError(f"there is no model at '{uri}' to begin with: expected {_CARD_NAME} there or in {MODEL_FOLDER}/")
+
+
+def begin_with(model: Any, uri: str) -> None:
+    """Gives a new model the weights of another one, if it is the same network; else says so and leaves it as it is.
+
+    Args:
+        model: What models.build made.
+        uri: The other one's directory.
+
+    Raises:
+        InputError: It is not whole.
+    """
+    from components.synths.instrument import Instrument
+
+    found = Instrument.load(uri).model.get_weights()
+    shapes = [tuple(weight.shape) for weight in model.weights]
+    if shapes != [weight.shape for weight in found]:
+        _LOG.warning("'%s' is another network: the training begins anew instead", uri)
+        return
+    model.set_weights(found)
+    _LOG.info("begins with the weights of %s", uri)

@@ -1,0 +1,68 @@
+"""Who trains together: what the environment says of it, and what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from components.errors import InputError
+from components.train.cluster import Cluster, cluster
+
+_HOSTS = "job-0.luthier-workers:2222,job-1.luthier-workers:2222"
+
+
+@pytest.fixture(autouse=True)
+def nothing_said(monkeypatch):
+    for name in ("LUTHIER_WORKER_HOSTS", "JOB_COMPLETION_INDEX", "TF_CONFIG"):
+        monkeypatch.setenv(name, "")
+
+
+def _tf_config(index: object, **jobs: list[str]) -> str:
+    return json.dumps({"cluster": jobs or {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": index}})
+
+
+def test_without_a_word_it_trains_alone(monkeypatch):
+    assert cluster() is None
+    monkeypatch.setenv("JOB_COMPLETION_INDEX", "0")  # any Indexed Job has it
+    assert cluster() is None
+    monkeypatch.setenv("LUTHIER_WORKER_HOSTS", "job-0.luthier-workers:2222")
+    assert cluster() is None
+
+
+def test_a_job_tells_hosts_and_index_and_tensorflow_reads_them(monkeypatch):
+    monkeypatch.setenv("LUTHIER_WORKER_HOSTS", _HOSTS)
+    monkeypatch.setenv("JOB_COMPLETION_INDEX", "1")
+    found = cluster()
+    assert found == Cluster(tuple(_HOSTS.split(",")), 1)
+    assert not found.is_chief
+    found.announce()
+    monkeypatch.delenv("LUTHIER_WORKER_HOSTS")
+    assert cluster() == found
+
+
+def test_tf_config_is_read(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", _tf_config(0))
+    found = cluster()
+    assert (found.hosts, found.index, found.is_chief) == (("a:1", "b:2"), 0, True)
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({"LUTHIER_WORKER_HOSTS": _HOSTS}, "JOB_COMPLETION_INDEX is ''.*0 to 1"),
+        ({"LUTHIER_WORKER_HOSTS": _HOSTS, "JOB_COMPLETION_INDEX": "2"}, "names 2 workers, but .* is '2'"),
+        ({"LUTHIER_WORKER_HOSTS": "a:1,b", "JOB_COMPLETION_INDEX": "0"}, "the worker 'b': expected 'host:port'"),
+        ({"LUTHIER_WORKER_HOSTS": "a:1,a:1", "JOB_COMPLETION_INDEX": "0"}, "names a worker twice"),
+        ({"TF_CONFIG": "{"}, "TF_CONFIG is not a cluster of workers: got '{'"),
+        ({"TF_CONFIG": "[1]"}, "TF_CONFIG is not a cluster of workers"),
+        ({"TF_CONFIG": _tf_config(2)}, "does not say which worker this is"),
+        ({"TF_CONFIG": _tf_config(0, worker=["a:1"], ps=["b:1"])}, "does not say which worker"),
+    ],
+)
+def test_what_does_not_fit_together_is_one_line(monkeypatch, environment, says):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=says) as caught:
+        cluster()
+    assert "\n" not in str(caught.value)
