@@ -27,8 +27,8 @@ def heavy(task: dsl.PipelineTask, memory: str = "8Gi", hours: float = 6.0) -> ds
 
 def _step(task: dsl.PipelineTask, cpus: str, memory: str, hours: float) -> dsl.PipelineTask:
     task.set_cpu_request(cpus).set_memory_request(memory).set_memory_limit(memory)
-    # Every step goes on where a lost pod left it. Half a minute, one, two: a bucket or registry may be down for that.
-    task.set_retry(num_retries=3, backoff_duration="30s", backoff_factor=2.0, backoff_max_duration="600s")
+    # Every step goes on where a lost pod left it. Not more often: a person's mistake is tried again as well.
+    task.set_retry(num_retries=2, backoff_duration="15s", backoff_factor=4.0, backoff_max_duration="600s")
     kubernetes.set_timeout(task, round(hours * 3600))
     kubernetes.use_config_map_as_env(task, _CONFIG_MAP, {name: name for name in _SETTINGS}, optional=True)
     kubernetes.add_pod_label(task, "app.kubernetes.io/part-of", "luthier")

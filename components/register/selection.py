@@ -67,9 +67,10 @@ def select(
             _LOG.info("%s: nothing new, its models are registered", family)
             continue
         selected.append(family)
-        champion = champions.current(client, family)
+        champion, fingerprint = champions.current(client, family), of_data["data_fingerprint"]
+        older = [version for version in versions if version.tags.get("data_fingerprint") != fingerprint]
         for synth in synths:
-            best = _best(versions, synth, wanted[CONFIG_TAG], champion)
+            best = _best(older, synth, wanted[CONFIG_TAG], champion)
             if best:
                 warm_starts[f"{family}-{synth}"] = best.tags[TRAINING_TAG]
     if len(data.present("train")) == 1:

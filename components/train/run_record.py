@@ -55,7 +55,6 @@ def describe(
     # The address of the data is not part of what the training is: the same records elsewhere are the same.
     identity = {name: value for name, value in record.items() if name != "data_uri"}
     identity |= {"config": hashlib.sha256(config.encode()).hexdigest()} if config else {}
-    identity |= {"warm_start": warm["weights"]} if warm else {}
     return {
         **record,
         **({"warm_start": warm} if warm else {}),

@@ -145,6 +145,15 @@ def _family(data: SortedSet, family: str | None) -> str:
     return family
 
 
+def _as_it_began(plan: Plan, before: dict[str, Any]) -> None:
+    """Keeps what a training began with: the registry may have better weights by the time it goes on."""
+    began, asked = before.get("warm_start"), plan.record.pop("warm_start", None)
+    if began:
+        plan.record["warm_start"] = began
+    if began != asked:
+        _LOG.warning("%s goes on as it began, with the weights of %s", plan.name, began["uri"] if began else "none")
+
+
 def _train(data: SortedSet, plans: Sequence[Plan], start: Start, tracking_uri: str) -> list[TrainResult]:
     """Trains what is not trained already."""
     workers = cluster()
@@ -153,6 +162,8 @@ def _train(data: SortedSet, plans: Sequence[Plan], start: Start, tracking_uri: s
     left = []
     for plan in plans:
         before = earlier(plan.record, plan.out_uri, start, reads_only)
+        if before:
+            _as_it_began(plan, before)
         if before and before["status"] == "finished":
             _LOG.info("%s is trained already: %s", plan.name, plan.out_uri)
             results[plan.name] = TrainResult.of(before, plan.out_uri, reused=True)

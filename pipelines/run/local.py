@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from components.errors import InputError, StepError
 from components.telemetry import orphan, progress, slots
 from pipelines.package import compile_to
@@ -46,7 +48,9 @@ def run(arguments: dict[str, Any], state: Path, parallel_trainings: int) -> Disp
         log_file.parent.mkdir(parents=True, exist_ok=True)
         for left in log_file.parent.glob("*.events"):  # by a run that was killed
             left.unlink()
-        request = {"package": str(compile_to(state / "package")), "arguments": arguments, "state": str(state)}
+        package = compile_to(state / "package")
+        _never_try_again(package)
+        request = {"package": str(package), "arguments": arguments, "state": str(state)}
         (state / "request.json").write_text(json.dumps(request, indent=1))
         with Display() as display:
             code = _execute(state / "request.json", log_file, events, parallel_trainings, display)
@@ -103,6 +107,15 @@ def _execute(request: Path, log_file: Path, events: Path, parallel_trainings: in
         _follow(stream, display)
     events.unlink()
     return process.returncode
+
+
+def _never_try_again(package: Path) -> None:
+    """Takes the retries out of a package: no pod is lost here, and nobody waits for minutes to read a mistake."""
+    documents = list(yaml.safe_load_all(package.read_text()))
+    for component in [documents[0]["root"], *documents[0]["components"].values()]:
+        for task in component.get("dag", {}).get("tasks", {}).values():
+            task.pop("retryPolicy", None)
+    package.write_text(yaml.safe_dump_all(documents, sort_keys=False))
 
 
 def _follow(stream: Any, display: Display) -> None:
