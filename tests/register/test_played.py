@@ -25,7 +25,7 @@ def test_the_champion_plays_in_a_fresh_process(tmp_path):
     from components.synths import instrument, model
 
     folder = tmp_path / "runs/run-1/string-harmonic"
-    uri = write_training(folder, valid_loss=5.0)
+    uri = write_training(folder, 5.0)
     config = model.config_text("harmonic", "smoke")
     with model.configured(config):
         info = {"family": "string", "synth": "harmonic", "valid_loss": 5.0, "steps": 0}
