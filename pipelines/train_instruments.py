@@ -38,7 +38,7 @@ def train_instruments(
     tracking_uri: str = "",
     sort_workers: int = 8,
     if_changed: bool = False,
-    gpus: int = 1,
+    gpus: int = -1,
     queue: str = "",
     priority_class: str = "",
 ):
@@ -57,7 +57,7 @@ def train_instruments(
         sort_workers: The most pods that sort at the same time; each gets a gigabyte or more.
         if_changed: Train only what the registry does not have of the same data, settings and code, and begin with the
             weights of the version before.
-        gpus: GPUs of each training's Job; 0 trains on the processor. Their type is in the Job's template.
+        gpus: GPUs of each training's Job; 0 trains on the processor, -1 takes what the Job's template says.
         queue: Kueue LocalQueue that the Jobs wait in. Empty: none.
         priority_class: PriorityClass of the trainings' pods. Empty: the template's.
     """

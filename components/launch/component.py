@@ -42,7 +42,8 @@ def train(
             warm_start=warm_starts.get(f"{family}-{synth}", ""),
         )
         if connection.in_a_cluster():
-            placement = Placement(queue=queue or None, priority_class=priority_class or None, gpus=gpus)
+            gpus_or_template = gpus if gpus >= 0 else None
+            placement = Placement(queue=queue or None, priority_class=priority_class or None, gpus=gpus_or_template)
             finished = FinishedTraining(step.launch(training, placement).record or {})
         else:
             finished = child.train(training)

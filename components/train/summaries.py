@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,20 @@ _SCALARS = ("spectral_loss", "learning_rate", "grad_norm", "steps_per_s", "input
 
 
 class Summaries:
-    """Writes TensorBoard event files below a training directory."""
+    """Writes TensorBoard event files below a training directory.
+
+    What there is before the first step waits for it: TensorBoard's parts take a second to import, and whoever starts a
+    training wants to see it move.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "summaries"
-        self._writer = tf.summary.create_file_writer(str(self._folder))
+        self._writer: Any = None
+        self._waiting: list[Callable[[], None]] = []
 
     def add(self, line: dict[str, Any]) -> None:
         """Adds a line of metrics.jsonl."""
-        with self._writer.as_default(step=line["step"]):
-            for name in _SCALARS:
-                if name in line:
-                    tf.summary.scalar(f"{name}/{line['split']}", line[name])
+        self._do(line["step"], lambda: self._add(line))
 
     def add_sounds(self, step: int, sounds: dict[str, Any]) -> None:
         """Adds sounds, f32[samples] by name, and their spectrograms.
@@ -34,16 +37,34 @@ class Summaries:
         They go to a file of their own, which is never touched again: the curves' file, which is copied to gs:// with
         every checkpoint, stays small.
         """
+        self._do(step, lambda: self._add_sounds(step, sounds))
+
+    def flush(self) -> None:
+        """Writes what is still in memory, of a training that has begun."""
+        if self._writer:
+            self._writer.flush()
+
+    def _do(self, step: int, write: Callable[[], None]) -> None:
+        self._waiting.append(write)
+        if step > 0:
+            for each in self._waiting:
+                each()
+            self._waiting.clear()
+
+    def _add(self, line: dict[str, Any]) -> None:
+        self._writer = self._writer or tf.summary.create_file_writer(str(self._folder))
+        with self._writer.as_default(step=line["step"]):
+            for name in _SCALARS:
+                if name in line:
+                    tf.summary.scalar(f"{name}/{line['split']}", line[name])
+
+    def _add_sounds(self, step: int, sounds: dict[str, Any]) -> None:
         writer = tf.summary.create_file_writer(str(self._folder / "sounds"))
         with writer.as_default(step=step):
             for name, audio in sounds.items():
                 tf.summary.audio(name, np.asarray(audio)[None, :, None], SAMPLE_RATE_HZ)
                 tf.summary.image(name, _spectrogram(audio)[None, :, :, None])
         writer.close()
-
-    def flush(self) -> None:
-        """Writes what is still in memory."""
-        self._writer.flush()
 
 
 def _spectrogram(audio: Any) -> Any:
