@@ -29,7 +29,7 @@ from components.train.stopping import Verdict
 from components.train.termination import Termination
 from components.train.tracking import Tracker
 from components.train.trainer import Trainer
-from components.train.warm import begin_with
+from components.train.warm import begin_with, weights_of
 from components.train.watch import Watch
 
 _LOG = log.get(__name__)
@@ -75,14 +75,16 @@ class Training:
             InputError: The configured values do not make a model, or the checkpoint is of another one.
         """
         plan, settings, self._material = self.plan, self.settings, material
+        warm = plan.record.get("warm_start") if self._snapshot is None else None
+        weights = weights_of(warm["uri"]) if warm else []
         tf.config.experimental.enable_tensor_float_32_execution(settings.tf32)
         with models.configured(self._config):
             train_settings()  # for gin to note them among what is in force
             tf.keras.utils.set_random_seed(settings.seed)
             with self._devices.scope():
                 self._model = models.build(settings.precision)
-                if "warm_start" in plan.record and self._snapshot is None:
-                    begin_with(self._model, plan.record["warm_start"]["uri"])
+                if warm:
+                    begin_with(self._model, weights, warm["uri"])
             self._trainer = Trainer(self._model, settings, self._devices)
             self._config = gin.operative_config_str()
         watch = Watch(plan.record["family"], plan.record["synth"], settings)

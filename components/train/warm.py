@@ -29,22 +29,24 @@ def warm_start(uri: str) -> dict[str, str]:
     raise InputError(f"there is no model at '{uri}' to begin with: expected {_CARD_NAME} there or in {MODEL_FOLDER}/")
 
 
-def begin_with(model: Any, uri: str) -> None:
+def weights_of(uri: str) -> list[Any]:
+    """Returns a model's weights; InputError where it is not whole. Not to be called inside models.configured."""
+    from components.synths.instrument import Instrument
+
+    weights: list[Any] = Instrument.load(uri).model.get_weights()
+    return weights
+
+
+def begin_with(model: Any, weights: list[Any], uri: str) -> None:
     """Gives a new model the weights of another one, if it is the same network; else says so and leaves it as it is.
 
     Args:
         model: What models.build made.
-        uri: The other one's directory.
-
-    Raises:
-        InputError: It is not whole.
+        weights: As of `weights_of`.
+        uri: Whose they are.
     """
-    from components.synths.instrument import Instrument
-
-    found = Instrument.load(uri).model.get_weights()
-    shapes = [tuple(weight.shape) for weight in model.weights]
-    if shapes != [weight.shape for weight in found]:
+    if [tuple(weight.shape) for weight in model.weights] != [weight.shape for weight in weights]:
         _LOG.warning("'%s' is another network: the training begins anew instead", uri)
         return
-    model.set_weights(found)
+    model.set_weights(weights)
     _LOG.info("begins with the weights of %s", uri)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from components.synths.instrument import Instrument
 from tests.train.nursery import Nursery
 from tests.train.trainings import BINDINGS, command, run_json
 
@@ -17,6 +18,9 @@ def test_it_begins_where_the_other_was_best(data: str, nursery: Nursery, undistu
     record, before = run_json(out), run_json(undisturbed)
     assert record["first_spectral_loss"] == pytest.approx(before["best"]["valid_loss"], rel=1e-4)
     assert record["best"]["valid_loss"] <= record["first_spectral_loss"]
+    # What it leaves is as whole as any other's.
+    assert (out / "operative_config.gin").read_text() == (undisturbed / "operative_config.gin").read_text()
+    Instrument.load(str(out))
     # A training goes on as it began, whatever it would begin with now.
     code, said = nursery.run(*command(data, out, BINDINGS, "--warm-start", str(undisturbed)))
     assert code == 0 and "trained already" in said and "goes on as it began" not in said
