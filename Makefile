@@ -41,7 +41,7 @@ bench: bench-sort bench-train ## every benchmark that needs no GPU
 bench-sort: $(BIN)/.dev ## the sort beside cp, tf.data and transfer_manager (about 10 minutes, on a quiet machine)
 	@$(BIN)/python -m benchmarks.sort --page docs/performance.md && $(BIN)/python -m benchmarks.scale --page docs/scale.md
 
-bench-train: $(BIN)/.dev ## training beside ddsp's own (about an hour, on a quiet machine)
+bench-train: $(BIN)/.dev ## training beside ddsp's own (about forty minutes, on a quiet machine)
 	@$(BIN)/python -m benchmarks.train --page docs/performance.md
 
 bench-gpu: $(BIN)/.dev ## the same on a GPU: steps and audio a second by batch size, one synth and three together

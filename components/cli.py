@@ -11,7 +11,7 @@ import sys
 
 import click
 
-from components.errors import InputError, StepError, nearest
+from components.errors import EXIT_INPUT_ERROR, InputError, StepError, nearest
 
 # name -> (module, what `luthier --help` says of it). Here, so that help needs none of the modules.
 _COMMANDS = {
@@ -72,10 +72,10 @@ def main() -> None:
         cli(standalone_mode=False)
     except (InputError, StepError) as error:
         click.echo(f"luthier: {' '.join(str(error).split())}", err=True)
-        sys.exit(2 if isinstance(error, InputError) else 1)
+        sys.exit(EXIT_INPUT_ERROR if isinstance(error, InputError) else 1)
     except click.ClickException as error:
         click.echo(f"luthier: {error.format_message()}", err=True)
-        sys.exit(2)
+        sys.exit(EXIT_INPUT_ERROR)
     except (click.Abort, KeyboardInterrupt):
         click.echo("luthier: stopped", err=True)
         sys.exit(1)

@@ -5,6 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+EXIT_INPUT_ERROR = 2
+"""Of a process that found the user's input at fault."""
+
+EXIT_AGAIN = 75
+"""Of a training that was asked to stop: nothing is wrong, all is saved, the same command goes on (EX_TEMPFAIL)."""
+
 
 class InputError(ValueError):
     """Bad input from the user. The message is one line: what failed, what was found, what was expected, what to try."""

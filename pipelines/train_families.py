@@ -123,25 +123,9 @@ def every_family(
     priority_class: str,
     code: str,
 ):
-    with dsl.ParallelFor(families, name="each-family") as family:
-        one_family(
-            family=family,
-            synths=synths,
-            sorted_uri=sorted_uri,
-            others_uri=others_uri,
-            data_fingerprint=data_fingerprint,
-            run_uri=run_uri,
-            preset=preset,
-            bindings=bindings,
-            warm_starts=warm_starts,
-            origins=origins,
-            gate=gate,
-            tracking_uri=tracking_uri,
-            gpus=gpus,
-            queue=queue,
-            priority_class=priority_class,
-            code=code,
-        )
+    given = dict(locals())
+    with dsl.ParallelFor(given.pop("families"), name="each-family") as family:
+        one_family(family=family, **given)
 
 
 @dsl.pipeline(name="train-and-compare", description="Trains every family, and sets all of them side by side.")
@@ -163,24 +147,7 @@ def train_and_compare(
     priority_class: str,
     code: str,
 ):
-    trained = every_family(
-        families=families,
-        synths=synths,
-        sorted_uri=sorted_uri,
-        others_uri=others_uri,
-        data_fingerprint=data_fingerprint,
-        run_uri=run_uri,
-        preset=preset,
-        bindings=bindings,
-        warm_starts=warm_starts,
-        origins=origins,
-        gate=gate,
-        tracking_uri=tracking_uri,
-        gpus=gpus,
-        queue=queue,
-        priority_class=priority_class,
-        code=code,
-    )
+    trained = every_family(**locals())
     compared = compare(run_uri=run_uri, families=families, synths=synths, code=code)
     compared.after(trained).ignore_upstream_failure()
     light(compared, "2Gi").set_caching_options(False)  # what is missing may have come

@@ -10,13 +10,10 @@ import sys
 from collections.abc import Sequence
 
 from components import storage
-from components.errors import InputError, StepError
+from components.errors import EXIT_AGAIN, EXIT_INPUT_ERROR, InputError, StepError
 from components.launch.finished import FinishedTraining
-from components.launch.termination import EXIT_AGAIN
 from components.launch.training import Training
 from components.telemetry.slots import slot
-
-_EXIT_INPUT_ERROR = 2
 
 
 def train(training: Training) -> FinishedTraining:
@@ -28,7 +25,7 @@ def train(training: Training) -> FinishedTraining:
     """
     with slot():
         code, last_line = _relay([sys.executable, "-m", "components.cli", *training.arguments()])
-    if code == _EXIT_INPUT_ERROR:
+    if code == EXIT_INPUT_ERROR:
         raise InputError(last_line.removeprefix("luthier: "))
     if code == EXIT_AGAIN:
         raise StepError(f"training {training.name} was asked to stop: the same run goes on from there")

@@ -28,6 +28,7 @@ def train(
     from components.launch import child, connection, step
     from components.launch.finished import FinishedTraining
     from components.launch.training import Placement, Training
+    from components.model_files import MODEL_FOLDER
     from components.telemetry.task import task
 
     with task(f"train {family}-{synth}") as running:
@@ -48,6 +49,6 @@ def train(
         else:
             finished = child.train(training)
         running.found(finished.summary())
-        model.uri = storage.join(training.out_uri, "model")
+        model.uri = storage.join(training.out_uri, MODEL_FOLDER)
         model.metadata.update(finished.facts())
         return training.out_uri

@@ -18,8 +18,9 @@ from components.launch import pods as pod_words
 from components.launch import states
 from components.launch.adopting import resume_if_ours
 from components.launch.api import Api, Closed, Object
+from components.launch.hindrance import Hindrance
 from components.launch.logs import relay
-from components.launch.refusals import Refusal, Refusals
+from components.launch.refusals import Refusals
 from components.launch.template import CONTAINER
 from components.launch.watching import views
 from components.telemetry import log
@@ -89,7 +90,7 @@ class _Follower:
         self._endings_told: set[str] = set()
         self._last_line = ""
         self._refusals = Refusals(api)
-        self._refusal: Refusal | None = None
+        self._refusal: Hindrance | None = None
         self._state: states.State | None = None
         self._said_time = self._state_time = time.monotonic()
         self._hopeless_time: float | None = None

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from components.errors import EXIT_AGAIN, EXIT_INPUT_ERROR
 from components.launch.api import Object
+from components.launch.hindrance import Hindrance
 from components.launch.logs import readable
 from components.launch.template import CONTAINER
 
-EXIT_INPUT_ERROR = 2
-EXIT_AGAIN = 75
 _INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 _ON = "goes on from its checkpoint"
 _TAKEN_AWAY = {
@@ -45,19 +45,6 @@ class Ending:
     last_line: str
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """What a pod that does not run waits for.
-
-    Attributes:
-        text: In words.
-        is_hopeless: Waiting alone does not help: somebody has to change something.
-    """
-
-    text: str
-    is_hopeless: bool = False
-
-
 def index_of(pod: Object) -> int:
     """Returns the index of an Indexed Job's pod; 0 of any other's."""
     labels = pod["metadata"].get("labels") or {}
@@ -86,22 +73,22 @@ def has_ended(pod: Object) -> bool:
     return is_over(pod) or "terminated" in (_trainer(pod).get("state") or {})
 
 
-def waiting(pod: Object) -> Waiting:
+def waiting(pod: Object) -> Hindrance:
     """Returns what a pod waits for that neither runs nor is over."""
     placed = _condition(pod, "PodScheduled")
     if placed.get("status") == "False":
         # "0/3 nodes are available: 3 Insufficient nvidia.com/gpu. preemption: ...": what follows only repeats it.
         reason = (placed.get("message") or placed.get("reason") or "").split(" preemption:")[0].rstrip(" .")
         if placed.get("reason") == "SchedulingGated":
-            return Waiting(f"its pod is held back by a scheduling gate: {reason}")
-        return Waiting(f"no node can take its pod: {reason}")
+            return Hindrance(f"its pod is held back by a scheduling gate: {reason}")
+        return Hindrance(f"no node can take its pod: {reason}")
     node = pod["spec"].get("nodeName")
     for container in _containers(pod):
         blocked = (container.get("state") or {}).get("waiting") or {}
         words = _blocked(container, blocked.get("reason", ""), blocked.get("message", ""))
         if words:
             return words
-    return Waiting(f"its pod starts on node {node}" if node else "its pod waits for a node")
+    return Hindrance(f"its pod starts on node {node}" if node else "its pod waits for a node")
 
 
 def ending(pod: Object) -> Ending:
@@ -153,7 +140,7 @@ def _containers(pod: Object) -> Iterator[Object]:
         yield from pod.get("status", {}).get(kind) or []
 
 
-def _blocked(container: Object, reason: str, message: str) -> Waiting | None:
+def _blocked(container: Object, reason: str, message: str) -> Hindrance | None:
     """Returns why a container cannot start; None where it is on its way."""
     if reason in _PULL:
         detail = message.rpartition("ErrImagePull: ")[2].rpartition(" desc = ")[2]
@@ -161,7 +148,7 @@ def _blocked(container: Object, reason: str, message: str) -> Waiting | None:
             detail = ""  # says nothing but that; older kubelets leave the reason out
         is_hopeless = bool(_NO_SUCH_IMAGE.search(detail)) or reason in ("InvalidImageName", "ErrImageNeverPull")
         why = f": {detail or message or reason}"
-        return Waiting(f"its image '{container['image']}' cannot be pulled{why}", is_hopeless)
+        return Hindrance(f"its image '{container['image']}' cannot be pulled{why}", is_hopeless)
     if reason and reason not in ("ContainerCreating", "PodInitializing"):
-        return Waiting(f"its container '{container['name']}' cannot be started: {message or reason}")
+        return Hindrance(f"its container '{container['name']}' cannot be started: {message or reason}")
     return None

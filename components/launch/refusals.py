@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from components.errors import InputError
 from components.launch.api import Api, Object
+from components.launch.hindrance import Hindrance
 from components.telemetry import log
 
 _LOG = log.get(__name__)
@@ -19,26 +19,13 @@ _DECIDED = re.compile(r" is forbidden: (?!not yet ready)| is invalid: |denied th
 _POD_NAME = re.compile(r'^Error creating: pods "[^"]*" is forbidden: ')
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """The newest thing that the cluster holds against a Job or a pod.
-
-    Attributes:
-        text: In words.
-        is_hopeless: Waiting alone does not help: somebody has to change something.
-    """
-
-    text: str
-    is_hopeless: bool = False
-
-
 class Refusals:
     """Looks for them. Without the permission to list events it says so once, and finds nothing."""
 
     def __init__(self, api: Api) -> None:
         self._api, self._is_allowed = api, True
 
-    def of_job(self, job: Object, queue: str | None, pods: Iterable[Object]) -> Refusal | None:
+    def of_job(self, job: Object, queue: str | None, pods: Iterable[Object]) -> Hindrance | None:
         """Returns why a Job has no pod: why none could be made after `pods`, or why Kueue holds it back."""
         # What was held against it before its last pod, or before it was resumed, has been overcome.
         since = max([job["status"].get("startTime") or "", *(pod["metadata"]["creationTimestamp"] for pod in pods)])
@@ -49,13 +36,13 @@ class Refusals:
             # Kueue's object for a Job: "job-<name>-<hash>". It may not be read, but what is said of it may.
             prefix = f"job-{job['metadata']['name']}-"
             pending = self._newest("involvedObject.kind=Workload,reason=Pending", prefix)
-            return Refusal(pending) if pending else None
+            return Hindrance(pending) if pending else None
         return None
 
-    def of_pod(self, pod: Object) -> Refusal | None:
+    def of_pod(self, pod: Object) -> Hindrance | None:
         """Returns why a pod that has a node does not start, where its status does not tell: volumes, networks."""
         text = self._newest(f"involvedObject.uid={pod['metadata']['uid']},type=Warning")
-        return Refusal(f"its pod does not start: {text}") if text else None
+        return Hindrance(f"its pod does not start: {text}") if text else None
 
     def _newest(self, selector: str, prefix: str = "", since: str = "") -> str | None:
         if not self._is_allowed:
@@ -78,16 +65,16 @@ def _time_of(event: Object) -> str:
     return str(found).rstrip("Z")  # with or without microseconds, they now sort as they should
 
 
-def _of_creation(message: str) -> Refusal:
+def _of_creation(message: str) -> Hindrance:
     quota = _QUOTA.search(message)
     if quota:
         never = _never_fits(quota["requested"], quota["limited"])
-        return Refusal(
+        return Hindrance(
             f"quota '{quota['name']}' is {'too small' if never else 'used up'}: its pod requests "
             f"{quota['requested']}, used is {quota['used']}, the limit {quota['limited']}",
             never,
         )
-    return Refusal(f"its pod is refused: {_POD_NAME.sub('', message)}", bool(_DECIDED.search(message)))
+    return Hindrance(f"its pod is refused: {_POD_NAME.sub('', message)}", bool(_DECIDED.search(message)))
 
 
 def _never_fits(requested: str, limited: str) -> bool:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from components.errors import InputError, StepError
+from components.errors import EXIT_INPUT_ERROR, InputError, StepError
 from components.launch import pods as pod_words
 from components.launch.api import Object
+from components.launch.hindrance import Hindrance
 from components.launch.job import HASH_ANNOTATION, QUEUE_LABEL
-from components.launch.refusals import Refusal
 
 _EXIT_CODE = re.compile(r"exit code (\d+)")
 _AGAIN = "the same command goes on from its checkpoint"
@@ -38,7 +38,7 @@ class State:
     pod: Object | None = None
 
 
-def state_of(job: Object, pods: Iterable[Object], refusal: Refusal | None = None) -> State:
+def state_of(job: Object, pods: Iterable[Object], refusal: Hindrance | None = None) -> State:
     """Returns what a Job that has not finished is at; `refusal` is the newest thing held against it or its pod."""
     name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
     if job["metadata"].get("deletionTimestamp"):
@@ -97,8 +97,8 @@ def failed_by_input(job: Object, pods: Iterable[Object]) -> bool:
     failed = condition(job, "Failed")
     code = _EXIT_CODE.search((failed or {}).get("message") or "")
     return bool(failed) and (
-        (code is not None and int(code[1]) == pod_words.EXIT_INPUT_ERROR)
-        or any(pod_words.ending(pod).exit_code == pod_words.EXIT_INPUT_ERROR for pod in pods if pod_words.is_over(pod))
+        (code is not None and int(code[1]) == EXIT_INPUT_ERROR)
+        or any(pod_words.ending(pod).exit_code == EXIT_INPUT_ERROR for pod in pods if pod_words.is_over(pod))
     )
 
 
@@ -110,7 +110,7 @@ def failure_of(job: Object, pods: Iterable[Object], last_line: str = "") -> Inpu
     )
     endings = [pod_words.ending(pod) for pod in ended]
     if failed_by_input(job, ended):
-        code = pod_words.EXIT_INPUT_ERROR
+        code = EXIT_INPUT_ERROR
         lines = [ending.last_line for ending in endings if ending.exit_code == code and ending.last_line]
         said = (lines[-1] if lines else last_line) or failed.get("message") or "its input is at fault"
         return InputError(said.removeprefix("luthier: "))
@@ -126,7 +126,7 @@ def failure_of(job: Object, pods: Iterable[Object], last_line: str = "") -> Inpu
     return StepError(f"Job {name} failed: {failed.get('message') or failed.get('reason')}{last}; {_AGAIN}")
 
 
-def _starting(pod: Object, refusal: Refusal | None, is_one_of_several: bool) -> State:
+def _starting(pod: Object, refusal: Hindrance | None, is_one_of_several: bool) -> State:
     waits = pod_words.waiting(pod)
     who = f"worker {pod_words.index_of(pod)}: " if is_one_of_several else ""
     if refusal and pod["spec"].get("nodeName") and not waits.is_hopeless:

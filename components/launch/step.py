@@ -12,7 +12,7 @@ from typing import Any
 
 from components import storage
 from components.code_version import training_code
-from components.errors import InputError, StepError
+from components.errors import EXIT_AGAIN, InputError, StepError
 from components.launch import record as records
 from components.launch import states
 from components.launch.adopting import create_or_adopt
@@ -22,7 +22,7 @@ from components.launch.connection import connect, in_a_cluster, named_namespace
 from components.launch.following import HopelessError, JobGoneError, follow
 from components.launch.job import fill_in
 from components.launch.template import CONFIG_MAP, merged, read_files
-from components.launch.termination import EXIT_AGAIN, OnTerminate, TerminatedError, caught, let_go
+from components.launch.termination import OnTerminate, TerminatedError, caught, let_go
 from components.launch.training import Placement, Training
 from components.telemetry import log
 
@@ -81,7 +81,7 @@ def launch(
     Raises:
         InputError: The user's input is at fault: found here, by the cluster or by the trainer.
         StepError: The training failed, its Job was deleted, or the API server was away for too long.
-        SystemExit: This process was asked to end; the code is termination.EXIT_AGAIN.
+        SystemExit: This process was asked to end; the code is errors.EXIT_AGAIN.
     """
     placement, cluster = placement or Placement(), cluster or Cluster()
     api = connect(cluster.context, cluster.namespace)

@@ -10,7 +10,6 @@ suspended: Kueue starts every Job that it has admitted, and would start that one
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -26,7 +25,6 @@ from components.telemetry import log
 
 _LOG = log.get(__name__)
 OnTerminate = Literal["suspend", "delete", "leave"]
-EXIT_AGAIN = os.EX_TEMPFAIL
 # A pod is killed 30 s after its SIGTERM.
 _LIMIT_S = 15.0
 

@@ -14,13 +14,14 @@ from typing import Any
 
 from components import storage
 from components.errors import InputError
+from components.model_files import CARD_NAME, CONFIG_NAME, MODEL_FOLDER
 from components.registry.curves import RUN_ID, Point, points
 from components.registry.flatten import gin_parameters, milliseconds, numbers
 from components.registry.tags import CONFIG_TAG, LOSS_TAG, NOTES_TAG, config_fingerprint
 from components.synths.gate import LOSS
 
 # What a registration shows beside the model. Checkpoints and TensorBoard's summaries stay where they are.
-RECORDS = ("run.json", "operative_config.gin", "metrics.jsonl")
+RECORDS = ("run.json", CONFIG_NAME, "metrics.jsonl")
 EVALUATION = ("evaluation.json", "report.html", "listening")
 _NOT_SETTINGS = ("packages", "best", "status", "started", "finished", RUN_ID)
 
@@ -94,7 +95,7 @@ class Training:
         known = {name: value for name, value in self.record.items() if value is not None}
         settings = {name: value for name, value in known.items() if name not in _NOT_SETTINGS}
         as_text = {name: value if isinstance(value, str) else json.dumps(value) for name, value in settings.items()}
-        config = self.folder / "operative_config.gin"
+        config = self.folder / CONFIG_NAME
         return as_text | (gin_parameters(config.read_text()) if config.exists() else {})
 
     def requirements(self) -> list[str]:
@@ -159,11 +160,11 @@ def opened(uri: str) -> Iterator[Training]:
             raise InputError(
                 f"cannot register '{uri}': got a training with status '{record.get('status')}', expected 'finished'"
             )
-        if not (folder / "model" / "model.json").is_file():
+        if not (folder / MODEL_FOLDER / CARD_NAME).is_file():
             raise InputError(
                 f"cannot register '{uri}': got no model/model.json in it, expected a finished model; train it again"
             )
-        card = storage.read_json(str(folder / "model" / "model.json"))
+        card = storage.read_json(str(folder / MODEL_FOLDER / CARD_NAME))
         run_id = Path(uri).absolute().parent.name
         home = uri if storage.is_remote(uri) else str(Path(uri).absolute())
         yield Training(home, folder, run_id, record, card, _fingerprint(_files(folder / "model")))

@@ -9,9 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from components.errors import InputError, nearest
+from components.model_files import CARD_NAME
 
 SCHEME = "models:/"
-_CARD_NAME = "model.json"  # of components.synths.instrument, which takes TensorFlow to import
 _URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 
 
@@ -53,9 +53,9 @@ def _fetch(uri: str, tracking_uri: str, folder: Path) -> Path:
     source = client.get_model_version_download_uri(name, version)
     where = resolved(tracking_uri)
     local = mlflow.artifacts.download_artifacts(source, dst_path=str(folder), tracking_uri=where, registry_uri=where)
-    cards = list(Path(local).rglob(_CARD_NAME))
+    cards = list(Path(local).rglob(CARD_NAME))
     if not cards:
-        raise InputError(f"'{uri}' is not one of Luthier's models: got no {_CARD_NAME} in its artifacts")
+        raise InputError(f"'{uri}' is not one of Luthier's models: got no {CARD_NAME} in its artifacts")
     return cards[0].parent
 
 

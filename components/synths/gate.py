@@ -10,6 +10,7 @@ import gin
 from components.errors import InputError
 from components.synths.bindings import check_bindings
 from components.synths.catalog import GATE_GIN
+from components.synths.naming import configurable_as
 
 LOSS = "spectral_loss"
 _LIMITS = {
@@ -88,7 +89,4 @@ def gate_of(bindings: Sequence[str] = ()) -> Gate:
     return gate
 
 
-# As for `train` in synths.settings: gin's name of it is to be `gate` alone.
-Gate.__module__, _module = None, Gate.__module__  # type: ignore[assignment]
-gin.external_configurable(Gate, "gate")
-Gate.__module__ = _module
+configurable_as("gate", Gate)

@@ -17,15 +17,12 @@ import numpy.typing as npt
 
 from components import storage
 from components.errors import InputError
+from components.model_files import CARD_NAME, CONFIG_NAME, MODEL_FOLDER, WEIGHTS_NAME
 from components.synths import features
 from components.synths import model as models
 from components.synths.bindings import with_our_layers
 from components.synths.ddsp_imports import tf
 
-CARD_NAME = "model.json"
-GIN_NAME = "operative_config.gin"
-WEIGHTS_NAME = "weights.h5"
-MODEL_FOLDER = "model"  # of a training directory
 _NOISE = "filtered_noise"
 
 
@@ -69,7 +66,7 @@ class Instrument:
                 local = Path(scratch)
                 storage.download_tree(home, local)
             info = _checked_card(home, local)
-            config = with_our_layers((local / GIN_NAME).read_text())
+            config = with_our_layers((local / CONFIG_NAME).read_text())
             with models.configured(config):
                 model = models.build()
             model.load_weights(str(local / WEIGHTS_NAME))
@@ -124,9 +121,9 @@ def save(model: Any, info: dict[str, Any], config: str, local_dir: str | Path) -
     folder = Path(local_dir)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CARD_NAME).unlink(missing_ok=True)
-    (folder / GIN_NAME).write_text(config)
+    (folder / CONFIG_NAME).write_text(config)
     model.save_weights(str(folder / WEIGHTS_NAME))
-    files = {name: _checksum(folder / name) for name in (GIN_NAME, WEIGHTS_NAME)}
+    files = {name: _checksum(folder / name) for name in (CONFIG_NAME, WEIGHTS_NAME)}
     storage.write_json(str(folder / CARD_NAME), {**info, "crc32c": files})
 
 
@@ -140,7 +137,7 @@ def _find(uri: str) -> str:
             return home
     found = ", ".join(sorted({entry.name.split("/")[0] for entry in storage.list_objects(uri)})[:8]) or "nothing"
     raise InputError(
-        f"there is no model at '{uri}': got {found}, expected {CARD_NAME}, {GIN_NAME} and {WEIGHTS_NAME}, "
+        f"there is no model at '{uri}': got {found}, expected {CARD_NAME}, {CONFIG_NAME} and {WEIGHTS_NAME}, "
         f"there or in {MODEL_FOLDER}/; try a training that has finished"
     )
 
@@ -151,7 +148,7 @@ def _checked_card(home: str, local: Path) -> dict[str, Any]:
         checksums: dict[str, str] = card.pop("crc32c")
     except (AttributeError, KeyError):
         raise InputError(f"'{storage.join(home, CARD_NAME)}' is not the card of one of Luthier's models") from None
-    for name in (GIN_NAME, WEIGHTS_NAME):
+    for name in (CONFIG_NAME, WEIGHTS_NAME):
         path = local / name
         if not path.is_file() or _checksum(path) != checksums.get(name):
             raise InputError(f"the model at '{home}' is not whole: {name} is missing or damaged; try copying it again")

@@ -8,6 +8,7 @@ import gin
 
 from components.errors import InputError
 from components.nsynth.note import HOP_SAMPLES, NOTE_SAMPLES
+from components.synths.naming import configurable_as
 
 _SHORTEST_CROP = 2_048  # the longest window of the spectral loss
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -97,8 +98,4 @@ def _check_number(name: str, value: object, whole: bool) -> None:
         raise InputError(f"train.{name} is {value!r}: expected {expected}")
 
 
-# gin's full names begin with a module's. Without one the full name is `train`, and a full name goes before the last
-# part of another's: ddsp has a ddsp.training.train_util.train.
-TrainSettings.__module__, _module = None, TrainSettings.__module__  # type: ignore[assignment]
-gin.external_configurable(TrainSettings, "train")
-TrainSettings.__module__ = _module
+configurable_as("train", TrainSettings)

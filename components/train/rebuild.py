@@ -17,12 +17,12 @@ from gin import config_parser
 
 from components import storage
 from components.errors import InputError
+from components.model_files import CONFIG_NAME
 from components.nsynth.sorted_set import SortedSet
 from components.synths.catalog import all_gin_files
 from components.train import run_record
 from components.train.run_record import RECORD_NAME
 
-CONFIG_NAME = "operative_config.gin"
 # Configurables of ddsp that the models call and no gin file of ours binds: gin notes their defaults as well.
 _DDSP_DEFAULTS = ("exp_sigmoid", "frequencies_sigmoid", "oscillator_bank", "run_dag", "ProcessorGroup", "Autoencoder")
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components import storage
-
-MODEL_FOLDER = "model"
+from components.model_files import MODEL_FOLDER
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ from typing import Any, Literal
 
 from components import storage
 from components.errors import InputError
+from components.model_files import CONFIG_NAME, MODEL_FOLDER
 from components.train import checkpoints, run_record
 from components.train.curves import METRICS_NAME, lines_of
 
 # continue: goes on with what is there, else begins. resume: goes on, or it is an error. restart: begins anew.
 Start = Literal["continue", "resume", "restart"]
-_OURS = (run_record.RECORD_NAME, METRICS_NAME, "operative_config.gin", "evaluation.json", "report.html")
-_OUR_FOLDERS = (checkpoints.FOLDER, "summaries", "model", "listening")
+_OURS = (run_record.RECORD_NAME, METRICS_NAME, CONFIG_NAME, "evaluation.json", "report.html")
+_OUR_FOLDERS = (checkpoints.FOLDER, "summaries", MODEL_FOLDER, "listening")
 
 
 def earlier(record: dict[str, Any], out_uri: str, start: Start, reads_only: bool = False) -> dict[str, Any] | None:

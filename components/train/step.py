@@ -57,7 +57,7 @@ def train(
         InputError: A name is unknown, a binding refused, the data missing, or `out_uri` holds another training, or
             lacks what was to be resumed.
         StepError: The training diverged, or there is no room on the disk.
-        SystemExit: The process was asked to end; the code is termination.EXIT_AGAIN.
+        SystemExit: The process was asked to end; the code is errors.EXIT_AGAIN.
     """
     check_synth(synth)
     check_preset(preset)

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from components.errors import EXIT_AGAIN
+
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-# EX_TEMPFAIL of sysexits.h: nothing is wrong, and the same command goes on from the checkpoint. A Job retries it.
-EXIT_AGAIN = 75
 
 
 class Termination:

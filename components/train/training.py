@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from components.errors import InputError, StepError
+from components.model_files import CONFIG_NAME, MODEL_FOLDER
 from components.nsynth.note import FRAME_RATE_HZ, SAMPLE_RATE_HZ
 from components.synths import instrument
 from components.synths import model as models
@@ -23,7 +24,6 @@ from components.train.loop import Loop
 from components.train.mirror import Mirror
 from components.train.outlets import Outlets
 from components.train.plan import Plan
-from components.train.result import MODEL_FOLDER
 from components.train.state import State
 from components.train.stopping import Verdict
 from components.train.termination import Termination
@@ -101,7 +101,7 @@ class Training:
         """Writes run.json and the configuration: from here on there is a training in the directory."""
         self._write_record()
         self._tracker.start()
-        (self._mirror.folder / instrument.GIN_NAME).write_text(self._config)
+        (self._mirror.folder / CONFIG_NAME).write_text(self._config)
 
     def run(self, bar: Bar) -> Verdict:
         """Trains to the end; raises what Loop.run raises."""

@@ -6,11 +6,10 @@ from typing import Any
 
 from components import storage
 from components.errors import InputError
+from components.model_files import CARD_NAME, MODEL_FOLDER, WEIGHTS_NAME
 from components.telemetry import log
-from components.train.result import MODEL_FOLDER
 
 _LOG = log.get(__name__)
-_CARD_NAME = "model.json"
 
 
 def warm_start(uri: str) -> dict[str, str]:
@@ -23,10 +22,10 @@ def warm_start(uri: str) -> dict[str, str]:
         InputError: There is no model.
     """
     for home in (uri, storage.join(uri, MODEL_FOLDER)):
-        card_uri = storage.join(home, _CARD_NAME)
+        card_uri = storage.join(home, CARD_NAME)
         if storage.exists(card_uri):
-            return {"uri": home, "weights": str(storage.read_json(card_uri).get("crc32c", {}).get("weights.h5", ""))}
-    raise InputError(f"there is no model at '{uri}' to begin with: expected {_CARD_NAME} there or in {MODEL_FOLDER}/")
+            return {"uri": home, "weights": str(storage.read_json(card_uri).get("crc32c", {}).get(WEIGHTS_NAME, ""))}
+    raise InputError(f"there is no model at '{uri}' to begin with: expected {CARD_NAME} there or in {MODEL_FOLDER}/")
 
 
 def weights_of(uri: str) -> list[Any]:

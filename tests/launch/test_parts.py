@@ -8,6 +8,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.errors import EXIT_INPUT_ERROR
 from components.launch import names, pods, template
 from components.launch.job import fill_in
 from components.launch.training import Placement, Training
@@ -95,7 +96,7 @@ def test_the_shipped_template_makes_jobs_that_kubernetes_takes():
         assert rules[0]["onPodConditions"][0]["type"] == "DisruptionTarget"
         assert rules[0]["action"] == "Ignore"
         fails = next(rule for rule in rules if rule["action"] == "FailJob")
-        assert fails["onExitCodes"] == {"containerName": "trainer", "operator": "In", "values": [pods.EXIT_INPUT_ERROR]}
+        assert fails["onExitCodes"] == {"containerName": "trainer", "operator": "In", "values": [EXIT_INPUT_ERROR]}
 
 
 def test_no_gpus_leaves_nothing_of_them():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,11 +13,11 @@ import yaml
 from flask import Flask, Response, request
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
-from werkzeug.serving import make_server
 
 from tests.pipelines import swagger
 from tests.pipelines.swagger import RejectedError
 from tests.pipelines.workflow import Workflow
+from tests.serving import served
 
 _CREATED = "2026-03-01T10:00:{:02d}Z"
 _PAGE_OF = 2  # fewer than anybody asks for: listings have to be followed
@@ -180,15 +179,8 @@ def serving(api: KfpApi) -> Iterator[KfpApi]:
     def _log(method: str, path: str, *_: Any) -> str:
         return api.states[-1][1].logs.get(path.split("/")[-2], "")
 
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    api.host = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
+    with served(app) as api.host:
         yield api
-    finally:
-        server.shutdown()
-        thread.join()
 
 
 def _answer(api: KfpApi, path: str, handle: Callable[..., Any]) -> Response:

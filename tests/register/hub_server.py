@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +13,8 @@ from typing import Any
 
 from flask import Flask, Response, request
 from jsonschema import Draft7Validator
-from werkzeug.serving import make_server
+
+from tests.serving import served
 
 _SCHEMAS = json.loads((Path(__file__).parent / "schemas" / "model-registry-v0.3.8.json").read_text())["components"]
 # Collection -> how it is looked for, and what is sent to it.
@@ -124,12 +124,5 @@ def serving(hub: Hub) -> Iterator[Hub]:
         status, content = hub.answer(request.method, f"/{path}", request.args.to_dict(), body)
         return Response(json.dumps(content), status, content_type="application/json")
 
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    hub.address = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
+    with served(app) as hub.address:
         yield hub
-    finally:
-        server.shutdown()
-        thread.join()
