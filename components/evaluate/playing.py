@@ -106,14 +106,15 @@ def _play_batch(instrument: Instrument, notes: Sequence[Note]) -> list[Played]:
 
     octaves = [_octaves(note, instrument.info) for note in notes]
     f0_hz = np.stack([note.f0_hz * 2.0**shift for note, shift in zip(notes, octaves, strict=True)])
-    asked_db = np.asarray(loudness_db(np.stack([note.audio for note in notes])))
+    definition = instrument.loudness_definition
+    asked_db = np.asarray(loudness_db(np.stack([note.audio for note in notes]), definition))
     out = instrument.play(f0_hz.astype(np.float32), asked_db)
     if not np.isfinite(out["audio"]).all():
         raise StepError(
             f"the {instrument.info['family']} model plays no numbers (NaN): its training diverged; "
             "try again with a lower train.learning_rate"
         )
-    heard_db = np.asarray(loudness_db(out["audio"]))
+    heard_db = np.asarray(loudness_db(out["audio"], definition))
     return [
         Played(
             note=note,

@@ -7,7 +7,7 @@ import click
 
 @click.command()
 @click.option("--model", "model_uri", required=True, metavar="URI", help="A model, or models:/NAME@ALIAS.")
-@click.option("--format", "format_name", required=True, metavar="NAME", help="savedmodel, tflite or onnx.")
+@click.option("--format", "format_name", required=True, metavar="NAME", help="savedmodel, tflite, onnx or vst.")
 @click.option("--out", "out_uri", required=True, metavar="URI", help="The folder to write.")
 @click.option("--tracking-uri", default="", metavar="URI", help="The registry. [default: MLFLOW_TRACKING_URI]")
 def command(model_uri: str, format_name: str, out_uri: str, tracking_uri: str) -> None:

@@ -9,15 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from components.errors import InputError, nearest
-from components.export.graphs import Graphs
+from components.export import vst
+from components.export.graphs import Arrays, Graphs, Shapes, Step, to_tflite
 from components.synths.ddsp_imports import tf
-
-Arrays = dict[str, npt.NDArray[np.float32]]
-Step = Callable[[Arrays], Arrays]  # from f0_hz, loudness_db and state to the controls and next_state
 
 _ONNX_OPSET = 17
 
@@ -26,16 +21,23 @@ logging.getLogger("tensorflow").setLevel(logging.ERROR)
 logging.getLogger("tf2onnx").setLevel(logging.ERROR)
 
 
+def _frame_tensors(graphs: Graphs) -> tuple[Shapes, Shapes]:
+    inputs = {"f0_hz": [1], "loudness_db": [1], "state": [graphs.units]}
+    return inputs, {name: spec.shape.as_list() for name, spec in sorted(graphs.frame.structured_outputs.items())}
+
+
 @dataclass(frozen=True)
 class Format:
     """A format.
 
     Attributes:
-        file_name: What it is called in the export.
+        file_name: What it is called in the export; {family} stands for the model's.
         packages: The modules that writing and checking it take, and the names of their packages.
         runtime: What somebody needs to run it.
         write: Writes it to a path.
         open: Opens what was written, with its own runtime.
+        tensors: Returns the shapes of a frame's inputs and outputs.
+        check: Raises InputError for a model that the format is not for.
     """
 
     file_name: str
@@ -43,6 +45,12 @@ class Format:
     runtime: str
     write: Callable[[Graphs, Path], None]
     open: Callable[[Path], Step]
+    tensors: Callable[[Graphs], tuple[Shapes, Shapes]] = _frame_tensors
+    check: Callable[[Graphs], None] = lambda graphs: None
+
+    def name_for(self, graphs: Graphs) -> str:
+        """Returns what the model is called in the export."""
+        return self.file_name.format(family=graphs.info["family"])
 
 
 def _write_savedmodel(graphs: Graphs, path: Path) -> None:
@@ -63,9 +71,7 @@ def _open_savedmodel(path: Path) -> Step:
 def _write_tflite(graphs: Graphs, path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="luthier-") as scratch:
         tf.saved_model.save(graphs, scratch, signatures={"frame": graphs.frame})
-        converter = tf.lite.TFLiteConverter.from_saved_model(scratch, signature_keys=["frame"])
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        path.write_bytes(converter.convert())
+        path.write_bytes(to_tflite(scratch, "frame"))
 
 
 def _open_tflite(path: Path) -> Step:
@@ -106,6 +112,9 @@ _ONNX = {"tf2onnx": "tf2onnx", "onnxruntime": "onnxruntime"}
 FORMATS = {
     "savedmodel": Format("saved_model", {}, "tensorflow", _write_savedmodel, _open_savedmodel),
     "tflite": Format("instrument.tflite", _LITERT, "ai-edge-litert", _write_tflite, _open_tflite),
+    "vst": Format(
+        "{family}.tflite", _LITERT, "the plugin DDSP-VST", vst.write, vst.opened, tensors=vst.tensors, check=vst.check
+    ),
     "onnx": Format("instrument.onnx", _ONNX, "onnxruntime", _write_onnx, _open_onnx),
 }
 

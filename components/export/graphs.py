@@ -1,7 +1,8 @@
 """An instrument as plain TensorFlow functions, without XLA, Keras or Luthier in them: what every format is made from.
 
-`frame` is what a plugin calls 250 times a second: pitch, loudness and the network's state in, controls and the next
-state out, no loop inside. `play` makes sound of whole curves, block by block, as transfer does.
+`frame` is what a plugin calls for every frame of the network, 250 times a second as a rule: pitch, loudness and the
+network's state in, controls and the next state out, no loop inside. `play` makes sound of whole curves, block by block,
+as transfer does.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from functools import partial
 from typing import Any
 from unittest import mock
 
-from components.nsynth.note import HOP_SAMPLES
+import numpy as np
+import numpy.typing as npt
+
+from components.nsynth.note import FRAME_RATE_HZ, HOP_SAMPLES
 from components.synths.compiled import uncompiled
 from components.synths.ddsp_imports import ddsp, tf
 from components.synths.instrument import Instrument
@@ -22,37 +26,54 @@ from components.synths.streaming import Player
 
 _BLOCK_FRAMES = 50
 
+Arrays = dict[str, npt.NDArray[np.float32]]
+Step = Callable[[Arrays], Arrays]
+"""From f0_hz, loudness_db and state to the controls and next_state: a frame, computed by a format's own runtime."""
+
+Shapes = dict[str, list[int]]
+
 
 class Graphs(tf.Module):  # type: ignore[misc]
     """The functions of an instrument, and the variables that they read.
 
     Attributes:
+        instrument: The instrument.
+        weights: Its variables: what the functions read is saved with them.
         frame: f0_hz f32[1], loudness_db f32[1], state f32[units] -> controls, f32[channels] each, and 'next_state',
             f32[units].
         play: f0_hz f32[frames], loudness_db f32[frames], seed i32[] -> 'audio' f32[frames * 64] and the controls,
-            f32[frames, channels] each.
+            f32[frames / stride, channels] each, rounded up.
         units: Numbers in the state; zeros at the start.
+        stride: Frames of the curves that `play` takes, 250 a second, to one frame of the network.
+        frame_rate_hz: Frames of the network a second: how often `frame` is to be called.
     """
 
     def __init__(self, instrument: Instrument) -> None:
         super().__init__(name="instrument")
-        self._instrument = instrument
-        self._weights = list(instrument.model.variables)  # what the functions read is saved with them
-        self.units = Network(instrument).units
+        self.instrument = instrument
+        self.weights = list(instrument.model.variables)
+        self.units, self.stride = Network(instrument).units, instrument.stride
+        self.frame_rate_hz = FRAME_RATE_HZ // self.stride
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """The model's card."""
+        return self.instrument.info
 
     @functools.cached_property
     def frame(self) -> Any:
         one, state = tf.TensorSpec([1]), tf.TensorSpec([self.units])
-        return self._traced(partial(_frame, Network(self._instrument)), f0_hz=one, loudness_db=one, state=state)
+        return self.traced(partial(_frame, Network(self.instrument)), f0_hz=one, loudness_db=one, state=state)
 
     @functools.cached_property
     def play(self) -> Any:
         curve, seed = tf.TensorSpec([None]), tf.TensorSpec([], tf.int32)
-        player = Player(self._instrument, _BLOCK_FRAMES)
-        return self._traced(partial(_play, player), f0_hz=curve, loudness_db=curve, seed=seed)
+        player = Player(self.instrument, _BLOCK_FRAMES)
+        return self.traced(partial(_play, player), f0_hz=curve, loudness_db=curve, seed=seed)
 
-    def _traced(self, function: Callable[..., Tensors], **specs: tf.TensorSpec) -> Any:
-        with self._instrument.configured(), uncompiled(), _softplus_that_converts():
+    def traced(self, function: Callable[..., Any], **specs: tf.TensorSpec) -> Any:
+        """Returns a function of the instrument's network as a graph, in operations that every format has."""
+        with self.instrument.configured(), uncompiled(), _softplus_that_converts():
             return tf.function(function, autograph=False).get_concrete_function(**specs)
 
 
@@ -89,7 +110,8 @@ def _play(player: Player, f0_hz: tf.Tensor, loudness_db: tf.Tensor, seed: tf.Ten
     _, _, arrays = tf.while_loop(lambda number, *_: number < blocks, step, (tf.constant(1), carried, arrays))
     joined = {name: array.concat() for name, array in arrays.items()}
     audio = joined.pop("audio")[player.delay * HOP_SAMPLES :][: frames * HOP_SAMPLES]
-    return {"audio": audio, **{name: values[player.delay :][:frames] for name, values in joined.items()}}
+    late, heard = player.delay // player.stride, (frames + player.stride - 1) // player.stride
+    return {"audio": audio, **{name: values[late:][:heard] for name, values in joined.items()}}
 
 
 def _without_gaps(f0_hz: tf.Tensor) -> tf.Tensor:
@@ -108,3 +130,11 @@ def _softplus_that_converts() -> Iterator[None]:
 
     with mock.patch.object(ddsp.core.tf.nn, "softplus", softplus):
         yield
+
+
+def to_tflite(saved_model: str, signature: str) -> bytes:
+    """Converts one function of a SavedModel to a TFLite file, in built-in operations alone."""
+    converter = tf.lite.TFLiteConverter.from_saved_model(saved_model, signature_keys=[signature])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    converted: bytes = converter.convert()
+    return converted

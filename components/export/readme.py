@@ -9,12 +9,14 @@ import jinja2
 
 from components.export.formats import FORMATS
 from components.export.graphs import Graphs
-from components.nsynth.note import FRAME_RATE_HZ, HOP_SAMPLES, SAMPLE_RATE_HZ
+from components.nsynth.note import SAMPLE_RATE_HZ
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _MEANINGS = {
     "f0_hz": ("Hz", "pitch, above 0; through silence, hold the pitch before"),
     "loudness_db": ("dB", "loudness by the definition below, -80 (silence) to about 5"),
+    "f0_scaled": ("", "pitch: its MIDI number, with fractions, over 127"),
+    "pw_scaled": ("", "power in dB, over 80, plus 1: 0 is silence, 1 is 0 dB"),
     "state": ("", "the network's memory; zeros at the start, then the last next_state"),
     "next_state": ("", "to be handed to the next frame"),
     "amplitudes": ("linear", "of the tone; of each sinusoid where there are many"),
@@ -25,17 +27,18 @@ _MEANINGS = {
 }
 
 
-def describe(info: dict[str, Any], graphs: Graphs, format_name: str, error: float) -> dict[str, Any]:
+def describe(graphs: Graphs, format_name: str, error: float) -> dict[str, Any]:
     """Returns what there is to know of an export: the model's card, its inputs and outputs with shapes and units."""
-    inputs = {name: [1] for name in ("f0_hz", "loudness_db")} | {"state": [graphs.units]}
-    outputs = {name: spec.shape.as_list() for name, spec in sorted(graphs.frame.structured_outputs.items())}
+    chosen = FORMATS[format_name]
+    inputs, outputs = chosen.tensors(graphs)
     return {
-        **{key: value for key, value in info.items() if key != "crc32c"},
+        **{key: value for key, value in graphs.info.items() if key != "crc32c"},
+        "loudness": graphs.instrument.loudness_definition,
         "format": format_name,
-        "file": FORMATS[format_name].file_name,
-        "runtime": FORMATS[format_name].runtime,
-        "frame_rate_hz": FRAME_RATE_HZ,
-        "hop_samples": HOP_SAMPLES,
+        "file": chosen.name_for(graphs),
+        "runtime": chosen.runtime,
+        "frame_rate_hz": graphs.frame_rate_hz,
+        "hop_samples": SAMPLE_RATE_HZ // graphs.frame_rate_hz,
         "sample_rate_hz": SAMPLE_RATE_HZ,
         "largest_error": error,
         "inputs": {name: _tensor(name, shape) for name, shape in inputs.items()},

@@ -16,7 +16,7 @@ from components.registry.models import fetched
 from components.telemetry import log
 
 if TYPE_CHECKING:
-    from components.export.formats import Step
+    from components.export.graphs import Step
     from components.synths.instrument import Instrument
 
 _LOG = log.get(__name__)
@@ -50,7 +50,7 @@ def export(model_uri: str, format_name: str, out_uri: str, tracking_uri: str = "
         tracking_uri: The registry; "" for what MLFLOW_TRACKING_URI names.
 
     Raises:
-        InputError: No such format or model, or a package that the format takes is missing.
+        InputError: No such format or model, a model that the format is not for, or a package that it takes is missing.
         StepError: What was written does not do what the model does.
     """
     from components.export.formats import check_format
@@ -63,18 +63,20 @@ def export(model_uri: str, format_name: str, out_uri: str, tracking_uri: str = "
         instrument = Instrument.load(address)
     with tempfile.TemporaryDirectory(prefix="luthier-") as scratch:
         folder, graphs = Path(scratch), Graphs(instrument)
-        chosen.write(graphs, folder / chosen.file_name)
-        error = difference(instrument, chosen.open(folder / chosen.file_name), graphs.units)
+        chosen.check(graphs)
+        file_name = chosen.name_for(graphs)
+        chosen.write(graphs, folder / file_name)
+        error = difference(instrument, chosen.open(folder / file_name), graphs.units)
         if not error <= _TOLERANCE:
             raise StepError(
                 f"the {format_name} of '{model_uri}' is not the model: its controls are off by {error:.2g}, "
                 f"expected {_TOLERANCE} or less; nothing was written"
             )
-        description = describe(instrument.info, graphs, format_name, error)
+        description = describe(graphs, format_name, error)
         storage.write_json(str(folder / "instrument.json"), description)
         write_readme(folder / "README.md", description, format_name)
         total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        storage.delete_tree(storage.join(out_uri, chosen.file_name))
+        storage.delete_tree(storage.join(out_uri, file_name))
         storage.upload_tree(folder, out_uri)
     return ExportResult(out_uri, total, error)
 
@@ -84,7 +86,7 @@ def difference(instrument: Instrument, step: Step, units: int) -> float:
 
     Args:
         instrument: The model.
-        step: A frame of the format; see formats.Step.
+        step: A frame of the format; see graphs.Step.
         units: Numbers in the state.
     """
     from components.synths.compiled import uncompiled
@@ -95,7 +97,7 @@ def difference(instrument: Instrument, step: Step, units: int) -> float:
     with uncompiled():  # to compile takes longer than to play a second once
         wanted = instrument.play(f0_hz[None], loudness_db[None])["controls"]
     state, worst = np.zeros(units, np.float32), 0.0
-    for frame in range(_CHECKED_FRAMES):
+    for frame in range(0, _CHECKED_FRAMES, instrument.stride):
         one = slice(frame, frame + 1)
         found = dict(step({"f0_hz": f0_hz[one], "loudness_db": loudness_db[one], "state": state}))
         state = found.pop("next_state")

@@ -7,7 +7,7 @@ from pathlib import Path
 from components.errors import InputError, nearest
 
 SYNTHS = ("harmonic", "sinusoidal", "wavetable")
-PRESETS = ("smoke", "seed", "standard")
+PRESETS = ("smoke", "seed", "standard", "vst")
 _GIN = Path(__file__).parent / "gin"
 GATE_GIN = _GIN / "gate.gin"
 

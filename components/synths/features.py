@@ -5,37 +5,53 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from components.errors import InputError
 from components.nsynth.note import FRAME_RATE_HZ, HOP_SAMPLES, SAMPLE_RATE_HZ
 
 FloatArray = npt.NDArray[np.float32]
 
 LOUDNESS_DEFINITION = "ddsp-3.7"
+POWER_DEFINITION = "ddsp-3.7-power"
+WINDOW_SAMPLES = {LOUDNESS_DEFINITION: 512, POWER_DEFINITION: 1024}
+"""The definitions, and how much sound, centred on a frame's first sample, says how loud the frame is."""
+
 _BATCH = 8  # notes at once: 50 MB of spectrogram
 
 
-def loudness_db(audio: npt.ArrayLike) -> FloatArray:
-    """Computes the loudness that the models are trained with and must be played with: ddsp 3.7's `compute_loudness`.
+def loudness_db(audio: npt.ArrayLike, definition: str = LOUDNESS_DEFINITION) -> FloatArray:
+    """Computes the loudness that a model is trained with and must be played with. Its card says which definition.
 
-    It is the A-weighted mean power of a 512-sample frame centred at sample 64 * i, in dB, not below -80. The records
-    hold another definition (the mean of dB values, some 75 dB lower), which no model is to hear.
+    "ddsp-3.7" is ddsp 3.7's `compute_loudness`: the A-weighted mean power of a 512-sample frame centred at sample
+    64 * i, in dB, not below -80. The records hold another definition (the mean of dB values, some 75 dB lower), which
+    no model is to hear. "ddsp-3.7-power" is ddsp 3.7's `compute_power` as its vst.gin has it: the mean power of 1,024
+    samples, unweighted, in dB, not below -80.
 
     Args:
         audio: Mono at 16 kHz, -1..1, [batch, samples]; a whole number of 64-sample hops.
+        definition: One of WINDOW_SAMPLES.
 
     Returns:
         Loudness in dB, about -80..0, f32[batch, samples / 64].
+
+    Raises:
+        InputError: There is no such definition: the model is of a newer Luthier.
     """
     from components.synths.ddsp_imports import ddsp
 
+    if definition not in WINDOW_SAMPLES:
+        raise InputError(f"the model wants the loudness '{definition}': got one that is not known; update Luthier")
     samples = np.asarray(audio, np.float32)
-    frames = samples.shape[1] // HOP_SAMPLES
+    frames, rates = samples.shape[1] // HOP_SAMPLES, {"sample_rate": SAMPLE_RATE_HZ, "frame_rate": FRAME_RATE_HZ}
+
+    def of_some(some: FloatArray) -> FloatArray:
+        if definition == POWER_DEFINITION:
+            power: FloatArray = ddsp.spectral_ops.compute_power(some, **rates, frame_size=1024).numpy()
+            return power
+        loudness: FloatArray = ddsp.spectral_ops.compute_loudness(some, **rates, n_fft=512).numpy()
+        return loudness
+
     with np.errstate(divide="ignore"):  # librosa weights 0 Hz by -inf dB, with a warning
-        parts = [
-            ddsp.spectral_ops.compute_loudness(
-                samples[first : first + _BATCH], sample_rate=SAMPLE_RATE_HZ, frame_rate=FRAME_RATE_HZ
-            ).numpy()
-            for first in range(0, len(samples), _BATCH)
-        ]
+        parts = [of_some(samples[first : first + _BATCH]) for first in range(0, len(samples), _BATCH)]
     # One frame more than hops: it is centred on the end of the audio and controls nothing.
     return np.concatenate(parts)[:, :frames].astype(np.float32)
 

@@ -18,10 +18,12 @@ import numpy.typing as npt
 from components import storage
 from components.errors import InputError
 from components.model_files import CARD_NAME, CONFIG_NAME, MODEL_FOLDER, WEIGHTS_NAME
+from components.nsynth.note import HOP_SAMPLES
 from components.synths import features
 from components.synths import model as models
 from components.synths.bindings import with_our_layers
 from components.synths.ddsp_imports import tf
+from components.synths.hearing import stride_of
 
 _NOISE = "filtered_noise"
 
@@ -30,9 +32,9 @@ class Instrument:
     """A trained model, ready to be played.
 
     Attributes:
-        info: The model's card: family, synth, preset, sample_rate_hz, frame_rate_hz, loudness (the definition that
-            `play` wants), data_fingerprint, steps, valid_loss, f0_hz and loudness_db (p5, median and p95 over the
-            frames of the training that sound), num_parameters.
+        info: The model's card: family, synth, preset, sample_rate_hz, frame_rate_hz (of the curves), loudness (the
+            definition that `play` wants: see features.loudness_db), data_fingerprint, steps, valid_loss, f0_hz and
+            loudness_db (p5, median and p95 over the frames of the training that sound), num_parameters.
     """
 
     def __init__(self, model: Any, info: dict[str, Any], config: str) -> None:
@@ -44,6 +46,16 @@ class Instrument:
     def model(self) -> Any:
         """Ddsp's autoencoder. Call it, and its layers, under the instrument's own configuration; see `configured`."""
         return self._model
+
+    @property
+    def loudness_definition(self) -> str:
+        """Which loudness it is to be played with; see features.loudness_db."""
+        return str(self.info.get("loudness", features.LOUDNESS_DEFINITION))
+
+    @property
+    def stride(self) -> int:
+        """Frames of the curves, 250 a second, to one frame of its network."""
+        return stride_of(self._model.preprocessor)
 
     def configured(self) -> AbstractContextManager[None]:
         """Makes the instrument's configuration gin's only one inside a block; see models.configured."""
@@ -77,13 +89,13 @@ class Instrument:
 
         Args:
             f0_hz: Pitch in Hz at 250 frames a second, [batch, frames]; 0 where there is none (the last one is held).
-            loudness_db: Loudness as of features.loudness_db, the same shape.
+            loudness_db: Loudness as of features.loudness_db by the `loudness_definition`, the same shape.
             seed: Determines the noise. Equal arguments give equal sound, whatever else is in the batch.
 
         Returns:
             'audio' f32[batch, frames * 64] at 16 kHz; its two parts 'tonal' and 'noise' alone, the same shape;
             'controls', f32[batch, frames, channels] each: amplitudes, f0_hz, noise_magnitudes and the synthesizer's
-            own (harmonic_distribution, frequencies in Hz, or wavetables).
+            own (harmonic_distribution, frequencies in Hz, or wavetables), each held for `stride` frames.
 
         Raises:
             InputError: The curves differ in shape or are not [batch, frames].
@@ -101,12 +113,18 @@ class Instrument:
         return tf.nest.map_structure(lambda *rows: np.concatenate(rows), *played)  # type: ignore[no-any-return]
 
     def _play_one(self, f0_hz: features.FloatArray, loudness_db: features.FloatArray, seed: int) -> dict[str, Any]:
+        frames = f0_hz.shape[1]
+        ends = ((0, 0), (0, -frames % self.stride))  # whole frames of the network
+        f0_hz, loudness_db = (np.pad(curve, ends, mode="edge") for curve in (f0_hz, loudness_db))
         models.set_frames(self._model, f0_hz.shape[1])
         outputs = self._model(models.inputs(f0_hz, loudness_db, (seed, 0)), training=False)
         tone, noise = outputs[self.info["synth"]], outputs[_NOISE]
         controls = {**tone["controls"], "f0_hz": outputs["f0_hz"], "noise_magnitudes": noise["controls"]["magnitudes"]}
         signals = {"audio": outputs["audio_synth"], "tonal": tone["signal"], "noise": noise["signal"]}
-        return tf.nest.map_structure(np.asarray, {**signals, "controls": controls})  # type: ignore[no-any-return]
+        return {
+            **{name: np.asarray(signal)[:, : frames * HOP_SAMPLES] for name, signal in signals.items()},
+            "controls": {name: np.repeat(each, self.stride, axis=1)[:, :frames] for name, each in controls.items()},
+        }
 
 
 def save(model: Any, info: dict[str, Any], config: str, local_dir: str | Path) -> None:

@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from components.errors import InputError, nearest
 from components.nsynth.note import HOP_SAMPLES
-from components.synths import decoder, layers, losses, settings  # noqa: F401 (they register what the gin files name)
+from components.synths import decoder, hearing, layers, losses, settings  # noqa: F401 (they register what the gin files name)
 from components.synths.bindings import check_bindings, with_our_layers
 from components.synths.catalog import gin_files
 from components.synths.ddsp_imports import gin, models, tf
 
-_BUILD_FRAMES = 8  # any number will do
+_BUILD_FRAMES = 8  # of the network; any number will do
 
 
 def config_text(synth: str, preset: str, bindings: Iterable[str] = ()) -> str:
@@ -84,9 +84,10 @@ def build(precision: str = "float32") -> models.Autoencoder:
     try:
         with decoder.computing_in(precision):
             model = models.Autoencoder()
-        set_frames(model, _BUILD_FRAMES)
-        zeros = tf.zeros([1, _BUILD_FRAMES, 1])
-        model({**inputs(zeros, zeros), "audio": tf.zeros([1, _BUILD_FRAMES * HOP_SAMPLES])}, training=True)
+        frames = _BUILD_FRAMES * hearing.stride_of(model.preprocessor)
+        set_frames(model, frames)
+        zeros = tf.zeros([1, frames, 1])
+        model({**inputs(zeros, zeros), "audio": tf.zeros([1, frames * HOP_SAMPLES])}, training=True)
     except Exception as error:  # whatever a wrong value leads to, somewhere in ddsp, Keras or TensorFlow
         reason = f"{type(error).__name__}: {_first_line(error)}"
         raise InputError(f"no model can be built with this gin configuration: {reason}") from error
@@ -94,7 +95,7 @@ def build(precision: str = "float32") -> models.Autoencoder:
 
 
 def set_frames(model: models.Autoencoder, frames: int) -> None:
-    """Sets how long the model's next sound is: ddsp's layers have fixed lengths, the network has none."""
+    """Sets how long the model's next sound is, in frames of its curves: ddsp's layers have fixed lengths."""
     model.preprocessor.time_steps = frames
     for processor in model.processor_group.processors:
         if hasattr(processor, "n_samples"):
@@ -106,7 +107,7 @@ def inputs(f0_hz: npt.ArrayLike, loudness_db: npt.ArrayLike, noise_seed: Any = (
 
     Args:
         f0_hz: Pitch in Hz, [batch, frames] or [batch, frames, 1], without gaps (see features.fill_f0).
-        loudness_db: Loudness as of features.loudness_db, the same shape.
+        loudness_db: Loudness as of features.loudness_db by the model's definition, the same shape.
         noise_seed: Two integers that determine the noise.
     """
     return {"f0_hz": f0_hz, "loudness_db": loudness_db, "noise_seed": tf.convert_to_tensor(noise_seed, tf.int32)}

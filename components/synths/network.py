@@ -16,6 +16,8 @@ class Network:
         tone: The synthesizer's layer.
         noise: The filtered noise's layer.
         units: Size of the GRU's state.
+        outputs: What the decoder has, and how many channels of each.
+        stride: Frames of the curves, 250 a second, to one frame of the network.
     """
 
     def __init__(self, instrument: Instrument) -> None:
@@ -24,8 +26,8 @@ class Network:
         processors = {each.name: each for each in group.processors}
         self.tone, self.noise = processors[instrument.info["synth"]], processors["filtered_noise"]
         self._tone_inputs = next(node[1] for node in group.dag if node[0] == self.tone.name)
-        self.units = int(self._model.decoder.rnn.rnn.units)
-        self.noise_bands = int(dict(self._model.decoder.output_splits)["noise_magnitudes"])
+        self.units, self.stride = int(self._model.decoder.rnn.rnn.units), instrument.stride
+        self.outputs = {name: int(channels) for name, channels in self._model.decoder.output_splits}
 
     def begin(self) -> tf.Tensor:
         """Returns the GRU's state before the first frame, f32[1, units]."""
@@ -36,16 +38,29 @@ class Network:
 
         Args:
             f0_hz: Pitch in Hz without gaps, f32[1, frames, 1].
-            loudness_db: Loudness as of features.loudness_db, the same shape.
+            loudness_db: Loudness as of features.loudness_db by the instrument's definition, the same shape.
             hidden: The GRU's state after the frame before, f32[1, units].
 
         Returns:
-            The synthesizer's controls and 'noise_magnitudes', f32[1, frames, channels] each; the GRU's new state.
+            The synthesizer's controls and 'noise_magnitudes', f32[1, frames / stride, channels] each, rounded up; the
+            GRU's new state.
         """
         models.set_frames(self._model, f0_hz.shape[1])
-        features = self._model.preprocessor({"f0_hz": f0_hz, "loudness_db": loudness_db}, training=False)
+        heard = self._model.preprocessor({"f0_hz": f0_hz, "loudness_db": loudness_db}, training=False)
+        return self.controls_of({**heard, "f0_hz": f0_hz[:, :: self.stride]}, hidden)
+
+    def controls_of(self, features: Tensors, hidden: tf.Tensor) -> tuple[Tensors, tf.Tensor]:
+        """Computes the controls of some frames of the network.
+
+        Args:
+            features: What the decoder's `input_keys` name, and f0_hz, f32[1, frames, 1] each.
+            hidden: As of `controls`.
+
+        Returns:
+            As `controls`.
+        """
         outputs, hidden = self._decode([features[key] for key in self._model.decoder.input_keys], hidden)
-        outputs["f0_hz"] = f0_hz
+        outputs["f0_hz"] = features["f0_hz"]
         tone = self.tone.get_controls(*(outputs[key] for key in self._tone_inputs))
         noise = self.noise.get_controls(outputs["noise_magnitudes"], tf.zeros([2], tf.int32))
         return {**tone, "noise_magnitudes": noise["magnitudes"]}, hidden

@@ -17,22 +17,27 @@ from components.synths.network import Network, Tensors
 from components.synths.noise import filtered
 
 BLOCK_FRAMES = 250
-# What a frame's frequency and the next one's add to the phase from one frame to the next, in samples (see frames.py).
-_OWN, _LATER = (HOP_SAMPLES + 1) / 2, (HOP_SAMPLES - 1) / 2
 
 
 class Player:
     """Plays an instrument in blocks of equal length: a function of curves and of what the block before left.
 
     Attributes:
-        block_frames: Frames of a block.
-        delay: By how many frames the sound is late.
+        block_frames: Frames of a block's curves, a multiple of the network's stride.
+        delay: By how many of them the sound is late.
+        stride: How many of them are one frame of the network.
     """
 
     def __init__(self, instrument: Instrument, block_frames: int = BLOCK_FRAMES) -> None:
         self._network, self.block_frames = Network(instrument), block_frames
-        taps = 2 * (self._network.noise_bands - 1)
-        self.delay = -(-taps // HOP_SAMPLES)
+        self.stride = self._network.stride
+        # From here on, frames are the network's.
+        self._hop, self._length = HOP_SAMPLES * self.stride, block_frames // self.stride
+        taps = 2 * (self._network.outputs["noise_magnitudes"] - 1)
+        self._late = -(-taps // self._hop)
+        self.delay = self._late * self.stride
+        # What a frame's frequency and the next one's add to the phase from one to the next, in samples (see frames.py).
+        self._own, self._later = (self._hop + 1) / 2, (self._hop - 1) / 2
 
     def start(self, f0_hz: tf.Tensor, loudness_db: tf.Tensor) -> Tensors:
         """Returns what is before the first block: silence, and oscillators that will be at phase 0 when it begins.
@@ -41,7 +46,7 @@ class Player:
             f0_hz: The first frame's pitch in Hz, f32[1, 1, 1].
             loudness_db: The first frame's loudness, f32[1, 1, 1].
         """
-        hidden, frames = self._network.begin(), 2 * self.delay
+        hidden, frames = self._network.begin(), 2 * self._late
         first, _ = self._network.controls(f0_hz, loudness_db, hidden)
         silent = ("amplitudes", "noise_magnitudes")
         held = {
@@ -51,8 +56,8 @@ class Player:
         return {
             **held,
             "hidden": hidden,
-            "phase": _wrapped(-self.delay * HOP_SAMPLES * _cycles(first)[:, 0]),
-            "white": tf.zeros([1, frames * HOP_SAMPLES]),
+            "phase": _wrapped(-self._late * self._hop * _cycles(first)[:, 0]),
+            "white": tf.zeros([1, frames * self._hop]),
             "block": tf.zeros([], tf.int32),
         }
 
@@ -63,28 +68,29 @@ class Player:
 
         Args:
             f0_hz: Pitch in Hz without gaps, f32[1, block_frames, 1].
-            loudness_db: Loudness as of features.loudness_db, the same shape.
+            loudness_db: Loudness as of features.loudness_db by the instrument's definition, the same shape.
             seed: Of the noise, int32[].
             before: What the block before left, or `start`.
 
         Returns:
-            'audio', f32[1, block_frames * 64], and the controls of its frames, f32[1, block_frames, channels] each, all
-            `delay` frames late; and what is to be handed to the next block.
+            'audio', f32[1, block_frames * 64], and the controls of the network's frames in it,
+            f32[1, block_frames / stride, channels] each, all `delay` frames late; and what is to be handed to the next
+            block.
         """
         new, hidden = self._network.controls(f0_hz, loudness_db, before["hidden"])
         controls = {name: tf.concat([before[name], values], axis=1) for name, values in new.items()}
         # The first block's noise is that of Instrument.play with this seed.
         white = tf.random.stateless_uniform(
-            [1, self.block_frames * HOP_SAMPLES], tf.stack([seed, before["block"]]), minval=-1.0, maxval=1.0
+            [1, self._length * self._hop], tf.stack([seed, before["block"]]), minval=-1.0, maxval=1.0
         )
         white = tf.concat([before["white"], white], axis=1)
-        heard = {name: values[:, self.delay : self.delay + self.block_frames + 1] for name, values in controls.items()}
+        heard = {name: values[:, self._late : self._late + self._length + 1] for name, values in controls.items()}
         tonal, phase = self._tonal(heard, before["phase"])
         noise = filtered(white, controls["noise_magnitudes"], self._network.noise.window_size)
-        noise = noise[:, self.delay * HOP_SAMPLES :][:, : self.block_frames * HOP_SAMPLES]
-        after = {name: values[:, self.block_frames :] for name, values in controls.items()}
+        noise = noise[:, self._late * self._hop :][:, : self._length * self._hop]
+        after = {name: values[:, self._length :] for name, values in controls.items()}
         after |= {"hidden": hidden, "phase": phase, "block": before["block"] + 1}
-        after |= {"white": white[:, self.block_frames * HOP_SAMPLES :]}
+        after |= {"white": white[:, self._length * self._hop :]}
         return {"audio": tonal + noise, **{name: values[:, :-1] for name, values in heard.items()}}, after
 
     def _tonal(self, heard: Tensors, phase: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -95,13 +101,13 @@ class Player:
             phase: At the first frame.
         """
         cycles = _cycles(heard)
-        turning = _wrapped(phase - _LATER * cycles[:, 0]) / _OWN
+        turning = _wrapped(phase - self._later * cycles[:, 0]) / self._own
         in_front = {name: values[:, :1] for name, values in heard.items() if name != "noise_magnitudes"}
         in_front[_frequency(heard)] = tf.cast(SAMPLE_RATE_HZ * turning, tf.float32)[:, None]
         longer = {name: tf.concat([values, heard[name]], axis=1) for name, values in in_front.items()}
-        self._network.tone.n_samples = (self.block_frames + 2) * HOP_SAMPLES
-        tonal = self._network.tone.get_signal(**longer)[:, HOP_SAMPLES:-HOP_SAMPLES]
-        moved = tf.reduce_sum(_OWN * cycles[:, :-1] + _LATER * cycles[:, 1:], axis=1)
+        self._network.tone.n_samples = (self._length + 2) * self._hop
+        tonal = self._network.tone.get_signal(**longer)[:, self._hop : -self._hop]
+        moved = tf.reduce_sum(self._own * cycles[:, :-1] + self._later * cycles[:, 1:], axis=1)
         return tonal, _wrapped(phase + moved)
 
 

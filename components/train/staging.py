@@ -26,7 +26,7 @@ from components.nsynth.example import BadExample
 from components.nsynth.framing import BadRecord, Damage, Scanner
 from components.nsynth.note import NOTE_FRAMES, NOTE_SAMPLES, Note
 from components.nsynth.sorted_set import SortedSet
-from components.synths.features import fill_f0, loudness_db
+from components.synths.features import LOUDNESS_DEFINITION, fill_f0, loudness_db
 from components.telemetry import log, progress
 from components.train.checkpoints import no_room_is_one_line
 from components.train.sounds import Sounds
@@ -55,9 +55,15 @@ class _Part:
 class Stage:
     """Where the notes of one training are. Use as a context manager, around all use of them."""
 
-    def __init__(self, memory_mb: float, title: str = "read the notes") -> None:
-        """Args: the budget for notes in memory, all together, in megabytes; the title of the progress bar."""
-        self._left_bytes, self._title = memory_mb * 1e6, title
+    def __init__(self, memory_mb: float, title: str = "read the notes", definition: str = LOUDNESS_DEFINITION) -> None:
+        """Takes what holds for all notes.
+
+        Args:
+            memory_mb: The budget for notes in memory, all together, in megabytes.
+            title: Of the progress bar.
+            definition: Which loudness the models want; see features.loudness_db.
+        """
+        self._left_bytes, self._title, self._definition = memory_mb * 1e6, title, definition
         self._kept = os.environ.get(STAGE_VARIABLE)
         self._root = Path(self._kept or Path(tempfile.gettempdir(), "luthier-stage"))
         self._folders: list[Path] = []
@@ -92,7 +98,7 @@ class Stage:
             sounds = Sounds(**{name: np.empty([len(rows), width], np.float32) for name, width in _WIDTHS.items()})
             self._fill(sounds, parts, rows)
             return sounds
-        key = f"{data.fingerprint(split)}-{split}-{family}-{len(rows)}"
+        key = f"{data.fingerprint(split)}-{split}-{family}-{len(rows)}-{self._definition}"
         with no_room_is_one_line(f"cannot stage {len(rows)} notes ({size / 1e6:,.0f} MB) in '{self._root}'"):
             return self._mapped(key, len(rows), lambda sounds: self._fill(sounds, parts, rows))
 
@@ -101,7 +107,7 @@ class Stage:
         needed = [part for part in parts if any(part.first + i in rows for i in range(part.count))]
         stopped = threading.Event()
         with ThreadPoolExecutor(_READERS) as pool, self._bar(len(rows)) as bar:
-            reads = [pool.submit(_read, sounds, part, rows, stopped) for part in needed]
+            reads = [pool.submit(_read, sounds, part, rows, self._definition, stopped) for part in needed]
             try:
                 for read in as_completed(reads):
                     count = read.result()
@@ -165,7 +171,7 @@ def _parts(data: SortedSet, split: str, family: str) -> list[_Part]:
     return parts
 
 
-def _read(sounds: Sounds, part: _Part, rows: dict[int, int], stopped: threading.Event) -> int:
+def _read(sounds: Sounds, part: _Part, rows: dict[int, int], definition: str, stopped: threading.Event) -> int:
     """Reads one shard to its end, checks it, and returns how many of its notes were wanted."""
     filled: list[int] = []
     with storage.open_read(part.uri) as stream:
@@ -184,7 +190,7 @@ def _read(sounds: Sounds, part: _Part, rows: dict[int, int], stopped: threading.
         raise InputError(f"'{part.uri}' is not what its manifest says: its checksum is another one; sort again")
     for start in range(0, len(filled), _AT_ONCE):
         some = filled[start : start + _AT_ONCE]
-        sounds.loudness_db[some] = loudness_db(sounds.audio[some])
+        sounds.loudness_db[some] = loudness_db(sounds.audio[some], definition)
     return len(filled)
 
 

@@ -12,7 +12,7 @@ from components.nsynth.note import FRAME_RATE_HZ, SAMPLE_RATE_HZ
 from components.synths import instrument
 from components.synths import model as models
 from components.synths.ddsp_imports import gin, tf
-from components.synths.features import LOUDNESS_DEFINITION
+from components.synths.hearing import configured_definition
 from components.synths.settings import train_settings
 from components.telemetry import log
 from components.train import run_record
@@ -41,6 +41,7 @@ class Training:
     Attributes:
         plan: What it is to be.
         settings: The preset's, with the user's bindings.
+        loudness_definition: Which loudness the model is to hear; see features.loudness_db.
     """
 
     def __init__(self, plan: Plan, devices: Devices, mirror: Mirror, termination: Termination) -> None:
@@ -60,6 +61,7 @@ class Training:
         self._config = plan.config or models.config_text(record["synth"], record["preset"], record["bindings"])
         with models.configured(self._config):
             self.settings = train_settings()
+            self.loudness_definition = configured_definition(self.settings.crop_samples)
         devices.check(self.settings.batch_size)
         self._checkpoints = Checkpoints(plan.out_uri, read_only=not devices.is_chief)
         self._snapshot = self._checkpoints.newest()
@@ -153,7 +155,8 @@ class Training:
     def _save_model(self) -> None:
         """Writes model/, and for TensorBoard what that plays."""
         folder, note = self._mirror.folder / MODEL_FOLDER, self._material.valid
-        card = _card(self.plan.record, self.state, self._material, self._model.count_params())
+        heard = {"loudness": self.loudness_definition, **self._material.train.heard()}
+        card = _card(self.plan.record, self.state, heard, self._model.count_params())
         instrument.save(self._model, card, self._config, folder)
         played = instrument.Instrument(self._model, card, self._config).play(note.f0_hz[:1], note.loudness_db[:1])
         sounds = {"model/original": note.audio[0], "model/played": played["audio"][0]}
@@ -161,16 +164,15 @@ class Training:
         self._loop.summaries.flush()
 
 
-def _card(record: dict[str, Any], state: State, material: Material, parameters: int) -> dict[str, Any]:
+def _card(record: dict[str, Any], state: State, heard: dict[str, Any], parameters: int) -> dict[str, Any]:
     return {
         **{name: record[name] for name in ("family", "synth", "preset", "data_fingerprint")},
         "sample_rate_hz": SAMPLE_RATE_HZ,
         "frame_rate_hz": FRAME_RATE_HZ,
-        "loudness": LOUDNESS_DEFINITION,
         "steps": state.best_step,
         "valid_loss": state.best_loss,
         "num_parameters": parameters,
-        **material.train.heard(),
+        **heard,
     }
 
 

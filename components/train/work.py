@@ -55,7 +55,7 @@ def work(
     ]
     family, settings = plans[0].record["family"], trainings[0].settings
     title = f"train {plans[0].name if len(plans) == 1 else family}"
-    with Stage(settings.memory_mb, title) as stage, peers_may_die(cluster):
+    with Stage(settings.memory_mb, title, trainings[0].loudness_definition) as stage, peers_may_die(cluster):
         material = load(data, family, settings.valid_notes, stage)
         for training in trainings:
             training.build(material, tracking_uri)

@@ -14,7 +14,7 @@ from swift_f0 import PitchResult, SwiftF0
 
 from components.audio import pictures
 from components.nsynth.note import HOP_SAMPLES, SAMPLE_RATE_HZ
-from components.synths.features import FloatArray, loudness_db
+from components.synths.features import LOUDNESS_DEFINITION, WINDOW_SAMPLES, FloatArray, loudness_db
 
 PEAK = 0.5  # what a recording is scaled to for the pitch: swift-f0 takes a peak below 0.001 for silence
 _VOICED = 0.5  # swift-f0's confidence is calibrated to this threshold
@@ -22,7 +22,7 @@ _SHORTEST_VOICED = 3  # of its frames, 48 ms: what is shorter is a stray
 _MOST_COLUMNS = 1_200
 _FRAMES_PER_COLUMN = 4
 _CLOSEST_HOP = 160
-_LOUDNESS_MARGIN = 4  # frames: half the window of 512 samples
+_LOUDNESS_MARGIN = max(WINDOW_SAMPLES.values()) // 2 // HOP_SAMPLES  # frames
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,18 @@ class Curves:
 
     Attributes:
         f0_hz: Pitch in Hz, f32[frames]; 0 where there is none.
-        loudness_db: As of features.loudness_db, f32[frames].
+        loudness: As of features.loudness_db, f32[frames], by every definition.
         bands: Power over time, of pictures.band_power, [columns, bands].
     """
 
     f0_hz: FloatArray
-    loudness_db: FloatArray
+    loudness: dict[str, FloatArray]
     bands: pictures.Array
+
+    @property
+    def loudness_db(self) -> FloatArray:
+        """As people hear it, f32[frames]: what is compared and shown, whatever a model is told."""
+        return self.loudness[LOUDNESS_DEFINITION]
 
 
 class Listener:
@@ -48,7 +53,7 @@ class Listener:
         self._samples, self._gain = samples, np.float32(gain)
         self._tracker = SwiftF0(spin=False).stream()
         self._pitch: list[PitchResult] = []
-        self._loudness: list[FloatArray] = []
+        self._loudness: list[dict[str, FloatArray]] = []
         # Audio that the next frames need, from before; the sound begins in the middle of its first frame.
         self._for_loudness = np.zeros(_LOUDNESS_MARGIN * HOP_SAMPLES, np.float32)
         self._picture = _Picture(samples)
@@ -64,20 +69,22 @@ class Listener:
 
     def _measure(self, frames: int) -> None:
         taken = self._for_loudness[: (frames + 2 * _LOUDNESS_MARGIN) * HOP_SAMPLES]
-        self._loudness.append(loudness_db(taken[None])[0, _LOUDNESS_MARGIN:-_LOUDNESS_MARGIN])
+        every = {name: loudness_db(taken[None], name)[0] for name in WINDOW_SAMPLES}
+        self._loudness.append({name: curve[_LOUDNESS_MARGIN:-_LOUDNESS_MARGIN] for name, curve in every.items()})
         self._for_loudness = self._for_loudness[frames * HOP_SAMPLES :]
 
     def curves(self) -> Curves:
         """Returns what was heard. Call it once, after the last block."""
         frames = -(-self._samples // HOP_SAMPLES)
-        missing = frames - sum(map(len, self._loudness))
+        missing = frames - sum(len(part[LOUDNESS_DEFINITION]) for part in self._loudness)
         if missing > 0:
             length = (missing + 2 * _LOUDNESS_MARGIN) * HOP_SAMPLES
             self._for_loudness = np.pad(self._for_loudness, (0, max(0, length - len(self._for_loudness))))
             self._measure(missing)
         self._pitch.append(self._tracker.flush())
         parts = {name: np.concatenate([getattr(part, name) for part in self._pitch]) for name in _PITCH_FIELDS}
-        return Curves(_on_frames(frames, **parts), np.concatenate(self._loudness)[:frames], self._picture.bands())
+        loudness = {name: np.concatenate([part[name] for part in self._loudness])[:frames] for name in WINDOW_SAMPLES}
+        return Curves(_on_frames(frames, **parts), loudness, self._picture.bands())
 
 
 _PITCH_FIELDS = ("timestamps", "pitch_hz", "confidence")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.synths.features import FloatArray
+from components.synths.features import LOUDNESS_DEFINITION, FloatArray
 from components.transfer.curves import Curves
 
 _SOUNDING_RANGE_DB = 45.0  # below the recording's loud: what is under it is its silence
@@ -73,7 +73,7 @@ def fit(heard: Curves, info: dict[str, Any], steering: Steering) -> Fitted:
     octaves = steering.octaves
     if octaves is None:
         octaves = _octaves(heard.f0_hz[pitched if pitched.any() else heard.f0_hz > 0], info) if steering.auto else 0
-    loudness = heard.loudness_db
+    loudness = heard.loudness[info.get("loudness", LOUDNESS_DEFINITION)]
     if steering.auto and "loudness_db" in info:
         loudness = _mapped(loudness, loudness[sounding], info["loudness_db"])
     return Fitted(

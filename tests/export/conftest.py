@@ -1,24 +1,38 @@
-"""Untrained instruments to export, one of every synth."""
+"""Untrained instruments to export: one of every synth, and one for the plugin DDSP-VST."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from components.synths.catalog import SYNTHS
 
 
-@pytest.fixture(scope="package")
-def beginners(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def beginner(folder: Path, synth: str, preset: str, *bindings: str) -> str:
+    """Saves an untrained instrument, and returns where."""
     from components.synths.ddsp_imports import gin, tf
+    from components.synths.hearing import configured_definition
     from components.synths.instrument import save
     from components.synths.model import build, config_text, configured
 
+    tf.keras.utils.set_random_seed(5)
+    with configured(config_text(synth, preset, bindings)):
+        loudness = configured_definition(64_000)
+        model, config = build(), gin.operative_config_str()
+    card = {"family": "flute", "synth": synth, "preset": preset, "loudness": loudness}
+    card |= {"f0_hz": {"p5": 180.0, "median": 300.0, "p95": 900.0}}
+    card |= {"loudness_db": {"p5": -50.0, "median": -20.0, "p95": -5.0}}
+    save(model, card, config, folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="package")
+def beginners(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("beginners")
-    for synth in SYNTHS:
-        tf.keras.utils.set_random_seed(5)
-        with configured(config_text(synth, "smoke")):
-            model, config = build(), gin.operative_config_str()
-        card = {"family": "flute", "synth": synth, "f0_hz": {"p5": 180.0, "median": 300.0, "p95": 900.0}}
-        card |= {"loudness_db": {"p5": -50.0, "median": -20.0, "p95": -5.0}}
-        save(model, card, config, folder / synth)
-    return {synth: str(folder / synth) for synth in SYNTHS}
+    return {synth: beginner(folder / synth, synth, "smoke") for synth in SYNTHS}
+
+
+@pytest.fixture(scope="package")
+def plugin_beginner(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return beginner(tmp_path_factory.mktemp("plugin"), "harmonic", "vst")

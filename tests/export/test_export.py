@@ -36,10 +36,10 @@ if "played" in space:
     kept["played"] = np.asarray(space["played"]["audio"])
 np.savez("kept.npz", **kept)
 """
-_LUTHIER = "components,pipelines,ddsp,gin,librosa,tensorflow_probability"
+LUTHIER = "components,pipelines,ddsp,gin,librosa,tensorflow_probability"
 
 
-def _run_the_readme(folder: Path, refused: str) -> dict[str, np.ndarray]:
+def run_the_readme(folder: Path, refused: str) -> dict[str, np.ndarray]:
     code = re.search(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)[1]
     assert len(code.strip().splitlines()) <= 13
     command = [sys.executable, "-I", "-c", _ALONE, code, refused]
@@ -71,7 +71,7 @@ def _assert_close(found: np.ndarray, expected: np.ndarray, name: str) -> None:
 def test_the_example_runs_with_the_runtime_alone_and_equals_the_model(beginners, tmp_path, synth, name, refused):
     result = export(beginners[synth], name, str(tmp_path))
     assert result.error <= 1e-4
-    found = _run_the_readme(tmp_path, f"{_LUTHIER},{refused}")
+    found = run_the_readme(tmp_path, f"{LUTHIER},{refused}")
     expected = _expected(beginners[synth])
     described = json.loads((tmp_path / "instrument.json").read_text())
     assert set(described["outputs"]) == set(found) >= {"amplitudes", "noise_magnitudes", "next_state"}
@@ -84,7 +84,7 @@ def test_the_example_runs_with_the_runtime_alone_and_equals_the_model(beginners,
 
 def test_the_example_of_a_savedmodel_runs_with_tensorflow_alone(beginners, tmp_path):
     export(beginners["wavetable"], "savedmodel", str(tmp_path))
-    found = _run_the_readme(tmp_path, _LUTHIER)
+    found = run_the_readme(tmp_path, LUTHIER)
     for output, values in _expected(beginners["wavetable"]).items():
         if output != "f0_hz":
             _assert_close(found[output], values, output)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from components.synths.features import fill_f0, loudness_db
+from components.errors import InputError
+from components.synths.features import POWER_DEFINITION, WINDOW_SAMPLES, fill_f0, loudness_db
 from tests.notes import make_note
 
 
@@ -42,8 +44,30 @@ def test_loudness_is_that_of_the_installed_ddsp():
         np.testing.assert_allclose(heard_db, expected, atol=1e-4)
 
 
-def test_silence_has_the_least_loudness():
-    np.testing.assert_allclose(loudness_db(np.zeros((1, 640))), np.full((1, 10), -80.0), atol=1e-3)
+def test_power_is_the_mean_square_of_1024_samples():
+    audio = make_note(pitch=57).audio
+    padded = np.pad(audio.astype(np.float64), 512)
+    frames = np.stack([padded[64 * i : 64 * i + 1024] for i in range(1000)])
+    expected = np.maximum(10 * np.log10(np.maximum((frames**2).mean(axis=1), 1e-20)), -80.0)
+    np.testing.assert_allclose(loudness_db(audio[None], POWER_DEFINITION)[0], expected, atol=1e-3)
+
+
+def test_power_is_what_ddsp_hears_for_its_plugin_at_50_frames_a_second():
+    from components.synths.ddsp_imports import ddsp
+
+    audio = make_note(pitch=57).audio[None]
+    expected = ddsp.spectral_ops.compute_power(audio, 16000, frame_rate=50, frame_size=1024).numpy()[:, :200]
+    np.testing.assert_allclose(loudness_db(audio, POWER_DEFINITION)[:, ::5], expected, atol=1e-4)
+
+
+def test_a_loudness_that_is_not_known():
+    with pytest.raises(InputError, match="wants the loudness 'sones': got one that is not known"):
+        loudness_db(np.zeros((1, 640)), "sones")
+
+
+@pytest.mark.parametrize("definition", WINDOW_SAMPLES)
+def test_silence_has_the_least_loudness(definition):
+    np.testing.assert_allclose(loudness_db(np.zeros((1, 640)), definition), np.full((1, 10), -80.0), atol=1e-3)
 
 
 def test_pitch_is_held_through_silence():

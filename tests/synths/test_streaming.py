@@ -15,10 +15,10 @@ from components.synths.streaming import Player
 _NEXT_TO_NO_NOISE = "luthier.FilteredNoise.initial_bias = -40.0"
 
 
-def _instrument(folder, synth: str, *bindings: str) -> Instrument:
+def _instrument(folder, synth: str, *bindings: str, preset: str = "smoke") -> Instrument:
     from components.synths.ddsp_imports import gin
 
-    with configured(config_text(synth, "smoke", bindings)):
+    with configured(config_text(synth, preset, bindings)):
         tf.keras.utils.set_random_seed(3)
         model = build()
         config = gin.operative_config_str()
@@ -46,14 +46,14 @@ def _in_blocks(instrument: Instrument, f0_hz: np.ndarray, loudness_db: np.ndarra
     return {
         name: values[:, player.delay * HOP_SAMPLES :][:, : frames * HOP_SAMPLES]
         if name == "audio"
-        else values[:, player.delay :][:, :frames]
+        else np.repeat(values, player.stride, axis=1)[:, player.delay :][:, :frames]
         for name, values in joined.items()
     }
 
 
-@pytest.mark.parametrize("synth", SYNTHS)
-def test_blocks_go_on_exactly_where_the_one_before_ended(tmp_path, synth):
-    instrument = _instrument(tmp_path, synth, _NEXT_TO_NO_NOISE)
+@pytest.mark.parametrize(("synth", "preset"), [*((synth, "smoke") for synth in SYNTHS), ("harmonic", "vst")])
+def test_blocks_go_on_exactly_where_the_one_before_ended(tmp_path, synth, preset):
+    instrument = _instrument(tmp_path, synth, _NEXT_TO_NO_NOISE, preset=preset)
     curves = _curves(230)
     whole, blocks = instrument.play(*curves), _in_blocks(instrument, *curves, block=40)
     for name in set(blocks) - {"audio"}:

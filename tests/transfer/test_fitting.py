@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from components.synths.features import LOUDNESS_DEFINITION, POWER_DEFINITION
 from components.transfer.curves import Curves, Listener
 from components.transfer.fitting import Steering, fit, gate, without_gaps
 from tests.transfer.recordings import sweep
@@ -16,7 +17,9 @@ CARD = {
 
 
 def _curves(f0_hz, loudness_db) -> Curves:
-    return Curves(np.asarray(f0_hz, np.float32), np.asarray(loudness_db, np.float32), np.zeros((1, 1)))
+    heard_db = np.asarray(loudness_db, np.float32)
+    loudness = {LOUDNESS_DEFINITION: heard_db, POWER_DEFINITION: heard_db - 7}
+    return Curves(np.asarray(f0_hz, np.float32), loudness, np.zeros((1, 1)))
 
 
 @pytest.mark.parametrize(("sung_hz", "octaves"), [(110.0, 2), (120.0, 2), (500.0, 0), (320.0, 0), (1_000.0, -1)])

@@ -1,0 +1,142 @@
+"""The format of the plugin DDSP-VST (github.com/magenta/ddsp-vst): a TFLite file with a JSON beside the graph in it.
+
+The plugin reads tensors by name (src/util/Constants.h) and asks for exact sizes, so the file is what ddsp's own
+`ddsp_export --inference_model=vst_stateless_predict_controls` writes: function `call`, its results in that order. What
+the plugin shows of a model, it reads from metadata.json in a zip archive that is appended to the file.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import zipfile
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from components.errors import InputError
+from components.export.graphs import Arrays, Graphs, Shapes, Step, to_tflite
+from components.nsynth.note import SAMPLE_RATE_HZ
+from components.synths.ddsp_imports import preprocessing, tf
+from components.synths.features import POWER_DEFINITION, WINDOW_SAMPLES
+from components.synths.network import Network
+
+METADATA_NAME = "metadata.json"
+_INPUTS: Shapes = {"f0_scaled": [1], "pw_scaled": [1], "state": [512]}
+_OUTPUTS: Shapes = {"amplitudes": [1], "harmonic_distribution": [60], "noise_magnitudes": [65], "next_state": [512]}
+_FRAMES_PER_SECOND = 50
+
+
+def check(graphs: Graphs) -> None:
+    """Refuses a model that the plugin would not load.
+
+    Raises:
+        InputError: It is none of the `vst` preset's harmonic synth, or its sizes are not the plugin's.
+    """
+    info, network = graphs.info, Network(graphs.instrument)
+    wanted = "expected a harmonic synth of the preset vst; try luthier train --synth harmonic --preset vst"
+    if info["synth"] != "harmonic":
+        raise InputError(f"DDSP-VST plays the harmonic synth alone: got a {info['synth']} one; {wanted}")
+    hears, rate = graphs.instrument.loudness_definition, graphs.frame_rate_hz
+    if hears != POWER_DEFINITION or rate != _FRAMES_PER_SECOND:
+        raise InputError(
+            f"DDSP-VST plays models that hear power {_FRAMES_PER_SECOND} times a second: got one of the preset "
+            f"{info.get('preset', '(unknown)')} that hears {hears} {rate} times a second; {wanted}"
+        )
+    sizes = {"units": network.units, **network.outputs}
+    fixed = {"units": 512, "amps": 1, "harmonic_distribution": 60, "noise_magnitudes": 65}
+    for name, size in fixed.items():
+        if sizes.get(name) != size:
+            raise InputError(f"DDSP-VST wants {size} {name}, got {sizes.get(name)}; {wanted}")
+
+
+def tensors(graphs: Graphs) -> tuple[Shapes, Shapes]:
+    """Returns the shapes of a frame's inputs and outputs, in the plugin's order."""
+    return _INPUTS, _OUTPUTS
+
+
+def write(graphs: Graphs, path: Path) -> None:
+    """Writes the TFLite file, and the metadata behind it."""
+    module = tf.Module()
+    module.weights = graphs.weights
+    specs = {name: tf.TensorSpec(shape) for name, shape in _INPUTS.items()}
+    module.call = graphs.traced(partial(_call, Network(graphs.instrument)), **specs)
+    with tempfile.TemporaryDirectory(prefix="luthier-") as scratch:
+        tf.saved_model.save(module, scratch, signatures={"call": module.call})
+        path.write_bytes(to_tflite(scratch, "call"))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(METADATA_NAME, json.dumps(metadata(graphs.info)))
+
+
+def _call(
+    network: Network, f0_scaled: tf.Tensor, pw_scaled: tf.Tensor, state: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+    features = {"f0_scaled": f0_scaled, "pw_scaled": pw_scaled, "f0_hz": preprocessing.inv_scale_f0_hz(f0_scaled)}
+    framed = {name: tf.reshape(values, [1, 1, 1]) for name, values in features.items()}
+    controls, following = network.controls_of(framed, state[None])
+    amplitudes, harmonics, noise = (
+        tf.reshape(controls[name], [-1]) for name in ("amplitudes", "harmonic_distribution", "noise_magnitudes")
+    )
+    return amplitudes, harmonics, noise, tf.reshape(following, [-1])
+
+
+def metadata(info: dict[str, Any]) -> dict[str, Any]:
+    """Returns what ddsp_export writes of a model and the plugin reads: where it is at home, when it was made.
+
+    ddsp means the lowest and the highest pitch and power of the training's pieces, over the pieces. Of a set of single
+    notes that would be no range at all, so these are the 5th and 95th percentile over all that sounds.
+
+    Args:
+        info: The model's card.
+    """
+    pitch_hz, power_db = info.get("f0_hz", {}), info.get("loudness_db", {})
+    low_hz, high_hz = pitch_hz.get("p5", 110.0), pitch_hz.get("p95", 880.0)
+    return {
+        "mean_min_pitch_note": _midi(low_hz),
+        "mean_max_pitch_note": _midi(high_hz),
+        "mean_min_pitch_note_hz": low_hz,
+        "mean_max_pitch_note_hz": high_hz,
+        "mean_min_power_note": power_db.get("p5", -60.0),
+        "mean_max_power_note": power_db.get("p95", -10.0),
+        "version": version("ddsp"),
+        "export_time": datetime.now(UTC).replace(tzinfo=None).isoformat(),  # the plugin tells models apart by it
+        "num_harmonics": _OUTPUTS["harmonic_distribution"][0],
+        "num_noise_amps": _OUTPUTS["noise_magnitudes"][0],
+        "frame_rate": _FRAMES_PER_SECOND,
+        "frame_size": WINDOW_SAMPLES[POWER_DEFINITION],
+        "sample_rate": SAMPLE_RATE_HZ,
+    }
+
+
+def _midi(frequency_hz: float) -> float:
+    return float(69 + 12 * np.log2(frequency_hz / 440))
+
+
+def opened(path: Path) -> Step:
+    """Opens a file as the plugin does, by the tensors' names."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path))
+    interpreter.allocate_tensors()
+    places = {
+        each["name"]: each["index"] for each in interpreter.get_input_details() + interpreter.get_output_details()
+    }
+    inputs = {name: places[f"call_{name}:0"] for name in _INPUTS}
+    outputs = {name: places[f"StatefulPartitionedCall:{number}"] for number, name in enumerate(_OUTPUTS)}
+    return partial(_step, interpreter, inputs, outputs)
+
+
+def _step(interpreter: Any, inputs: dict[str, int], outputs: dict[str, int], curves: Arrays) -> Arrays:
+    scaled = {
+        "f0_scaled": preprocessing.scale_f0_hz(curves["f0_hz"]),
+        "pw_scaled": preprocessing.scale_db(curves["loudness_db"]),
+        "state": curves["state"],
+    }
+    for name, place in inputs.items():
+        interpreter.set_tensor(place, np.asarray(scaled[name], np.float32))
+    interpreter.invoke()
+    return {name: interpreter.get_tensor(place) for name, place in outputs.items()}
