@@ -50,7 +50,8 @@ def train_instruments(
         families: Instrument families to train: bass brass flute guitar keyboard mallet organ reed string synth_lead
             vocal. An empty list takes every family that the source has.
         synths: Synthesizers to train for each family: harmonic, sinusoidal, wavetable.
-        preset: Size of the network and length of the training: smoke (seconds), seed (the study's), standard (ddsp's), vst (of the plugin DDSP-VST).
+        preset: Size of the network and length of the training: smoke (seconds), seed (the study's), standard (ddsp's),
+            vst (for the plugin DDSP-VST).
         bindings: gin bindings on top of the preset, for instance "train.max_steps = 5000", and of the gate that a
             champion has to pass, for instance "gate.margin = 0.02".
         tracking_uri: MLflow server. Empty: what MLFLOW_TRACKING_URI says in the pod.

@@ -1,0 +1,36 @@
+"""A network that hears power 50 times a second, as the plugin DDSP-VST has it, is trained, played and exported so."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from components.nsynth.sorted_set import SortedSet
+from components.synths.features import POWER_DEFINITION, loudness_db
+from components.synths.instrument import Instrument
+from components.train.curves import read
+from tests.train.trainings import BINDINGS, command, run_json
+
+_SMALL = [*BINDINGS, "train.crop_samples = 3200", "train.batch_size = 2", "train.learning_rate = 0.005"]
+
+
+def test_it_learns_and_its_card_says_what_it_hears(data, nursery, tmp_path):
+    code, said = nursery.run(*command(data, tmp_path / "first", _SMALL, "--preset", "vst"))
+    assert code == 0, said
+    losses = [line["spectral_loss"] for line in read(tmp_path / "first" / "metrics.jsonl") if line["split"] == "valid"]
+    assert losses[-1] < 0.9 * losses[0]
+    instrument = Instrument.load(str(tmp_path / "first"))
+    assert (instrument.loudness_definition, instrument.stride) == (POWER_DEFINITION, 5)
+    notes = list(SortedSet.open(data).notes("train", "string"))
+    power_db = loudness_db(np.stack([note.audio for note in notes]), POWER_DEFINITION)
+    heard = instrument.info["loudness_db"]
+    assert power_db.min() < heard["p5"] < heard["median"] < heard["p95"] < power_db.max()
+
+    code, said = nursery.run("train", "--from", str(tmp_path / "first"), "--out", str(tmp_path / "again"))
+    assert code == 0, said
+    assert run_json(tmp_path / "again")["best"] == run_json(tmp_path / "first")["best"]
+
+
+def test_a_crop_that_ends_within_a_frame_is_refused(data, nursery, tmp_path):
+    code, said = nursery.run(*command(data, tmp_path, BINDINGS, "--preset", "vst"))
+    assert (code, len(said.strip().splitlines())) == (2, 1)
+    assert "train.crop_samples is 2048: expected a multiple of 320, this network's frame" in said
