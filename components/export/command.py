@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
+from components.export.catalog import FORMATS
+
 
 @click.command()
 @click.option("--model", "model_uri", required=True, metavar="URI", help="A model, or models:/NAME@ALIAS.")
-@click.option("--format", "format_name", required=True, metavar="NAME", help="savedmodel, tflite, onnx or vst.")
+@click.option("--format", "format_name", required=True, metavar="NAME", help=f"{', '.join(FORMATS)}.")
 @click.option("--out", "out_uri", required=True, metavar="URI", help="The folder to write.")
 @click.option("--tracking-uri", default="", metavar="URI", help="The registry. [default: MLFLOW_TRACKING_URI]")
 def command(model_uri: str, format_name: str, out_uri: str, tracking_uri: str) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.errors import InputError, nearest
 from components.export import vst
 from components.export.graphs import Arrays, Graphs, Shapes, Step, to_tflite
 from components.synths.ddsp_imports import tf
@@ -32,7 +30,6 @@ class Format:
 
     Attributes:
         file_name: What it is called in the export; {family} stands for the model's.
-        packages: The modules that writing and checking it take, and the names of their packages.
         runtime: What somebody needs to run it.
         write: Writes it to a path.
         open: Opens what was written, with its own runtime.
@@ -41,7 +38,6 @@ class Format:
     """
 
     file_name: str
-    packages: dict[str, str]
     runtime: str
     write: Callable[[Graphs, Path], None]
     open: Callable[[Path], Step]
@@ -107,31 +103,10 @@ def _open_onnx(path: Path) -> Step:
     return lambda inputs: dict(zip(names, session.run(names, inputs), strict=True))
 
 
-_LITERT = {"ai_edge_litert": "ai-edge-litert"}
-_ONNX = {"tf2onnx": "tf2onnx", "onnxruntime": "onnxruntime"}
-FORMATS = {
-    "savedmodel": Format("saved_model", {}, "tensorflow", _write_savedmodel, _open_savedmodel),
-    "tflite": Format("instrument.tflite", _LITERT, "ai-edge-litert", _write_tflite, _open_tflite),
-    "vst": Format(
-        "{family}.tflite", _LITERT, "the plugin DDSP-VST", vst.write, vst.opened, tensors=vst.tensors, check=vst.check
-    ),
-    "onnx": Format("instrument.onnx", _ONNX, "onnxruntime", _write_onnx, _open_onnx),
+# By the names of catalog.FORMATS.
+WRITERS = {
+    "savedmodel": Format("saved_model", "tensorflow", _write_savedmodel, _open_savedmodel),
+    "tflite": Format("instrument.tflite", "ai-edge-litert", _write_tflite, _open_tflite),
+    "onnx": Format("instrument.onnx", "onnxruntime", _write_onnx, _open_onnx),
+    "vst": Format("{family}.tflite", "DDSP-VST", vst.write, vst.opened, tensors=vst.tensors, check=vst.check),
 }
-
-
-def check_format(name: str) -> Format:
-    """Returns a format that can be written here.
-
-    Raises:
-        InputError: There is no such format, or a package that it takes is missing.
-    """
-    if name not in FORMATS:
-        raise InputError(f"there is no format '{name}': {nearest(name, FORMATS)}")
-    for module, package in FORMATS[name].packages.items():
-        try:
-            importlib.import_module(module)
-        except ImportError:
-            raise InputError(
-                f"cannot export to '{name}': the package {package} is missing; try pip install 'luthier[export]'"
-            ) from None
-    return FORMATS[name]

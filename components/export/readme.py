@@ -7,7 +7,7 @@ from typing import Any
 
 import jinja2
 
-from components.export.formats import FORMATS
+from components.export.formats import WRITERS
 from components.export.graphs import Graphs
 from components.nsynth.note import SAMPLE_RATE_HZ
 
@@ -29,7 +29,7 @@ _MEANINGS = {
 
 def describe(graphs: Graphs, format_name: str, error: float) -> dict[str, Any]:
     """Returns what there is to know of an export: the model's card, its inputs and outputs with shapes and units."""
-    chosen = FORMATS[format_name]
+    chosen = WRITERS[format_name]
     inputs, outputs = chosen.tensors(graphs)
     return {
         **{key: value for key, value in graphs.info.items() if key != "crc32c"},

@@ -11,6 +11,7 @@ import numpy as np
 
 from components import storage
 from components.errors import StepError
+from components.export.catalog import check_format
 from components.nsynth.note import SAMPLE_RATE_HZ
 from components.registry.models import fetched
 from components.telemetry import log
@@ -45,7 +46,7 @@ def export(model_uri: str, format_name: str, out_uri: str, tracking_uri: str = "
 
     Args:
         model_uri: A model directory, a training directory, or models:/NAME@ALIAS of a registry.
-        format_name: One of formats.FORMATS.
+        format_name: One of catalog.FORMATS.
         out_uri: The folder to write; what is there of an earlier export is replaced.
         tracking_uri: The registry; "" for what MLFLOW_TRACKING_URI names.
 
@@ -53,12 +54,13 @@ def export(model_uri: str, format_name: str, out_uri: str, tracking_uri: str = "
         InputError: No such format or model, a model that the format is not for, or a package that it takes is missing.
         StepError: What was written does not do what the model does.
     """
-    from components.export.formats import check_format
+    check_format(format_name)
+    from components.export.formats import WRITERS
     from components.export.graphs import Graphs
     from components.export.readme import describe, write_readme
     from components.synths.instrument import Instrument
 
-    chosen = check_format(format_name)
+    chosen = WRITERS[format_name]
     with fetched(model_uri, tracking_uri) as address:
         instrument = Instrument.load(address)
     with tempfile.TemporaryDirectory(prefix="luthier-") as scratch:

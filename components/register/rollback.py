@@ -15,7 +15,7 @@ from components.registry.champions import (
     model_name,
     versions_of,
 )
-from components.registry.connection import connected
+from components.registry.connection import connected, open_client
 from components.registry.moving import moving
 
 
@@ -33,6 +33,7 @@ def roll_back(family: str, tracking_uri: str = "", to_version: int | None = None
     Raises:
         InputError: There is no champion, none before it, or no such version.
     """
+    open_client(tracking_uri)  # there has to be one: `connected` would make it
     with connected(tracking_uri, "luthier") as (client, _), moving(client, model_name(family)):
         champion = current(client, family)
         if champion is None:

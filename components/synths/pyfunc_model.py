@@ -36,8 +36,8 @@ class PlayedInstrument(PythonModel):  # type: ignore[misc]  # MLflow is not foll
 
         Args:
             context: Not used.
-            model_input: "f0_hz", float32 [batch, frames], 250 frames a second; "loudness_db", the same shape, by ddsp's
-                definition (about -80..0, not the data set's own).
+            model_input: "f0_hz", float32 [batch, frames], 250 frames a second; "loudness_db", the same shape, by the
+                definition that the card (model.json) names (about -80..0, not the data set's own).
             params: "seed" of the noise, 0 by default: the same seed makes the same audio.
 
         Returns:
