@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.errors import InputError
-from components.nsynth.note import FRAME_RATE_HZ, HOP_SAMPLES
+from components.nsynth.note import FRAME_RATE_HZ
 from components.synths.ddsp_imports import gin, preprocessing, tf
 from components.synths.features import LOUDNESS_DEFINITION, POWER_DEFINITION
 
@@ -28,13 +27,13 @@ class PowerPreprocessor(preprocessing.nn.DictLayer):  # type: ignore[misc]
 
     definition = POWER_DEFINITION
 
-    def __init__(self, frame_rate: int = 50, **keras: Any) -> None:
+    def __init__(self, frame_rate: int = 50) -> None:
         """Takes the network's frames a second: 5, 10, 25, 50, 125 or 250.
 
         Raises:
             ValueError: Another number.
         """
-        super().__init__(output_keys=["f0_hz", "pw_db", "f0_scaled", "pw_scaled"], **keras)
+        super().__init__(output_keys=["f0_hz", "pw_db", "f0_scaled", "pw_scaled"])
         if frame_rate not in _FRAME_RATES_HZ:
             expected = ", ".join(map(str, _FRAME_RATES_HZ))
             raise ValueError(f"PowerPreprocessor.frame_rate is {frame_rate}: expected one of {expected}")
@@ -62,21 +61,3 @@ def definition_of(preprocessor: Any) -> str:
 def stride_of(preprocessor: Any) -> int:
     """Returns the frames of the curves, 250 a second, to one frame of the network."""
     return int(getattr(preprocessor, "stride", 1))
-
-
-def configured_definition(crop_samples: int) -> str:
-    """Returns which loudness the model of gin's present configuration wants to be trained with.
-
-    Args:
-        crop_samples: Length of what it is to be trained on.
-
-    Raises:
-        InputError: That is not a whole number of the network's frames.
-    """
-    preprocessor = gin.query_parameter("Autoencoder.preprocessor").scoped_configurable_fn()
-    frame_samples = HOP_SAMPLES * stride_of(preprocessor)
-    if crop_samples % frame_samples:
-        raise InputError(
-            f"train.crop_samples is {crop_samples}: expected a multiple of {frame_samples}, this network's frame"
-        )
-    return definition_of(preprocessor)

@@ -81,17 +81,41 @@ def build(precision: str = "float32") -> models.Autoencoder:
     Raises:
         InputError: The configured values do not make a model.
     """
-    try:
-        with decoder.computing_in(precision):
-            model = models.Autoencoder()
+    with _building(), decoder.computing_in(precision):
+        model = models.Autoencoder()
         frames = _BUILD_FRAMES * hearing.stride_of(model.preprocessor)
         set_frames(model, frames)
         zeros = tf.zeros([1, frames, 1])
         model({**inputs(zeros, zeros), "audio": tf.zeros([1, frames * HOP_SAMPLES])}, training=True)
+    return model
+
+
+def loudness_definition(crop_samples: int) -> str:
+    """Returns which loudness the configured model is to be trained with. Call it inside `configured`.
+
+    Args:
+        crop_samples: Length of what it is to be trained on.
+
+    Raises:
+        InputError: That is not a whole number of the network's frames, or the values make no preprocessor.
+    """
+    with _building():
+        preprocessor = gin.query_parameter("Autoencoder.preprocessor").scoped_configurable_fn()
+    frame_samples = HOP_SAMPLES * hearing.stride_of(preprocessor)
+    if crop_samples % frame_samples:
+        raise InputError(
+            f"train.crop_samples is {crop_samples}: expected a multiple of {frame_samples}, this network's frame"
+        )
+    return hearing.definition_of(preprocessor)
+
+
+@contextmanager
+def _building() -> Iterator[None]:
+    try:
+        yield
     except Exception as error:  # whatever a wrong value leads to, somewhere in ddsp, Keras or TensorFlow
         reason = f"{type(error).__name__}: {_first_line(error)}"
         raise InputError(f"no model can be built with this gin configuration: {reason}") from error
-    return model
 
 
 def set_frames(model: models.Autoencoder, frames: int) -> None:

@@ -12,7 +12,6 @@ from components.nsynth.note import FRAME_RATE_HZ, SAMPLE_RATE_HZ
 from components.synths import instrument
 from components.synths import model as models
 from components.synths.ddsp_imports import gin, tf
-from components.synths.hearing import configured_definition
 from components.synths.settings import train_settings
 from components.telemetry import log
 from components.train import run_record
@@ -61,7 +60,7 @@ class Training:
         self._config = plan.config or models.config_text(record["synth"], record["preset"], record["bindings"])
         with models.configured(self._config):
             self.settings = train_settings()
-            self.loudness_definition = configured_definition(self.settings.crop_samples)
+            self.loudness_definition = models.loudness_definition(self.settings.crop_samples)
         devices.check(self.settings.batch_size)
         self._checkpoints = Checkpoints(plan.out_uri, read_only=not devices.is_chief)
         self._snapshot = self._checkpoints.newest()

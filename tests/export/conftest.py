@@ -12,13 +12,12 @@ from components.synths.catalog import SYNTHS
 def beginner(folder: Path, synth: str, preset: str, *bindings: str) -> str:
     """Saves an untrained instrument, and returns where."""
     from components.synths.ddsp_imports import gin, tf
-    from components.synths.hearing import configured_definition
     from components.synths.instrument import save
-    from components.synths.model import build, config_text, configured
+    from components.synths.model import build, config_text, configured, loudness_definition
 
     tf.keras.utils.set_random_seed(5)
     with configured(config_text(synth, preset, bindings)):
-        loudness = configured_definition(64_000)
+        loudness = loudness_definition(64_000)
         model, config = build(), gin.operative_config_str()
     card = {"family": "flute", "synth": synth, "preset": preset, "loudness": loudness}
     card |= {"f0_hz": {"p5": 180.0, "median": 300.0, "p95": 900.0}}

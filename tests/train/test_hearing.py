@@ -30,6 +30,13 @@ def test_it_learns_and_its_card_says_what_it_hears(data, nursery, tmp_path):
     assert run_json(tmp_path / "again")["best"] == run_json(tmp_path / "first")["best"]
 
 
+def test_a_rate_that_blocks_are_no_multiple_of_is_refused(data, nursery, tmp_path):
+    more = ["PowerPreprocessor.frame_rate = 3"]
+    code, said = nursery.run(*command(data, tmp_path, [*_SMALL, *more], "--preset", "vst"))
+    assert (code, len(said.strip().splitlines())) == (2, 1)
+    assert "ValueError: PowerPreprocessor.frame_rate is 3: expected one of 5, 10, 25, 50, 125, 250" in said
+
+
 def test_a_crop_that_ends_within_a_frame_is_refused(data, nursery, tmp_path):
     code, said = nursery.run(*command(data, tmp_path, BINDINGS, "--preset", "vst"))
     assert (code, len(said.strip().splitlines())) == (2, 1)
