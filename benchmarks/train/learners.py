@@ -18,6 +18,7 @@ from components.train.trainer import Trainer
 from ddsp.training import trainers  # isort: skip
 
 Features = dict[str, Any]
+_OURS_ALONE = ("table_scale_fn", "Sinusoidal.pull", "Sinusoidal.fade")
 _DDSPS = {
     "RnnFcDecoder": "decoders",
     "SpectralLoss": "losses",
@@ -32,21 +33,27 @@ def stock_config(synth: str, preset: str, bindings: Sequence[str] = ()) -> str:
     """Returns the network as gin text with ddsp's own layers alone.
 
     What is no layer stays ours, which is to ddsp's advantage: the loudness is not computed again at every step, and the
-    sinusoids start quietly.
+    sinusoids start quietly, each in its band.
     """
-    config = models.config_text(synth, preset, bindings).replace(
-        "['noise_magnitudes', 'noise_seed']", "['noise_magnitudes']"
-    )
+    config = models.config_text(synth, preset, bindings)
+    for ours, ddsps in (
+        ("'noise_magnitudes', 'noise_seed'", "'noise_magnitudes'"),
+        ("'sin_freqs', 'f0_hz'", "'sin_freqs'"),
+    ):
+        config = config.replace(f"{ours}]", f"{ddsps}]")
     for name, module in _DDSPS.items():
         config = config.replace(f"luthier.{name}", f"{module}.{name}")
-    # ddsp has one scale function for amplitudes and tables.
-    return "\n".join(line for line in config.splitlines() if "table_scale_fn" not in line)
+    # ddsp has one scale function for amplitudes and tables, and tells no pitch to the sinusoids.
+    return "\n".join(line for line in config.splitlines() if not any(name in line for name in _OURS_ALONE))
 
 
 def stock_exactly(synth: str, preset: str, bindings: Sequence[str] = ()) -> str:
     """Returns gin text that plays what ddsp's layers have learned without the drift of their phases."""
-    config = models.config_text(synth, preset, bindings)
-    return f"{config}\nluthier.Wavetable.table_scale_fn = @core.exp_sigmoid" if synth == "wavetable" else config
+    ddsps = {
+        "wavetable": ["luthier.Wavetable.table_scale_fn = @core.exp_sigmoid"],
+        "sinusoidal": ["luthier.Sinusoidal.pull = 0.0", "luthier.Sinusoidal.fade = 0.0"],
+    }
+    return "\n".join([models.config_text(synth, preset, bindings), *ddsps.get(synth, [])])
 
 
 def built(frames: int) -> Any:

@@ -8,9 +8,9 @@ from components.synths.compiled import on_gpu
 from components.synths.ddsp_imports import ddsp, gin, tf
 from components.synths.noise import filtered, white
 from components.synths.oscillators import harmonics, sinusoids
+from components.synths.partials import near_multiples
+from components.synths.scaling import unit_wavetable
 from components.synths.tables import read_tables
-
-_SMALLEST_POWER = 1e-4  # of a table: keeps the gradient finite where all points are equal
 
 
 def _hop(layer: Any, frames: int) -> int:
@@ -54,7 +54,67 @@ class Harmonic(ddsp.synths.Harmonic):  # type: ignore[misc]
 
 @gin.register(module="luthier")
 class Sinusoidal(ddsp.synths.Sinusoidal):  # type: ignore[misc]
-    """ddsp's sinusoidal synthesizer, faster and with exact phases; `amp_resample_method` 'window' alone is ours."""
+    """ddsp's sinusoidal synthesizer, faster and with exact phases; `amp_resample_method` 'window' alone is ours.
+
+    Told the pitch as well, which ddsp's is not, its sinusoids begin as partials of it and leave where they learn to.
+    """
+
+    def __init__(
+        self,
+        n_samples: int = 64_000,
+        sample_rate: int = 16_000,
+        amp_scale_fn: Any = ddsp.core.exp_sigmoid,
+        amp_resample_method: str = "window",
+        freq_scale_fn: Any = ddsp.core.frequencies_sigmoid,
+        pull: float = 0.0,
+        fade: float = 0.0,
+        name: str = "sinusoidal",
+    ) -> None:
+        """Takes ddsp's arguments and two more, which matter where there is a pitch; both 0 is ddsp's way.
+
+        Args:
+            n_samples: Length of the audio.
+            sample_rate: In Hz.
+            amp_scale_fn: From network outputs to amplitudes; None leaves them as they are.
+            amp_resample_method: From frames to samples.
+            freq_scale_fn: From network outputs to frequencies in Hz.
+            pull: How much of a small distance from a multiple of the pitch is taken away; see partials.near_multiples.
+            fade: What is taken from the outputs for the amplitude half-way between two multiples, and a quarter of it
+                half as far; below half the pitch, up to four times as much. To exp_sigmoid 1 is 20 dB, so around every
+                multiple the level is a Gaussian, as ddsp's TWMLoss has it (after Maher and Beauchamp 1994). The network
+                may add to its outputs what is taken.
+            name: The layer's name, which the gin graph refers to.
+
+        Raises:
+            ValueError: `pull` is not 0 to 1.
+        """
+        if not 0 <= pull <= 1:
+            raise ValueError(f"{name}: pull is {pull}: expected 0 to 1")
+        super().__init__(n_samples, sample_rate, amp_scale_fn, amp_resample_method, freq_scale_fn, name)
+        self.pull, self.fade = pull, fade
+
+    def get_controls(
+        self, amplitudes: tf.Tensor, frequencies: tf.Tensor, f0_hz: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
+        """Scales the network's outputs.
+
+        Args:
+            amplitudes: Network outputs, [batch, frames, sinusoids].
+            frequencies: Network outputs, [batch, frames, sinusoids times the scale function's depth].
+            f0_hz: Fundamental frequency in Hz, [batch, frames, 1]; None is ddsp's way.
+
+        Returns:
+            'amplitudes' (above 0, but 0 from Nyquist on) and 'frequencies' in Hz, [batch, frames, sinusoids].
+        """
+        if f0_hz is None or not (self.pull or self.fade):
+            return super().get_controls(amplitudes, frequencies)  # type: ignore[no-any-return]
+        places = self.freq_scale_fn(frequencies)
+        frequencies, apart = near_multiples(places, f0_hz, self.pull)
+        amplitudes = self.amp_scale_fn(amplitudes - self.fade * apart**2)
+        return {
+            "amplitudes": ddsp.core.remove_above_nyquist(frequencies, amplitudes, self.sample_rate),
+            "frequencies": frequencies,
+        }
 
     def get_signal(self, amplitudes: tf.Tensor, frequencies: tf.Tensor) -> tf.Tensor:
         """Plays the sinusoids that are below Nyquist.
@@ -107,41 +167,6 @@ class FilteredNoise(ddsp.synths.FilteredNoise):  # type: ignore[misc]
         if on_gpu() or self.n_samples % magnitudes.shape[1]:
             return ddsp.core.frequency_filter(drawn, magnitudes, window_size=self.window_size)
         return filtered(drawn, ddsp.core.tf_float32(magnitudes), self.window_size)
-
-
-@gin.register(module="luthier")  # type: ignore[untyped-decorator]
-def unit_wavetable(tables: tf.Tensor) -> tf.Tensor:
-    """Scales network outputs to wavetables of mean 0 and RMS 1: shape alone, so that all level is in the amplitude.
-
-    That is what Harmonic's normalised distribution does for harmonics. ddsp's own default, exp_sigmoid, is always
-    positive, so its tables start as an inaudible constant. Measured on seven string notes, held-out spectral loss after
-    200 steps like `smoke`'s: this 6.9, tanh less its mean 8.4; exp_sigmoid, on crops twice as long, 7.2.
-
-    Args:
-        tables: Network outputs, [batch, frames, points].
-
-    Returns:
-        Tables, [batch, frames, points]; a constant table becomes silence.
-    """
-    centred = tables - tf.reduce_mean(tables, axis=-1, keepdims=True)
-    return centred * tf.math.rsqrt(tf.reduce_mean(centred**2, axis=-1, keepdims=True) + _SMALLEST_POWER)
-
-
-@gin.register(module="luthier")  # type: ignore[untyped-decorator]
-def quiet_exp_sigmoid(amplitudes: tf.Tensor, initial_bias: float = -3.0) -> tf.Tensor:
-    """The exp_sigmoid of ddsp with a bias, as FilteredNoise has one: for many sinusoids that add up.
-
-    At an output of 0, exp_sigmoid is 0.4. A hundred such sinusoids are 30 dB too loud, and all that a short training
-    learns is to turn them down: measured as above, held-out loss 13.8 without the bias and 7.9 with it.
-
-    Args:
-        amplitudes: Network outputs, any shape.
-        initial_bias: Added to them.
-
-    Returns:
-        Amplitudes above 0, the same shape; about 0.002 where the output is 0.
-    """
-    return ddsp.core.exp_sigmoid(amplitudes + initial_bias)
 
 
 @gin.register(module="luthier")

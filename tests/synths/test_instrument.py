@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import numpy as np
@@ -104,6 +105,28 @@ def test_a_model_saved_with_ddsp_s_own_layers_plays_with_ours(model_dirs, tmp_pa
     save(model, {"synth": "harmonic"}, config, older)
     expected = Instrument.load(str(model_dirs / "harmonic")).play(*_curves(9))["audio"]
     np.testing.assert_array_equal(Instrument.load(str(older)).play(*_curves(9))["audio"], expected)
+
+
+def test_a_model_saved_before_sinusoids_knew_the_pitch_plays_as_it_did(model_dirs, tmp_path):
+    older = shutil.copytree(model_dirs / "sinusoidal" / "model", tmp_path / "older")
+    with configured(config_text("sinusoidal", "smoke")):
+        model = build()
+    model.load_weights(str(older / "weights.h5"))
+    config = (older / "operative_config.gin").read_text()
+    lines = [
+        line
+        for line in config.splitlines()
+        if not line.startswith(("luthier.Sinusoidal.pull", "luthier.Sinusoidal.fade"))
+    ]
+    config = re.sub(r"'sin_freqs',\s*'f0_hz'", "'sin_freqs'", "\n".join(lines))
+    assert "'sin_freqs']" in config
+    save(model, {"synth": "sinusoidal"}, config, older)
+    ddsps = ["Sinusoidal.pull = 0.0", "Sinusoidal.fade = 0.0"]
+    save(model, {"synth": "sinusoidal"}, config_text("sinusoidal", "smoke", ddsps), tmp_path / "ddsps")
+    played = Instrument.load(str(older)).play(*_curves(9))
+    np.testing.assert_array_equal(Instrument.load(str(tmp_path / "ddsps")).play(*_curves(9))["audio"], played["audio"])
+    tuned = Instrument.load(str(model_dirs / "sinusoidal")).play(*_curves(9))
+    assert np.abs(tuned["controls"]["frequencies"] - played["controls"]["frequencies"]).max() > 20.0
 
 
 def test_no_model_or_half_a_model_is_said_clearly(model_dirs, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from components.errors import InputError
 from components.synths.catalog import PRESETS, SYNTHS
 from components.synths.model import build, config_text, configured, inputs, set_frames
 
@@ -87,6 +88,76 @@ def test_each_sinusoid_stays_near_its_own_place_and_together_they_reach_every_pi
     assert (low[1:] < high[:-1]).all()
 
 
+def _places(sinusoidal, f0_hz, outputs=0.0):
+    """The controls, [frames, 100] each, for the same output everywhere; f0_hz [frames]."""
+    frames = np.shape(f0_hz)[0]
+    zeros, pitch = np.zeros((1, frames, 100), np.float32), np.asarray(f0_hz, np.float32)[None, :, None]
+    controls = sinusoidal.get_controls(zeros, zeros + np.float32(outputs), pitch)
+    return controls["frequencies"].numpy()[0], controls["amplitudes"].numpy()[0]
+
+
+def test_told_a_pitch_the_sinusoids_begin_as_its_partials():
+    sinusoidal = _built("sinusoidal").processor_group.sinusoidal
+    for f0_hz in (65.0, 196.0, 441.0, 987.0):
+        for outputs in (0.0, *np.random.default_rng(0).normal(0, 0.5, (3, 100))):
+            frequencies_hz, amplitudes = (values[0] for values in _places(sinusoidal, [f0_hz], outputs))
+            number = np.maximum(np.round(frequencies_hz / f0_hz), 1)
+            cents = 1200 * np.abs(np.log2(frequencies_hz / (f0_hz * number)))
+            loud = amplitudes > amplitudes.max() / 10
+            assert np.average(cents[loud], weights=amplitudes[loud]) < 15
+            assert set(range(1, 8)) <= set(number[loud])
+            below = frequencies_hz < f0_hz / 2
+            assert (amplitudes[below] < amplitudes.max() / 80).all()
+
+
+def test_every_frequency_is_within_reach_whatever_the_pitch():
+    from components.synths.partials import near_multiples
+
+    everywhere = np.arange(20, 7990, 0.25, dtype=np.float32)
+    for f0_hz in (58.0, 440.0, 2000.0, 12_000.0):
+        moved = near_multiples(everywhere, np.float32(f0_hz), 0.95)[0].numpy()
+        assert (np.diff(moved) >= 0).all()
+        assert np.diff(moved / f0_hz).max() < 0.05  # no gap: not more than five times as steep
+        middle = f0_hz * (np.floor(everywhere / f0_hz) + 0.5)
+        np.testing.assert_allclose(near_multiples(middle, np.float32(f0_hz), 0.95)[0], middle, rtol=1e-5)
+        assert (np.abs(moved - everywhere) < 0.3 * f0_hz).all()
+
+
+def test_a_gliding_pitch_makes_no_sinusoid_jump():
+    sinusoidal = _built("sinusoidal").processor_group.sinusoidal
+    f0_hz = np.geomspace(100, 800, 3000)
+    frequencies_hz, amplitudes = _places(sinusoidal, f0_hz)
+    # A thousandth of an octave a frame, several times as much half-way between two multiples; a level without steps.
+    audible = (frequencies_hz[:-1] < 7_900) & (frequencies_hz[1:] < 7_900)
+    amplitudes = np.maximum(amplitudes, 1e-6)
+    assert np.abs(np.diff(np.log2(frequencies_hz), axis=0))[audible].max() < 0.01
+    assert np.abs(np.diff(np.log10(amplitudes), axis=0))[audible].max() < 0.5
+
+
+def test_without_pull_and_fade_the_sinusoids_are_ddsp_s():
+    from components.synths.ddsp_imports import ddsp
+
+    bindings = ["Sinusoidal.pull = 0.0", "Sinusoidal.fade = 0.0"]
+    with configured(config_text("sinusoidal", "smoke", bindings)):
+        sinusoidal = build().processor_group.sinusoidal
+        scales = {"amp_scale_fn": sinusoidal.amp_scale_fn, "freq_scale_fn": sinusoidal.freq_scale_fn}
+        amplitudes, places = _random(1, 100)[None], _random(2, 100)[None]
+        expected = ddsp.synths.Sinusoidal(**scales).get_controls(amplitudes, places)
+        found = sinusoidal.get_controls(amplitudes, places, _f0_hz()[None])
+        tuned = _built("sinusoidal").processor_group.sinusoidal.get_controls(amplitudes, places, _f0_hz()[None])
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], values)
+        assert np.abs(tuned[name] - values).max() > 1e-3
+
+
+def test_a_pull_beyond_the_multiple_is_refused():
+    with (
+        configured(config_text("sinusoidal", "smoke", ["Sinusoidal.pull = 1.5"])),
+        pytest.raises(InputError, match=r"pull is 1\.5: expected 0 to 1"),
+    ):
+        build()
+
+
 def test_wavetable():
     amplitudes, tables, f0_hz = _random(1, 1), _random(2, 128), _f0_hz()
     wavetable = _built("wavetable").processor_group.wavetable
@@ -104,7 +175,7 @@ def test_wavetable():
 
 def test_a_constant_wavetable_is_silence_with_a_finite_gradient():
     from components.synths.ddsp_imports import tf
-    from components.synths.layers import unit_wavetable
+    from components.synths.scaling import unit_wavetable
 
     flat = tf.ones([1, 2, 128])
     with tf.GradientTape() as tape:
