@@ -89,21 +89,22 @@ def band_power(frames: Array) -> Array:
     return power
 
 
-def spectrogram(audio: Array) -> str:
+def spectrogram(audio: Array, size: tuple[int, int] | None = None) -> str:
     """Returns a log-frequency spectrogram as a data: URI; see `spectrogram_of`. audio: f32[samples] in -1..1."""
-    return spectrogram_of(band_power(framed(audio, WINDOW_SAMPLES, _HOP_SAMPLES)))
+    return spectrogram_of(band_power(framed(audio, WINDOW_SAMPLES, _HOP_SAMPLES)), size)
 
 
-def spectrogram_of(power: Array) -> str:
+def spectrogram_of(power: Array, size: tuple[int, int] | None = None) -> str:
     """Returns a log-frequency spectrogram from LOWEST_HZ up OCTAVES octaves, as a data: URI.
 
     Levels run from TOP_DB - RANGE_DB (dark) to TOP_DB (light) in dB of a full-scale sinusoid, in every picture.
 
     Args:
         power: Of `band_power`, f[columns, bands].
+        size: As of `picture`.
     """
     level_db = 10.0 * np.log10(np.maximum(power, 1e-20))
-    return picture((level_db.T - TOP_DB) / RANGE_DB + 1.0)
+    return picture((level_db.T - TOP_DB) / RANGE_DB + 1.0, size)
 
 
 def level_picture(values: Array) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 
 from components.errors import InputError
 from components.evaluate.evaluation import NoteNumbers
 from components.evaluate.metrics import VOICED_CONFIDENCE
+from components.nsynth.families import FAMILIES
 from components.nsynth.note import Note
 from components.nsynth.sorted_set import SortedSet
 
@@ -58,27 +60,23 @@ def worst(numbers: Sequence[NoteNumbers], most: int) -> list[int]:
     return places[:most]
 
 
-def transfer_note(data: SortedSet, family: str, wanted_family: str | None) -> Note | None:
-    """Returns a held-out note of another family for the model to play, the nearest to middle C, the louder of equals.
+def note_of_each_family(sets: Sequence[SortedSet]) -> list[Note]:
+    """Returns a held-out note of each family for every model to play, in the order of FAMILIES.
+
+    Of the family's first held-out notes (what is further on is not read), it is the one nearest to middle C, the louder
+    of equals.
 
     Args:
-        data: The sorted set.
-        family: The model's family.
-        wanted_family: Where the note is from. None: keyboard for string and string for the others as the study did, or
-            else the first other family that has held-out notes; no note where there is none.
-
-    Raises:
-        InputError: No held-out note of the family that was asked for.
+        sets: Sorted sets. A family's note is from the first that has held-out notes of it.
     """
-    if wanted_family:
-        candidates = [wanted_family]
-    else:
-        first = "keyboard" if family == "string" else "string"
-        every = [name for split in data.splits() for name in data.families(split) if name != family]
-        candidates = [name for name in [first, *every] if name != family and held_out_split(data, name)]
-    if not candidates:
-        return None
-    _, notes = held_out_notes(data, candidates[0], _TRANSFER_CANDIDATES)
+    homes = {family: [data for data in sets if held_out_split(data, family)] for family in FAMILIES}
+    return [_in_the_middle(there[0], family) for family, there in homes.items() if there]
+
+
+def _in_the_middle(data: SortedSet, family: str) -> Note:
+    split = held_out_split(data, family)
+    assert split is not None, "only families with held-out notes are asked for"
+    notes = islice(data.notes(split, family), _TRANSFER_CANDIDATES)
     return min(notes, key=lambda note: (abs(note.pitch - _MIDDLE_C), -note.velocity, note.id))
 
 

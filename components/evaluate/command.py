@@ -10,12 +10,14 @@ import click
 @click.option("--data", "data_uri", required=True, metavar="URI", help="Root of a sorted set.")
 @click.option("--out", "out_uri", required=True, metavar="URI", help="Where the numbers, clips and the report go.")
 @click.option("--max-notes", default=0, help="At most so many held-out notes. [default: all of the split]")
-@click.option("--transfer-family", metavar="NAME", help="Whose note the model is to play as well. [default: chosen]")
-def command(model_uri: str, data_uri: str, out_uri: str, max_notes: int, transfer_family: str | None) -> None:
+@click.option(
+    "--others", "others_uri", metavar="URI", help="A sorted set with families that --data lacks, to play too."
+)
+def command(model_uri: str, data_uri: str, out_uri: str, max_notes: int, others_uri: str | None) -> None:
     """Evaluates a model on held-out notes, by number and by ear."""
     from components.evaluate.step import evaluate
 
-    result = evaluate(model_uri, data_uri, out_uri, max_notes, transfer_family)
+    result = evaluate(model_uri, data_uri, out_uri, max_notes, others_uri)
     found = result.evaluation
     count = f"{len(found.notes)} held-out {'note' if len(found.notes) == 1 else 'notes'}"
     click.echo(f"{found.family} {found.synth}, {count} ({found.split})")

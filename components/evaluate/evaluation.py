@@ -13,7 +13,7 @@ from components import storage
 from components.errors import InputError
 from components.nsynth.note import Note
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 EVALUATION_NAME = "evaluation.json"
 REPORT_NAME = "report.html"
 LISTENING_FOLDER = "listening"
@@ -66,10 +66,9 @@ class Heard:
 
     Attributes:
         id: The note's id.
-        family: The note's family; another than the model's for a transfer.
+        family: The note's family.
         pitch: MIDI pitch.
         velocity: MIDI velocity, 0..127.
-        octaves: How many octaves the note's pitch was moved before the model played it.
         clips: FLAC files: "original", "resynthesis", "noise" (its noise part alone).
         controls: The npz file with what the model was told and what it did (see listening.Controls).
     """
@@ -78,9 +77,33 @@ class Heard:
     family: str
     pitch: int
     velocity: int
-    octaves: int
     clips: dict[str, str]
     controls: str
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A held-out note of some family as the model plays it: a place in a column of the transfer matrix.
+
+    Attributes:
+        id: The note's id.
+        family: The note's family; the model's own in one of them.
+        pitch: MIDI pitch.
+        velocity: MIDI velocity, 0..127.
+        octaves: How many octaves the note's pitch was moved before the model played it.
+        pitch_error_cents: Median distance from the pitch that was asked for, after the move; None where none is heard.
+        pitch_heard_share: Share of the pitched frames in which the tracker hears any pitch; None where none is pitched.
+        clips: FLAC files in the folder LISTENING_FOLDER: "original", "resynthesis".
+    """
+
+    id: str
+    family: str
+    pitch: int
+    velocity: int
+    octaves: int
+    pitch_error_cents: float | None
+    pitch_heard_share: float | None
+    clips: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -116,7 +139,7 @@ class Evaluation:
         groups: The notes by "register" ("low", ...) and by "velocity" ("soft", ...); see breakdown.
         worst: The notes with the highest spectral loss, kept for listening, the worst first.
         heard: Held-out notes kept for listening, low to high.
-        transfer: A note of another family, played by the model; None where the set has no other family.
+        transfers: A note of every family that there are held-out notes of, its own among them, played by the model.
         schema_version: Of this file.
     """
 
@@ -129,7 +152,7 @@ class Evaluation:
     groups: dict[str, dict[str, Group]]
     worst: list[Heard]
     heard: list[Heard]
-    transfer: Heard | None
+    transfers: list[Transfer]
     schema_version: int = field(default=SCHEMA_VERSION)
 
     @property
@@ -180,6 +203,6 @@ def read(training_uri: str) -> Evaluation | None:
             },
             "worst": [Heard(**heard) for heard in values["worst"]],
             "heard": [Heard(**heard) for heard in values["heard"]],
-            "transfer": Heard(**values["transfer"]) if values["transfer"] else None,
+            "transfers": [Transfer(**transfer) for transfer in values["transfers"]],
         }
     )

@@ -8,29 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.audio import pictures
-from components.evaluate import listening, plots
-from components.evaluate.evaluation import Evaluation, Group, Heard
+from components.evaluate import listening, number_view, plots
+from components.evaluate.evaluation import Evaluation, Heard
 from components.evaluate.note_view import NoteView, note_name, views
 from components.evaluate.training import Training, winner_of
-from components.synths.catalog import SYNTHS
-
-# Column of the table of numbers: title, unit, key in the evaluation's summary.
-NUMBERS = (
-    ("Spectral loss", "", "spectral_loss"),
-    ("Log-mel distance", "dB", "log_mel_distance_db"),
-    ("MFCC distance", "", "mfcc_distance"),
-    ("Pitch error", "cents", "pitch_error_cents"),
-    ("Loudness error", "dB", "loudness_error_db"),
-)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A number in the table; `best` marks the lowest of its column where there is something to compare."""
-
-    text: str
-    best: bool = False
-    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,7 +19,7 @@ class Row:
     """A synth's numbers; `missing` says why there are none."""
 
     synth: str
-    cells: list[Cell]
+    cells: list[number_view.Cell]
     missing: str
     config: list[tuple[str, str]]
 
@@ -65,27 +46,21 @@ class FamilyView:
     rows: list[Row]
     missing: list[str]
     notes: list[NoteView]
-    transfers: list[NoteView]
-    transfer_family: str
     curves: plots.Plot | None
     held_out: str
+    spreads: list[tuple[str, list[str]]]
     groups: list[tuple[str, list[str]]]
     worst: list[Worst]
 
 
-def _place(synth: str) -> tuple[int, str]:
-    return (SYNTHS.index(synth) if synth in SYNTHS else len(SYNTHS), synth)
-
-
-def family_view(name: str, trainings: list[Training], most: int) -> FamilyView:
+def family_view(name: str, trainings: Sequence[Training], most: int) -> FamilyView:
     """Returns what there is to say about a family.
 
     Args:
         name: The family.
-        trainings: Its trainings.
+        trainings: Its trainings, in the order of the columns.
         most: At most so many held-out notes to hear.
     """
-    trainings = sorted(trainings, key=lambda training: _place(training.synth))
     winner = winner_of(trainings)
     headline, verdict = _verdict(name, trainings, winner)
     evaluated = [training.evaluation for training in trainings if training.evaluation]
@@ -96,12 +71,11 @@ def family_view(name: str, trainings: list[Training], most: int) -> FamilyView:
         verdict=verdict,
         rows=_rows(trainings),
         missing=[f"{training.synth} {training.missing()}" for training in trainings if training.missing()],
-        notes=views(trainings, Training.heard, most),
-        transfers=views(trainings, Training.transfers, most),
-        transfer_family=next((one.transfer.family for one in evaluated if one.transfer), ""),
+        notes=views(trainings, most),
         curves=_curves(name, trainings),
         held_out=_held_out(evaluated),
-        groups=_groups(trainings),
+        spreads=number_view.spreads(trainings),
+        groups=number_view.groups(trainings),
         worst=_worst(trainings[0]) if len(trainings) == 1 else [],
     )
 
@@ -111,22 +85,6 @@ def _held_out(evaluated: Sequence[Evaluation]) -> str:
         return ""
     count = len(evaluated[0].notes)
     return f"{count} held-out {'note' if count == 1 else 'notes'} ({evaluated[0].split} split)"
-
-
-def _groups(trainings: Sequence[Training]) -> list[tuple[str, list[str]]]:
-    """Returns the spectral loss by register and velocity: a row for each group, a column for each training."""
-    rows: dict[str, list[str]] = {}
-    for by in ("register", "velocity"):
-        known = {name: each.notes for one in trainings if one.evaluation for name, each in _group(one, by).items()}
-        for name, count in known.items():
-            found = [_group(one, by).get(name) for one in trainings]
-            cells = [_text(group.means["spectral_loss"]) if group else "–" for group in found]
-            rows[f"{name} {by}, {count} {'note' if count == 1 else 'notes'}"] = cells
-    return list(rows.items())
-
-
-def _group(training: Training, by: str) -> dict[str, Group]:
-    return training.evaluation.groups.get(by, {}) if training.evaluation else {}
 
 
 def _worst(training: Training) -> list[Worst]:
@@ -142,7 +100,7 @@ def _worst(training: Training) -> list[Worst]:
         Worst(
             f"{note_name(heard.pitch)}, velocity {heard.velocity}",
             heard.id,
-            _text(losses[heard.id]),
+            number_view.text(losses[heard.id]),
             clip(heard, "original"),
             clip(heard, "resynthesis"),
         )
@@ -158,42 +116,32 @@ def _verdict(name: str, trainings: Sequence[Training], winner: Training | None) 
     loss = f"spectral loss {winner.loss:.2f} on the held-out notes"
     if len(winner.evaluation.notes) > 1:
         loss += f" (its mean lies between {summary.low:.2f} and {summary.high:.2f})"
-    ranked = sorted((one.loss, one.synth) for one in trainings if one.loss is not None)
-    if len(ranked) == 1:
+    others = sorted((one.loss, one.synth, one) for one in trainings if one.loss is not None and one is not winner)
+    if not others:
         return f"{name.capitalize()}, {winner.synth} synth", f"{loss.capitalize()}."
-    others = " and ".join(f"{synth} {value:.2f}" for value, synth in ranked[1:])
-    ahead = 100.0 * (1.0 - ranked[0][0] / ranked[1][0])
-    return f"{name.capitalize()}: {winner.synth} wins by {ahead:.1f} %", f"{loss.capitalize()}, against {others}."
+    rivals = " and ".join(f"{synth} {value:.2f}" for value, synth, _ in others)
+    ahead = 100.0 * (1.0 - winner.loss / others[0][0])
+    return (
+        f"{name.capitalize()}: {winner.synth} wins by {ahead:.1f} %",
+        f"{loss.capitalize()}, against {rivals}. {_notes_ahead(winner.evaluation, others[0][2])}",
+    )
+
+
+def _notes_ahead(winner: Evaluation, second: Training) -> str:
+    """Says on how many notes the winner is nearer than the second, where both have played the same ones."""
+    assert second.evaluation is not None, "it has a loss"
+    if second.evaluation.notes_fingerprint != winner.notes_fingerprint:
+        return f"They have played other notes than {second.synth}, which does not compare."
+    pairs = list(zip(winner.notes, second.evaluation.notes, strict=True))
+    ahead = sum(ours.numbers.spectral_loss < theirs.numbers.spectral_loss for ours, theirs in pairs)
+    return f"On {ahead} of {len(pairs)} notes it is nearer than {second.synth}."
 
 
 def _rows(trainings: Sequence[Training]) -> list[Row]:
-    columns = [_column([(training.valid_loss, "") for training in trainings])]
-    columns += [_column([_mean(training, key) for training in trainings]) for _, _, key in NUMBERS]
+    columns = number_view.columns(trainings)
     return [
         Row(training.synth, [column[place] for column in columns], training.missing(), _config(training))
         for place, training in enumerate(trainings)
-    ]
-
-
-def _mean(training: Training, key: str) -> tuple[float | None, str]:
-    """Returns the mean of a number over the held-out notes, and what else there is to say about it."""
-    summary = training.evaluation.summary.get(key) if training.evaluation else None
-    if summary is None:
-        return None, ""
-    interval = f"interval of the mean {summary.low:.2f} to {summary.high:.2f}"
-    return summary.mean, f"{interval}; median {summary.median:.2f}; 95 % below {summary.p95:.2f}"
-
-
-def _text(value: float) -> str:
-    return f"{value:.2f}" if value < 100 else f"{value:,.0f}"
-
-
-def _column(values: Sequence[tuple[float | None, str]]) -> list[Cell]:
-    known = [value for value, _ in values if value is not None]
-    best = min(known) if len(known) > 1 else None
-    return [
-        Cell("–" if value is None else _text(value), value is not None and value == best, detail)
-        for value, detail in values
     ]
 
 

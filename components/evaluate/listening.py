@@ -52,38 +52,39 @@ def stem(note_id: str) -> str:
     return safe if safe == note_id else f"{safe}-{zlib.crc32(note_id.encode()):08x}"
 
 
-def keep(
-    out_uri: str, note: Note, played: dict[str, Array], controls: Controls, octaves: int = 0, prefix: str = ""
-) -> Heard:
-    """Writes a note's clips and controls.
+def keep_clips(out_uri: str, note: Note, played: dict[str, Array], prefix: str = "") -> dict[str, str]:
+    """Writes a note's clips, and returns their file names by kind.
 
     All clips of a note get the gain that brings its original to half of full scale, so that they compare by ear; what a
     model plays more than 6 dB above that is clipped.
 
     Args:
         out_uri: The training directory.
-        note: The original.
-        played: Clips by name, f32[samples].
-        controls: What belongs to it.
-        octaves: How far the pitch was moved.
+        note: The original, which becomes the clip "original".
+        played: Other clips by kind, f32[samples].
         prefix: Put before the file names.
     """
     gain = _ORIGINAL_PEAK / max(float(np.abs(note.audio).max()), 1e-4)
-    name = prefix + stem(note.id)
     clips = {}
     for kind, audio in {"original": note.audio, **played}.items():
-        clips[kind] = f"{name}-{kind}.flac"
-        storage.write_bytes(storage.join(out_uri, LISTENING_FOLDER, clips[kind]), _flac(audio * gain))
+        clips[kind] = f"{prefix}{stem(note.id)}-{kind}.flac"
+        storage.write_bytes(storage.join(out_uri, LISTENING_FOLDER, clips[kind]), encode_flac(audio * gain))
+    return clips
+
+
+def keep(out_uri: str, note: Note, played: dict[str, Array], controls: Controls) -> Heard:
+    """Writes a note's clips, as `keep_clips` does, and its controls."""
+    clips, name = keep_clips(out_uri, note, played), f"{stem(note.id)}-controls.npz"
     stream = io.BytesIO()
     # Half precision is plenty for a picture, a pitch apart: 11 bits of 4 kHz are 2 Hz.
     arrays = {field.name: getattr(controls, field.name)[::CONTROL_STRIDE] for field in fields(controls)}
     halves = {key: value.astype(np.float32 if key.endswith("_hz") else np.float16) for key, value in arrays.items()}
     np.savez_compressed(stream, allow_pickle=False, **halves)
-    storage.write_bytes(storage.join(out_uri, LISTENING_FOLDER, f"{name}-controls.npz"), stream.getvalue())
-    return Heard(note.id, note.family, note.pitch, note.velocity, octaves, clips, f"{name}-controls.npz")
+    storage.write_bytes(storage.join(out_uri, LISTENING_FOLDER, name), stream.getvalue())
+    return Heard(note.id, note.family, note.pitch, note.velocity, clips, name)
 
 
-def _flac(audio: Array) -> bytes:
+def encode_flac(audio: Array) -> bytes:
     """Encodes f32[samples] as 16-bit FLAC at 16 kHz, clipped to full scale."""
     stream = io.BytesIO()
     samples = np.round(np.clip(audio, -1.0, 1.0) * 32767).astype(np.int16)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,26 +71,31 @@ def note_name(midi: int) -> str:
     return f"{_NAMES[midi % 12]}{midi // 12 - 1}"
 
 
-def views(trainings: Sequence[Training], heard_of: Callable[[Training], list[Heard]], most: int) -> list[NoteView]:
+def pitch_distance(cents: float) -> str:
+    """Returns a distance of pitches in words."""
+    value, unit = (cents, "cent") if cents < 200 else (cents / 100, "semitone")
+    return f"{value:.0f} {unit}" + ("" if round(value) == 1 else "s")
+
+
+def views(trainings: Sequence[Training], most: int) -> list[NoteView]:
     """Returns the notes that any training kept, side by side over all trainings of a family.
 
     Args:
         trainings: Of one family, in the order of the columns.
-        heard_of: Which notes of a training are meant: those of its family, or the transfer.
         most: At most so many notes.
     """
     notes: dict[str, Heard] = {}
     for training in trainings:
-        for heard in heard_of(training):
+        for heard in training.heard():
             notes.setdefault(heard.id, heard)
-    return [_view(note, trainings, heard_of) for note in list(notes.values())[:most]]
+    return [_view(note, trainings) for note in list(notes.values())[:most]]
 
 
-def _view(note: Heard, trainings: Sequence[Training], heard_of: Callable[[Training], list[Heard]]) -> NoteView:
+def _view(note: Heard, trainings: Sequence[Training]) -> NoteView:
     original: Column | None = None
     columns = []
     for training in trainings:
-        mine = next((heard for heard in heard_of(training) if heard.id == note.id), None)
+        mine = next((heard for heard in training.heard() if heard.id == note.id), None)
         if mine is None:
             columns.append(Column(training.synth, missing=training.missing() or "was evaluated on other notes"))
             continue
@@ -104,11 +109,7 @@ def _view(note: Heard, trainings: Sequence[Training], heard_of: Callable[[Traini
 
 def _subtitle(note: Heard) -> str:
     strength = next(word for limit, word in ((40, "soft"), (90, "medium"), (200, "loud")) if note.velocity <= limit)
-    moved = ""
-    if note.octaves:
-        count = "one octave" if abs(note.octaves) == 1 else f"{abs(note.octaves)} octaves"
-        moved = f", moved {'up' if note.octaves > 0 else 'down'} {count} into the model's range"
-    return f"{strength}, velocity {note.velocity}{moved}"
+    return f"{strength}, velocity {note.velocity}"
 
 
 def _clip(training: Training, heard: Heard, kind: str, title: str, small: bool = False) -> Clip:
@@ -119,11 +120,10 @@ def _clip(training: Training, heard: Heard, kind: str, title: str, small: bool =
 
 
 def _original_column(training: Training, heard: Heard, controls: Controls) -> Column:
-    title = "Original" if heard.family == training.family else f"Original {heard.family} note"
     asked = _cents(controls.f0_hz, heard)
     return Column(
         "original",
-        [_clip(training, heard, "original", title)],
+        [_clip(training, heard, "original", "Original")],
         [
             plots.over_time("Pitch told to the models", "Pitch over time", [(asked, "asked")], _CENTS, ""),
             plots.over_time(
@@ -137,7 +137,7 @@ def _synth_column(training: Training, heard: Heard, controls: Controls) -> Colum
     return Column(
         training.synth,
         [
-            _clip(training, heard, "resynthesis", "Resynthesis" if heard.family == training.family else "Transfer"),
+            _clip(training, heard, "resynthesis", "Resynthesis"),
             _clip(training, heard, "noise", "Noise part alone", small=True),
         ],
         _controls(training.synth, heard, controls),
@@ -148,13 +148,12 @@ def _synth_column(training: Training, heard: Heard, controls: Controls) -> Colum
 def _facts(training: Training, heard: Heard) -> list[str]:
     assert training.evaluation is not None
     notes: dict[str, NoteNumbers] = {note.id: note for note in training.evaluation.notes}
-    if heard.id not in notes or heard.family != training.family:
+    if heard.id not in notes:
         return []
     numbers = notes[heard.id].numbers
     facts = [f"spectral loss {numbers.spectral_loss:.2f}", f"loudness off by {numbers.loudness_error_db:.1f} dB"]
     if numbers.pitch_error_cents is not None:
-        cents = numbers.pitch_error_cents
-        facts.append(f"pitch off by {cents:.0f} cents" if cents < 200 else f"pitch off by {cents / 100:.0f} semitones")
+        facts.append(f"pitch off by {pitch_distance(numbers.pitch_error_cents)}")
     if numbers.pitch_heard_share is not None and numbers.pitch_heard_share < 0.9:
         facts.append(f"a pitch is heard in {100 * numbers.pitch_heard_share:.0f} % of the note")
     return facts
@@ -162,7 +161,7 @@ def _facts(training: Training, heard: Heard) -> list[str]:
 
 def _cents(hz: Array, heard: Heard) -> Array:
     """Returns the distance from the written note in cents, [frames]; NaN where there is no pitch."""
-    written_hz = 440.0 * 2.0 ** ((heard.pitch + 12 * heard.octaves - 69) / 12)
+    written_hz = 440.0 * 2.0 ** ((heard.pitch - 69) / 12)
     cents: Array = 1200.0 * np.log2(np.where(hz > 0, hz, np.nan) / written_hz)
     return cents
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from components.audio.harmonicity import harmonic_to_noise_db
 from components.errors import StepError
 from components.evaluate import choose, listening, metrics, timbre
-from components.evaluate.evaluation import Heard, NoteNumbers, Numbers, rounded
+from components.evaluate.evaluation import Heard, NoteNumbers, Numbers, Transfer, rounded
 from components.nsynth.note import NOTE_FRAMES, NOTE_SAMPLES, SAMPLE_RATE_HZ, Note
 from components.telemetry import progress
 
@@ -47,6 +47,15 @@ class Played:
         return mask
 
 
+@dataclass(frozen=True)
+class _Pitch:
+    """How well the pitch that was asked for is heard; see evaluation.Numbers."""
+
+    error_cents: float | None
+    error_mean_cents: float | None
+    heard_share: float | None
+
+
 def play(instrument: Instrument, notes: Sequence[Note]) -> Iterator[Played]:
     """Yields the notes as the model plays them; those of another family are moved into its range."""
     for start in range(0, len(notes), _BATCH_NOTES):
@@ -77,13 +86,13 @@ def measure(instrument: Instrument, notes: Sequence[Note]) -> tuple[list[NoteNum
     return numbers, counted * NOTE_SAMPLES / SAMPLE_RATE_HZ / (time.monotonic() - begin)
 
 
-def keep(out_uri: str, played: Played, prefix: str = "") -> Heard:
-    """Writes a note's clips and controls below a training directory."""
+def keep(out_uri: str, played: Played) -> Heard:
+    """Writes the clips and controls of a note of the model's family below a training directory."""
     from swift_f0 import SwiftF0
 
     tone = next(name for name in ("harmonic_distribution", "frequencies", "wavetables") if name in played.controls)
     controls = listening.Controls(
-        f0_hz=np.where(played.voiced(), played.note.f0_hz * 2.0**played.octaves, 0.0),
+        f0_hz=np.where(played.voiced(), played.note.f0_hz, 0.0),
         heard_hz=metrics.track_pitch_hz(played.audio, SwiftF0(), NOTE_FRAMES),
         loudness_db=played.loudness_db,
         heard_db=played.heard_db,
@@ -92,7 +101,25 @@ def keep(out_uri: str, played: Played, prefix: str = "") -> Heard:
         noise_magnitudes=played.controls["noise_magnitudes"],
     )
     clips = {"resynthesis": played.audio, "noise": played.noise}
-    return listening.keep(out_uri, played.note, clips, controls, played.octaves, prefix)
+    return listening.keep(out_uri, played.note, clips, controls)
+
+
+def keep_transfer(out_uri: str, played: Played) -> Transfer:
+    """Writes the clips of a note of any family below a training directory, and says how well its pitch was kept."""
+    from swift_f0 import SwiftF0
+
+    note = played.note
+    pitch = _pitch(played, SwiftF0())
+    return Transfer(
+        id=note.id,
+        family=note.family,
+        pitch=note.pitch,
+        velocity=note.velocity,
+        octaves=played.octaves,
+        pitch_error_cents=pitch.error_cents,
+        pitch_heard_share=pitch.heard_share,
+        clips=listening.keep_clips(out_uri, note, {"resynthesis": played.audio}, prefix="transfer-"),
+    )
 
 
 def _octaves(note: Note, info: dict[str, Any]) -> int:
@@ -136,22 +163,31 @@ def _note_numbers(played: Played, tracker: SwiftF0) -> NoteNumbers:
 def _numbers(played: Played, tracker: SwiftF0) -> Numbers:
     from components.synths.losses import spectral_loss
 
-    note, audio, voiced = played.note, played.audio, played.voiced()
-    heard_hz = metrics.track_pitch_hz(audio, tracker, NOTE_FRAMES)
-    cents = metrics.pitch_error_cents(note.f0_hz, heard_hz, voiced)
+    note, audio, pitch = played.note, played.audio, _pitch(played, tracker)
     log_mel_distance_db, mfcc_distance = timbre.mel_distances(note.audio, audio)
     silence_db = timbre.silence_level_db(note.audio, audio)
     return Numbers(
         spectral_loss=rounded(spectral_loss(audio[None], note.audio[None])[0]),
         log_mel_distance_db=rounded(log_mel_distance_db),
         mfcc_distance=rounded(mfcc_distance),
-        pitch_error_cents=rounded(float(np.median(cents))) if len(cents) else None,
-        pitch_error_mean_cents=rounded(float(np.mean(cents))) if len(cents) else None,
-        pitch_heard_share=rounded(len(cents) / voiced.sum()) if voiced.any() else None,
+        pitch_error_cents=pitch.error_cents,
+        pitch_error_mean_cents=pitch.error_mean_cents,
+        pitch_heard_share=pitch.heard_share,
         loudness_error_db=rounded(metrics.loudness_error_db(played.loudness_db, played.heard_db)),
-        noise_balance_db=_noise_balance_db(note, audio, voiced),
+        noise_balance_db=_noise_balance_db(note, audio, played.voiced()),
         silence_level_db=None if silence_db is None else rounded(silence_db),
         clipped_share=rounded(float(np.mean(np.abs(audio) > 1.0))),
+    )
+
+
+def _pitch(played: Played, tracker: SwiftF0) -> _Pitch:
+    voiced = played.voiced()
+    heard_hz = metrics.track_pitch_hz(played.audio, tracker, NOTE_FRAMES)
+    cents = metrics.pitch_error_cents(played.note.f0_hz * 2.0**played.octaves, heard_hz, voiced)
+    return _Pitch(
+        error_cents=rounded(float(np.median(cents))) if len(cents) else None,
+        error_mean_cents=rounded(float(np.mean(cents))) if len(cents) else None,
+        heard_share=rounded(len(cents) / voiced.sum()) if voiced.any() else None,
     )
 
 

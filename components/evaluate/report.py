@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jinja2
@@ -11,12 +11,18 @@ from markupsafe import Markup
 from components import storage
 from components.audio import pictures
 from components.evaluate.evaluation import REPORT_NAME
-from components.evaluate.family_view import NUMBERS, family_view
-from components.evaluate.training import Training
+from components.evaluate.family_view import family_view
+from components.evaluate.matrix_view import Matrix, matrix
+from components.evaluate.number_view import NUMBERS
+from components.evaluate.training import Training, by_family, winner_of
 from components.synths.catalog import SYNTHS
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_NOTES, _NOTES_OF_MANY_FAMILIES, _MANY_FAMILIES = 2, 1, 5  # keeps a report of all families within some ten megabytes
+# What keeps a report of all families within some ten megabytes: with several, the matrix has two seconds of every note;
+# with many, by each family's best model alone, and a family shows one held-out note.
+_EXCERPT_S = 2.0
+_MANY_FAMILIES = 5
+_NOTES, _NOTES_OF_MANY = 2, 1
 
 
 def write_report(trainings: Sequence[Training], out_uri: str, title: str = "") -> str:
@@ -33,6 +39,14 @@ def write_report(trainings: Sequence[Training], out_uri: str, title: str = "") -
     return uri
 
 
+def _matrix(families: Mapping[str, Sequence[Training]], many: bool) -> Matrix | None:
+    if len(families) == 1:
+        return matrix(next(iter(families.values())))
+    winners = {family: winner_of(some) for family, some in families.items()}
+    shown = [each for family, some in families.items() for each in some if not many or each is winners[family]]
+    return matrix(shown, _EXCERPT_S)
+
+
 def render(trainings: Sequence[Training], title: str) -> str:
     """Returns the page."""
     environment = jinja2.Environment(
@@ -42,12 +56,14 @@ def render(trainings: Sequence[Training], title: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    names = list(dict.fromkeys(training.family for training in trainings))
-    most = _NOTES if len(names) < _MANY_FAMILIES else _NOTES_OF_MANY_FAMILIES
-    families = [family_view(name, [one for one in trainings if one.family == name], most) for name in names]
+    families = by_family(trainings)
+    many = len(families) >= _MANY_FAMILIES
+    most = _NOTES_OF_MANY if many else _NOTES
     return environment.get_template("report.html").render(
         title=title,
-        families=families,
+        families=[family_view(name, some, most) for name, some in families.items()],
+        matrix=_matrix(families, many),
+        best_alone=many,
         synths=[synth for synth in SYNTHS if any(training.synth == synth for training in trainings)],
         numbers=NUMBERS,
         colour_scale=pictures.colour_scale(),

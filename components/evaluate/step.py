@@ -1,4 +1,4 @@
-"""Evaluates one model: how it plays held-out notes of its family and one of another, by number and by ear."""
+"""Evaluates one model: how it plays held-out notes of its family and one of every other, by number and by ear."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from components import storage
 from components.errors import InputError
 from components.evaluate import breakdown, choose, evaluation, playing
 from components.evaluate.evaluation import Evaluation, NoteNumbers
-from components.nsynth.families import check_family
 from components.nsynth.note import Note
 from components.nsynth.sorted_set import SortedSet
 
@@ -55,7 +54,6 @@ def evaluate(
     data_uri: str,
     out_uri: str,
     max_notes: int = 0,
-    transfer_family: str | None = None,
     others_uri: str | None = None,
 ) -> EvaluateResult:
     """Evaluates a model. The same model and data give the same numbers and clips.
@@ -65,11 +63,10 @@ def evaluate(
         data_uri: The root of a sorted set with a test or valid split.
         out_uri: Where evaluation.json, report.html and listening/ go: by custom the training directory.
         max_notes: At most so many held-out notes, spread evenly over the split; 0 for all of them.
-        transfer_family: Where the note of another family is from; None chooses.
-        others_uri: A sorted set with other families, where `data_uri` has one alone.
+        others_uri: A sorted set with other families, for those that `data_uri` does not have.
 
     Raises:
-        InputError: No model, no sorted set, no held-out notes of the model's family (or of `transfer_family`).
+        InputError: No model, no sorted set, no held-out notes of the model's family.
         StepError: The model's training diverged: it plays no sound.
     """
     from components.synths.instrument import Instrument
@@ -80,13 +77,12 @@ def evaluate(
     instrument = Instrument.load(model_uri)
     family = instrument.info["family"]
     split, notes = choose.held_out_notes(data, family, max_notes)
-    others = SortedSet.open(others_uri) if others_uri else data
-    other = choose.transfer_note(others, family, check_family(transfer_family) if transfer_family else None)
+    of_each_family = choose.note_of_each_family([data, *([SortedSet.open(others_uri)] if others_uri else [])])
     storage.delete(storage.join(out_uri, evaluation.EVALUATION_NAME))
     numbers, real_time_factor = playing.measure(instrument, notes)
 
-    def keep(some: list[Note], prefix: str = "") -> list[evaluation.Heard]:
-        return [playing.keep(out_uri, played, prefix) for played in playing.play(instrument, some)]
+    def keep(some: list[Note]) -> list[evaluation.Heard]:
+        return [playing.keep(out_uri, played) for played in playing.play(instrument, some)]
 
     found = Evaluation(
         model=instrument.info,
@@ -98,7 +94,7 @@ def evaluate(
         groups=breakdown.breakdown(numbers),
         worst=keep([notes[place] for place in choose.worst(numbers, WORST_TO_HEAR)]),
         heard=keep([notes[place] for place in choose.to_hear(notes, NOTES_TO_HEAR)]),
-        transfer=keep([other], prefix="transfer-")[0] if other else None,
+        transfers=[playing.keep_transfer(out_uri, played) for played in playing.play(instrument, of_each_family)],
     )
     return _finish(found, out_uri, model_uri, real_time_factor)
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from components import storage
 from components.evaluate import evaluation
-from components.evaluate.evaluation import Evaluation, Heard
+from components.evaluate.evaluation import Evaluation, Heard, Transfer
+from components.synths.catalog import SYNTHS
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,9 @@ class Training:
         """Returns the held-out notes kept for listening."""
         return self.evaluation.heard if self.evaluation else []
 
-    def transfers(self) -> list[Heard]:
-        """Returns the note of another family, where there is one."""
-        return [self.evaluation.transfer] if self.evaluation and self.evaluation.transfer else []
+    def transfers(self) -> dict[str, Transfer]:
+        """Returns the notes of all families as the model played them, by family."""
+        return {each.family: each for each in self.evaluation.transfers} if self.evaluation else {}
 
     def missing(self) -> str:
         """Says what there is not, or nothing."""
@@ -81,6 +82,18 @@ def winner_of(trainings: Sequence[Training]) -> Training | None:
     """Returns the training of a family with the lowest spectral loss on the held-out notes, as the registry does."""
     finished = [training for training in trainings if training.loss is not None]
     return min(finished, key=lambda training: (training.loss, training.synth), default=None)
+
+
+def by_family(trainings: Sequence[Training]) -> dict[str, list[Training]]:
+    """Returns trainings by family, those of a family in the order of SYNTHS."""
+    families: dict[str, list[Training]] = {}
+    for training in trainings:
+        families.setdefault(training.family, []).append(training)
+    return {family: sorted(some, key=lambda each: _place(each.synth)) for family, some in families.items()}
+
+
+def _place(synth: str) -> tuple[int, str]:
+    return (SYNTHS.index(synth) if synth in SYNTHS else len(SYNTHS), synth)
 
 
 def _run(uri: str) -> dict[str, Any]:

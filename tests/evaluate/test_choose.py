@@ -38,29 +38,26 @@ def test_no_held_out_notes(data: SortedSet) -> None:
         choose.held_out_notes(data, "flute", 64)
 
 
-@pytest.mark.parametrize(
-    ("family", "wanted", "source"),
-    [
-        ("string", None, "keyboard"),
-        ("keyboard", None, "string"),
-        ("brass", None, "string"),
-        ("string", "brass", "brass"),
-    ],
-)
-def test_the_note_of_another_family(data: SortedSet, family: str, wanted: str | None, source: str) -> None:
-    note = choose.transfer_note(data, family, wanted)
-    assert note is not None
-    assert note.family == source
-    assert source != "keyboard" or note.pitch == 62  # the nearest to middle C
+def test_the_note_of_each_family_is_the_same_for_every_model(data: SortedSet, tmp_path: Path) -> None:
+    notes = {note.family: note for note in choose.note_of_each_family([data])}
+    assert list(notes) == ["brass", "keyboard", "string"]  # flute has no held-out note
+    assert [note.pitch for note in notes.values()] == [50, 62, 59]  # the nearest to middle C
+    others = {"train": [make_note("reed")], "test": [make_note("reed", 61), make_note("string", 60, seed=1)]}
+    more = choose.note_of_each_family([data, SortedSet.open(write_sorted_set(tmp_path / "sorted", others))])
+    assert [note.id for note in more[:2]] == [notes["brass"].id, notes["keyboard"].id]
+    assert [note.id for note in more[2:]] == [make_note("reed", 61).id, notes["string"].id]  # the first set has one
 
 
-def test_a_set_of_one_family_has_no_transfer(tmp_path: Path) -> None:
-    only = SortedSet.open(
-        write_sorted_set(tmp_path / "sorted", {split: [make_note("reed")] for split in ("train", "test")})
-    )
-    assert choose.transfer_note(only, "reed", None) is None
-    with pytest.raises(InputError, match="no held-out organ note"):
-        choose.transfer_note(only, "reed", "organ")
+def test_of_equals_the_louder_note_is_taken_and_few_are_read(
+    data: SortedSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = [
+        make_note("reed", pitch, velocity=velocity) for pitch, velocity in ((58, 50), (62, 100), (58, 75), (60, 9))
+    ]
+    reeds = SortedSet.open(write_sorted_set(tmp_path / "sorted", {"train": notes[:1], "test": notes}))
+    assert choose.note_of_each_family([reeds])[0].pitch == 60
+    monkeypatch.setattr(choose, "_TRANSFER_CANDIDATES", 3)
+    assert choose.note_of_each_family([reeds])[0].id == notes[1].id
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,9 @@ class Watched:
 def opened(browser: Browser, report: Path, width: int = 1280) -> Watched:
     watched = Watched(browser.new_page(viewport={"width": width, "height": 900}))
     watched.page.goto(report.as_uri())
-    watched.page.wait_for_function("[...document.querySelectorAll('audio')].every(audio => audio.readyState >= 1)")
+    watched.page.wait_for_function(
+        "[...document.querySelectorAll('audio[controls]')].every(audio => audio.readyState >= 1)"
+    )
     return watched
 
 
@@ -67,8 +69,9 @@ def test_nothing_to_complain_about_at_any_width(browser: Browser, report: Path, 
     watched = opened(browser, report, width)
     watched.page.evaluate("document.querySelectorAll('details').forEach(details => details.open = true)")
     assert watched.page.evaluate("document.documentElement.scrollWidth") <= width
-    narrowest = "Math.min(...[...document.querySelectorAll('.clip img')].map(image => image.clientWidth))"
+    narrowest = "Math.min(...[...document.querySelectorAll('.note .clip img')].map(image => image.clientWidth))"
     assert watched.page.evaluate(narrowest) > 200
+    assert watched.page.evaluate(narrowest.replace(".note", ".matrix")) > 75
     assert watched.complaints == []
     watched.page.close()
 
@@ -103,9 +106,10 @@ def test_every_clip_decodes_and_plays(browser: Browser, report: Path) -> None:
           return results;
         }"""
     )
-    # string: 2 notes and a transfer in 3 synths; keyboard: the same in 1. A clip of the original, two of each synth.
-    assert len(played) == 3 * (1 + 3 * 2) + 3 * (1 + 2)
-    assert all(duration == pytest.approx(4.0, abs=0.01) for duration, _, _ in played)
+    # string: 2 notes in 3 synths; keyboard: the same in 1. A clip of the original, two of each synth. Then the matrix:
+    # 2 notes, the original and the 4 models.
+    whole, matrix = 2 * (1 + 3 * 2) + 2 * (1 + 2), 2 * (1 + 4)
+    assert [duration for duration, _, _ in played] == pytest.approx([4.0] * whole + [2.0] * matrix, abs=0.01)
     assert all(time > 0 and error is None for _, time, error in played)
     assert watched.complaints == []
     watched.page.close()
@@ -119,6 +123,29 @@ def test_a_press_on_a_picture_plays_it_and_stops_the_other(browser: Browser, rep
         page.wait_for_function(f"{playing}.join() === '{place}'")
     assert page.locator(".clip.playing").count() == 1
     page.wait_for_function("+getComputedStyle(document.querySelectorAll('.picture')[1]).getPropertyValue('--at') > 0")
+    page.close()
+
+
+def test_a_cell_of_the_matrix_plays_by_keyboard_too(browser: Browser, report: Path) -> None:
+    page = opened(browser, report, 390).page
+    cell = page.locator(".matrix td .clip").nth(2)
+    cell.locator("button").focus()
+    page.keyboard.press("Enter")
+    page.locator(".matrix .clip.playing").wait_for()
+    assert cell.get_attribute("class") == "clip playing"
+    assert not page.locator(".matrix thead").is_visible()
+    assert page.locator(".matrix td .model").nth(2).inner_text().split() == ["string", "wavetable"]
+    page.close()
+
+
+def test_the_report_of_one_training_has_a_column_of_the_matrix(browser: Browser, evaluated_run: EvaluatedRun) -> None:
+    watched = opened(browser, Path(evaluated_run.training_uris[0], "report.html"))
+    page = watched.page
+    assert page.locator("#transfers h2").inner_text() == "Every note, played as string"
+    assert page.locator(".matrix tbody tr").count() == page.locator(".matrix td").count() == 2
+    assert page.locator(".matrix td.own").count() == 1
+    assert page.evaluate("document.querySelector('#transfers audio').src.length") > 10_000
+    assert watched.complaints == []
     page.close()
 
 

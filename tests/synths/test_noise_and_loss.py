@@ -75,6 +75,16 @@ def test_loss_and_its_gradient_against_float64_and_ddsp_s(batch, samples):
     close(ours[1], theirs[1], 1e-4)
 
 
+@pytest.mark.parametrize("kind", ["noise", "half silent", "silent"])
+def test_the_loss_of_the_evaluation_is_that_of_the_training(kind):
+    from components.synths.losses import spectral_loss as evaluated
+
+    wanted, audio = np.random.default_rng(1).normal(0, 0.1, (2, 1, 8000)).astype(np.float32)
+    wanted[:, 4000 if kind == "half silent" else 0 if kind == "silent" else 8000 :] = 0
+    for layer in _layers():
+        assert evaluated(audio, wanted)[0] == pytest.approx(float(layer(wanted, audio)), rel=1e-5)
+
+
 def test_loss_of_silence_is_finite_and_so_is_its_gradient():
     noise = np.random.default_rng(0).normal(0, 0.1, (1, 4096)).astype(np.float32)
     ours, theirs = _layers()
