@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.audio import pictures
-from components.evaluate import listening, number_view, plots
-from components.evaluate.evaluation import Evaluation, Heard
-from components.evaluate.note_view import NoteView, note_name, views
+from components.evaluate import number_view, plots
+from components.evaluate.evaluation import Evaluation
+from components.evaluate.note_view import Clip, NoteView, clip, note_name, views
 from components.evaluate.training import Training, winner_of
 
 
@@ -26,13 +25,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Worst:
-    """A note that was played badly: what it is, its loss, and both clips as data: URIs."""
+    """A note that was played badly: what it is, its loss, the original and the resynthesis."""
 
     title: str
     id: str
     loss: str
-    original: str
-    resynthesis: str
+    clips: list[Clip]
 
 
 @dataclass(frozen=True)
@@ -92,17 +90,13 @@ def _worst(training: Training) -> list[Worst]:
     if training.evaluation is None or len(training.evaluation.notes) <= len(training.heard()):
         return []  # all of them are on the page already
     losses = {note.id: note.numbers.spectral_loss for note in training.evaluation.notes}
-
-    def clip(heard: Heard, kind: str) -> str:
-        return pictures.data_uri("audio/flac", listening.read_clip(training.uri, heard.clips[kind]))
-
+    kinds = (("original", "Original"), ("resynthesis", "Resynthesis"))
     return [
         Worst(
             f"{note_name(heard.pitch)}, velocity {heard.velocity}",
             heard.id,
             number_view.text(losses[heard.id]),
-            clip(heard, "original"),
-            clip(heard, "resynthesis"),
+            [clip(training, heard, kind, title, small=True) for kind, title in kinds],
         )
         for heard in training.evaluation.worst
     ]

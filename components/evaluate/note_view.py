@@ -112,7 +112,8 @@ def _subtitle(note: Heard) -> str:
     return f"{strength}, velocity {note.velocity}"
 
 
-def _clip(training: Training, heard: Heard, kind: str, title: str, small: bool = False) -> Clip:
+def clip(training: Training, heard: Heard, kind: str, title: str, small: bool = False) -> Clip:
+    """Returns a clip of a note that a training kept; `kind` is a key of its clips."""
     flac = listening.read_clip(training.uri, heard.clips[kind])
     picture = pictures.spectrogram(listening.decode_flac(flac))
     description = f"Spectrogram of {heard.family} note {note_name(heard.pitch)}: {title.lower()}"
@@ -123,7 +124,7 @@ def _original_column(training: Training, heard: Heard, controls: Controls) -> Co
     asked = _cents(controls.f0_hz, heard)
     return Column(
         "original",
-        [_clip(training, heard, "original", "Original")],
+        [clip(training, heard, "original", "Original")],
         [
             plots.over_time("Pitch told to the models", "Pitch over time", [(asked, "asked")], _CENTS, ""),
             plots.over_time(
@@ -137,8 +138,8 @@ def _synth_column(training: Training, heard: Heard, controls: Controls) -> Colum
     return Column(
         training.synth,
         [
-            _clip(training, heard, "resynthesis", "Resynthesis"),
-            _clip(training, heard, "noise", "Noise part alone", small=True),
+            clip(training, heard, "resynthesis", "Resynthesis"),
+            clip(training, heard, "noise", "Noise part alone", small=True),
         ],
         _controls(training.synth, heard, controls),
         _facts(training, heard),

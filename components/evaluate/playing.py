@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -66,34 +67,30 @@ def measure(instrument: Instrument, notes: Sequence[Note]) -> tuple[list[NoteNum
     """Lets a model play notes, and measures one batch while it plays the next.
 
     Returns:
-        The numbers of each note, in order; and how many seconds of sound that were a second, the first batch, for
-        which the model is built, not counted where there are more.
+        The numbers of each note, in order; and how many seconds of sound that were a second.
     """
-    from swift_f0 import SwiftF0
-
-    tracker, title = SwiftF0(), f"evaluate {instrument.info['family']}-{instrument.info['synth']}"
+    title = f"evaluate {instrument.info['family']}-{instrument.info['synth']}"
+    # What the first note loads and builds is no part of the speed.
+    for played in play(instrument, notes[:1]):
+        _note_numbers(played)
     pending: list[Future[NoteNumbers]] = []
-    begin, counted = time.monotonic(), len(notes)
+    begin = time.monotonic()
     with progress.bar(title, total=len(notes), unit="notes") as bar, ThreadPoolExecutor(1) as measuring:
         for number, played in enumerate(play(instrument, notes)):
-            pending.append(measuring.submit(_note_numbers, played, tracker))
+            pending.append(measuring.submit(_note_numbers, played))
             bar.advance(1)
-            if number + 1 == _BATCH_NOTES and len(notes) > _BATCH_NOTES:
-                begin, counted = time.monotonic(), len(notes) - _BATCH_NOTES
             if number >= 2 * _BATCH_NOTES:
                 pending[number - 2 * _BATCH_NOTES].result()  # what is played must not pile up
         numbers = [each.result() for each in pending]
-    return numbers, counted * NOTE_SAMPLES / SAMPLE_RATE_HZ / (time.monotonic() - begin)
+    return numbers, len(notes) * NOTE_SAMPLES / SAMPLE_RATE_HZ / (time.monotonic() - begin)
 
 
 def keep(out_uri: str, played: Played) -> Heard:
     """Writes the clips and controls of a note of the model's family below a training directory."""
-    from swift_f0 import SwiftF0
-
     tone = next(name for name in ("harmonic_distribution", "frequencies", "wavetables") if name in played.controls)
     controls = listening.Controls(
         f0_hz=np.where(played.voiced(), played.note.f0_hz, 0.0),
-        heard_hz=metrics.track_pitch_hz(played.audio, SwiftF0(), NOTE_FRAMES),
+        heard_hz=metrics.track_pitch_hz(played.audio, _tracker(), NOTE_FRAMES),
         loudness_db=played.loudness_db,
         heard_db=played.heard_db,
         amplitudes=played.controls["amplitudes"],
@@ -106,10 +103,7 @@ def keep(out_uri: str, played: Played) -> Heard:
 
 def keep_transfer(out_uri: str, played: Played) -> Transfer:
     """Writes the clips of a note of any family below a training directory, and says how well its pitch was kept."""
-    from swift_f0 import SwiftF0
-
-    note = played.note
-    pitch = _pitch(played, SwiftF0())
+    note, pitch = played.note, _pitch(played)
     return Transfer(
         id=note.id,
         family=note.family,
@@ -156,14 +150,22 @@ def _play_batch(instrument: Instrument, notes: Sequence[Note]) -> list[Played]:
     ]
 
 
-def _note_numbers(played: Played, tracker: SwiftF0) -> NoteNumbers:
-    return NoteNumbers(played.note.id, played.note.pitch, played.note.velocity, _numbers(played, tracker))
+@functools.cache
+def _tracker() -> SwiftF0:
+    """The pitch tracker: on one thread that never spins, for the model plays the next notes meanwhile."""
+    from swift_f0 import SwiftF0
+
+    return SwiftF0(threads=1, spin=False)
 
 
-def _numbers(played: Played, tracker: SwiftF0) -> Numbers:
+def _note_numbers(played: Played) -> NoteNumbers:
+    return NoteNumbers(played.note.id, played.note.pitch, played.note.velocity, _numbers(played))
+
+
+def _numbers(played: Played) -> Numbers:
     from components.synths.losses import spectral_loss
 
-    note, audio, pitch = played.note, played.audio, _pitch(played, tracker)
+    note, audio, pitch = played.note, played.audio, _pitch(played)
     log_mel_distance_db, mfcc_distance = timbre.mel_distances(note.audio, audio)
     silence_db = timbre.silence_level_db(note.audio, audio)
     return Numbers(
@@ -180,9 +182,9 @@ def _numbers(played: Played, tracker: SwiftF0) -> Numbers:
     )
 
 
-def _pitch(played: Played, tracker: SwiftF0) -> _Pitch:
+def _pitch(played: Played) -> _Pitch:
     voiced = played.voiced()
-    heard_hz = metrics.track_pitch_hz(played.audio, tracker, NOTE_FRAMES)
+    heard_hz = metrics.track_pitch_hz(played.audio, _tracker(), NOTE_FRAMES)
     cents = metrics.pitch_error_cents(played.note.f0_hz * 2.0**played.octaves, heard_hz, voiced)
     return _Pitch(
         error_cents=rounded(float(np.median(cents))) if len(cents) else None,
