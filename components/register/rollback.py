@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from components.errors import InputError
 from components.register.crowning import ROLLED_BACK
+from components.register.description import describe
 from components.registry.champions import (
     Champion,
     as_champion,
@@ -51,4 +52,5 @@ def roll_back(family: str, tracking_uri: str = "", to_version: int | None = None
             raise InputError(f"cannot roll back: version {champion.version} of {model_name(family)} is champion")
         reason = f"{ROLLED_BACK} to version {before.version} on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
         give_back(client, family, champion, before, reason)
+        describe(client, family)
         return int(champion.version), as_champion(before)

@@ -81,13 +81,13 @@ def register(
         trainings = [stack.enter_context(opened(uri)) for uri in training_uris]
         _check_together(trainings)
         # MLflow takes seconds to import: not before the input is known to be good.
-        from components.register import crowning, hub, registry
+        from components.register import crowning, description, hub, registry
         from components.register.crowning import Heard
         from components.registry import champions, connection
 
         family = trainings[0].family
         client, experiment_id = stack.enter_context(connection.connected(tracking_uri, experiment))
-        name, versions = champions.model_name(family), {}
+        name, versions = champions.model_name(family), dict[str, int]()
         for each in trainings:
             versions[each.synth] = int(registry.add(client, experiment_id, each, lineage or {}).version)
             _LOG.info("%s is version %d of %s", each.name, versions[each.synth], name)
@@ -97,6 +97,7 @@ def register(
         standings = {synth: crowning.standing(client, name, version) for synth, version in versions.items()}
         for synth, standing in standings.items():
             _LOG.info("%s version %d, %s: %s", name, versions[synth], synth, standing)
+        description.describe(client, family, {versions[each.synth]: each for each in trainings}, lineage or {})
         hub.record(name, trainings, versions, lineage or {})
         return RegisterResult(name, versions, standings, champion)
 

@@ -113,15 +113,20 @@ class Training:
 
     def evaluation(self) -> dict[str, float]:
         """Returns evaluation.json's summary by path, "evaluation/f0_cents/mean"; nothing where there is no file."""
-        return dict(numbers(self._evaluation().get("summary", {}), ("evaluation",)))
+        return dict(numbers(self.summary(), ("evaluation",)))
+
+    def summary(self) -> dict[str, dict[str, Any]]:
+        """Returns evaluation.json's summary: {"spectral_loss": {"mean": 6.1, "median": 6.0, ...}, ...}, or nothing."""
+        found: dict[str, dict[str, Any]] = self._evaluation().get("summary", {})
+        return found
+
+    def notes_played(self) -> int:
+        """Returns how many held-out notes were played."""
+        return len(self._evaluation().get("notes", []))
 
     def means(self) -> dict[str, float]:
         """Returns the means over the held-out notes by name; nothing where they were not played."""
-        return {
-            name.removesuffix("/mean"): value
-            for name, value in numbers(self._evaluation().get("summary", {}))
-            if name.endswith("/mean")
-        }
+        return {name.removesuffix("/mean"): value for name, value in numbers(self.summary()) if name.endswith("/mean")}
 
     def held_out_notes(self) -> str:
         """Returns what identifies the held-out notes that were played; "" where none were."""
