@@ -11,6 +11,7 @@ UV     := $(BIN)/uv pip
 INSTALL := $(UV) install --quiet --python $(BIN)/python --no-build-isolation --no-deps
 LOCK   := $(UV) compile pyproject.toml --quiet --universal --python-version 3.11 --fork-strategy fewest \
           --generate-hashes --no-emit-index-url --no-annotate --overrides requirements/overrides.txt --custom-compile-command "make lock"
+RUN_EXTRAS := $(addprefix --extra ,train register export launch pipeline)  # not crepe: 72 MB that few want
 
 # Some machines set this, and then every process compiles all of TensorFlow's modules again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -71,7 +72,7 @@ images: ## the container images: ENGINE=docker|podman|buildah REGISTRY= TAG= VAR
 
 lock: $(BIN)/.bootstrap ## compile requirements/*.txt again from pyproject.toml
 	@printf 'setuptools\nuv\nwheel\n' | $(subst pyproject.toml,-,$(LOCK)) -o requirements/bootstrap.txt
-	@$(LOCK) --all-extras -o requirements/run.txt
+	@$(LOCK) $(RUN_EXTRAS) -o requirements/run.txt
 	@$(LOCK) --all-extras --group dev -c requirements/run.txt -o requirements/dev.txt
 	@$(LOCK) requirements/data.in --extra launch --extra pipeline -c requirements/dev.txt -o requirements/data.txt
 	@$(subst pyproject.toml,requirements/mlflow.in,$(LOCK)) -c requirements/run.txt -o requirements/mlflow.txt

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +34,10 @@ def opened(uri: str) -> Iterator[soundfile.SoundFile]:
     """
     with tempfile.TemporaryDirectory(prefix="luthier-") as scratch:
         try:
-            with soundfile.SoundFile(_local(uri, Path(scratch))) as file:
+            local = _local(uri, Path(scratch))
+            with _silent_library():
+                opened_file = soundfile.SoundFile(local)
+            with opened_file as file:
                 seconds = file.frames / file.samplerate
                 if seconds < SHORTEST_SECONDS:
                     raise InputError(
@@ -43,6 +48,20 @@ def opened(uri: str) -> Iterator[soundfile.SoundFile]:
             raise InputError(
                 f"cannot read the recording '{uri}': {error.error_string.rstrip('.')}; expected audio"
             ) from error
+
+
+@contextmanager
+def _silent_library() -> Iterator[None]:
+    """Drops what the mp3 decoder prints to stderr of damage that it meets, a line a frame: what matters, we say."""
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    try:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def _local(uri: str, scratch: Path) -> Path:
@@ -70,7 +89,11 @@ def mono_blocks(file: soundfile.SoundFile, name: str) -> Iterator[FloatArray]:
         InputError: It has samples that are not numbers.
     """
     file.seek(0)
-    while len(block := file.read(_BLOCK_SECONDS * file.samplerate, dtype="float32", always_2d=True)):
+    while True:
+        with _silent_library():
+            block = file.read(_BLOCK_SECONDS * file.samplerate, dtype="float32", always_2d=True)
+        if not len(block):
+            return
         mono: FloatArray = block.mean(axis=1)
         if not np.isfinite(mono).all():
             raise InputError(f"the recording '{name}' has samples that are not numbers; export it again")

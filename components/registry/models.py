@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from components.errors import InputError, nearest
 from components.model_files import CARD_NAME
 
-SCHEME = "models:/"
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+SCHEME = "models:"
 _URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 
 
@@ -42,28 +46,33 @@ def _fetch(uri: str, tracking_uri: str, folder: Path) -> Path:
 
     from components.registry.connection import open_client, resolved
 
-    client, name = open_client(tracking_uri), found["name"]
+    client, where = open_client(tracking_uri), resolved(tracking_uri)
     try:
-        if found["alias"]:
-            version = client.get_model_version_by_alias(name, found["alias"]).version
-        else:
-            version = client.get_model_version(name, found["version"]).version
-    except MlflowException:
-        raise InputError(_not_there(client, uri, name)) from None
-    source = client.get_model_version_download_uri(name, version)
-    where = resolved(tracking_uri)
-    local = mlflow.artifacts.download_artifacts(source, dst_path=str(folder), tracking_uri=where, registry_uri=where)
-    cards = list(Path(local).rglob(CARD_NAME))
+        version = _version(client, uri, **found.groupdict())
+        source = client.get_model_version_download_uri(found["name"], version)
+        copied = mlflow.artifacts.download_artifacts(
+            source, dst_path=str(folder), tracking_uri=where, registry_uri=where
+        )
+    except (MlflowException, OSError) as error:
+        raise InputError(f"cannot fetch '{uri}' from MLflow at '{where}': {error}; does it have its files?") from error
+    cards = list(Path(copied).rglob(CARD_NAME))
     if not cards:
         raise InputError(f"'{uri}' is not one of Luthier's models: got no {CARD_NAME} in its artifacts")
     return cards[0].parent
 
 
-def _not_there(client: object, uri: str, name: str) -> str:
-    """Says which part of a model's URI names nothing, and what there is."""
-    from mlflow import MlflowClient
+def _version(client: MlflowClient, uri: str, name: str, alias: str | None, version: str | None) -> str:
+    from mlflow.exceptions import MlflowException
 
-    assert isinstance(client, MlflowClient)
+    try:
+        named = client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, version)
+    except MlflowException:
+        raise InputError(_not_there(client, uri, name)) from None
+    return str(named.version)
+
+
+def _not_there(client: MlflowClient, uri: str, name: str) -> str:
+    """Says which part of a model's URI names nothing, and what there is."""
     known = {model.name: model for model in client.search_registered_models(max_results=1000)}
     if name not in known:
         there = nearest(name, known) if known else "nothing is registered there"

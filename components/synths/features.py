@@ -16,6 +16,8 @@ WINDOW_SAMPLES = {LOUDNESS_DEFINITION: 512, POWER_DEFINITION: 1024}
 """The definitions, and how much sound, centred on a frame's first sample, says how loud the frame is."""
 
 _BATCH = 8  # notes at once: 50 MB of spectrogram
+_LOWEST_DB = -80.0  # the definition's floor
+_SOUNDING_RANGE_DB = 45.0  # below a recording's loud, its 95th percentile: what is under it is its silence
 
 
 def loudness_db(audio: npt.ArrayLike, definition: str = LOUDNESS_DEFINITION) -> FloatArray:
@@ -75,3 +77,10 @@ def fill_f0(f0_hz: npt.ArrayLike) -> FloatArray:
     last = np.maximum.accumulate(np.where(sounding, frame, -1), axis=1)
     first = np.argmax(sounding, axis=1)[:, None]
     return np.take_along_axis(pitch, np.where(last < 0, first, last), axis=1)
+
+
+def sounding_frames(loudness_db: FloatArray) -> npt.NDArray[np.bool_]:
+    """Returns which frames sound, of loudness_db's shape: those less than 45 dB below the loud ones."""
+    heard = loudness_db[loudness_db > _LOWEST_DB + 1.0]
+    loud_db = float(np.percentile(heard, 95)) if len(heard) else 0.0
+    return loudness_db > max(loud_db - _SOUNDING_RANGE_DB, _LOWEST_DB + 1.0)

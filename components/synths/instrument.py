@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from components import storage
 from components.errors import InputError
-from components.model_files import CARD_NAME, CONFIG_NAME, MODEL_FOLDER, WEIGHTS_NAME
+from components.model_files import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME, find_model
 from components.nsynth.note import HOP_SAMPLES
 from components.synths import features
 from components.synths import model as models
@@ -71,7 +71,7 @@ class Instrument:
         Raises:
             InputError: There is no model, or it is not whole.
         """
-        home = _find(uri)
+        home = find_model(uri)
         with tempfile.TemporaryDirectory() as scratch:
             local = Path(home)
             if storage.is_remote(home):
@@ -147,17 +147,6 @@ def save(model: Any, info: dict[str, Any], config: str, local_dir: str | Path) -
 
 def _checksum(path: Path) -> str:
     return storage.crc32c_base64(google_crc32c.value(path.read_bytes()))
-
-
-def _find(uri: str) -> str:
-    for home in (uri, storage.join(uri, MODEL_FOLDER)):
-        if storage.exists(storage.join(home, CARD_NAME)):
-            return home
-    found = ", ".join(sorted({entry.name.split("/")[0] for entry in storage.list_objects(uri)})[:8]) or "nothing"
-    raise InputError(
-        f"there is no model at '{uri}': got {found}, expected {CARD_NAME}, {CONFIG_NAME} and {WEIGHTS_NAME}, "
-        f"there or in {MODEL_FOLDER}/; try a training that has finished"
-    )
 
 
 def _checked_card(home: str, local: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.nsynth.note import HOP_SAMPLES
-from components.synths.features import FloatArray
+from components.synths.features import FloatArray, sounding_frames
 
 _SILENCE_DB = -79.0  # the definition's floor is -80
 _MOST_HEARD = 2_000  # notes whose statistics are taken
@@ -57,21 +57,28 @@ class Sounds:
             rows = np.minimum(np.arange(start, start + size), len(self) - 1)
             yield Sounds(self.audio[rows], self.f0_hz[rows], self.loudness_db[rows])
 
-    def heard(self) -> dict[str, dict[str, float]]:
+    def heard(self) -> dict[str, dict[str, Any]]:
         """Returns p5, median and p95 of pitch and loudness where there is sound, for a model's card.
 
-        Of very many notes, some are taken, spread over them.
+        And of the loudness of the frames that sound, `quantiles`: its 0th, 5th, ... 100th percentile, which transfer
+        brings a recording to. Of very many notes, some are taken, spread over them.
         """
         some = self[:: -(-len(self) // _MOST_HEARD)]
         sounding = (some.f0_hz > 0) & (some.loudness_db > _SILENCE_DB)
         values = {"f0_hz": some.f0_hz, "loudness_db": some.loudness_db}
-        return {
-            name: {
-                key: round(float(np.percentile(value[sounding] if sounding.any() else value, share)), 2)
-                for key, share in (("p5", 5), ("median", 50), ("p95", 95))
-            }
+        heard: dict[str, dict[str, Any]] = {
+            name: dict(zip(("p5", "median", "p95"), _percentiles(value, sounding, [5, 50, 95]), strict=True))
             for name, value in values.items()
         }
+        sounding = sounding & sounding_frames(some.loudness_db)
+        heard["loudness_db"]["quantiles"] = _percentiles(some.loudness_db, sounding, range(0, 101, 5))
+        return heard
+
+
+def _percentiles(values: FloatArray, where: npt.NDArray[np.bool_], shares: Sequence[int]) -> list[float]:
+    """Returns percentiles of the values that count, or of all where none does."""
+    found = np.percentile(values[where] if where.any() else values, shares)
+    return [round(float(value), 2) for value in found]
 
 
 def silence(sounds: int, samples: int) -> Sounds:

@@ -11,6 +11,13 @@ import click
 )
 @click.option("--input", "input_uri", required=True, metavar="FILE", help="A recording: wav, flac, ogg or mp3.")
 @click.option("--out", "out_uri", required=True, metavar="FILE|DIR", help="A .wav, .flac or .ogg file, or a folder.")
+@click.option(
+    "--pitch",
+    default="swift-f0",
+    metavar="NAME",
+    show_default=True,
+    help="Who finds the pitch; crepe takes as long as it plays.",
+)
 @click.option("--octave", type=int, metavar="N", help="Move the pitch by N octaves. [default: what fits the model]")
 @click.option("--loudness-db", type=float, default=0.0, metavar="DB", help="Play louder, or softer.")
 @click.option("--no-auto", is_flag=True, help="Do not fit pitch and loudness to what the model was trained on.")
@@ -21,6 +28,7 @@ def command(
     models: tuple[str, ...],
     input_uri: str,
     out_uri: str,
+    pitch: str,
     octave: int | None,
     loudness_db: float,
     no_auto: bool,
@@ -37,7 +45,7 @@ def command(
     from components.transfer.step import transfer
 
     steering = Steering(octave, loudness_db, not no_auto)
-    result = transfer(models, input_uri, out_uri, steering, rate_hz, seed, tracking_uri)
+    result = transfer(models, input_uri, out_uri, steering, rate_hz, seed, tracking_uri, pitch)
     for sound in result.sounds:
         click.echo(sound.text())
     pace = result.recording_seconds * len(result.sounds) / sum(sound.seconds for sound in result.sounds)

@@ -9,16 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-from swift_f0 import PitchResult, SwiftF0
 
 from components.audio import pictures
-from components.nsynth.note import HOP_SAMPLES, SAMPLE_RATE_HZ
+from components.nsynth.note import HOP_SAMPLES
 from components.synths.features import LOUDNESS_DEFINITION, WINDOW_SAMPLES, FloatArray, loudness_db
+from components.transfer import pitch
 
 PEAK = 0.5  # what a recording is scaled to for the pitch: swift-f0 takes a peak below 0.001 for silence
-_VOICED = 0.5  # swift-f0's confidence is calibrated to this threshold
-_SHORTEST_VOICED = 3  # of its frames, 48 ms: what is shorter is a stray
 _MOST_COLUMNS = 1_200
 _FRAMES_PER_COLUMN = 4
 _CLOSEST_HOP = 160
@@ -48,11 +45,10 @@ class Curves:
 class Listener:
     """Hears a sound block by block; keeps curves and no sound."""
 
-    def __init__(self, samples: int, gain: float = 1.0) -> None:
-        """Takes the sound's length at 16 kHz, and what to multiply it by to find its pitch."""
+    def __init__(self, samples: int, gain: float = 1.0, tracker: pitch.Tracker | None = None) -> None:
+        """Takes the sound's length at 16 kHz, what to multiply it by to find its pitch, and who finds that."""
         self._samples, self._gain = samples, np.float32(gain)
-        self._tracker = SwiftF0(spin=False).stream()
-        self._pitch: list[PitchResult] = []
+        self._tracker = tracker or pitch.tracker(pitch.DEFAULT)
         self._loudness: list[dict[str, FloatArray]] = []
         # Audio that the next frames need, from before; the sound begins in the middle of its first frame.
         self._for_loudness = np.zeros(_LOUDNESS_MARGIN * HOP_SAMPLES, np.float32)
@@ -60,7 +56,7 @@ class Listener:
 
     def hear(self, audio: FloatArray) -> None:
         """Takes the next block, f32[samples] at 16 kHz."""
-        self._pitch.append(self._tracker.push(audio * self._gain, SAMPLE_RATE_HZ))
+        self._tracker.push(audio * self._gain)
         self._picture.add(audio)
         self._for_loudness = np.concatenate([self._for_loudness, audio])
         frames = len(self._for_loudness) // HOP_SAMPLES - 2 * _LOUDNESS_MARGIN
@@ -81,41 +77,8 @@ class Listener:
             length = (missing + 2 * _LOUDNESS_MARGIN) * HOP_SAMPLES
             self._for_loudness = np.pad(self._for_loudness, (0, max(0, length - len(self._for_loudness))))
             self._measure(missing)
-        self._pitch.append(self._tracker.flush())
-        parts = {name: np.concatenate([getattr(part, name) for part in self._pitch]) for name in _PITCH_FIELDS}
         loudness = {name: np.concatenate([part[name] for part in self._loudness])[:frames] for name in WINDOW_SAMPLES}
-        return Curves(_on_frames(frames, **parts), loudness, self._picture.bands())
-
-
-_PITCH_FIELDS = ("timestamps", "pitch_hz", "confidence")
-
-
-def _on_frames(
-    frames: int,
-    timestamps: npt.NDArray[np.float64],
-    pitch_hz: npt.NDArray[np.float64],
-    confidence: npt.NDArray[np.float64],
-) -> FloatArray:
-    """Brings swift-f0's pitch, 62.5 a second, to 250 frames a second; 0 where there is none."""
-    voiced = _long_runs(confidence >= _VOICED, _SHORTEST_VOICED)
-    seconds = np.arange(frames) * HOP_SAMPLES / SAMPLE_RATE_HZ
-    nearest = np.clip(np.searchsorted(timestamps, seconds), 1, len(timestamps) - 1) if len(timestamps) > 1 else None
-    if not voiced.any():
-        return np.zeros(frames, np.float32)
-    if nearest is None:
-        return np.full(frames, pitch_hz[0], np.float32)
-    closer = nearest - (seconds - timestamps[nearest - 1] < timestamps[nearest] - seconds)
-    octaves = np.interp(seconds, timestamps[voiced], np.log2(pitch_hz[voiced]))
-    return np.where(voiced[closer], 2.0**octaves, 0.0).astype(np.float32)
-
-
-def _long_runs(mask: npt.NDArray[np.bool_], shortest: int) -> npt.NDArray[np.bool_]:
-    """Returns the mask without runs of True that are shorter than `shortest`."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    kept = np.zeros_like(mask)
-    for start, end in edges.reshape(-1, 2):
-        kept[start:end] = end - start >= shortest
-    return kept
+        return Curves(pitch.on_frames(frames, self._tracker.finish()), loudness, self._picture.bands())
 
 
 class _Picture:

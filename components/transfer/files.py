@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -83,6 +84,26 @@ def sound_format(uri: str) -> tuple[str, str]:
     if suffix not in FORMATS:
         raise InputError(f"cannot write '{uri}': got the ending '{suffix}', {nearest(suffix, FORMATS)}")
     return FORMATS[suffix]
+
+
+def check_writable(uri: str) -> None:
+    """Makes the folder that a file is to be in, and sees that one can be written; on gs:// the writing itself tells.
+
+    Raises:
+        InputError: It cannot.
+    """
+    if storage.is_remote(uri):
+        return
+    folder = Path(uri).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = "it is a file" if folder.is_file() else error.strerror
+        raise InputError(f"cannot write into '{folder}': {reason}; expected a folder that may be written") from error
+    if Path(uri).is_dir():
+        raise InputError(f"cannot write '{uri}': got a folder of that name, expected a file")
 
 
 def check_rate(rate_hz: int) -> int:

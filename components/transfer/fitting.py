@@ -1,9 +1,9 @@
 """Bringing a recording into the range that a model was trained in, as ddsp's timbre transfer demo does.
 
 Pitch moves by whole octaves until its median is nearest to the training's. Loudness is mapped so that the recording's
-quiet, middle and loud (its 5th, 50th and 95th percentile over the frames that sound) become the training's: the demo's
-quantile mapping, through the three quantiles that are in a model's card. What is beyond them moves along, in parallel.
-No stretch or squeeze is more than 1.5: else a steady tone's flutter would become a crescendo.
+quantiles over the frames that sound become the training's, in straight lines from one to the next: the demo's quantile
+mapping, through the quantiles that are in a model's card. What is beyond them moves along, in parallel. Other than the
+demo's, no stretch or squeeze is more than 1.5: else a steady tone's flutter would become a crescendo.
 """
 
 from __future__ import annotations
@@ -15,17 +15,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.synths.features import LOUDNESS_DEFINITION, FloatArray
+from components.errors import InputError
+from components.synths.features import LOUDNESS_DEFINITION, FloatArray, sounding_frames
 from components.transfer.curves import Curves
 
-_SOUNDING_RANGE_DB = 45.0  # below the recording's loud: what is under it is its silence
 _LOWEST_DB = -80.0  # the definition's floor
 _MOST_STRETCH = 1.5
+_MOST_OCTAVES, _MOST_DB = 6, 60  # to move by: the range of all music, and of loudness
 _OPEN_BEFORE, _OPEN_AFTER = 5, 12  # frames: an attack begins before it is loud, a note rings on
 _FADE_FRAMES = 5
 _SHORTEST_SILENCE = 25  # frames, 0.1 s: what is shorter is part of the sound
 
 _Mask = npt.NDArray[np.bool_]
+_Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,15 @@ class Steering:
     octaves: int | None = None
     loudness_db: float = 0.0
     auto: bool = True
+
+    def __post_init__(self) -> None:
+        """Raises InputError where one is out of range."""
+        for option, value, most in (
+            ("octave", self.octaves or 0, _MOST_OCTAVES),
+            ("loudness-db", self.loudness_db, _MOST_DB),
+        ):
+            if not -most <= value <= most:
+                raise InputError(f"--{option} is {value}: expected from {-most} to {most}")
 
 
 @dataclass(frozen=True)
@@ -84,32 +95,34 @@ def fit(heard: Curves, info: dict[str, Any], steering: Steering) -> Fitted:
     )
 
 
-def sounding_frames(loudness_db: FloatArray) -> _Mask:
-    """Returns which frames sound, bool[frames]: those less than 45 dB below the loud ones."""
-    loud_db = np.percentile(loudness_db[loudness_db > _LOWEST_DB + 1.0], 95) if (loudness_db > -79).any() else 0.0
-    mask: _Mask = loudness_db > max(loud_db - _SOUNDING_RANGE_DB, _LOWEST_DB + 1.0)
-    return mask
-
-
 def _octaves(f0_hz: FloatArray, info: dict[str, Any]) -> int:
     if "f0_hz" not in info:
         return 0
     return round(float(np.log2(info["f0_hz"]["median"] / np.median(f0_hz))))
 
 
-def _mapped(loudness_db: FloatArray, sounding_db: FloatArray, wanted: dict[str, float]) -> FloatArray:
-    low, middle, high = np.percentile(sounding_db, [5, 50, 95])
-    below = _slope(middle - low, wanted["median"] - wanted["p5"])
-    above = _slope(high - middle, wanted["p95"] - wanted["median"])
-    inside = np.clip(loudness_db, low, high) - middle
-    mapped = wanted["median"] + np.where(inside < 0, below, above) * inside
-    beyond = loudness_db - np.clip(loudness_db, low, high)
-    fitted: FloatArray = (mapped + beyond).astype(np.float32)
+def _mapped(loudness_db: FloatArray, sounding_db: FloatArray, card: dict[str, Any]) -> FloatArray:
+    shares, wanted = _wanted(card)
+    found = np.percentile(sounding_db, shares)
+    steps, middle = np.diff(found), len(found) // 2
+    reached = wanted.copy()
+    # From the middle outwards: where a limit keeps a quantile from its place, the next ones make up for it.
+    for i in range(middle, len(steps)):
+        least, most = reached[i] + steps[i] / _MOST_STRETCH, reached[i] + steps[i] * _MOST_STRETCH
+        reached[i + 1] = np.clip(wanted[i + 1], least, most)
+    for i in reversed(range(middle)):
+        least, most = reached[i + 1] - steps[i] * _MOST_STRETCH, reached[i + 1] - steps[i] / _MOST_STRETCH
+        reached[i] = np.clip(wanted[i], least, most)
+    inside = np.clip(loudness_db, found[0], found[-1])
+    fitted: FloatArray = (np.interp(inside, found, reached) + loudness_db - inside).astype(np.float32)
     return fitted
 
 
-def _slope(span_db: float, wanted_db: float) -> float:
-    return float(np.clip(wanted_db / max(span_db, 1e-3), 1 / _MOST_STRETCH, _MOST_STRETCH))
+def _wanted(card: dict[str, Any]) -> tuple[_Array, _Array]:
+    """Returns percentages and the training's loudness at them; a card of an older model has but three."""
+    if "quantiles" in card:
+        return np.linspace(0, 100, len(card["quantiles"])), np.array(card["quantiles"])
+    return np.array([5.0, 50.0, 95.0]), np.array([card[name] for name in ("p5", "median", "p95")])
 
 
 def without_gaps(f0_hz: FloatArray) -> FloatArray:

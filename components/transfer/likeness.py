@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from components.synths.features import sounding_frames
 from components.transfer.curves import Curves
-from components.transfer.fitting import sounding_frames
 
 
 @dataclass(frozen=True)

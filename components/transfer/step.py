@@ -6,23 +6,27 @@ import itertools
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from soundfile import SoundFile
 
 from components import storage
 from components.audio.recording import FloatArray, mono_blocks, opened, resampled
 from components.errors import InputError, StepError
+from components.model_files import find_model
 from components.nsynth.note import SAMPLE_RATE_HZ
 from components.registry.models import fetched
 from components.telemetry import progress
 from components.transfer.curves import PEAK, Curves, Listener
-from components.transfer.files import FORMATS, check_rate, sound_format, survey, write_sound
+from components.transfer.files import FORMATS, check_rate, check_writable, sound_format, survey, write_sound
 from components.transfer.fitting import Fitted, Steering, fit
 from components.transfer.likeness import Likeness, likeness
 from components.transfer.page import Sound, write_page
+from components.transfer.pitch import DEFAULT, Tracker, tracker
 
 if TYPE_CHECKING:
     from components.synths.instrument import Instrument
@@ -78,6 +82,7 @@ def transfer(
     rate_hz: int = SAMPLE_RATE_HZ,
     seed: int = 0,
     tracking_uri: str = "",
+    pitch: str = DEFAULT,
 ) -> TransferResult:
     """Plays a recording with models.
 
@@ -89,28 +94,28 @@ def transfer(
         rate_hz: Samples a second of the sounds. A model plays at 16 kHz; more rate adds no treble.
         seed: Determines the noise.
         tracking_uri: The registry; "" for what MLFLOW_TRACKING_URI names.
+        pitch: Who finds the recording's pitch: swift-f0 or crepe.
 
     Raises:
         InputError: The recording, a model, the registry or an argument cannot be used.
         StepError: A model plays no numbers.
     """
-    place = _Place(out_uri, PurePosixPath(input_uri).stem, len(model_uris) > 1)
+    place, ears = _Place(out_uri, PurePosixPath(input_uri).stem, len(model_uris) > 1), tracker(pitch)
     check_rate(rate_hz)
-    with opened(input_uri) as file, tempfile.TemporaryDirectory(prefix="luthier-") as scratch:
+    with ExitStack() as stack:
+        file = stack.enter_context(opened(input_uri))
         found = survey(file, input_uri)
-        samples = round(file.frames * SAMPLE_RATE_HZ / file.samplerate)
-        listener = Listener(samples, PEAK / found.peak)
-        blocks = _cut(resampled(mono_blocks(file, input_uri), file.samplerate, SAMPLE_RATE_HZ), samples)
-        for block in blocks:
-            listener.hear(block)
-        heard = listener.curves()
-        if not heard.f0_hz.any():
-            raise InputError(f"the recording '{input_uri}' has no pitch between 47 and 2094 Hz: nothing can be played")
+        # The models come before the recording is heard, which may take long; that there are any is known soonest.
+        homes = [find_model(stack.enter_context(fetched(uri, tracking_uri))) for uri in model_uris]
+        place.check()
+        instruments = _loaded(homes)
+        heard, samples = _recording(file, input_uri, PEAK / found.peak, ears)
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="luthier-")))
         sounds: list[Transferred] = []
-        for instrument in [_load(uri, tracking_uri) for uri in model_uris]:
+        for instrument in instruments:
             fitted = fit(heard, instrument.info, steering or Steering())
             target = place.next(instrument.info)
-            sounds.append(_play(instrument, heard, fitted, samples, target, rate_hz, seed, Path(scratch)))
+            sounds.append(_play(instrument, heard, fitted, samples, target, rate_hz, seed, scratch))
     columns = [Sound(each.name, each.out_uri, each.curves, each.facts()) for each in sounds]
     write_page(place.page_uri, found.seconds, [Sound("recording", input_uri, heard), *columns])
     return TransferResult(found.seconds, sounds, place.page_uri)
@@ -129,6 +134,11 @@ class _Place:
         page = storage.join(out_uri, stem) if self._folder else out_uri.removesuffix(PurePosixPath(out_uri).suffix)
         self.page_uri = f"{page}.html"
 
+    def check(self) -> None:
+        """Sees that they can be written; the folder is made. InputError where they cannot."""
+        for uri in [self.page_uri] if self._folder else [self._out_uri, self.page_uri]:
+            check_writable(uri)
+
     def next(self, info: dict[str, Any]) -> str:
         """Returns where the sound of a model goes."""
         if not self._folder:
@@ -139,11 +149,24 @@ class _Place:
         return storage.join(self._out_uri, f"{name}{'' if number == 1 else f'-{number}'}.wav")
 
 
-def _load(uri: str, tracking_uri: str) -> Instrument:
-    with fetched(uri, tracking_uri) as address:
-        from components.synths.instrument import Instrument
+def _loaded(homes: Iterable[str]) -> list[Instrument]:
+    from components.synths.instrument import Instrument
 
-        return Instrument.load(address)
+    return [Instrument.load(home) for home in homes]
+
+
+def _recording(file: SoundFile, uri: str, gain: float, ears: Tracker) -> tuple[Curves, int]:
+    """Returns what is heard in a recording, and how many samples it has at 16 kHz."""
+    samples = round(file.frames * SAMPLE_RATE_HZ / file.samplerate)
+    listener = Listener(samples, gain, ears)
+    blocks = _cut(resampled(mono_blocks(file, uri), file.samplerate, SAMPLE_RATE_HZ), samples)
+    for _ in _heard(listener, blocks, "hear", samples) if ears.slow else map(listener.hear, blocks):
+        pass
+    heard = listener.curves()
+    if not heard.f0_hz.any():
+        between = f"{ears.lowest_hz:.0f} and {ears.highest_hz:.0f} Hz"
+        raise InputError(f"the recording '{uri}' has no pitch between {between}: nothing can be played")
+    return heard, samples
 
 
 def _cut(blocks: Iterable[FloatArray], samples: int) -> Iterator[FloatArray]:

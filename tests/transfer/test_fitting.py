@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from components.errors import InputError
 from components.synths.features import LOUDNESS_DEFINITION, POWER_DEFINITION
 from components.transfer.curves import Curves, Listener
 from components.transfer.fitting import Steering, fit, gate, without_gaps
@@ -41,11 +42,47 @@ def test_quiet_middle_and_loud_become_the_trainings():
     np.testing.assert_allclose(louder - fitted, 6.0, atol=1e-4)
 
 
+def _fitted_db(loudness_db, card) -> np.ndarray:
+    return fit(_curves(np.full(len(loudness_db), 440.0), loudness_db), {"loudness_db": card}, Steering()).loudness_db
+
+
+def test_every_quantile_of_a_newer_card_becomes_the_trainings():
+    shares = np.arange(0, 101, 5)
+    # Evenly spread in the recording; in the training crowded twice, which three quantiles do not tell.
+    loudness_db = np.random.default_rng(0).permutation(np.linspace(-48, -16, 1_001))
+    wanted_db = np.interp(shares, [0, 25, 50, 75, 100], [-45.0, -33.8, -28.2, -17.0, -11.4])
+    card = dict(zip(("p5", "median", "p95"), wanted_db[[1, 10, 19]], strict=True))
+    by_all, by_three = (_fitted_db(loudness_db, each) for each in ({**card, "quantiles": wanted_db.tolist()}, card))
+    np.testing.assert_allclose(np.percentile(by_all, shares), wanted_db, atol=0.02)
+    assert np.abs(np.percentile(by_three, shares) - wanted_db).max() > 2.0
+    assert (np.argsort(by_all) == np.argsort(loudness_db)).all()
+
+
+def test_no_stretch_is_beyond_the_limits_and_what_is_beyond_the_quantiles_moves_along():
+    random = np.random.default_rng(0)
+    finer = {**CARD["loudness_db"], "quantiles": np.sort(random.uniform(-60, 0, 21)).tolist()}
+    loudness_db = np.sort(np.concatenate([np.full(50, -60.0), random.uniform(-35, -10, 500), np.full(50, -22.0)]))
+    fitted = _fitted_db(loudness_db, finer).astype(np.float64)
+    loudness_db = loudness_db.astype(np.float32).astype(np.float64)
+    slopes = np.diff(fitted)[np.diff(loudness_db) > 0.02] / np.diff(loudness_db)[np.diff(loudness_db) > 0.02]
+    assert slopes.max() < 1.51
+    assert slopes[1:].min() > 0.66
+    assert slopes[0] == pytest.approx(1.0, abs=0.01)  # from what does not sound to the softest that does
+    steady = -30 + 0.1 * np.sin(np.arange(1_000))
+    assert np.ptp(_fitted_db(steady, finer)) < 0.4
+
+
 def test_without_fit_only_what_was_asked_for_is_done():
     loudness_db = np.linspace(-60, -10, 100)
     fitted = fit(_curves(np.full(100, 100.0), loudness_db), CARD, Steering(1, -3.0, auto=False))
     np.testing.assert_allclose(fitted.loudness_db, loudness_db - 3.0, atol=1e-4)
     np.testing.assert_allclose(fitted.f0_hz, 200.0)
+
+
+@pytest.mark.parametrize(("octaves", "loudness_db"), [(7, 0.0), (None, 61.0), (None, float("nan"))])
+def test_steering_beyond_all_reason_is_refused(octaves, loudness_db):
+    with pytest.raises(InputError, match=r"^--(octave|loudness-db) is .*: expected from -\d+ to \d+$"):
+        Steering(octaves, loudness_db)
 
 
 def test_a_steady_tones_flutter_stays_one():
