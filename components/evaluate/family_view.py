@@ -110,7 +110,8 @@ def _verdict(name: str, trainings: Sequence[Training], winner: Training | None) 
     loss = f"spectral loss {winner.loss:.2f} on the held-out notes"
     if len(winner.evaluation.notes) > 1:
         loss += f" (its mean lies between {summary.low:.2f} and {summary.high:.2f})"
-    others = sorted((one.loss, one.synth, one) for one in trainings if one.loss is not None and one is not winner)
+    losses = [(one.loss, one.synth, one) for one in trainings if one.loss is not None and one is not winner]
+    others = sorted(losses, key=lambda each: each[:2])
     if not others:
         return f"{name.capitalize()}, {winner.synth} synth", f"{loss.capitalize()}."
     rivals = " and ".join(f"{synth} {value:.2f}" for value, synth, _ in others)
