@@ -1,6 +1,6 @@
 """What MLflow's pages say about a version and a registered model: text in Markdown, made from what is known anyway.
 
-A text that somebody wrote by hand is left alone: those of Luthier begin in a way of their own.
+A text that somebody wrote by hand is left alone: those of Luthier end in a remark, which nobody sees but who edits it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from mlflow.entities.model_registry import ModelVersion
 from components.register.training import Training
 from components.registry import champions
 from components.registry.tags import LOSS_TAG, STANDING_TAG
+from components.synths.gate import LOSS
 
 _NOTE_TAG = "mlflow.note.content"  # what MLflow shows as a run's description
-_RUN = "**Registered as** "
-_STANDING = "**Standing:** "
-_MODEL = "**DDSP instrument:** "
+_OURS = "<!-- Luthier keeps this text up to date. To keep your own, take this line away. -->"
+_UNITS = {"_db": ", dB", "_cents": ", cents"}
 _LONGEST = 300  # of one fact; MLflow keeps 5,000 characters of a description
 _LINEAGE = ("data_fingerprint", "data_uri", "git_commit", "code_fingerprint", "image", "pipeline_run", "training_uri")
 
@@ -41,27 +41,31 @@ def describe(
     name, versions = champions.model_name(family), champions.versions_of(client, family)
     for version in versions:
         training = (trainings or {}).get(int(version.version))
-        body = (version.description or "").partition("\n\n")[2]
+        body = (version.description or "").partition("\n\n")[2].removesuffix(_OURS).strip()
         if training:
             run = client.get_run(version.run_id)
             body = _of_training(training, run, lineage or {})
             _describe_run(client, run, version, body)
-        text = f"{_STANDING}{version.tags.get(STANDING_TAG, 'not judged yet')}\n\n{body}".strip()
-        if _is_ours(version.description, _STANDING) and text != version.description:
+        text = _ours(f"{version.tags.get(STANDING_TAG, 'not judged yet')}\n\n{body}")
+        if _may_replace(version.description, text):
             client.update_model_version(name, version.version, text)
-    model, text = client.get_registered_model(name), _of_model(family, versions, champions.current(client, family))
-    if _is_ours(model.description, _MODEL) and text != model.description:
+    before, champion = client.get_registered_model(name).description, champions.current(client, family)
+    text = _ours(_of_model(family, versions, champion))
+    if _may_replace(before, text):
         client.update_registered_model(name, text)
 
 
-def _is_ours(text: str | None, beginning: str) -> bool:
-    return not text or text.startswith(beginning)
+def _ours(text: str) -> str:
+    return f"{text.strip()}\n\n{_OURS}"
+
+
+def _may_replace(before: str | None, text: str) -> bool:
+    return before != text and (not before or before.endswith(_OURS))
 
 
 def _describe_run(client: MlflowClient, run: Run, version: ModelVersion, body: str) -> None:
-    text = f"{_RUN}[{version.name}, version {version.version}]({_page(version)})\n\n{body}"
-    before = run.data.tags.get(_NOTE_TAG)
-    if _is_ours(before, _RUN) and text != before:
+    text = _ours(f"Registered as [{version.name}, version {version.version}]({_page(version)}).\n\n{body}")
+    if _may_replace(run.data.tags.get(_NOTE_TAG), text):
         client.set_tag(run.info.run_id, _NOTE_TAG, text)
 
 
@@ -83,7 +87,7 @@ def _of_training(training: Training, run: Run, lineage: Mapping[str, str]) -> st
 def _of_model(family: str, versions: Sequence[ModelVersion], champion: ModelVersion | None) -> str:
     name = champions.model_name(family)
     count = f"{len(versions)} {'version' if len(versions) == 1 else 'versions'}"
-    lines = [f"{_MODEL}{family}, {count}. It plays the pitch and the loudness of any sound."]
+    lines = [f"DDSP instrument, {family}, {count}. It plays the pitch and the loudness of any sound."]
     if champion is None:
         lines.append("No champion: no version has passed the gate. Each says why.")
     else:
@@ -103,9 +107,9 @@ def _of_model(family: str, versions: Sequence[ModelVersion], champion: ModelVers
 def _numbers(training: Training) -> str:
     """Returns the evaluation's summary as a table."""
     rows = [
-        f"| {name.replace('_', ' ')} | {_number(each.get('mean'))} | {_number(each.get('low'))} to "
-        f"{_number(each.get('high'))} | {_number(each.get('median'))} | {_number(each.get('p95'))} |"
-        for name, each in training.summary().items()
+        f"| {_title(name)} | {_number(each.get('mean'))} | {_number(each.get('low'))} to {_number(each.get('high'))} "
+        f"| {_number(each.get('median'))} | {_number(each.get('p95'))} |"
+        for name, each in sorted(training.summary().items(), key=lambda item: (item[0] != LOSS, item[0]))
     ]
     if not rows:
         return "It was not evaluated."
@@ -113,6 +117,12 @@ def _numbers(training: Training) -> str:
     head = f"Over {count} held-out {'note' if count == 1 else 'notes'}:\n\n"
     head += "| | mean | its 95 % interval | median | 95 % of the notes below |\n|:--|--:|--:|--:|--:|\n"
     return head + "\n".join(rows)
+
+
+def _title(name: str) -> str:
+    """Returns a number's name and unit in words: "loudness error, dB"."""
+    unit = next((end for end in _UNITS if name.endswith(end)), "")
+    return name.removesuffix(unit).replace("_", " ") + _UNITS.get(unit, "")
 
 
 def _number(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TypeVar
 import mlflow.pyfunc
 import numpy as np
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModelOutput, Metric, Run
+from mlflow.entities import Dataset, DatasetInput, LoggedModelOutput, Metric, Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
@@ -29,6 +30,7 @@ _T = TypeVar("_T")
 # Text, not an import: the file's class needs TensorFlow only where the model is played.
 _PYFUNC_FILE = Path(__file__).parents[1] / "synths" / "pyfunc_model.py"
 _EXAMPLE_FRAMES = 250
+_LONGEST_DIGEST = 36  # that MLflow takes
 _ANY_LENGTH = (-1, -1)  # [batch, frames], and [batch, samples]
 _SIGNATURE = ModelSignature(
     inputs=Schema([TensorSpec(np.dtype(np.float32), _ANY_LENGTH, name) for name in ("f0_hz", "loudness_db")]),
@@ -94,6 +96,8 @@ def _log_run(
         client.update_run(run_id, "RUNNING", training.name)
         runs.set_tags(client, run_id, tags)
     runs.log_parameters(client, run, training.parameters())
+    if training.data_fingerprint:
+        client.log_inputs(run_id, [DatasetInput(_dataset(training))])
     known = runs.known(client, run)
     runs.log_points(client, run_id, [point for point in training.curves() if point.key not in known])
     for name in RECORDS:
@@ -101,6 +105,12 @@ def _log_run(
     _log_model(client, experiment_id, run_id, training, tags)
     client.set_terminated(run_id, "FINISHED", training.time_ms("finished"))
     return client.get_run(run_id)
+
+
+def _dataset(training: Training) -> Dataset:
+    """Returns what MLflow's page shows as the run's data set."""
+    where = json.dumps({"uri": training.record.get("data_uri")})
+    return Dataset(training.family, training.data_fingerprint[:_LONGEST_DIGEST], source_type="local", source=where)
 
 
 def _log_model(

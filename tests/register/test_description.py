@@ -34,7 +34,7 @@ def test_a_version_says_how_it_sounds_where_to_hear_it_and_where_it_is_from(clie
     trained("run-1", 5.0)
     run = client.get_run(client.get_model_version("ddsp-string", "1").run_id)
     text, home = said(client, 1), f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
-    assert text.startswith("**Standing:** champion\n\nString, harmonic synth: preset smoke, 600 steps.")
+    assert text.startswith("champion\n\nString, harmonic synth: preset smoke, 600 steps.")
     assert "Over 1 held-out note:" in text and "| spectral loss | 5.000 | – to – | – | – |" in text
     for path in ("artifacts/evaluation/report.html", "artifacts/evaluation/listening", "model-metrics"):
         assert f"({home}/{path})" in text
@@ -43,32 +43,32 @@ def test_a_version_says_how_it_sounds_where_to_hear_it_and_where_it_is_from(clie
     assert f"- training uri: `{tmp_path / 'runs/run-1/string-harmonic'}`" in text
     assert "- image" not in text  # not known
     note = run.data.tags["mlflow.note.content"]
-    assert note.startswith("**Registered as** [ddsp-string, version 1](#/models/ddsp-string/versions/1)")
+    assert note.startswith("Registered as [ddsp-string, version 1](#/models/ddsp-string/versions/1)")
     assert note.partition("\n\n")[2] == text.partition("\n\n")[2]
 
 
 def test_what_fails_the_gate_says_why(client, trained):
     trained("run-1", 30.0)
-    assert standing(client, 1) == "**Standing:** failed the gate: its spectral loss is 30, allowed is at most 20"
+    assert standing(client, 1) == "failed the gate: its spectral loss is 30, allowed is at most 20"
     assert "No champion" in client.get_registered_model("ddsp-string").description
     trained("run-2", None)
-    assert standing(client, 2) == "**Standing:** failed the gate: it was not evaluated"
+    assert standing(client, 2) == "failed the gate: it was not evaluated"
 
 
 def test_every_change_of_champion_is_told(client, trained, registry, tmp_path):
     trained("run-1", 5.0)
     trained("run-2", 4.0)
     assert [standing(client, n) for n in (1, 2)] == [
-        "**Standing:** champion until version 2",
-        "**Standing:** champion",
+        "champion until version 2",
+        "champion",
     ]
     model = client.get_registered_model("ddsp-string").description
     assert "Champion: [version 2](#/models/ddsp-string/versions/2), harmonic, spectral loss 4.00" in model
     assert "2 versions" in model
     before = said(client, 1).partition("\n\n")[2]
     roll_back("string", registry)
-    assert standing(client, 1) == "**Standing:** champion"
-    assert standing(client, 2).startswith("**Standing:** rolled back to version 1 on ")
+    assert standing(client, 1) == "champion"
+    assert standing(client, 2).startswith("rolled back to version 1 on ")
     assert said(client, 1).partition("\n\n")[2] == before
     assert "Champion: [version 1]" in client.get_registered_model("ddsp-string").description
 
@@ -84,7 +84,7 @@ def test_what_a_person_wrote_stays(client, trained):
     trained("run-2", 4.0)
     assert said(client, 1) == "The one from the cathedral."
     assert client.get_registered_model("ddsp-string").description == "Our strings."
-    assert standing(client, 2) == "**Standing:** champion"
+    assert standing(client, 2) == "champion"
 
 
 def test_lineage_is_text(client, trained):

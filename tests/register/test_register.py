@@ -72,6 +72,8 @@ def test_a_family_is_registered_with_parameters_curves_numbers_report_and_lineag
     }
     assert lineage.items() <= version.tags.items() and lineage.items() <= run.data.tags.items()
     assert "image" not in version.tags  # not known: no tag
+    [data] = run.inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest) == ("string", "data-1")
     parameters = {"Adam.learning_rate": "0.001", "Autoencoder.decoder": "@RnnFcDecoder()", "steps": "600"}
     assert parameters.items() <= run.data.params.items()
     assert run.data.params["train/RnnFcDecoder.output_splits"] == "(('amps', 1), ('harmonic_distribution', 60))"
