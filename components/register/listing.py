@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from components.errors import InputError
+from components.nsynth.families import check_family
 from components.registry import champions, connection
 from components.registry.tags import LOSS_TAG, STANDING_TAG
 
@@ -21,8 +22,10 @@ def listing(tracking_uri: str = "", family: str | None = None, champions_only: b
         champions_only: Only versions that are champion.
 
     Raises:
-        InputError: The registry cannot be used, or nothing is registered.
+        InputError: The registry cannot be used, there is no such family, or nothing is registered.
     """
+    if family:
+        check_family(family)
     client = connection.open_client(tracking_uri)
     found = client.search_model_versions(f"name = '{champions.model_name(family)}'" if family else "name LIKE 'ddsp-%'")
     of_families = {str(each.tags["family"]) for each in found if "family" in each.tags}

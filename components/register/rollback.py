@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from components.errors import InputError
+from components.nsynth.families import check_family
 from components.register.crowning import ROLLED_BACK
 from components.register.description import describe
 from components.registry.champions import (
@@ -32,9 +33,10 @@ def roll_back(family: str, tracking_uri: str = "", to_version: int | None = None
         The version that was champion, and the champion now.
 
     Raises:
-        InputError: There is no champion, none before it, or no such version.
+        InputError: There is no such family, no champion, none before it, or no such version.
     """
     open_client(tracking_uri)  # there has to be one: `connected` would make it
+    check_family(family)
     with connected(tracking_uri, "luthier") as (client, _), moving(client, model_name(family)):
         champion = current(client, family)
         if champion is None:

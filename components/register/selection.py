@@ -25,7 +25,7 @@ class Selection:
     Attributes:
         families: Those whose data, settings or code are new to the registry.
         warm_starts: For "<family>-<synth>", the training whose weights to begin with; none for those without.
-        others_uri: A sorted set with other families, for a note that the models play; "" where there is none.
+        others_uri: A sorted set with other families, whose notes the models play too; "" where there is none.
     """
 
     families: list[str]
@@ -58,7 +58,7 @@ def select(
     if client is None:
         return Selection(list(families))
     wanted = {CONFIG_TAG: config_fingerprint(preset, bindings), CODE_TAG: training_code()}
-    selected, warm_starts, others_uri = [], dict[str, str](), ""
+    selected, warm_starts = [], dict[str, str]()
     for family in families:
         versions = champions.versions_of(client, family)
         of_data = {**wanted, "data_fingerprint": data.family_fingerprint(family)}
@@ -73,8 +73,7 @@ def select(
             best = _best(older, synth, wanted[CONFIG_TAG], champion)
             if best:
                 warm_starts[f"{family}-{synth}"] = best.tags[TRAINING_TAG]
-    if len(data.present("train")) == 1:
-        others_uri = _another_set(client, set(families))
+    others_uri = _another_set(client, {*families, *data.present("train")})
     return Selection(selected, warm_starts, others_uri)
 
 

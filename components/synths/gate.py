@@ -53,8 +53,9 @@ class Gate:
             value, bound = means[name], getattr(self, limit)
             if not (value <= bound if limit.startswith("max") else value >= bound):
                 wanted = "at most" if limit.startswith("max") else "at least"
+                shown = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
                 what = name.removesuffix("_cents").removesuffix("_db").replace("_", " ")
-                return f"its {what} is {value:.3g}{unit}, allowed is {wanted} {bound:g}{unit}"
+                return f"its {what} is {shown}{unit}, allowed is {wanted} {bound:g}{unit}"
         return ""
 
     def beats(self, loss: float, champions_loss: float) -> bool:

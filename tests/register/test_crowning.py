@@ -66,6 +66,7 @@ def test_losses_on_other_notes_do_not_compare(trained):
     [
         (25.0, {}, "its spectral loss is 25, allowed is at most 20"),
         (5.0, {"pitch_error_cents": 80.0}, "its pitch error is 80 cents, allowed is at most 50 cents"),
+        (5.0, {"pitch_error_cents": 1680.2}, "its pitch error is 1,680 cents, allowed is at most 50 cents"),
         (5.0, {"pitch_heard_share": 0.3}, "its pitch heard share is 0.3, allowed is at least 0.5"),
         (5.0, {"loudness_error_db": float("nan")}, None),
         (None, {}, "it was not evaluated"),
@@ -193,6 +194,8 @@ def test_a_champion_that_was_rolled_back_stays_so(tmp_path, registry, trained, l
         roll_back("string", registry, to_version=9)
     with pytest.raises(InputError, match="flute has no champion"):
         roll_back("flute", registry)
+    with pytest.raises(InputError, match="did you mean 'string'"):
+        roll_back("strng", registry)
 
 
 def test_the_first_champion_has_none_before_it(trained, registry):
