@@ -54,7 +54,9 @@ def _fetch(uri: str, tracking_uri: str, folder: Path) -> Path:
             source, dst_path=str(folder), tracking_uri=where, registry_uri=where
         )
     except (MlflowException, OSError) as error:
-        raise InputError(f"cannot fetch '{uri}' from MLflow at '{where}': {error}; does it have its files?") from error
+        raise InputError(
+            f"cannot fetch '{uri}' from MLflow at '{where}': {error}; is it MLflow, and are the model's files there?"
+        ) from error
     cards = list(Path(copied).rglob(CARD_NAME))
     if not cards:
         raise InputError(f"'{uri}' is not one of Luthier's models: got no {CARD_NAME} in its artifacts")

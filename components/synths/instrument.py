@@ -34,7 +34,8 @@ class Instrument:
     Attributes:
         info: The model's card: family, synth, preset, sample_rate_hz, frame_rate_hz (of the curves), loudness (the
             definition that `play` wants: see features.loudness_db), data_fingerprint, steps, valid_loss, f0_hz and
-            loudness_db (p5, median and p95 over the frames of the training that sound), num_parameters.
+            loudness_db (p5, median and p95 over the frames of the training that sound, and the loudness's quantiles),
+            num_parameters.
     """
 
     def __init__(self, model: Any, info: dict[str, Any], config: str) -> None:

@@ -16,7 +16,7 @@ import click
     default="swift-f0",
     metavar="NAME",
     show_default=True,
-    help="Who finds the pitch; crepe takes as long as it plays.",
+    help="Who finds the pitch: swift-f0, or crepe, which is slow.",
 )
 @click.option("--octave", type=int, metavar="N", help="Move the pitch by N octaves. [default: what fits the model]")
 @click.option("--loudness-db", type=float, default=0.0, metavar="DB", help="Play louder, or softer.")

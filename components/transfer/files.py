@@ -100,7 +100,7 @@ def check_writable(uri: str) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        reason = "it is a file" if folder.is_file() else error.strerror
+        reason = "it is a file" if isinstance(error, FileExistsError) else error.strerror
         raise InputError(f"cannot write into '{folder}': {reason}; expected a folder that may be written") from error
     if Path(uri).is_dir():
         raise InputError(f"cannot write '{uri}': got a folder of that name, expected a file")
