@@ -67,12 +67,14 @@ def matrix(trainings: Sequence[Training], seconds: float = NOTE_SECONDS) -> Matr
     trainings = [training for training in trainings if training.evaluation]
     if not any(set(training.transfers()) - {training.family} for training in trainings):
         return None
+    families = [(family, len(list(some))) for family, some in groupby(trainings, lambda each: each.family)]
+    in_order = dict.fromkeys([*(family for family, _ in families), *FAMILIES])  # so that own notes are a diagonal
     return Matrix(
-        families=[(family, len(list(some))) for family, some in groupby(trainings, lambda each: each.family)],
+        families=families,
         synths=[training.synth for training in trainings],
         rows=[
             _row(family, trainings, seconds)
-            for family in FAMILIES
+            for family in in_order
             if any(family in training.transfers() for training in trainings)
         ],
         seconds=seconds,
@@ -106,7 +108,7 @@ def _facts(played: Transfer) -> tuple[str, ...]:
     cents, share, octaves = played.pitch_error_cents, played.pitch_heard_share, played.octaves
     facts = ["no pitch heard" if cents is None else f"{pitch_distance(cents)} off"]
     if cents is not None and share is not None and share < _MOSTLY:
-        facts.append(f"in {100 * share:.0f} % of it")
+        facts.append(f"heard in {100 * share:.0f} %")
     if octaves:
         facts.append(f"{abs(octaves)} {'octave' if abs(octaves) == 1 else 'octaves'} {'up' if octaves > 0 else 'down'}")
     return tuple(facts)

@@ -185,6 +185,8 @@ def test_in_print_everything_is_unfolded(browser: Browser, report: Path) -> None
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("details:not([open])").count() == 0
     assert not page.locator("audio").first.is_visible()
+    assert page.locator(".matrix td .model").first.is_visible()  # its columns have no heads there
+    assert page.locator(".matrix td.own").first.inner_text().endswith("own")
     page.close()
 
 
