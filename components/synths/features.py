@@ -43,13 +43,14 @@ def loudness_db(audio: npt.ArrayLike, definition: str = LOUDNESS_DEFINITION) -> 
     if definition not in WINDOW_SAMPLES:
         raise InputError(f"the model wants the loudness '{definition}': got one that is not known; update Luthier")
     samples = np.asarray(audio, np.float32)
+    window = WINDOW_SAMPLES[definition]
     frames, rates = samples.shape[1] // HOP_SAMPLES, {"sample_rate": SAMPLE_RATE_HZ, "frame_rate": FRAME_RATE_HZ}
 
     def of_some(some: FloatArray) -> FloatArray:
         if definition == POWER_DEFINITION:
-            power: FloatArray = ddsp.spectral_ops.compute_power(some, **rates, frame_size=1024).numpy()
+            power: FloatArray = ddsp.spectral_ops.compute_power(some, **rates, frame_size=window).numpy()
             return power
-        loudness: FloatArray = ddsp.spectral_ops.compute_loudness(some, **rates, n_fft=512).numpy()
+        loudness: FloatArray = ddsp.spectral_ops.compute_loudness(some, **rates, n_fft=window).numpy()
         return loudness
 
     with np.errstate(divide="ignore"):  # librosa weights 0 Hz by -inf dB, with a warning

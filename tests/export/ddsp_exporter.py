@@ -27,7 +27,6 @@ def main(weights: str, folder: Path) -> None:
         for variable, name in zip(model.decoder.weights, sorted(kept.files), strict=True):
             variable.assign(kept[name])
     tf.train.Checkpoint(model=model).save(str(folder / "ckpt"))
-    model.preprocessor, model.processor_group.harmonic  # noqa: B018 (made, so that gin notes what they were made with)
     (folder / "operative_config-0.gin").write_text(gin.config_str())
     inference.VSTStatelessPredictControls(str(folder)).save_model(str(folder / "saved_model"))
     converter = tf.lite.TFLiteConverter.from_saved_model(str(folder / "saved_model"))
