@@ -22,9 +22,9 @@ import soxr
 
 from benchmarks import report
 from benchmarks.process import ROOT
+from components.audio.pitch import on_frames, tracker
 from components.nsynth.note import HOP_SAMPLES, SAMPLE_RATE_HZ
 from components.transfer.fitting import without_gaps
-from components.transfer.pitch import on_frames, tracker
 
 _Array = npt.NDArray[np.float32]
 _TRACKERS = ("swift-f0", "crepe")

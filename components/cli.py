@@ -11,7 +11,7 @@ import sys
 
 import click
 
-from components.errors import EXIT_INPUT_ERROR, InputError, StepError, nearest
+from components.core.errors import EXIT_INPUT_ERROR, InputError, StepError, nearest
 
 # name -> (module, what `luthier --help` says of it). Here, so that help needs none of the modules.
 _COMMANDS = {

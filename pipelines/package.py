@@ -83,7 +83,7 @@ def object_name(version: str) -> str:
 
 def images_without_digest() -> list[str]:
     """Returns the images of the package whose names do not say which image exactly."""
-    from components import images
+    from components.core import images
 
     return [image for image in (images.DATA, images.TRAIN) if "@sha256:" not in image]
 
@@ -91,7 +91,7 @@ def images_without_digest() -> list[str]:
 def _pipeline(dropdowns: bool) -> Any:
     from google.protobuf import struct_pb2
 
-    from components.synths.catalog import PRESETS
+    from components.config.catalog import PRESETS
     from pipelines.train_instruments import train_instruments
 
     pipeline = copy.deepcopy(train_instruments)

@@ -5,7 +5,7 @@ One task, because Kubeflow Pipelines (2.17) lets nothing wait for a task that ru
 
 from kfp import dsl
 
-from components import images
+from components.core import images
 
 
 @dsl.component(base_image=images.TRAIN, install_kfp_package=False)
@@ -23,7 +23,7 @@ def register(
 ) -> str:
     """Registers a family's models. The best becomes champion if it beats the champion, which plays the same notes."""
     from components.evaluate.challenge import challenge
-    from components.nsynth.origins import origin_of
+    from components.nsynth.source_fingerprints import origin_of
     from components.register import step
     from components.telemetry.slots import slot
     from components.telemetry.task import task

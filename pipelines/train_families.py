@@ -10,7 +10,7 @@ from kfp import dsl
 from components.evaluate.component import compare, evaluate
 from components.launch.component import train
 from pipelines.registering import register
-from pipelines.tasks import heavy, light
+from pipelines.task_resources import heavy, light
 
 
 @dsl.pipeline(name="every-synth", description="Trains and evaluates the synthesizers of one family.")

@@ -13,7 +13,7 @@ from kfp import dsl
 from components.prepare.component import prepare
 from components.register.component import select
 from components.sort.component import group_shards, plan, seal, sort
-from pipelines.tasks import light
+from pipelines.task_resources import light
 from pipelines.train_families import train_and_compare
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from components import storage
+from components.audio.nsynth_loudness import loudness_db
 from components.nsynth.families import FAMILIES
 from components.nsynth.framing import frame
 from components.nsynth.note import NOTE_FRAMES, NOTE_SAMPLES, SAMPLE_RATE_HZ, Note
-from components.prepare.loudness import loudness_db
 
 # What sets the families' timbres apart: how fast the harmonics fall off, and how fast the sound decays (1/s).
 _TIMBRES = {family: (0.6 + 0.15 * index, 0.3 * (index % 4)) for index, family in enumerate(FAMILIES)}

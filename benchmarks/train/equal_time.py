@@ -20,7 +20,7 @@ from benchmarks.train import samples
 from benchmarks.train.learning import MARKS
 from benchmarks.train.part import Figure, Part
 from benchmarks.train.plot import Band, draw
-from components.synths.catalog import SYNTHS
+from components.config.catalog import SYNTHS
 from components.telemetry import progress
 
 Array = npt.NDArray[np.floating[Any]]

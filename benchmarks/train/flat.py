@@ -12,8 +12,8 @@ from benchmarks.report import Row, rows_json
 from benchmarks.timing import Series
 from benchmarks.train import samples
 from benchmarks.train.part import Part
+from components.artifacts.metrics_log import METRICS_NAME, read
 from components.telemetry import progress
-from components.train.curves import METRICS_NAME, read
 
 _PRESET, _SYNTH = "smoke", "harmonic"
 _SLOWER = 1.05
@@ -48,7 +48,7 @@ def stock(data: str, steps: str, result: str) -> None:
     from benchmarks.train.learners import Stock
     from benchmarks.train.learning import stock_batches
     from components.nsynth.sorted_set import SortedSet
-    from components.train.staging import Stage
+    from components.train.note_cache import Stage
 
     learner, seconds = Stock(_SYNTH, _PRESET), list[float]()
     with Stage(memory_mb=4000) as stage:

@@ -19,10 +19,10 @@ from benchmarks.report import Row, rows_json
 from benchmarks.timing import Series
 from benchmarks.train import samples
 from benchmarks.train.part import Part
+from components.artifacts.metrics_log import METRICS_NAME, read
+from components.config.catalog import SYNTHS
 from components.nsynth.note import SAMPLE_RATE_HZ
-from components.synths.catalog import SYNTHS
 from components.telemetry import progress
-from components.train.curves import METRICS_NAME, read
 
 _WARM_UP = 0.2  # of the steps
 _NO_ROOM = ("RESOURCE_EXHAUSTED", "ResourceExhausted", "OOM", "out of memory")
@@ -88,7 +88,7 @@ def stock(data: str, synths: str, preset: str, batch: str, steps: str) -> dict[s
     from benchmarks.train.learners import Stock
     from benchmarks.train.learning import stock_batches
     from components.nsynth.sorted_set import SortedSet
-    from components.train.staging import Stage
+    from components.train.note_cache import Stage
 
     with Stage(memory_mb=4000) as stage:
         sorted_set = SortedSet.open(data)
@@ -148,9 +148,9 @@ def _if_it_fits(rate: Callable[[], float]) -> float | None:
 
 def _device(preset: str) -> tuple[str, float]:
     """Returns the GPU's name, empty where there is none, and the seconds of an example of the preset."""
+    from components.config.settings import train_settings
     from components.synths.ddsp_imports import tf
     from components.synths.model import config_text, configured
-    from components.synths.settings import train_settings
 
     gpus = tf.config.list_physical_devices("GPU")
     with configured(config_text(SYNTHS[0], preset)):

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from components.config.settings import TrainSettings, train_settings
 from components.nsynth.note import HOP_SAMPLES, SAMPLE_RATE_HZ
 from components.synths import model as models
 from components.synths.ddsp_imports import tf
-from components.synths.settings import TrainSettings, train_settings
 from components.train.devices import Devices
 from components.train.trainer import Trainer
 

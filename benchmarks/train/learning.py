@@ -17,14 +17,14 @@ import numpy as np
 
 from benchmarks.train.learners import Ours, Stock, seeded, stock_exactly
 from benchmarks.train.samples import FAMILY
+from components.config.settings import TrainSettings
 from components.nsynth.note import FRAME_RATE_HZ, HOP_SAMPLES, SAMPLE_RATE_HZ
 from components.nsynth.sorted_set import SortedSet
 from components.synths import model as models
 from components.synths.ddsp_imports import ddsp, tf
-from components.synths.settings import TrainSettings
-from components.train.feed import batches
-from components.train.sounds import Sounds
-from components.train.staging import Stage
+from components.train.batch import Sounds
+from components.train.note_cache import Stage
+from components.train.prefetch import batches
 
 # As for the trainers.
 from ddsp.training import data as ddsp_data  # isort: skip

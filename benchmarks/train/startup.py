@@ -19,7 +19,7 @@ from benchmarks.timing import Contender, Run, alternate, wall
 from benchmarks.train import samples
 from benchmarks.train.part import Part
 from benchmarks.train.stock_run import absent
-from components.synths.catalog import SYNTHS
+from components.config.catalog import SYNTHS
 from components.telemetry import progress
 
 _RATIO = 2.0
@@ -67,8 +67,8 @@ def _peer(folder: Path, synth: str) -> Contender:
 def _stock_run_config(synth: str, notes: Path) -> str:
     """Returns what ddsp's training is configured with: the network, and its names for the preset's settings."""
     from benchmarks.train.learners import stock_config
+    from components.config.settings import train_settings
     from components.synths.model import configured
-    from components.synths.settings import train_settings
 
     network = stock_config(synth, _PRESET)
     with configured(network):

@@ -64,9 +64,9 @@ def _steps(whose: str, synth: str, preset: str) -> Callable[[], float]:
 def _plays(config: str) -> Callable[[], float]:
     """Returns what plays one note of 4 s and waits for it; it has played once."""
     from benchmarks.train.learners import built, tones
+    from components.config.settings import TrainSettings
     from components.synths.ddsp_imports import tf
     from components.synths.model import configured
-    from components.synths.settings import TrainSettings
 
     with configured(config):
         model, features = built(_NOTE_FRAMES), tones(TrainSettings(batch_size=1))

@@ -11,7 +11,7 @@ from benchmarks.report import Row, rows_json
 from benchmarks.timing import Series
 from benchmarks.train import samples
 from benchmarks.train.part import Figure, Part
-from components.synths.catalog import SYNTHS
+from components.config.catalog import SYNTHS
 from components.telemetry import progress
 
 _PRESET = "seed"

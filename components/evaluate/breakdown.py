@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.evaluate.evaluation import Group, NoteNumbers, Numbers, Summary, rounded
+from components.artifacts.evaluation import Group, NoteNumbers, Numbers, Summary, rounded
 
 _RESAMPLES = 1000
 # Upper ends, in MIDI: below C3, below C5; and of velocities, which NSynth has at 25, 50, 75, 100 and 127.

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from components.errors import InputError
-from components.evaluate import choose, evaluation
+from components.artifacts import evaluation
+from components.core.errors import InputError
+from components.evaluate import note_selection
 from components.evaluate.breakdown import summarise
 from components.nsynth.sorted_set import SortedSet
 from components.telemetry import log
@@ -29,7 +30,7 @@ def challenge(training_uris: Sequence[str], data_uri: str, tracking_uri: str = "
     Raises:
         InputError: A training was not evaluated, or the registry cannot be used.
     """
-    from components.registry import champions, connection, models
+    from components.registry import champions, connection, download
     from components.registry.tags import NOTES_TAG
 
     asked = [found for uri in training_uris if (found := evaluation.read(uri))]
@@ -40,14 +41,14 @@ def challenge(training_uris: Sequence[str], data_uri: str, tracking_uri: str = "
     champion = champions.current(client, family) if client else None
     if champion is None or champion.tags.get(NOTES_TAG) == notes_asked:
         return {}
-    _, notes = choose.held_out_notes(SortedSet.open(data_uri), family, len(asked[0].notes))
+    _, notes = note_selection.held_out_notes(SortedSet.open(data_uri), family, len(asked[0].notes))
     if evaluation.notes_fingerprint(notes) != notes_asked:
         raise InputError(f"'{data_uri}' is not the sorted set that '{training_uris[0]}' was evaluated with")
     from components.evaluate.step import hear
     from components.synths.instrument import Instrument
 
     _LOG.info("the champion of %s, version %s, plays the %d held-out notes", family, champion.version, len(notes))
-    with models.fetched(f"models:/{champion.name}/{champion.version}", tracking_uri) as uri:
+    with download.fetched(f"models:/{champion.name}/{champion.version}", tracking_uri) as uri:
         summary = summarise(hear(Instrument.load(uri), notes))
     means = {name: each.mean for name, each in summary.items()}
     return {"version": int(champion.version), "notes": notes_asked, "means": means}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components import storage
-from components.errors import InputError
+from components.core.errors import InputError
 from components.evaluate.report import write_report
 from components.evaluate.training import Training, winner_of
 

@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from components import images
+from components.core import images
 
 
 @dsl.component(base_image=images.TRAIN, install_kfp_package=False)

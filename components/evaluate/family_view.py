@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from components.artifacts.evaluation import Evaluation
 from components.evaluate import number_view, plots
-from components.evaluate.evaluation import Evaluation
 from components.evaluate.note_view import Clip, NoteView, clip, note_name, views
 from components.evaluate.training import Training, winner_of
 

@@ -8,9 +8,9 @@ from itertools import groupby
 
 import numpy as np
 
+from components.artifacts import listening
+from components.artifacts.evaluation import Transfer
 from components.audio import pictures
-from components.evaluate import listening
-from components.evaluate.evaluation import Transfer
 from components.evaluate.note_view import Clip, note_name, pitch_distance
 from components.evaluate.training import Training
 from components.nsynth.families import FAMILIES

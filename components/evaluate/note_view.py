@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from components.artifacts import listening
+from components.artifacts.evaluation import Heard, NoteNumbers
+from components.artifacts.listening import Controls
 from components.audio import pictures
-from components.evaluate import listening, plots
-from components.evaluate.evaluation import Heard, NoteNumbers
-from components.evaluate.listening import Controls
+from components.evaluate import plots
 from components.evaluate.training import Training
 
 Array = NDArray[np.floating[Any]]

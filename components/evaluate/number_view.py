@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from components.evaluate.evaluation import Group, Summary
+from components.artifacts.evaluation import Group, Summary
 from components.evaluate.training import Training
 
 # Title, unit and key in the evaluation's summary. The first table has the first few, to compare by: lower is better.

@@ -9,13 +9,13 @@ import jinja2
 from markupsafe import Markup
 
 from components import storage
+from components.artifacts.evaluation import REPORT_NAME
 from components.audio import pictures
-from components.evaluate.evaluation import REPORT_NAME
+from components.config.catalog import SYNTHS
 from components.evaluate.family_view import family_view
 from components.evaluate.matrix_view import Matrix, matrix
 from components.evaluate.number_view import NUMBERS
 from components.evaluate.training import Training, by_family, winner_of
-from components.synths.catalog import SYNTHS
 
 _TEMPLATES = Path(__file__).parent / "templates"
 # What keeps a report of all families within some ten megabytes: with several, the matrix has two seconds of every note;

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components import storage
-from components.errors import InputError
-from components.evaluate import breakdown, choose, evaluation, playing
-from components.evaluate.evaluation import Evaluation, NoteNumbers
+from components.artifacts import evaluation
+from components.artifacts.evaluation import Evaluation, NoteNumbers
+from components.core.errors import InputError
+from components.evaluate import breakdown, note_selection, scoring
 from components.nsynth.note import Note
 from components.nsynth.sorted_set import SortedSet
 
@@ -76,13 +77,13 @@ def evaluate(
     data = SortedSet.open(data_uri)
     instrument = Instrument.load(model_uri)
     family = instrument.info["family"]
-    split, notes = choose.held_out_notes(data, family, max_notes)
-    of_each_family = choose.note_of_each_family([data, *([SortedSet.open(others_uri)] if others_uri else [])])
+    split, notes = note_selection.held_out_notes(data, family, max_notes)
+    of_each_family = note_selection.note_of_each_family([data, *([SortedSet.open(others_uri)] if others_uri else [])])
     storage.delete(storage.join(out_uri, evaluation.EVALUATION_NAME))
-    numbers, real_time_factor = playing.measure(instrument, notes)
+    numbers, real_time_factor = scoring.measure(instrument, notes)
 
     def keep(some: list[Note]) -> list[evaluation.Heard]:
-        return [playing.keep(out_uri, played) for played in playing.play(instrument, some)]
+        return [scoring.keep(out_uri, played) for played in scoring.play(instrument, some)]
 
     found = Evaluation(
         model=instrument.info,
@@ -92,16 +93,16 @@ def evaluate(
         notes=numbers,
         summary=breakdown.summarise(numbers),
         groups=breakdown.breakdown(numbers),
-        worst=keep([notes[place] for place in choose.worst(numbers, WORST_TO_HEAR)]),
-        heard=keep([notes[place] for place in choose.to_hear(notes, NOTES_TO_HEAR)]),
-        transfers=[playing.keep_transfer(out_uri, played) for played in playing.play(instrument, of_each_family)],
+        worst=keep([notes[place] for place in note_selection.worst(numbers, WORST_TO_HEAR)]),
+        heard=keep([notes[place] for place in note_selection.to_hear(notes, NOTES_TO_HEAR)]),
+        transfers=[scoring.keep_transfer(out_uri, played) for played in scoring.play(instrument, of_each_family)],
     )
     return _finish(found, out_uri, model_uri, real_time_factor)
 
 
 def hear(instrument: Instrument, notes: list[Note]) -> list[NoteNumbers]:
     """Lets a model play notes of its family and returns the numbers alone."""
-    return playing.measure(instrument, notes)[0]
+    return scoring.measure(instrument, notes)[0]
 
 
 def _finish(found: Evaluation, out_uri: str, model_uri: str, real_time_factor: float) -> EvaluateResult:

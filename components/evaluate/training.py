@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from components import storage
-from components.evaluate import evaluation
-from components.evaluate.evaluation import Evaluation, Heard, Transfer
-from components.synths.catalog import SYNTHS
+from components.artifacts import evaluation
+from components.artifacts.evaluation import Evaluation, Heard, Transfer
+from components.config.catalog import SYNTHS
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from components.errors import InputError, nearest
+from components.core.errors import InputError, nearest
 
 _LITERT = {"ai_edge_litert": "ai-edge-litert"}
 # Format -> module -> the package that has it.

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components import storage
-from components.errors import StepError
+from components.core.errors import StepError
 from components.export.catalog import check_format
 from components.nsynth.note import SAMPLE_RATE_HZ
-from components.registry.models import fetched
+from components.registry.download import fetched
 from components.telemetry import log
 
 if TYPE_CHECKING:

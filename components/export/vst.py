@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from components.errors import InputError
+from components.core.errors import InputError
 from components.export.graphs import Arrays, Graphs, Shapes, Step, to_tflite
 from components.nsynth.note import SAMPLE_RATE_HZ
 from components.synths.ddsp_imports import preprocessing, tf

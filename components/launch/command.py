@@ -9,7 +9,7 @@ import click
 from components.launch.template import CONFIG_MAP
 
 if TYPE_CHECKING:
-    from components.launch.termination import OnTerminate
+    from components.launch.terminate import OnTerminate
 
 
 @click.command("launch")

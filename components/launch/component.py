@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from components import images
+from components.core import images
 
 
 @dsl.component(base_image=images.DATA, install_kfp_package=False)
@@ -25,10 +25,11 @@ def train(
     `data_fingerprint` is there for the cache key.
     """
     from components import storage
-    from components.launch import child, connection, step
+    from components.artifacts.model_files import MODEL_FOLDER
+    from components.kubernetes import connection
+    from components.launch import local_process, step
     from components.launch.finished import FinishedTraining
     from components.launch.training import Placement, Training
-    from components.model_files import MODEL_FOLDER
     from components.telemetry.task import task
 
     with task(f"train {family}-{synth}") as running:
@@ -47,7 +48,7 @@ def train(
             placement = Placement(queue=queue or None, priority_class=priority_class or None, gpus=gpus_or_template)
             finished = FinishedTraining(step.launch(training, placement).record or {})
         else:
-            finished = child.train(training)
+            finished = local_process.train(training)
         running.found(finished.summary())
         model.uri = storage.join(training.out_uri, MODEL_FOLDER)
         model.metadata.update(finished.facts())

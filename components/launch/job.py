@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from components.errors import InputError
+from components.core.errors import InputError
 from components.launch.template import CONTAINER, container_of
 from components.launch.training import Placement, Training
 

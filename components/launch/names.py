@@ -6,7 +6,7 @@ import hashlib
 import re
 
 from components import storage
-from components.errors import InputError
+from components.core.errors import InputError
 
 # A DNS label has 63. An Indexed Job's pods have "-<index>" behind the Job's name, and that must be a DNS label as well.
 _LONGEST_JOB_NAME = 59

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from components.errors import EXIT_AGAIN, EXIT_INPUT_ERROR
-from components.launch.api import Object
-from components.launch.hindrance import Hindrance
-from components.launch.logs import readable
+from components.core.errors import EXIT_AGAIN, EXIT_INPUT_ERROR
+from components.kubernetes.client import Object
+from components.kubernetes.logs import readable
+from components.launch.pending_reason import Hindrance
 from components.launch.template import CONTAINER
 
 _INDEX_LABEL = "batch.kubernetes.io/job-completion-index"

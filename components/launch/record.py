@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from components import storage
-from components.errors import StepError
+from components.core.errors import StepError
 from components.launch.training import Training
 
 _NAME = "run.json"

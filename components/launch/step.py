@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from components import storage
-from components.code_version import training_code
-from components.errors import EXIT_AGAIN, InputError, StepError
+from components.core.errors import EXIT_AGAIN, InputError, StepError
+from components.core.versions import training_code
+from components.kubernetes.client import Api, Object
+from components.kubernetes.connection import connect, in_a_cluster, named_namespace
+from components.kubernetes.errors import ApiError
+from components.launch import job_state
 from components.launch import record as records
-from components.launch import states
-from components.launch.adopting import create_or_adopt
-from components.launch.answers import ApiError
-from components.launch.api import Api, Object
-from components.launch.connection import connect, in_a_cluster, named_namespace
-from components.launch.following import HopelessError, JobGoneError, follow
+from components.launch.follow import HopelessError, JobGoneError, follow
 from components.launch.job import fill_in
+from components.launch.reconcile import create_or_adopt
 from components.launch.template import CONFIG_MAP, merged, read_files
-from components.launch.termination import OnTerminate, TerminatedError, caught, let_go
+from components.launch.terminate import OnTerminate, TerminatedError, caught, let_go
 from components.launch.training import Placement, Training
 from components.telemetry import log
 
@@ -126,9 +126,9 @@ def _followed(api: Api, job: Object, is_new: bool, training: Training) -> dict[s
         raise StepError(
             f"{error}; Job {name} in namespace {namespace} trains on, the same command follows it"
         ) from error
-    if states.condition(ended.job, "Complete"):
+    if job_state.condition(ended.job, "Complete"):
         return records.after(training, f"Job {name} is done, but '{training.out_uri}' has no finished training")
-    raise states.failure_of(ended.job, ended.pods, ended.last_line)
+    raise job_state.failure_of(ended.job, ended.pods, ended.last_line)
 
 
 def _template(place: str, api: Api | None = None) -> Object:

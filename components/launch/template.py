@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from components.errors import InputError
+from components.core.errors import InputError
 
 FILE_NAME = "training-job.yaml"
 CONFIG_MAP = "luthier-training-job"

@@ -6,12 +6,12 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from components.errors import InputError
+from components.config.bindings import check_bindings
+from components.config.catalog import check_preset, check_synth
+from components.core.errors import InputError
 from components.launch import names
 from components.nsynth.families import check_family
 from components.nsynth.sorted_set import SortedSet
-from components.synths.bindings import check_bindings
-from components.synths.catalog import check_preset, check_synth
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.errors import InputError, nearest
+from components.core.errors import InputError, nearest
 
 FAMILIES = (
     "bass",

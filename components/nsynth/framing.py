@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from components.errors import InputError
+from components.core.errors import InputError
 from components.nsynth.checksum import combine, crc32c, extend, masked
 from components.nsynth.header import CRC, FRAMING_BYTES, HEADER, LONGEST_PAYLOAD, read_header, write_header
 

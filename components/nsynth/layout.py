@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 
 from components import storage
-from components.errors import InputError
+from components.core.errors import InputError
 from components.nsynth.features import features
 from components.nsynth.framing import FRAMING_BYTES, Record, scan
 from components.nsynth.header import HEADER, read_header

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from components import storage
-from components.errors import InputError
+from components.core.errors import InputError
 
 SPLITS = ("train", "valid", "test")
 SCHEMA_VERSION = 1

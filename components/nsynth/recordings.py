@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from components import storage
-from components.errors import InputError, nearest
+from components.core.errors import InputError, nearest
 from components.nsynth.families import FAMILIES, SOURCES, check_family
 from components.nsynth.layout import fingerprint_of, is_shard
 from components.storage import ObjectInfo

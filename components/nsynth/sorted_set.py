@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components import storage
-from components.errors import InputError, nearest
+from components.core.errors import InputError, nearest
 from components.nsynth import checksum
 from components.nsynth.framing import read_records
 from components.nsynth.manifest import MANIFEST_NAME, SPLITS, read_manifest

@@ -9,7 +9,7 @@ from importlib import resources
 import numpy as np
 
 from components.audio.clipping import FlatTops
-from components.audio.recording import FloatArray, mono_blocks, opened, resampled
+from components.audio.reading import FloatArray, mono_blocks, opened, resampled
 from components.nsynth.note import NOTE_SAMPLES, SAMPLE_RATE_HZ
 from components.nsynth.recordings import Recording
 

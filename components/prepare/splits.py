@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import TypeVar
 
-from components.errors import InputError
+from components.core.errors import InputError
 from components.nsynth.recordings import Recording
 
 SPLITS = ("train", "valid", "test")

@@ -11,13 +11,13 @@ from typing import BinaryIO
 import numpy as np
 
 from components import storage
-from components.audio.recording import FloatArray
-from components.errors import InputError
+from components.audio.nsynth_loudness import loudness_db
+from components.audio.reading import FloatArray
+from components.core.errors import InputError
 from components.nsynth.framing import frame
 from components.nsynth.note import Note
 from components.nsynth.recordings import Recording, find_recordings, recordings_fingerprint
 from components.prepare.advice import Advice, look
-from components.prepare.loudness import loudness_db
 from components.prepare.pitch import find_pitch
 from components.prepare.recording import instrument_label, read_take
 from components.prepare.splits import SPLITS, rank, split_recordings, split_windows

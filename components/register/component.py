@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from kfp import dsl
 
-from components import images
+from components.core import images
 
 
 @dsl.component(base_image=images.DATA, install_kfp_package=False)
@@ -21,7 +21,7 @@ def select(
     from dataclasses import astuple
     from typing import NamedTuple
 
-    from components.register.selection import Selection, select
+    from components.plan.selection import Selection, select
     from components.telemetry.task import task
 
     with task("select") as running:

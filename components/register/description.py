@@ -12,10 +12,10 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 
-from components.register.training import Training
+from components.config.gate import LOSS
 from components.registry import champions
 from components.registry.tags import LOSS_TAG, STANDING_TAG
-from components.synths.gate import LOSS
+from components.registry.training import Training
 
 _NOTE_TAG = "mlflow.note.content"  # what MLflow shows as a run's description
 _OURS = "<!-- Luthier keeps this text up to date. To keep your own, take this line away. -->"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from components.errors import InputError
+from components.core.errors import InputError
 from components.nsynth.families import check_family
 from components.registry import champions, connection
 from components.registry.tags import LOSS_TAG, STANDING_TAG

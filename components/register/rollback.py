@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from components.errors import InputError
+from components.core.errors import InputError
 from components.nsynth.families import check_family
-from components.register.crowning import ROLLED_BACK
 from components.register.description import describe
+from components.register.promotion import ROLLED_BACK
+from components.registry.alias_lock import moving
 from components.registry.champions import (
     Champion,
     as_champion,
@@ -18,7 +19,6 @@ from components.registry.champions import (
     versions_of,
 )
 from components.registry.connection import connected, open_client
-from components.registry.moving import moving
 
 
 def roll_back(family: str, tracking_uri: str = "", to_version: int | None = None) -> tuple[int, Champion]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from components import storage
-from components.errors import InputError
-from components.register.training import Training, opened
-from components.synths.gate import gate_of
+from components.config.gate import gate_of
+from components.core.errors import InputError
+from components.registry.training import Training, opened
 from components.telemetry import log
 
 if TYPE_CHECKING:
@@ -81,25 +81,25 @@ def register(
         trainings = [stack.enter_context(opened(uri)) for uri in training_uris]
         _check_together(trainings)
         # MLflow takes seconds to import: not before the input is known to be good.
-        from components.register import crowning, description, hub, registry
-        from components.register.crowning import Heard
-        from components.registry import champions, connection
+        from components.register import description, promotion
+        from components.register.promotion import Heard
+        from components.registry import champions, connection, model_registry, versions
 
         family = trainings[0].family
         client, experiment_id = stack.enter_context(connection.connected(tracking_uri, experiment))
-        name, versions = champions.model_name(family), dict[str, int]()
+        name, numbers = champions.model_name(family), dict[str, int]()
         for each in trainings:
-            versions[each.synth] = int(registry.add(client, experiment_id, each, lineage or {}).version)
-            _LOG.info("%s is version %d of %s", each.name, versions[each.synth], name)
-        heard = [Heard(versions[each.synth], each.held_out_notes(), each.means()) for each in trainings]
+            numbers[each.synth] = int(versions.add(client, experiment_id, each, lineage or {}).version)
+            _LOG.info("%s is version %d of %s", each.name, numbers[each.synth], name)
+        heard = [Heard(numbers[each.synth], each.held_out_notes(), each.means()) for each in trainings]
         rival = Heard(**champion_heard) if champion_heard else None
-        champion = crowning.crown(client, family, heard, rival, gate)
-        standings = {synth: crowning.standing(client, name, version) for synth, version in versions.items()}
+        champion = promotion.crown(client, family, heard, rival, gate)
+        standings = {synth: promotion.standing(client, name, version) for synth, version in numbers.items()}
         for synth, standing in standings.items():
-            _LOG.info("%s version %d, %s: %s", name, versions[synth], synth, standing)
-        description.describe(client, family, {versions[each.synth]: each for each in trainings}, lineage or {})
-        hub.record(name, trainings, versions, lineage or {})
-        return RegisterResult(name, versions, standings, champion)
+            _LOG.info("%s version %d, %s: %s", name, numbers[synth], synth, standing)
+        description.describe(client, family, {numbers[each.synth]: each for each in trainings}, lineage or {})
+        model_registry.record(name, trainings, numbers, lineage or {})
+        return RegisterResult(name, numbers, standings, champion)
 
 
 def evaluated(run_uri: str, family: str, synths: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from components.errors import InputError
+from components.core.errors import InputError
 from components.registry import connection
 from components.registry.tags import BEFORE_TAG, LOSS_TAG, STANDING_TAG
 

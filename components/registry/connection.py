@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
-from components.errors import InputError
+from components.core.errors import InputError
 
 _SQLITE = "sqlite:///"
 _ANSWER_WITHIN_S = 10

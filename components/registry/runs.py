@@ -10,7 +10,7 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_BATCH
 
-from components.registry.curves import RUN_ID, Key, Point, is_curve
+from components.registry.metric_points import RUN_ID, Key, Point, is_curve
 
 
 def own_run(client: MlflowClient, record: Mapping[str, Any]) -> Run | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from components.errors import InputError
+from components.core.errors import InputError
 
 if TYPE_CHECKING:
     from components.sort.result import SortResult

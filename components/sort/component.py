@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from kfp import dsl
 
-from components import images
+from components.core import images
 
 
 @dsl.component(base_image=images.DATA, install_kfp_package=False)
@@ -32,7 +32,7 @@ def plan(
     from dataclasses import astuple
     from typing import NamedTuple
 
-    from components.sort import plan as step
+    from components.plan import run_plan as step
     from components.telemetry.task import task
 
     with task("plan") as running:

@@ -11,7 +11,7 @@ from components import storage
 from components.nsynth import checksum
 from components.nsynth.framing import BadRecord, Damage, Record, Scanner
 from components.nsynth.wire import BadExample
-from components.sort.claim import Receipt
+from components.sort.lease import Receipt
 from components.sort.routing import GROUPINGS, QUARANTINE, Router
 from components.sort.units import Shard, SortPlan
 from components.storage import crc32c_base64

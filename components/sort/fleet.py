@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from components import storage
-from components.errors import InputError
+from components.core.errors import InputError
 from components.nsynth.layout import find_all_shards
 from components.nsynth.sorted_set import SortedSet
-from components.sort.claim import claimed_plans, read_receipts, take_claim
+from components.sort.commit import finished_sort, seal
+from components.sort.lease import claimed_plans, read_receipts, take_claim
 from components.sort.result import SortedSplits, SortResult
-from components.sort.seal import finished_sort, seal
 from components.sort.step import copy
 from components.sort.units import SortPlan, plan_sort
 from components.sort.workers import UnitTask

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from components.errors import InputError
+from components.core.errors import InputError
 from components.nsynth.layout import fingerprint_of
 from components.sort.routing import QUARANTINE
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from components.nsynth.families import FAMILIES, SOURCES
 from components.nsynth.labels import Labels
 from components.nsynth.wire import BadExample
-from components.sort.where import Condition
+from components.sort.conditions import Condition
 
 QUARANTINE = "quarantine"
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from components import storage
-from components.errors import InputError, StepError, nearest
+from components.core.errors import InputError, StepError, nearest
 from components.nsynth.layout import find_all_shards
-from components.sort.claim import clear_state, read_receipts, release_claim, take_claim
+from components.sort.commit import finished_sort, seal
+from components.sort.lease import clear_state, read_receipts, release_claim, take_claim
 from components.sort.result import SortedSplits, SortResult
-from components.sort.seal import finished_sort, seal
 from components.sort.units import SortPlan, plan_sort
 from components.sort.workers import UnitDone, UnitTask, copy_units, died
 from components.telemetry import log, metrics, progress

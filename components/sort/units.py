@@ -14,11 +14,11 @@ from functools import cached_property
 from typing import Any
 
 from components import storage
-from components.errors import InputError, nearest
+from components.core.errors import InputError, nearest
 from components.nsynth.layout import find_shards
 from components.nsynth.manifest import SCHEMA_VERSION
+from components.sort.conditions import Condition, parse_where
 from components.sort.routing import GROUPINGS
-from components.sort.where import Condition, parse_where
 from components.storage import ObjectInfo
 
 _PART_BYTES = 64 << 20  # aimed at, on average over the groups

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from components import storage
-from components.errors import InputError
+from components.core.errors import InputError
 from components.nsynth.framing import Damage, Scanner
 from components.nsynth.manifest import MANIFEST_NAME
 from components.nsynth.sorted_set import SortedSet
 from components.nsynth.wire import BadExample
+from components.sort.conditions import parse_where
 from components.sort.routing import QUARANTINE, Router
-from components.sort.where import parse_where
 from components.sort.workers import process_context
 from components.storage import crc32c_base64
 from components.telemetry import progress

@@ -14,9 +14,9 @@ from multiprocessing.connection import wait as wait_for_end
 from typing import Any
 
 from components import storage
-from components.errors import StepError
-from components.sort.claim import Receipt, write_receipt
+from components.core.errors import StepError
 from components.sort.copying import copy_unit
+from components.sort.lease import Receipt, write_receipt
 from components.sort.units import SortPlan
 
 _POLL_S = 0.1

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from components.errors import InputError
+from components.core.errors import InputError
 from components.storage import local
 from components.storage.objects import Backend, ObjectInfo
 

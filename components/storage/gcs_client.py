@@ -26,7 +26,7 @@ from google.auth.transport.requests import AuthorizedSession
 from google.cloud import storage
 from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 
-from components.errors import InputError, StepError
+from components.core.errors import InputError, StepError
 from components.storage.retrying import (
     RETRYABLE_STATUSES,
     Patience,

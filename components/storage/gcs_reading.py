@@ -17,7 +17,7 @@ from typing import BinaryIO, cast
 import google_crc32c
 import requests
 
-from components.errors import InputError
+from components.core.errors import InputError
 from components.storage.gcs_client import NoObject, connection, refusal, request, split, transient
 from components.storage.gcs_listing import find, stat
 from components.storage.objects import Changed, Corrupted, ObjectInfo, crc32c_base64

@@ -16,7 +16,7 @@ from typing import Any
 
 import requests
 
-from components.errors import StepError
+from components.core.errors import StepError
 from components.storage.gcs_client import connection, refusal, request, split, transient
 from components.storage.gcs_listing import find, remove
 from components.storage.objects import Conflict, Corrupted, crc32c_base64

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, cast
 
 import google_crc32c
 
-from components.errors import InputError
+from components.core.errors import InputError
 from components.storage.gcs_client import split
 from components.storage.gcs_upload import Upload
 from components.storage.threads import DaemonPool

@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 
 import google_crc32c
 
-from components.errors import InputError
+from components.core.errors import InputError
 from components.storage.local_writing import PARTIAL_SUFFIX, open_write
 from components.storage.objects import Changed, ObjectInfo, crc32c_base64
 

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from components.errors import InputError
+from components.core.errors import InputError
 from components.storage.objects import Conflict
 
 # What a writer that was killed leaves behind: never listed, gone with delete_tree.

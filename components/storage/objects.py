@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import BinaryIO, Protocol
 
-from components.errors import InputError, StepError
+from components.core.errors import InputError, StepError
 
 
 def crc32c_base64(crc: int) -> str:

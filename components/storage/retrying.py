@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter
 
-from components.errors import StepError
+from components.core.errors import StepError
 
 RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from components.errors import InputError
+from components.core.errors import InputError
 from components.nsynth.note import FRAME_RATE_HZ, HOP_SAMPLES, SAMPLE_RATE_HZ
 
 FloatArray = npt.NDArray[np.float32]

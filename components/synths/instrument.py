@@ -16,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from components import storage
-from components.errors import InputError
-from components.model_files import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME, find_model
+from components.artifacts.model_files import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME, find_model
+from components.config.bindings import with_our_layers
+from components.core.errors import InputError
 from components.nsynth.note import HOP_SAMPLES
 from components.synths import features
 from components.synths import model as models
-from components.synths.bindings import with_our_layers
 from components.synths.ddsp_imports import tf
-from components.synths.hearing import stride_of
+from components.synths.preprocessor import stride_of
 
 _NOISE = "filtered_noise"
 

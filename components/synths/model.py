@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy.typing as npt
 
-from components.errors import InputError, nearest
+from components.config import settings  # noqa: F401 (they register what the gin files name)
+from components.config.bindings import check_bindings, with_our_layers
+from components.config.catalog import gin_files
+from components.core.errors import InputError, nearest
 from components.nsynth.note import HOP_SAMPLES
-from components.synths import decoder, hearing, layers, losses, settings  # noqa: F401 (they register what the gin files name)
-from components.synths.bindings import check_bindings, with_our_layers
-from components.synths.catalog import gin_files
+from components.synths import decoder, layers, losses, preprocessor  # noqa: F401 (they register what the gin files name)
 from components.synths.ddsp_imports import gin, models, tf
 
 _BUILD_FRAMES = 8  # of the network; any number will do
@@ -83,7 +84,7 @@ def build(precision: str = "float32") -> models.Autoencoder:
     """
     with _building(), decoder.computing_in(precision):
         model = models.Autoencoder()
-        frames = _BUILD_FRAMES * hearing.stride_of(model.preprocessor)
+        frames = _BUILD_FRAMES * preprocessor.stride_of(model.preprocessor)
         set_frames(model, frames)
         zeros = tf.zeros([1, frames, 1])
         model({**inputs(zeros, zeros), "audio": tf.zeros([1, frames * HOP_SAMPLES])}, training=True)
@@ -100,13 +101,13 @@ def loudness_definition(crop_samples: int) -> str:
         InputError: That is not a whole number of the network's frames, or the values make no preprocessor.
     """
     with _building():
-        preprocessor = gin.query_parameter("Autoencoder.preprocessor").scoped_configurable_fn()
-    frame_samples = HOP_SAMPLES * hearing.stride_of(preprocessor)
+        layer = gin.query_parameter("Autoencoder.preprocessor").scoped_configurable_fn()
+    frame_samples = HOP_SAMPLES * preprocessor.stride_of(layer)
     if crop_samples % frame_samples:
         raise InputError(
             f"train.crop_samples is {crop_samples}: expected a multiple of {frame_samples}, this network's frame"
         )
-    return hearing.definition_of(preprocessor)
+    return preprocessor.definition_of(layer)
 
 
 @contextmanager

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from components.errors import InputError, StepError
-from components.telemetry import log, orphan, progress
+from components.core.errors import InputError, StepError
+from components.telemetry import log, parent_watch, progress
 
 
 class Task:
@@ -30,7 +30,7 @@ def task(title: str) -> Iterator[Task]:
         title: What runs, for instance "train string-harmonic".
     """
     log.setup()
-    orphan.watch()
+    parent_watch.watch()
     progress.emit("start", title=title)
     running = Task()
     try:

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components import storage
-from components.errors import InputError, StepError
+from components.core.errors import InputError, StepError
 from components.storage import ObjectInfo
 from components.telemetry import log
 

@@ -35,14 +35,14 @@ def command(
     The same command again goes on where it was stopped; where it had finished, it does nothing. Stopped by SIGTERM or
     Ctrl-C, it saves its state and ends with exit code 75: run it again.
     """
-    from components.telemetry import metrics, orphan
+    from components.telemetry import metrics, parent_watch
     from components.train.start import Start
     from components.train.step import train, train_again, train_several
 
     if resume and restart:
         raise click.UsageError("--resume and --restart exclude each other")
     start: Start = "resume" if resume else "restart" if restart else "continue"
-    orphan.watch()
+    parent_watch.watch()
     metrics.serve_if_asked()
     if from_uri:
         if synth or family or bindings or warm_start:

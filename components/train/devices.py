@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from components.errors import EXIT_AGAIN, InputError
+from components.core.errors import EXIT_AGAIN, InputError
 from components.synths.ddsp_imports import tf
 from components.telemetry import log
-from components.train.cluster import Cluster
-from components.train.sounds import Sounds
+from components.train.batch import Sounds
+from components.train.workers import Cluster
 
 _LOG = log.get(__name__)
 Tensors = tuple[Any, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from components.errors import StepError
+from components.core.errors import StepError
 from components.train.trainer import Interval
 
 MOST_ROLLBACKS = 2

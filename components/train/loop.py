@@ -8,22 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from components.synths.settings import TrainSettings
+from components.artifacts.metrics_log import Curves
+from components.config.settings import TrainSettings
 from components.telemetry import log
-from components.train.agreement import Agreement, Wishes
-from components.train.bars import Bar
 from components.train.checkpoints import Snapshot
-from components.train.curves import Curves
-from components.train.data import Material
+from components.train.dataset import Material
 from components.train.divergence import MOST_ROLLBACKS, Diverged, check_interval, check_validation, given_up
-from components.train.feed import Feed, batches
-from components.train.outlets import Outlets
-from components.train.pace import Pace
+from components.train.outputs import Outlets
+from components.train.prefetch import Feed, batches
+from components.train.progress_bars import Bar
 from components.train.state import State
+from components.train.step_timing import Pace
 from components.train.stopping import Verdict, verdict
 from components.train.summaries import Summaries
 from components.train.termination import Termination
 from components.train.trainer import Interval, Trainer, best_arrays, best_weights
+from components.train.worker_sync import Agreement, Wishes
 
 _LOG = log.get(__name__)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components import storage
-from components.train.run_record import RECORD_NAME
+from components.artifacts.run_record import RECORD_NAME
 
 
 @dataclass(frozen=True)

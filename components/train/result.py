@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components import storage
-from components.model_files import MODEL_FOLDER
+from components.artifacts.model_files import MODEL_FOLDER
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from components import storage
-from components.errors import InputError
-from components.model_files import CONFIG_NAME, MODEL_FOLDER
-from components.train import checkpoints, run_record
-from components.train.curves import METRICS_NAME, lines_of
+from components.artifacts import run_record
+from components.artifacts.metrics_log import METRICS_NAME, lines_of
+from components.artifacts.model_files import CONFIG_NAME, MODEL_FOLDER
+from components.core.errors import InputError
+from components.train import checkpoints
 
 # continue: goes on with what is there, else begins. resume: goes on, or it is an error. restart: begins anew.
 Start = Literal["continue", "resume", "restart"]

@@ -8,21 +8,21 @@ from contextlib import ExitStack
 from typing import Any
 
 from components import storage
-from components.errors import InputError
+from components.artifacts import run_record
+from components.config.bindings import check_bindings
+from components.config.catalog import check_preset, check_synth
+from components.core.errors import InputError
 from components.nsynth.families import check_family
 from components.nsynth.sorted_set import SortedSet
-from components.synths.bindings import check_bindings
-from components.synths.catalog import check_preset, check_synth
 from components.telemetry import log
-from components.train import run_record
-from components.train.cluster import cluster
-from components.train.mirror import mirrored
+from components.train.directory_sync import mirrored
 from components.train.plan import Plan
-from components.train.rebuild import Origin
+from components.train.reproduce import Origin
 from components.train.result import TrainResult
 from components.train.start import Start, earlier
 from components.train.termination import Termination
-from components.train.warm import warm_start
+from components.train.warm_start import warm_start
+from components.train.workers import cluster
 
 _LOG = log.get(__name__)
 

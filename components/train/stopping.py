@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from components.synths.settings import TrainSettings
+from components.config.settings import TrainSettings
 from components.train.state import State
 
 

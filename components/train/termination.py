@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from components.errors import EXIT_AGAIN
+from components.core.errors import EXIT_AGAIN
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 

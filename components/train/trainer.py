@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.errors import InputError
+from components.config.settings import TrainSettings
+from components.core.errors import InputError
 from components.nsynth.note import NOTE_SAMPLES
 from components.synths import model as models
 from components.synths.ddsp_imports import tf
-from components.synths.settings import TrainSettings
-from components.train.descent import Descent
+from components.train.batch import silence
 from components.train.devices import Devices
-from components.train.sounds import silence
+from components.train.optimizer import Descent
 
 Arrays = dict[str, npt.NDArray[Any]]
 

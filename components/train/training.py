@@ -6,30 +6,30 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from components.errors import InputError, StepError
-from components.model_files import CONFIG_NAME, MODEL_FOLDER
+from components.artifacts import run_record
+from components.artifacts.model_files import CONFIG_NAME, MODEL_FOLDER
+from components.config.settings import train_settings
+from components.core.errors import InputError, StepError
 from components.nsynth.note import FRAME_RATE_HZ, SAMPLE_RATE_HZ
 from components.synths import instrument
 from components.synths import model as models
 from components.synths.ddsp_imports import gin, tf
-from components.synths.settings import train_settings
 from components.telemetry import log
-from components.train import run_record
-from components.train.bars import Bar
 from components.train.checkpoints import Checkpoints, no_room_is_one_line
-from components.train.data import Material
+from components.train.dataset import Material
 from components.train.devices import Devices
+from components.train.directory_sync import Mirror
 from components.train.loop import Loop
-from components.train.mirror import Mirror
-from components.train.outlets import Outlets
+from components.train.metrics import Watch
+from components.train.mlflow_logger import Tracker
+from components.train.outputs import Outlets
 from components.train.plan import Plan
+from components.train.progress_bars import Bar
 from components.train.state import State
 from components.train.stopping import Verdict
 from components.train.termination import Termination
-from components.train.tracking import Tracker
 from components.train.trainer import Trainer
-from components.train.warm import begin_with, weights_of
-from components.train.watch import Watch
+from components.train.warm_start import begin_with, weights_of
 
 _LOG = log.get(__name__)
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
-from components.errors import StepError
+from components.core.errors import StepError
 from components.nsynth.sorted_set import SortedSet
 from components.telemetry import log
-from components.train.bars import Bar, bars
-from components.train.cluster import Cluster
-from components.train.data import load
+from components.train.dataset import load
 from components.train.devices import devices, peers_may_die
-from components.train.mirror import Mirror
+from components.train.directory_sync import Mirror
+from components.train.note_cache import Stage
 from components.train.plan import Plan
-from components.train.staging import Stage
+from components.train.progress_bars import Bar, bars
 from components.train.termination import Termination
 from components.train.training import Training
+from components.train.workers import Cluster
 
 _LOG = log.get(__name__)
 

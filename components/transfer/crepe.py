@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from components.audio.pitch import Found, long_runs
 from components.nsynth.note import SAMPLE_RATE_HZ
 from components.transfer.crepe_network import FRAME_SAMPLES, PITCHES, Network, weights_path
-from components.transfer.pitch import Found, long_runs
 
 HOP_SAMPLES = 160  # 10 ms, CREPE's own
 _BATCH = 32  # frames at once: 0.2 GB

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from components.errors import InputError
+from components.core.errors import InputError
 from components.synths.ddsp_imports import tf
 from components.transfer.state_dict import read_state_dict
 

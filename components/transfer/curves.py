@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.audio import pictures
+from components.audio import pictures, pitch
 from components.nsynth.note import HOP_SAMPLES
 from components.synths.features import LOUDNESS_DEFINITION, WINDOW_SAMPLES, FloatArray, loudness_db
-from components.transfer import pitch
 
 PEAK = 0.5  # what a recording is scaled to for the pitch: swift-f0 takes a peak below 0.001 for silence
 _MOST_COLUMNS = 1_200

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.errors import InputError
+from components.core.errors import InputError
 from components.synths.features import LOUDNESS_DEFINITION, FloatArray, sounding_frames
 from components.transfer.curves import Curves
 

@@ -15,18 +15,18 @@ import numpy as np
 from soundfile import SoundFile
 
 from components import storage
-from components.audio.recording import FloatArray, mono_blocks, opened, resampled
-from components.errors import InputError, StepError
-from components.model_files import find_model
+from components.artifacts.model_files import find_model
+from components.audio.pitch import DEFAULT, Tracker, tracker
+from components.audio.reading import FloatArray, mono_blocks, opened, resampled
+from components.audio.writing import FORMATS, check_rate, check_writable, sound_format, survey, write_sound
+from components.core.errors import InputError, StepError
 from components.nsynth.note import SAMPLE_RATE_HZ
-from components.registry.models import fetched
+from components.registry.download import fetched
 from components.telemetry import progress
 from components.transfer.curves import PEAK, Curves, Listener
-from components.transfer.files import FORMATS, check_rate, check_writable, sound_format, survey, write_sound
 from components.transfer.fitting import Fitted, Steering, fit
-from components.transfer.likeness import Likeness, likeness
 from components.transfer.page import Sound, write_page
-from components.transfer.pitch import DEFAULT, Tracker, tracker
+from components.transfer.similarity import Likeness, likeness
 
 if TYPE_CHECKING:
     from components.synths.instrument import Instrument
@@ -196,7 +196,7 @@ def _play(
     seed: int,
     scratch: Path,
 ) -> Transferred:
-    from components.transfer.playing import played
+    from components.transfer.rendering import played
 
     began, name = time.monotonic(), f"{instrument.info['family']} {instrument.info['synth']}"
     listener = Listener(samples)

@@ -16,7 +16,7 @@ import kfp.client
 import urllib3
 from kfp_server_api import ApiClient, ApiException, V2beta1GetHealthzResponse
 
-from components.errors import InputError, StepError
+from components.core.errors import InputError, StepError
 from pipelines.kubeflow.options import Address
 
 _TIMEOUT_S = 60

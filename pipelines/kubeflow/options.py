@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from components.errors import InputError
+from components.core.errors import InputError
 
 _IN_CLUSTER = "http://ml-pipeline.kubeflow.svc.cluster.local:8888"
 _PROJECTED_TOKEN = Path("/var/run/secrets/kubeflow/pipelines/token")

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from components.errors import InputError, nearest
+from components.core.errors import InputError, nearest
 
 _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "STRING": ("text", lambda value: isinstance(value, str)),

@@ -59,9 +59,9 @@ def command(
         "sort_workers": 1,  # a laptop's disk is shared
     }
     if if_changed:
-        from pipelines import retrain
+        from components.plan import changes
 
-        decision = retrain.decision(arguments)
+        decision = changes.decision(arguments)
         click.echo(decision.text)
         if not decision.needed:
             return

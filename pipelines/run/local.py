@@ -17,8 +17,8 @@ from typing import Any
 
 import yaml
 
-from components.errors import InputError, StepError
-from components.telemetry import orphan, progress, slots
+from components.core.errors import InputError, StepError
+from components.telemetry import parent_watch, progress, slots
 from pipelines.package import compile_to
 from pipelines.run.display import Display
 
@@ -82,7 +82,7 @@ def _execute(request: Path, log_file: Path, events: Path, parallel_trainings: in
     environment = {
         **os.environ,
         progress.EVENTS_VARIABLE: str(events),
-        orphan.WATCHED_VARIABLE: str(os.getpid()),
+        parent_watch.WATCHED_VARIABLE: str(os.getpid()),
         slots.SLOTS_VARIABLE: f"{request.parent / 'slots'}:{parallel_trainings}",
         "LUTHIER_THREADS": os.environ.get("LUTHIER_THREADS", str(threads)),
         "PYTHONUNBUFFERED": "1",

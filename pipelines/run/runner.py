@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from components.telemetry import log, orphan, progress
+from components.telemetry import log, parent_watch, progress
 
 _CACHE_HIT = re.compile(r"^Task (\S+) cache hit")
 
@@ -53,7 +53,7 @@ def run(package: Path, arguments: dict[str, Any], state: Path) -> None:
 def main() -> None:
     """Reads the request that `luthier run` wrote."""
     log.setup()
-    orphan.watch()
+    parent_watch.watch()
     request = json.loads(Path(sys.argv[1]).read_text())
     run(Path(request["package"]), request["arguments"], Path(request["state"]))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from components import storage
-from components.errors import InputError
+from components.core.errors import InputError
 from pipelines.run.display import Display
 
 

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from components.errors import InputError
+from components.core.errors import InputError
 from pipelines.kubeflow.options import Address, address_options
 
 

@@ -16,7 +16,7 @@ from kfp_server_api import (
     V2beta1Trigger,
 )
 
-from components.errors import InputError
+from components.core.errors import InputError
 from pipelines.kubeflow.client import Kubeflow, answered, every, named
 
 

@@ -70,9 +70,9 @@ def command(
 
 def _of_what_changed(arguments: dict[str, Any]) -> dict[str, Any]:
     """Returns the arguments of a run for what is new, and says what that is; nothing where nothing is."""
-    from pipelines import retrain
+    from components.plan import changes
 
-    decision = retrain.decision(arguments)
+    decision = changes.decision(arguments)
     click.echo(decision.text)
     return decision.arguments if decision.needed else {}
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from kfp_server_api import V2beta1Run
 
-from components.errors import StepError
+from components.core.errors import StepError
 from components.telemetry import log
 from pipelines.kubeflow.client import Kubeflow, UnreachableError, answered
 from pipelines.kubeflow.tasks import Task, failures_of, tasks_of
@@ -22,7 +22,7 @@ _POLL_S = 3.0
 _TIMEOUT_S = 60
 _OUTAGE_S = 15 * 60
 _ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
-# A traceback's last line: "components.errors.InputError: the source is empty".
+# A traceback's last line: "components.core.errors.InputError: the source is empty".
 _RAISED = re.compile(r"(?:[\w.]+\.)?(\w*(?:Error|Exception|Exit|Interrupt)): (.+)")
 _OURS = ("InputError", "StepError")
 

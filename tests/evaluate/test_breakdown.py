@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from components.evaluate import choose
+from components.artifacts.evaluation import NoteNumbers, Numbers
+from components.evaluate import note_selection
 from components.evaluate.breakdown import breakdown, summarise
-from components.evaluate.evaluation import NoteNumbers, Numbers
 
 NUMBERS = Numbers(1.0, 2.0, 3.0, None, None, None, 4.0, None, None, 0.0)
 
@@ -46,4 +46,4 @@ def test_every_note_is_in_one_register_and_one_velocity() -> None:
 
 
 def test_the_worst_come_first() -> None:
-    assert choose.worst([note(1.0), note(9.0), note(3.0)], 2) == [1, 2]
+    assert note_selection.worst([note(1.0), note(9.0), note(3.0)], 2) == [1, 2]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import InputError
+from components.core.errors import InputError
 from components.evaluate.challenge import challenge
 from components.evaluate.step import evaluate
 from components.register.step import register

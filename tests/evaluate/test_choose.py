@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import InputError
-from components.evaluate import choose
+from components.core.errors import InputError
+from components.evaluate import note_selection
 from components.nsynth.sorted_set import SortedSet
 from tests.notes import make_note, write_sorted_set
 
@@ -23,27 +23,27 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> SortedSet:
 
 
 def test_held_out_notes_are_spread_over_the_split(data: SortedSet) -> None:
-    split, notes = choose.held_out_notes(data, "string", 64)
+    split, notes = note_selection.held_out_notes(data, "string", 64)
     assert (split, len(notes)) == ("test", 10)
-    _, notes = choose.held_out_notes(data, "string", 2)
+    _, notes = note_selection.held_out_notes(data, "string", 2)
     assert [note.pitch for note in notes] == [52, 57]
 
 
 def test_valid_stands_in_for_an_empty_test_split(data: SortedSet) -> None:
-    assert choose.held_out_notes(data, "keyboard", 64)[0] == "valid"
+    assert note_selection.held_out_notes(data, "keyboard", 64)[0] == "valid"
 
 
 def test_no_held_out_notes(data: SortedSet) -> None:
     with pytest.raises(InputError, match="no held-out flute note"):
-        choose.held_out_notes(data, "flute", 64)
+        note_selection.held_out_notes(data, "flute", 64)
 
 
 def test_the_note_of_each_family_is_the_same_for_every_model(data: SortedSet, tmp_path: Path) -> None:
-    notes = {note.family: note for note in choose.note_of_each_family([data])}
+    notes = {note.family: note for note in note_selection.note_of_each_family([data])}
     assert list(notes) == ["brass", "keyboard", "string"]  # flute has no held-out note
     assert [note.pitch for note in notes.values()] == [50, 62, 59]  # the nearest to middle C
     others = {"train": [make_note("reed")], "test": [make_note("reed", 61), make_note("string", 60, seed=1)]}
-    more = choose.note_of_each_family([data, SortedSet.open(write_sorted_set(tmp_path / "sorted", others))])
+    more = note_selection.note_of_each_family([data, SortedSet.open(write_sorted_set(tmp_path / "sorted", others))])
     assert [note.id for note in more[:2]] == [notes["brass"].id, notes["keyboard"].id]
     assert [note.id for note in more[2:]] == [make_note("reed", 61).id, notes["string"].id]  # the first set has one
 
@@ -55,9 +55,9 @@ def test_of_equals_the_louder_note_is_taken_and_few_are_read(
         make_note("reed", pitch, velocity=velocity) for pitch, velocity in ((58, 50), (62, 100), (58, 75), (60, 9))
     ]
     reeds = SortedSet.open(write_sorted_set(tmp_path / "sorted", {"train": notes[:1], "test": notes}))
-    assert choose.note_of_each_family([reeds])[0].pitch == 60
-    monkeypatch.setattr(choose, "_TRANSFER_CANDIDATES", 3)
-    assert choose.note_of_each_family([reeds])[0].id == notes[1].id
+    assert note_selection.note_of_each_family([reeds])[0].pitch == 60
+    monkeypatch.setattr(note_selection, "_TRANSFER_CANDIDATES", 3)
+    assert note_selection.note_of_each_family([reeds])[0].id == notes[1].id
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_of_equals_the_louder_note_is_taken_and_few_are_read(
 )
 def test_octaves_into_the_training_range(pitch: int, octaves: int) -> None:
     lowest_hz, highest_hz = (440.0 * 2 ** ((midi - 69) / 12) for midi in (47, 75))
-    assert choose.octaves_to_fit(make_note("keyboard", pitch), lowest_hz, highest_hz) == octaves
+    assert note_selection.octaves_to_fit(make_note("keyboard", pitch), lowest_hz, highest_hz) == octaves
 
 
 def test_a_range_narrower_than_an_octave_is_approached() -> None:
-    assert choose.octaves_to_fit(make_note("keyboard", 36), 430.0, 450.0) == 3  # C5 is nearer to A4 than C4
+    assert note_selection.octaves_to_fit(make_note("keyboard", 36), 430.0, 450.0) == 3  # C5 is nearer to A4 than C4

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from components import storage
-from components.errors import InputError, StepError
-from components.evaluate import evaluation, listening
+from components.artifacts import evaluation, listening
+from components.core.errors import InputError, StepError
 from components.evaluate.command import command
 from components.evaluate.compare import compare
 from components.evaluate.step import evaluate

@@ -7,7 +7,7 @@ import dataclasses
 
 import pytest
 
-from components.evaluate import listening
+from components.artifacts import listening
 from components.evaluate.matrix_view import matrix
 from components.evaluate.report import render
 from components.evaluate.training import Training

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from swift_f0 import SwiftF0
 
+from components.audio import timbre
 from components.audio.harmonicity import harmonic_to_noise_db
 from components.audio.spectrum import stft_power
-from components.evaluate import metrics, timbre
+from components.evaluate import metrics
 from components.nsynth.note import NOTE_FRAMES, NOTE_SAMPLES, SAMPLE_RATE_HZ
 from tests.notes import make_note
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from components.synths.catalog import SYNTHS
+from components.config.catalog import SYNTHS
 
 
 def beginner(folder: Path, synth: str, preset: str, *bindings: str) -> str:

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from components import storage
-from components.errors import InputError, StepError
+from components.config.catalog import SYNTHS
+from components.core.errors import InputError, StepError
 from components.export import step as steps
 from components.export.step import export
-from components.synths.catalog import SYNTHS
 from components.synths.instrument import Instrument
 
 # Runs a README's example where nothing but the runtime can be imported, and says what it computed.

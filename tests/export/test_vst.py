@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.errors import InputError
+from components.core.errors import InputError
 from components.export.step import export
 from components.synths.instrument import Instrument
 from tests.export.conftest import beginner

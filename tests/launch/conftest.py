@@ -111,11 +111,12 @@ def said():
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Nobody needs to be sure for half a minute in a test, or to spare the server."""
-    from components.launch import following, patience
+    from components.core import backoff
+    from components.launch import follow
 
-    monkeypatch.setattr(patience, "_LONGEST_PAUSE_S", 0.3)
-    monkeypatch.setattr(following, "_SURE_S", 0.3)
-    monkeypatch.setattr(following, "_FIRST_LOOK_S", 0.05)
+    monkeypatch.setattr(backoff, "_LONGEST_PAUSE_S", 0.3)
+    monkeypatch.setattr(follow, "_SURE_S", 0.3)
+    monkeypatch.setattr(follow, "_FIRST_LOOK_S", 0.05)
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from kubernetes.config import incluster_config
 
-from components.launch import connection
+from components.kubernetes import connection
 from tests.launch.api_rules import TOKEN
 
 

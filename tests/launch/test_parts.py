@@ -8,12 +8,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.errors import EXIT_INPUT_ERROR
+from components.config.catalog import SYNTHS
+from components.core.errors import EXIT_INPUT_ERROR
 from components.launch import names, pods, template
 from components.launch.job import fill_in
 from components.launch.training import Placement, Training
 from components.nsynth.families import FAMILIES
-from components.synths.catalog import SYNTHS
 
 MANIFEST = "manifests/base/training-job.yaml"
 

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from components.launch import patience, watching
+from components.core import backoff
+from components.kubernetes import watch
 
 NAME = "luthier-smoke-1-string-harmonic"
 
@@ -88,7 +89,7 @@ def test_bookmarks_keep_a_quiet_watch_from_growing_old(stage, server, said, luth
 
 
 def test_a_watch_that_fell_silent_is_opened_again(stage, server, said, luthier, arguments, monkeypatch):
-    monkeypatch.setattr(watching, "_SILENCE_S", 0.5)
+    monkeypatch.setattr(watch, "_SILENCE_S", 0.5)
     server.bookmark_s = 0.1
 
     def between():
@@ -119,7 +120,7 @@ def test_a_server_that_is_away_for_a_while(stage, server, said, luthier, argumen
 
 
 def test_a_server_that_stays_away_is_a_clear_failure(stage, server, said, luthier, arguments, monkeypatch):
-    monkeypatch.setattr(patience, "LIMIT_S", 0.5)
+    monkeypatch.setattr(backoff, "LIMIT_S", 0.5)
 
     def play(workload):
         workload.pod(node="node-1").runs()
@@ -188,7 +189,7 @@ def test_the_end_of_the_log_is_waited_for(stage, server, luthier, arguments):
 
 def test_a_log_that_cannot_be_had_any_more_is_given_up(stage, server, said, luthier, arguments, monkeypatch):
     """The node is lost: the training goes on elsewhere, and the server is not asked without end."""
-    monkeypatch.setattr(patience, "LIMIT_S", 0.5)
+    monkeypatch.setattr(backoff, "LIMIT_S", 0.5)
 
     def play(workload):
         server.fail("log", "pods/log", 502, 50)

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from components.launch import following
+from components.launch import follow
 
 NAME = "luthier-smoke-1-string-harmonic"
 NO_GPU = (
@@ -257,7 +257,7 @@ def test_done_without_a_result_is_an_error(stage, luthier, arguments):
 
 
 def test_a_long_wait_shows_signs_of_life(stage, said, luthier, arguments, monkeypatch):
-    monkeypatch.setattr(following, "_HEARTBEAT_S", 0.1)
+    monkeypatch.setattr(follow, "_HEARTBEAT_S", 0.1)
 
     def play(workload):
         pod = workload.pod().unschedulable(NO_GPU)

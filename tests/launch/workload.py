@@ -8,8 +8,8 @@ from collections.abc import Callable
 from itertools import count
 
 from components import storage
+from components.artifacts import run_record
 from components.nsynth.sorted_set import SortedSet
-from components.train import run_record
 
 TAKEN_AWAY = "DisruptionTarget"
 

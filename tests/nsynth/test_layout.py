@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from components import storage
-from components.errors import InputError
+from components.core.errors import InputError
 from components.nsynth import example
 from components.nsynth.framing import frame
 from components.nsynth.layout import find_all_shards, find_shards, source_fingerprint

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from components.errors import InputError
+from components.core.errors import InputError
 from components.nsynth import example
 from components.nsynth.families import check_family
 from components.nsynth.note import Note

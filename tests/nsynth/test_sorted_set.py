@@ -1,7 +1,7 @@
 import pytest
 
 from components import storage
-from components.errors import InputError
+from components.core.errors import InputError
 from components.nsynth.sorted_set import SortedSet
 from components.sort import units
 from components.sort.step import sort

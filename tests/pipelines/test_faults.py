@@ -15,12 +15,12 @@ SAMPLES = Path(__file__).parents[2] / "samples"
 FAULTS = Path(__file__).parent / "faults"
 # Task as a person sees it, and what of it breaks. In the pipeline's order: every run gets farther than the one before.
 STEPS = {
-    "plan": "components.sort.plan:plan",
+    "plan": "components.plan.run_plan:plan",
     "prepare": "components.prepare.step:prepare",
     "group-shards": "components.sort.fleet:begin",
     "sort 1/1": "components.sort.fleet:work",
     "seal": "components.sort.fleet:finish",
-    "select": "components.register.selection:select",
+    "select": "components.plan.selection:select",
     "train string-harmonic": "components.train.step:train",
     "evaluate string-harmonic": "components.evaluate.step:evaluate",
     "register string": "components.register.step:register",

@@ -12,7 +12,7 @@ from tests.pipelines.workflow import one_task
 RAISED = """
 Traceback (most recent call last):
   File "<string>", line 1, in <module>
-components.errors.InputError: the source is empty: got no shards
+components.core.errors.InputError: the source is empty: got no shards
 F0301 10:01:05.123456 main.go:54] failed to execute component: exit status 1
 """
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.errors import InputError
+from components.core.errors import InputError
 from pipelines.schedule.cron import six_fields
 
 NIGHTLY = ("schedule", "--cron", "0 3 * * *", "-p", "preset=seed", "-p", "families=string")

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from components.code_version import training_code
-from components.nsynth.origins import origin_of, origins
+from components.config.catalog import SYNTHS
+from components.core.versions import training_code
+from components.nsynth.source_fingerprints import origin_of, origins
 from components.registry import tags as tags_module
-from components.synths.catalog import SYNTHS
 from tests.pipelines.workflow import Workflow, one_task
 
 PARAMETERS = ("-p", "workspace=gs://b/w", "-p", "families=string,keyboard", "-p", "sort_workers=2")

@@ -6,8 +6,8 @@ import pytest
 import scipy.fft
 import scipy.signal
 
+from components.audio.nsynth_loudness import a_weighting_db, loudness_db
 from components.nsynth.note import NOTE_SAMPLES
-from components.prepare.loudness import a_weighting_db, loudness_db
 from components.prepare.pitch import find_pitch
 from tests.notes import make_note
 

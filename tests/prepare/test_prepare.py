@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from components import storage
-from components.errors import InputError
+from components.core.errors import InputError
 from components.nsynth.families import FAMILIES
 from components.nsynth.framing import read_records
 from components.nsynth.note import Note

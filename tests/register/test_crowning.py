@@ -7,12 +7,12 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from components.errors import InputError
+from components.config.gate import gate_of
+from components.core.errors import InputError
 from components.register.rollback import roll_back
 from components.register.step import evaluated, register
-from components.registry import moving
+from components.registry import alias_lock
 from components.registry.champions import champion
-from components.synths.gate import gate_of
 from tests.register.trainings import write_evaluation, write_training
 
 
@@ -140,21 +140,21 @@ def test_two_retrainings_at_once_do_not_both_move_the_alias(trained, tmp_path, r
             inside -= 1
 
     monkeypatch.setattr(MlflowClient, "set_registered_model_alias", watched)
-    monkeypatch.setattr(moving, "_POLL_S", 0.02)
-    from components.register import crowning, step
+    monkeypatch.setattr(alias_lock, "_POLL_S", 0.02)
+    from components.register import promotion, step
 
     uris = [
         write_training(tmp_path / "runs" / f"run-{n}" / "string-harmonic", loss) for n, loss in ((2, 4.0), (3, 4.02))
     ]
     heard = []
     for uri in uris:
-        monkeypatch.setattr(crowning, "crown", lambda *arguments: heard.append(arguments[2][0]))
+        monkeypatch.setattr(promotion, "crown", lambda *arguments: heard.append(arguments[2][0]))
         step.register([uri], registry)
     monkeypatch.undo()
     monkeypatch.setattr(MlflowClient, "set_registered_model_alias", watched)
-    monkeypatch.setattr(moving, "_POLL_S", 0.02)
+    monkeypatch.setattr(alias_lock, "_POLL_S", 0.02)
     threads = [
-        threading.Thread(target=crowning.crown, args=(client, "string", [each], None, gate_of())) for each in heard
+        threading.Thread(target=promotion.crown, args=(client, "string", [each], None, gate_of())) for each in heard
     ]
     for thread in threads:
         thread.start()
@@ -174,8 +174,8 @@ def test_a_lock_whose_holder_died_is_taken_away(registry, trained, monkeypatch):
     trained("run-1", 5.0)
     client = MlflowClient(tracking_uri=registry, registry_uri=registry)
     client.create_registered_model("ddsp-string.moving", {"luthier.holder": "dead"})
-    monkeypatch.setattr(moving, "_OLD_S", 0.3)
-    monkeypatch.setattr(moving, "_POLL_S", 0.05)
+    monkeypatch.setattr(alias_lock, "_OLD_S", 0.3)
+    monkeypatch.setattr(alias_lock, "_POLL_S", 0.05)
     assert trained("run-2", 4.0).champion.version == 2
     assert [model.name for model in client.search_registered_models()] == ["ddsp-string"]
 

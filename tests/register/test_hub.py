@@ -5,10 +5,10 @@ from contextlib import ExitStack
 import pytest
 from urllib3.util import Retry
 
-from components.register import hub as module
-from components.register.hub import record
 from components.register.step import register
-from components.register.training import opened
+from components.registry import model_registry as module
+from components.registry.model_registry import record
+from components.registry.training import opened
 from tests.register.hub_server import Hub, serving
 from tests.register.trainings import write_training
 

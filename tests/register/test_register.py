@@ -12,12 +12,12 @@ import pytest
 from mlflow import MlflowClient
 
 from components import storage
-from components.errors import InputError
+from components.core.errors import InputError
 from components.register.step import register
-from components.register.training import opened
 from components.registry import runs
 from components.registry.champions import champion
 from components.registry.connection import connected
+from components.registry.training import opened
 from tests.register.trainings import write_evaluation, write_training
 
 SYNTHS = {"harmonic": 5.0, "sinusoidal": 6.0, "wavetable": 4.5}

@@ -5,12 +5,12 @@ import shutil
 
 import pytest
 
-from components.code_version import training_code
-from components.nsynth.origins import origin_of, origins
+from components.core.versions import training_code
 from components.nsynth.sorted_set import SortedSet
-from components.register.selection import select
+from components.nsynth.source_fingerprints import origin_of, origins
+from components.plan.changes import decision
+from components.plan.selection import select
 from components.register.step import register
-from pipelines.retrain import decision
 from tests.notes import make_note, write_sorted_set
 from tests.register.trainings import write_training
 
@@ -88,7 +88,7 @@ def test_what_is_new_is_named(data, run, registry, change, reason):
 
 def test_other_code_is_a_reason(data, run, registry, monkeypatch):
     run("string")
-    monkeypatch.setattr("pipelines.retrain.training_code", lambda: "newer")
+    monkeypatch.setattr("components.plan.changes.training_code", lambda: "newer")
     assert decided(data, registry, families=["string"]).text == "to train: string: other code"
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import InputError
+from components.core.errors import InputError
 from components.register.step import register
-from components.registry.models import fetched
+from components.registry.download import fetched
 from tests.register.trainings import write_training
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from components import storage
-from components.errors import InputError
+from components.core.errors import InputError
 from components.nsynth import example
 from components.nsynth.checksum import crc32c, masked
 from components.nsynth.framing import BadRecord, frame

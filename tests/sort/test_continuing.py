@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from components import storage
-from components.errors import InputError, StepError
-from components.sort import claim, copying, step, units
-from components.sort.seal import seal
+from components.core.errors import InputError, StepError
+from components.sort import copying, lease, step, units
+from components.sort.commit import seal
 from components.sort.units import plan_sort
 from tests.notes import make_note, shard_name, write_source
 from tests.sort.sorting import all_bytes, sort
@@ -83,8 +83,8 @@ def test_units_with_a_receipt_are_not_copied_again(places, small_units, monkeypa
     real = copying.copy_unit
     monkeypatch.setattr("components.sort.workers.copy_unit", lambda *a: (copied.append(a[2]), real(*a))[1])
     plan, split_uri = plan_sort(source), storage.join(out, "train")
-    claim.take_claim(plan, split_uri, overwrite=False)
-    claim.write_receipt(plan, split_uri, 1, real(plan, split_uri, 1, False, lambda size, records: None))
+    lease.take_claim(plan, split_uri, overwrite=False)
+    lease.write_receipt(plan, split_uri, 1, real(plan, split_uri, 1, False, lambda size, records: None))
     sort(source, out)
     assert copied == [0, 2]
 
@@ -93,10 +93,10 @@ def test_a_receipt_whose_part_is_gone_or_whose_source_was_replaced_does_not_coun
     source, split_uri = write_source(tmp_path / "source", {"train": NOTES}, shards=3), str(tmp_path / "out" / "train")
     plan = plan_sort(source)
     for unit in range(3):
-        claim.write_receipt(plan, split_uri, unit, copying.copy_unit(plan, split_uri, unit, False, lambda *_: None))
+        lease.write_receipt(plan, split_uri, unit, copying.copy_unit(plan, split_uri, unit, False, lambda *_: None))
     next(Path(split_uri, "string").glob("part-00000*")).unlink()
     os.utime(tmp_path / "source" / shard_name("train", 1, 3), ns=(1, 1))
-    assert list(claim.read_receipts(plan_sort(source), split_uri, quarantine=False)) == [2]
+    assert list(lease.read_receipts(plan_sort(source), split_uri, quarantine=False)) == [2]
 
 
 def test_of_two_sorts_of_the_same_one_wins_and_the_other_says_so(places, monkeypatch, caplog):
@@ -122,7 +122,7 @@ def test_of_two_sorts_of_the_same_one_wins_and_the_other_says_so(places, monkeyp
 def test_another_sort_is_turned_away_from_a_claimed_place(tmp_path):
     source, out = write_source(tmp_path / "source", {"train": NOTES}), str(tmp_path / "out")
     split_uri = storage.join(out, "train")
-    claim.take_claim(plan_sort(source, by="source"), split_uri, overwrite=False)
+    lease.take_claim(plan_sort(source, by="source"), split_uri, overwrite=False)
     with pytest.raises(InputError, match=r"is taken by another sort: by source of .*process \d+.*--overwrite"):
         sort(source, out)
     assert sort(source, out, overwrite=True).records == 6
@@ -132,9 +132,9 @@ def test_another_sort_is_turned_away_from_a_claimed_place(tmp_path):
 def test_a_sort_whose_place_was_taken_over_does_not_write_its_manifest(tmp_path):
     source, split_uri = write_source(tmp_path / "source", {"train": NOTES}), str(tmp_path / "out" / "train")
     plan = plan_sort(source)
-    claim.take_claim(plan, split_uri, overwrite=False)
-    claim.write_receipt(plan, split_uri, 0, copying.copy_unit(plan, split_uri, 0, False, lambda *_: None))
-    claim.take_claim(plan_sort(source, by="source"), split_uri, overwrite=True)
+    lease.take_claim(plan, split_uri, overwrite=False)
+    lease.write_receipt(plan, split_uri, 0, copying.copy_unit(plan, split_uri, 0, False, lambda *_: None))
+    lease.take_claim(plan_sort(source, by="source"), split_uri, overwrite=True)
     with pytest.raises(StepError, match=r"another sort has taken .* over while this one was at work: by source"):
         seal(plan, split_uri, quarantine=False)
     assert not storage.exists(storage.join(split_uri, "manifest.json"))

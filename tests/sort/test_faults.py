@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from components import storage
-from components.errors import InputError
+from components.core.errors import InputError
 from components.sort import step
 from components.sort.verify import verify
 from components.storage import gcs_client, gcs_reading, retrying

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from components import storage
-from components.errors import InputError, StepError
+from components.core.errors import InputError, StepError
 from components.sort import fleet, step, units
 from tests.notes import make_note, shard_name, write_source
 from tests.sort.sorting import all_bytes

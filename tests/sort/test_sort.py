@@ -9,7 +9,7 @@ import google_crc32c
 import pytest
 
 from components import storage
-from components.errors import InputError
+from components.core.errors import InputError
 from components.nsynth import example
 from components.nsynth.families import FAMILIES
 from components.nsynth.framing import frame, read_records

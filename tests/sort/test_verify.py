@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from components import storage
-from components.errors import InputError
+from components.core.errors import InputError
 from components.sort.verify import verify
 from tests.notes import make_note, write_source
 from tests.sort.sorting import sort

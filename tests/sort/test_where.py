@@ -2,10 +2,10 @@
 
 import pytest
 
-from components.errors import InputError
+from components.core.errors import InputError
 from components.nsynth.sorted_set import SortedSet
+from components.sort.conditions import parse_where
 from components.sort.verify import verify
-from components.sort.where import parse_where
 from tests.notes import make_note, write_source
 from tests.sort.sorting import sort
 

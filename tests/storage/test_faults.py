@@ -10,7 +10,7 @@ import google_crc32c
 import pytest
 
 from components import storage
-from components.errors import InputError, StepError
+from components.core.errors import InputError, StepError
 from components.storage import gcs_client, gcs_reading, retrying
 
 MB = 1 << 20

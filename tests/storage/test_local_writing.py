@@ -59,7 +59,7 @@ def test_a_full_disk_is_one_line_with_the_files_name(tmp_path):
     code = """
         import resource, signal, sys
         from components import storage
-        from components.errors import InputError
+        from components.core.errors import InputError
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (5_000_000, 5_000_000))
         try:

@@ -6,7 +6,7 @@ import google_crc32c
 import pytest
 
 from components import storage
-from components.errors import InputError
+from components.core.errors import InputError
 
 
 @pytest.fixture(params=["local", "gs"])

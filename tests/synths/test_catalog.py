@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from components.errors import InputError
-from components.synths import catalog
-from components.synths.bindings import check_bindings, known_configurables
+from components.config import catalog
+from components.config.bindings import check_bindings, known_configurables
+from components.core.errors import InputError
 
 
 def test_every_combination_has_its_files():
@@ -68,7 +68,7 @@ def test_what_may_be_bound_is_what_the_gin_files_bind():
 
 def test_none_of_this_needs_tensorflow():
     code = (
-        "import sys, components.synths.bindings as b, components.synths.catalog as c, components.train.step;"
+        "import sys, components.config.bindings as b, components.config.catalog as c, components.train.step;"
         "c.gin_files('harmonic', 'smoke'); b.check_bindings(['train.max_steps = 3']);"
         "assert 'tensorflow' not in sys.modules"
     )

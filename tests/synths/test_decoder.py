@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components.synths.catalog import SYNTHS
+from components.config.catalog import SYNTHS
 from components.synths.model import build, config_text, configured, inputs, set_frames
 from tests.synths import reference
 from tests.synths.reference import close, with_gradient

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components.errors import InputError
+from components.core.errors import InputError
 from components.synths.features import POWER_DEFINITION, WINDOW_SAMPLES, fill_f0, loudness_db
 from tests.notes import make_note
 

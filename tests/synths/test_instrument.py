@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from components import storage
-from components.errors import InputError
-from components.synths.catalog import SYNTHS
+from components.config.catalog import SYNTHS
+from components.core.errors import InputError
 from components.synths.instrument import Instrument, save
 from components.synths.losses import spectral_loss
 from components.synths.model import build, config_text, configured

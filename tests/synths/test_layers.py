@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components.errors import InputError
-from components.synths.catalog import PRESETS, SYNTHS
+from components.config.catalog import PRESETS, SYNTHS
+from components.core.errors import InputError
 from components.synths.model import build, config_text, configured, inputs, set_frames
 
 FRAMES, HOP, RATE_HZ = 20, 64, 16_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from components.config.catalog import SYNTHS
 from components.nsynth.note import HOP_SAMPLES
-from components.synths.catalog import SYNTHS
 from components.synths.ddsp_imports import tf
 from components.synths.instrument import Instrument, save
 from components.synths.model import build, config_text, configured

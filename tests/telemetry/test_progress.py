@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from components.errors import InputError
+from components.core.errors import InputError
 from components.telemetry import progress, slots
 from components.telemetry.task import task
 

@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from components.config.settings import TrainSettings
 from components.synths.ddsp_imports import tf
-from components.synths.settings import TrainSettings
-from components.train import feed
-from components.train.sounds import Sounds
+from components.train import prefetch
+from components.train.batch import Sounds
 
 
 def _poisoned(steps: dict[int, int]) -> None:
     """Makes batches of noughts over nought: those of `steps`, so many times each."""
-    sound = feed.batch
+    sound = prefetch.batch
 
     def batch(sounds: Sounds, settings: TrainSettings, step: int) -> Sounds:
         made = sound(sounds, settings, step)
@@ -23,7 +23,7 @@ def _poisoned(steps: dict[int, int]) -> None:
         steps[step] -= 1
         return replace(made, audio=np.full_like(made.audio, np.nan))
 
-    feed.batch = batch
+    prefetch.batch = batch
 
 
 def nan_once() -> None:

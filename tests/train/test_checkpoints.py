@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from components import storage
-from components.errors import InputError
+from components.core.errors import InputError
 from components.train.checkpoints import Checkpoints, Damaged, Snapshot, decode, encode
 
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from components.errors import InputError
-from components.train.cluster import Cluster, cluster
+from components.core.errors import InputError
+from components.train.workers import Cluster, cluster
 
 _HOSTS = "job-0.luthier-workers:2222,job-1.luthier-workers:2222"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.train.curves import METRICS_NAME, Curves, read
+from components.artifacts.metrics_log import METRICS_NAME, Curves, read
 
 
 def test_lines_after_the_checkpoint_and_half_a_line_are_dropped(tmp_path):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from components.config.settings import TrainSettings
 from components.nsynth.sorted_set import SortedSet
-from components.synths.settings import TrainSettings
-from components.train.data import batch, load
-from components.train.sounds import Sounds
-from components.train.staging import Stage
+from components.train.batch import Sounds
+from components.train.dataset import batch, load
+from components.train.note_cache import Stage
 from tests.notes import make_note, write_sorted_set
 
 

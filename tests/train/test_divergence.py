@@ -7,8 +7,8 @@ import math
 import pytest
 
 from components import storage
+from components.artifacts.metrics_log import read
 from components.train.checkpoints import decode
-from components.train.curves import read
 from components.train.divergence import Diverged, check_interval, check_validation
 from components.train.trainer import Interval
 from tests.train.trainings import BINDINGS, STEPS, checkpoint, command, curve, run_json, saved_steps

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from components.train.feed import Feed
+from components.train.prefetch import Feed
 
 
 def test_batches_come_in_order_and_ahead_of_their_use():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from components.train.rebuild import Origin
+from components.train.reproduce import Origin
 from tests.notes import make_note, write_sorted_set
 from tests.train.trainings import BINDINGS, assert_same, run_json
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from components import storage
-from components.errors import InputError, StepError
+from components.core.errors import InputError, StepError
 from components.nsynth.sorted_set import SortedSet
 from components.synths.features import fill_f0, loudness_db
-from components.train.sounds import Sounds
-from components.train.staging import STAGE_VARIABLE, Stage
+from components.train.batch import Sounds
+from components.train.note_cache import STAGE_VARIABLE, Stage
 from tests.notes import make_note, write_sorted_set
 
 NOTES = [make_note(pitch=pitch, seed=seed) for seed in range(2) for pitch in (50, 55, 60, 65)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.synths.settings import TrainSettings
+from components.config.settings import TrainSettings
 from components.train.state import State
 from components.train.stopping import verdict
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from components.train.curves import read
+from components.artifacts.metrics_log import read
 from tests.conftest import _free_port
 from tests.train.trainings import BINDINGS, assert_same, command, last_step, run_json
 

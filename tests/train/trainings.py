@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from components import storage
+from components.artifacts.metrics_log import lines_of
 from components.train.checkpoints import decode
-from components.train.curves import lines_of
 
 STEPS = 30
 # Checkpoints as often as there can be; small enough to be quick, long enough for the loss to fall.

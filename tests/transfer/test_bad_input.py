@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from components.audio.recording import mono_blocks, opened
-from components.errors import InputError
+from components.audio.reading import mono_blocks, opened
+from components.core.errors import InputError
 from components.synths.instrument import Instrument
 from tests.transfer.recordings import sweep, write
 

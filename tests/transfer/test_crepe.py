@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from components.errors import InputError
+from components.audio.pitch import on_frames
+from components.core.errors import InputError
 from components.transfer import crepe, crepe_network
-from components.transfer.pitch import on_frames
 from components.transfer.state_dict import read_state_dict
 from tests.transfer.recordings import sweep, write
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components.errors import InputError
+from components.core.errors import InputError
 from components.synths.features import LOUDNESS_DEFINITION, POWER_DEFINITION
 from components.transfer.curves import Curves, Listener
 from components.transfer.fitting import Steering, fit, gate, without_gaps

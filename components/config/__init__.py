@@ -1,0 +1,1 @@
+"""Configuration: gin files, presets, the catalogue of synths, bindings, settings, the promotion gate. No TensorFlow."""

@@ -1,0 +1,101 @@
+"""What a preset says about the training itself: in gin `train.<name>`, beside the model. No TensorFlow here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import gin
+
+from components.config.configurable import configurable_as
+from components.core.errors import InputError
+from components.nsynth.note import HOP_SAMPLES, NOTE_SAMPLES
+
+_SHORTEST_CROP = 2_048  # the longest window of the spectral loss
+PRECISIONS = ("float32", "bfloat16", "float16")
+_MAY_BE_ZERO = ("patience", "min_improvement", "max_minutes", "checkpoint_every_s", "memory_mb", "seed")
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How to train.
+
+    Attributes:
+        max_steps: Stops after so many steps.
+        max_minutes: Stops after so many minutes, restarts not counted; 0 never does.
+        batch_size: Examples a step.
+        crop_samples: Length of an example, cut at random from a note of 64,000 samples; a multiple of 64.
+        learning_rate: Adam's, at the start.
+        decay_rate: The learning rate is multiplied by this over every `decay_steps` steps, smoothly.
+        decay_steps: See `decay_rate`.
+        grad_clip_norm: Longest gradient, over all variables together; a longer one is shortened to it.
+        divergence_factor: Goes back to a checkpoint and halves the learning rate where the loss is so many times the
+            untrained model's, or a validation's so many times the best one.
+        log_every_steps: Steps from one line of the curves to the next; the loss stays on the device in between.
+        eval_every_steps: Steps from one validation to the next.
+        valid_notes: A validation hears at most so many notes, spread over the valid split.
+        sound_every_steps: TensorBoard gets a held-out note at validations whose step is a multiple of this.
+        memory_mb: Notes are kept in memory up to so many megabytes, and in files that are mapped to memory beyond.
+        checkpoint_every_s: Seconds from one checkpoint to the next.
+        patience: Stops after so many validations without an improvement; 0 never does.
+        min_improvement: What counts as one: a validation loss below the best by at least this share of it.
+        seed: Determines the initial weights, the order of the notes, the crops and the noise.
+        precision: What the network's dense layers and its GRU compute in: float32, or one of the shorter types that a
+            GPU is faster with, bfloat16 or float16 (whose loss is scaled, Micikevicius et al. 2018). Weights, phases
+            and the loss are float32 in any case.
+        tf32: Whether a GPU may multiply float32 matrices with the 10 bits of TF32, as TensorFlow does by default.
+            Phases never are.
+    """
+
+    max_steps: int = 30_000
+    max_minutes: float = 0.0
+    batch_size: int = 16
+    crop_samples: int = 64_000
+    learning_rate: float = 3e-4
+    decay_rate: float = 0.98
+    decay_steps: int = 10_000
+    grad_clip_norm: float = 3.0
+    divergence_factor: float = 4.0
+    log_every_steps: int = 10
+    eval_every_steps: int = 300
+    valid_notes: int = 64
+    sound_every_steps: int = 1500
+    memory_mb: float = 4000.0
+    checkpoint_every_s: float = 300.0
+    patience: int = 0
+    min_improvement: float = 0.001
+    seed: int = 0
+    precision: str = "float32"
+    tf32: bool = True
+
+
+def train_settings() -> TrainSettings:
+    """Returns the settings that gin is configured with at the moment.
+
+    Raises:
+        InputError: One of them is out of range.
+    """
+    settings: TrainSettings = gin.get_configurable("train")()
+    for field in fields(settings):
+        if isinstance(field.default, int | float) and not isinstance(field.default, bool):
+            _check_number(field.name, getattr(settings, field.name), whole=isinstance(field.default, int))
+    if settings.precision not in PRECISIONS:
+        raise InputError(f"train.precision is {settings.precision!r}: expected one of {', '.join(PRECISIONS)}")
+    if not isinstance(settings.tf32, bool):
+        raise InputError(f"train.tf32 is {settings.tf32!r}: expected True or False")
+    crop = settings.crop_samples
+    if not _SHORTEST_CROP <= crop <= NOTE_SAMPLES or crop % HOP_SAMPLES:
+        raise InputError(
+            f"train.crop_samples is {crop}: expected a multiple of {HOP_SAMPLES}, "
+            f"from {_SHORTEST_CROP} to {NOTE_SAMPLES}"
+        )
+    return settings
+
+
+def _check_number(name: str, value: object, whole: bool) -> None:
+    expected = ("a whole number" if whole else "a number") + (" from 0 on" if name in _MAY_BE_ZERO else " above 0")
+    is_number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+    if not is_number or not (value >= 0 if name in _MAY_BE_ZERO else value > 0):  # type: ignore[operator]
+        raise InputError(f"train.{name} is {value!r}: expected {expected}")
+
+
+configurable_as("train", TrainSettings)

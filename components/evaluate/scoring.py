@@ -1,0 +1,202 @@
+"""Lets a model play notes and measures what it made of them, batch by batch: memory does not grow with the notes."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.artifacts import listening
+from components.artifacts.evaluation import Heard, NoteNumbers, Numbers, Transfer, rounded
+from components.audio import timbre
+from components.audio.harmonicity import harmonic_to_noise_db
+from components.core.errors import StepError
+from components.evaluate import metrics, note_selection
+from components.nsynth.note import NOTE_FRAMES, NOTE_SAMPLES, SAMPLE_RATE_HZ, Note
+from components.telemetry import progress
+
+if TYPE_CHECKING:
+    from swift_f0 import SwiftF0
+
+    from components.synths.instrument import Instrument
+
+Array = NDArray[np.floating[Any]]
+
+_BATCH_NOTES = 4
+
+
+@dataclass(frozen=True)
+class Played:
+    """A note, what the model was told about it and what it made of it; `controls` has no batch dimension."""
+
+    note: Note
+    octaves: int
+    loudness_db: Array
+    audio: Array
+    noise: Array
+    heard_db: Array
+    controls: dict[str, Array]
+
+    def voiced(self) -> NDArray[np.bool_]:
+        """Returns where the note sounds and its pitch is to be trusted, bool[frames]."""
+        pitched = (self.note.f0_confidence >= metrics.VOICED_CONFIDENCE) & (self.note.f0_hz > 0)
+        mask: NDArray[np.bool_] = pitched & metrics.sounding(self.loudness_db)
+        return mask
+
+
+@dataclass(frozen=True)
+class _Pitch:
+    """How well the pitch that was asked for is heard; see evaluation.Numbers."""
+
+    error_cents: float | None
+    error_mean_cents: float | None
+    heard_share: float | None
+
+
+def play(instrument: Instrument, notes: Sequence[Note]) -> Iterator[Played]:
+    """Yields the notes as the model plays them; those of another family are moved into its range."""
+    for start in range(0, len(notes), _BATCH_NOTES):
+        yield from _play_batch(instrument, notes[start : start + _BATCH_NOTES])
+
+
+def measure(instrument: Instrument, notes: Sequence[Note]) -> tuple[list[NoteNumbers], float]:
+    """Lets a model play notes, and measures one batch while it plays the next.
+
+    Returns:
+        The numbers of each note, in order; and how many seconds of sound that were a second.
+    """
+    title = f"evaluate {instrument.info['family']}-{instrument.info['synth']}"
+    # What the first note loads and builds is no part of the speed.
+    for played in play(instrument, notes[:1]):
+        _note_numbers(played)
+    pending: list[Future[NoteNumbers]] = []
+    begin = time.monotonic()
+    with progress.bar(title, total=len(notes), unit="notes") as bar, ThreadPoolExecutor(1) as measuring:
+        for number, played in enumerate(play(instrument, notes)):
+            pending.append(measuring.submit(_note_numbers, played))
+            bar.advance(1)
+            if number >= 2 * _BATCH_NOTES:
+                pending[number - 2 * _BATCH_NOTES].result()  # what is played must not pile up
+        numbers = [each.result() for each in pending]
+    return numbers, len(notes) * NOTE_SAMPLES / SAMPLE_RATE_HZ / (time.monotonic() - begin)
+
+
+def keep(out_uri: str, played: Played) -> Heard:
+    """Writes the clips and controls of a note of the model's family below a training directory."""
+    tone = next(name for name in ("harmonic_distribution", "frequencies", "wavetables") if name in played.controls)
+    controls = listening.Controls(
+        f0_hz=np.where(played.voiced(), played.note.f0_hz, 0.0),
+        heard_hz=metrics.track_pitch_hz(played.audio, _tracker(), NOTE_FRAMES),
+        loudness_db=played.loudness_db,
+        heard_db=played.heard_db,
+        amplitudes=played.controls["amplitudes"],
+        tone=played.controls[tone],
+        noise_magnitudes=played.controls["noise_magnitudes"],
+    )
+    clips = {"resynthesis": played.audio, "noise": played.noise}
+    return listening.keep(out_uri, played.note, clips, controls)
+
+
+def keep_transfer(out_uri: str, played: Played) -> Transfer:
+    """Writes the clips of a note of any family below a training directory, and says how well its pitch was kept."""
+    note, pitch = played.note, _pitch(played)
+    return Transfer(
+        id=note.id,
+        family=note.family,
+        pitch=note.pitch,
+        velocity=note.velocity,
+        octaves=played.octaves,
+        pitch_error_cents=pitch.error_cents,
+        pitch_heard_share=pitch.heard_share,
+        clips=listening.keep_clips(out_uri, note, {"resynthesis": played.audio}, prefix="transfer-"),
+    )
+
+
+def _octaves(note: Note, info: dict[str, Any]) -> int:
+    if note.family == info["family"]:
+        return 0
+    return note_selection.octaves_to_fit(note, info["f0_hz"]["p5"], info["f0_hz"]["p95"])
+
+
+def _play_batch(instrument: Instrument, notes: Sequence[Note]) -> list[Played]:
+    from components.synths.features import loudness_db
+
+    octaves = [_octaves(note, instrument.info) for note in notes]
+    f0_hz = np.stack([note.f0_hz * 2.0**shift for note, shift in zip(notes, octaves, strict=True)])
+    definition = instrument.loudness_definition
+    asked_db = np.asarray(loudness_db(np.stack([note.audio for note in notes]), definition))
+    out = instrument.play(f0_hz.astype(np.float32), asked_db)
+    if not np.isfinite(out["audio"]).all():
+        raise StepError(
+            f"the {instrument.info['family']} model plays no numbers (NaN): its training diverged; "
+            "try again with a lower train.learning_rate"
+        )
+    heard_db = np.asarray(loudness_db(out["audio"], definition))
+    return [
+        Played(
+            note=note,
+            octaves=octaves[row],
+            loudness_db=asked_db[row],
+            audio=out["audio"][row],
+            noise=out["noise"][row],
+            heard_db=heard_db[row],
+            controls={name: values[row] for name, values in out["controls"].items()},
+        )
+        for row, note in enumerate(notes)
+    ]
+
+
+@functools.cache
+def _tracker() -> SwiftF0:
+    """The pitch tracker: on one thread that never spins, for the model plays the next notes meanwhile."""
+    from swift_f0 import SwiftF0
+
+    return SwiftF0(threads=1, spin=False)
+
+
+def _note_numbers(played: Played) -> NoteNumbers:
+    return NoteNumbers(played.note.id, played.note.pitch, played.note.velocity, _numbers(played))
+
+
+def _numbers(played: Played) -> Numbers:
+    from components.synths.losses import spectral_loss
+
+    note, audio, pitch = played.note, played.audio, _pitch(played)
+    log_mel_distance_db, mfcc_distance = timbre.mel_distances(note.audio, audio)
+    silence_db = timbre.silence_level_db(note.audio, audio)
+    return Numbers(
+        spectral_loss=rounded(spectral_loss(audio[None], note.audio[None])[0]),
+        log_mel_distance_db=rounded(log_mel_distance_db),
+        mfcc_distance=rounded(mfcc_distance),
+        pitch_error_cents=pitch.error_cents,
+        pitch_error_mean_cents=pitch.error_mean_cents,
+        pitch_heard_share=pitch.heard_share,
+        loudness_error_db=rounded(metrics.loudness_error_db(played.loudness_db, played.heard_db)),
+        noise_balance_db=_noise_balance_db(note, audio, played.voiced()),
+        silence_level_db=None if silence_db is None else rounded(silence_db),
+        clipped_share=rounded(float(np.mean(np.abs(audio) > 1.0))),
+    )
+
+
+def _pitch(played: Played) -> _Pitch:
+    voiced = played.voiced()
+    heard_hz = metrics.track_pitch_hz(played.audio, _tracker(), NOTE_FRAMES)
+    cents = metrics.pitch_error_cents(played.note.f0_hz * 2.0**played.octaves, heard_hz, voiced)
+    return _Pitch(
+        error_cents=rounded(float(np.median(cents))) if len(cents) else None,
+        error_mean_cents=rounded(float(np.mean(cents))) if len(cents) else None,
+        heard_share=rounded(len(cents) / voiced.sum()) if voiced.any() else None,
+    )
+
+
+def _noise_balance_db(note: Note, audio: Array, voiced: NDArray[np.bool_]) -> float | None:
+    f0_hz = np.where(voiced, note.f0_hz, 0.0)
+    ratios = [harmonic_to_noise_db(sound, f0_hz) for sound in (audio, note.audio)]
+    pitched = np.isfinite(ratios[0])
+    return rounded(float(np.median((ratios[0] - ratios[1])[pitched]))) if pitched.any() else None

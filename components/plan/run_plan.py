@@ -1,0 +1,118 @@
+"""The first step of a run: checks what was asked, and names the places where the rest will be put.
+
+The names are content addresses: the same source, configuration and code give the same places, so that a run started
+again finds what is done, and a changed one never mixes with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from components import storage
+from components.config.bindings import check_bindings, of_gate, of_training
+from components.config.catalog import SYNTHS, check_preset, check_synth
+from components.config.gate import gate_of
+from components.core.errors import InputError
+from components.core.versions import code_fingerprint, training_code
+from components.nsynth.families import check_family
+from components.nsynth.source_fingerprints import EVERY_FAMILY, origins
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do and where it goes.
+
+    Attributes:
+        families: The families asked for; empty means every family that the source has.
+        synths: The synthesizers to train for each family.
+        records_uri: Where `prepare` puts the records when the source is a folder of recordings.
+        sorted_uri: Root of the sorted set.
+        run_uri: Parent of the training directories, `<workspace>/runs/<run-id>`.
+        bindings: Those of the training.
+        gate: Those of the gate.
+        origins: What identifies the source of each family; see nsynth.origins.
+        code: Fingerprint of all of Luthier's code, for cache keys.
+    """
+
+    families: list[str]
+    synths: list[str]
+    records_uri: str
+    sorted_uri: str
+    run_uri: str
+    bindings: list[str]
+    gate: list[str]
+    origins: dict[str, str]
+    code: str
+
+
+def plan(
+    source_uri: str,
+    workspace_uri: str,
+    families: Sequence[str] = (),
+    synths: Sequence[str] = (),
+    preset: str = "smoke",
+    bindings: Sequence[str] = (),
+    if_changed: bool = False,
+) -> Plan:
+    """Checks a run's parameters and decides its places.
+
+    Args:
+        source_uri: Folder of records in the data set's format, or of recordings.
+        workspace_uri: Where everything of the run goes.
+        families: Instrument families; empty for all that the source has.
+        synths: Synthesizers; empty for all three.
+        preset: Name of a gin preset.
+        bindings: gin bindings on top of the preset, and of the gate.
+        if_changed: Whether it is a retraining, which begins with the weights that the registry has.
+
+    Raises:
+        InputError: A name is unknown, a binding is not allowed, or there is nothing at the source. Names the parameter.
+    """
+    if not workspace_uri:
+        raise InputError("parameter 'workspace' is empty: expected a folder or gs://bucket/prefix for the results")
+    asked_families = _checked("families", families, check_family)
+    asked_synths = _checked("synths", synths or SYNTHS, check_synth)
+    _checked("preset", [preset], check_preset)
+    check_bindings(list(bindings))
+    gate_of(of_gate(bindings))
+    found = _of_families(origins(source_uri), asked_families)
+    data_id = _short_hash(found, code_fingerprint("nsynth", "prepare", "sort"))
+    settings = sorted(of_training(bindings))
+    run_id = _short_hash(data_id, preset, settings, training_code(), *(["retraining"] if if_changed else []))
+    return Plan(
+        families=asked_families,
+        synths=asked_synths,
+        records_uri=storage.join(workspace_uri, "records", data_id),
+        sorted_uri=storage.join(workspace_uri, "sorted", data_id),
+        run_uri=storage.join(workspace_uri, "runs", f"{preset}-{run_id}"),
+        bindings=of_training(bindings),
+        gate=of_gate(bindings),
+        origins=found,
+        code=code_fingerprint(),
+    )
+
+
+def _checked(parameter: str, names: Sequence[str], check: Any) -> list[str]:
+    """Returns the checked names without repeats, in the order given."""
+    try:
+        return list(dict.fromkeys(check(name.strip()) for name in names))
+    except InputError as error:
+        raise InputError(f"parameter '{parameter}': {error}") from None
+
+
+def _of_families(found: dict[str, str], families: Sequence[str]) -> dict[str, str]:
+    """Returns the origins of the families asked for, all for none; InputError for one without recordings."""
+    if EVERY_FAMILY in found or not families:
+        return found
+    missing = [family for family in families if family not in found]
+    if missing:
+        raise InputError(f"parameter 'families': the source has no {missing[0]}, only {', '.join(found)}")
+    return {family: found[family] for family in families}
+
+
+def _short_hash(*values: Any) -> str:
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:8]

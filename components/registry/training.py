@@ -1,0 +1,197 @@
+"""A finished training as the registry wants it: contract 3.4's folder, read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from components import storage
+from components.artifacts.model_files import CARD_NAME, CONFIG_NAME, MODEL_FOLDER
+from components.config.gate import LOSS
+from components.core.errors import InputError
+from components.registry.metric_points import RUN_ID, Point, points
+from components.registry.parameters import gin_parameters, milliseconds, numbers
+from components.registry.tags import CONFIG_TAG, LOSS_TAG, NOTES_TAG, config_fingerprint
+
+# What a registration shows beside the model. Checkpoints and TensorBoard's summaries stay where they are.
+RECORDS = ("run.json", CONFIG_NAME, "metrics.jsonl")
+EVALUATION = ("evaluation.json", "report.html", "listening")
+_NOT_SETTINGS = ("packages", "best", "status", "started", "finished", RUN_ID)
+
+
+@dataclass(frozen=True)
+class Training:
+    """A finished training in a local folder.
+
+    Attributes:
+        uri: Where it is kept.
+        folder: Holds run.json, metrics.jsonl, model/ and, once evaluated, evaluation.json, report.html, listening/.
+        run_id: The run that it belongs to: the name of the folder above.
+        record: run.json.
+        card: model/model.json.
+        fingerprint: SHA-256 of the model's files. A model with the same fingerprint is the same model.
+    """
+
+    uri: str
+    folder: Path
+    run_id: str
+    record: dict[str, Any]
+    card: dict[str, Any]
+    fingerprint: str
+
+    @property
+    def family(self) -> str:
+        return str(self.card["family"])
+
+    @property
+    def synth(self) -> str:
+        return str(self.card["synth"])
+
+    @property
+    def name(self) -> str:
+        return f"{self.run_id}/{self.family}-{self.synth}"
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model"
+
+    @property
+    def valid_loss(self) -> float | None:
+        """The model's spectral loss on the validation split; None where there was nothing to validate on."""
+        value = self.card.get("valid_loss")
+        return float(value) if value is not None and math.isfinite(value) else None
+
+    @property
+    def data_fingerprint(self) -> str:
+        return str(self.record.get("data_fingerprint", ""))
+
+    @property
+    def steps(self) -> int:
+        """Training steps behind the model."""
+        return int(self.card.get("steps", 0))
+
+    def time_ms(self, which: str) -> int | None:
+        """Returns when the training "started" or "finished", in milliseconds since 1970; None where nobody noted it."""
+        return milliseconds(self.record.get(which))
+
+    def tags(self) -> dict[str, str]:
+        """Returns where the model comes from, by tag. What is not known has no tag."""
+        facts = {name: self.record.get(name) for name in ("preset", "code_fingerprint", "git_commit", "image")}
+        facts |= {"family": self.family, "synth": self.synth, "run_id": self.run_id}
+        facts |= {"data_fingerprint": self.data_fingerprint, "model_fingerprint": self.fingerprint}
+        facts |= {"valid_loss": self.valid_loss, "training_uri": self.uri, "data_uri": self.record.get("data_uri")}
+        facts |= {CONFIG_TAG: config_fingerprint(self.record.get("preset", ""), self.record.get("bindings", []))}
+        return {name: str(value) for name, value in facts.items() if value not in (None, "")}
+
+    def parameters(self) -> dict[str, str]:
+        """Returns the settings of run.json and the bindings that were in force: "steps", "Adam.learning_rate"."""
+        known = {name: value for name, value in self.record.items() if value is not None}
+        settings = {name: value for name, value in known.items() if name not in _NOT_SETTINGS}
+        as_text = {name: value if isinstance(value, str) else json.dumps(value) for name, value in settings.items()}
+        config = self.folder / CONFIG_NAME
+        return as_text | (gin_parameters(config.read_text()) if config.exists() else {})
+
+    def requirements(self) -> list[str]:
+        """Returns the packages that the model was trained with, pinned.
+
+        A record of what was there; pip alone cannot install it, because ddsp's own pins are stale (see pyproject.toml).
+        """
+        return [f"{name}=={version}" for name, version in sorted(self.record.get("packages", {}).items())]
+
+    def curves(self) -> list[Point]:
+        """Returns the points of metrics.jsonl, if there is one."""
+        path = self.folder / "metrics.jsonl"
+        rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return points(rows, self.time_ms("started") or 0)
+
+    def evaluation(self) -> dict[str, float]:
+        """Returns evaluation.json's summary by path, "evaluation/f0_cents/mean"; nothing where there is no file."""
+        return dict(numbers(self.summary(), ("evaluation",)))
+
+    def summary(self) -> dict[str, dict[str, Any]]:
+        """Returns evaluation.json's summary: {"spectral_loss": {"mean": 6.1, "median": 6.0, ...}, ...}, or nothing."""
+        found: dict[str, dict[str, Any]] = self._evaluation().get("summary", {})
+        return found
+
+    def notes_played(self) -> int:
+        """Returns how many held-out notes were played."""
+        return len(self._evaluation().get("notes", []))
+
+    def means(self) -> dict[str, float]:
+        """Returns the means over the held-out notes by name; nothing where they were not played."""
+        return {name.removesuffix("/mean"): value for name, value in numbers(self.summary()) if name.endswith("/mean")}
+
+    def held_out_notes(self) -> str:
+        """Returns what identifies the held-out notes that were played; "" where none were."""
+        return str(self._evaluation().get("notes_fingerprint", ""))
+
+    def heard_tags(self) -> dict[str, str]:
+        """Returns the tags that tell how the model played which held-out notes."""
+        means = self.means()
+        return {LOSS_TAG: str(means[LOSS]), NOTES_TAG: self.held_out_notes()} if LOSS in means else {}
+
+    def _evaluation(self) -> dict[str, Any]:
+        path = self.folder / "evaluation.json"
+        found: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
+        return found
+
+    def evaluation_fingerprint(self) -> str:
+        """Returns the SHA-256 of the evaluation's files, so that a newer evaluation of a known model is noticed."""
+        return _fingerprint(path for name in EVALUATION for path in _files(self.folder / name))
+
+
+@contextmanager
+def opened(uri: str) -> Iterator[Training]:
+    """Opens a training. A remote one is copied to a local folder for as long as the block runs.
+
+    Raises:
+        InputError: There is no training at `uri`, or it has not finished.
+    """
+    with TemporaryDirectory(prefix="luthier-") as scratch:
+        folder = _download(uri, Path(scratch)) if storage.is_remote(uri) else Path(uri)
+        if not (folder / "run.json").is_file():
+            raise InputError(
+                f"cannot register '{uri}': got no run.json there, expected the folder that `luthier train` wrote"
+            )
+        record = storage.read_json(str(folder / "run.json"))
+        if record.get("status") != "finished":
+            raise InputError(
+                f"cannot register '{uri}': got a training with status '{record.get('status')}', expected 'finished'"
+            )
+        if not (folder / MODEL_FOLDER / CARD_NAME).is_file():
+            raise InputError(
+                f"cannot register '{uri}': got no model/model.json in it, expected a finished model; train it again"
+            )
+        card = storage.read_json(str(folder / MODEL_FOLDER / CARD_NAME))
+        run_id = Path(uri).absolute().parent.name
+        home = uri if storage.is_remote(uri) else str(Path(uri).absolute())
+        yield Training(home, folder, run_id, record, card, _fingerprint(_files(folder / "model")))
+
+
+def _download(uri: str, target: Path) -> Path:
+    for info in storage.list_objects(uri):
+        if info.name.partition("/")[0] in (*RECORDS, *EVALUATION, "model"):
+            path = target / info.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(storage.read_bytes(info.uri))
+    return target
+
+
+def _files(path: Path) -> Iterator[Path]:
+    """Yields the file, or the files below the folder, in a stable order; nothing where there is none."""
+    yield from [path] if path.is_file() else sorted(found for found in path.rglob("*") if found.is_file())
+
+
+def _fingerprint(files: Iterator[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,167 @@
+"""The end of a sort: all receipts together, their sums checked, and the manifest, written last and once."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from components import storage
+from components.core.errors import InputError, StepError
+from components.nsynth.layout import fingerprint_of
+from components.nsynth.manifest import MANIFEST_NAME, SCHEMA_VERSION, read_manifest
+from components.sort.lease import Receipt, check_claim, clear_state, read_receipts
+from components.sort.routing import GROUPINGS, QUARANTINE
+from components.sort.units import Shard, SortPlan
+from components.storage import ObjectInfo, crc32c_base64
+from components.telemetry import log
+
+_LOG = log.get(__name__)
+_PART_NAME = re.compile(r"[^/]+/part-\d{5}-of-\d{5}\.tfrecord")
+_THREADS = 8  # for small objects
+
+
+def finished_sort(plan: SortPlan, split_uri: str, overwrite: bool = False) -> dict[str, Any] | None:
+    """Returns the manifest of an earlier sort of the same, if all that it names is still there.
+
+    Raises:
+        InputError: There is a sort of something else, and `overwrite` is not set.
+    """
+    try:
+        manifest = read_manifest(split_uri)
+    except InputError:
+        if overwrite:
+            return None
+        raise
+    if manifest is None:
+        return None
+    expected = _fingerprint(plan, manifest["source"]["objects"])
+    if manifest["fingerprint"] != expected:
+        if overwrite:
+            return None
+        raise InputError(
+            f"'{split_uri}' holds another sort, by {manifest['by']} of {manifest['source']['uri']}: its fingerprint is "
+            f"{manifest['fingerprint']}, expected {expected}; give another --out, or --overwrite to replace it"
+        )
+    sizes = {info.name: info.size for info in storage.list_objects(split_uri)}
+    if all(sizes.get(entry["name"]) == entry["bytes"] for entry in manifest["objects"]):
+        return manifest
+    _LOG.warning("%s has lost parts since it was sorted: sorting again", split_uri)
+    storage.delete(storage.join(split_uri, MANIFEST_NAME))
+    return None
+
+
+def _fingerprint(plan: SortPlan, sources: Iterable[dict[str, Any]]) -> str:
+    """Identifies the sort by content. The shards' checksums are those in `sources` where it has the same versions."""
+    known = {(entry["name"], entry["size"], entry["generation"]): entry["crc32c"] for entry in sources}
+    infos = [_with_checksum(shard, known.get((shard.name, shard.size, shard.generation))) for shard in plan.shards]
+    return fingerprint_of(infos, SCHEMA_VERSION, plan.split, plan.by, json.dumps([plan.where, plan.ends]))
+
+
+def _with_checksum(shard: Shard, known: str | None) -> ObjectInfo:
+    info = storage.stat(shard.uri) if not (known or shard.crc32c) else None  # has to be read
+    crc32c = known or shard.crc32c
+    return ObjectInfo(shard.uri, shard.name, shard.size, shard.generation, lambda: info.crc32c if info else crc32c)
+
+
+def seal(plan: SortPlan, split_uri: str, quarantine: bool) -> dict[str, Any]:
+    """Checks a sort whose units are all copied, and writes its manifest, which makes it count.
+
+    Args:
+        plan: The sort.
+        split_uri: The split's folder.
+        quarantine: Whether records may have been set aside.
+
+    Returns:
+        The manifest: this sort's, or the equal one of another sort that was faster.
+
+    Raises:
+        Changed: A shard of the source was replaced.
+        StepError: A unit has no receipt that counts, or another sort has taken the place over.
+    """
+    receipts = read_receipts(plan, split_uri, quarantine)
+    missing = sorted(set(range(plan.units)) - receipts.keys())
+    if missing:
+        finished = finished_sort(plan, split_uri)  # then its receipts are gone because all is done
+        if finished is not None:
+            return finished
+        raise StepError(
+            f"'{split_uri}' cannot be sealed: {len(missing)} of {plan.units} units are not there "
+            f"(number {missing[0]}); sort again, it continues"
+        )
+    check_claim(plan, split_uri)
+    _check_source(plan)
+    manifest = _manifest(plan, split_uri, [receipts[unit] for unit in range(plan.units)])
+    _sweep(split_uri, {entry["name"] for entry in manifest["objects"]})
+    try:
+        storage.write_json(storage.join(split_uri, MANIFEST_NAME), manifest, if_generation_match="0")
+    except storage.Conflict:
+        other = finished_sort(plan, split_uri)
+        if other is None or other["objects"] != manifest["objects"]:
+            raise StepError(f"another sort wrote '{split_uri}' while this one was at work; sort again") from None
+        _LOG.warning("%s: another sort of the same was faster; its result is identical and stays", split_uri)
+        manifest = other
+    clear_state(split_uri)
+    return manifest
+
+
+def _check_source(plan: SortPlan) -> None:
+    """Every shard was read in the version that was listed; a newer one must not go unnoticed."""
+    now = {info.uri: info for info in storage.list_objects(plan.source_uri)}
+    for shard in plan.shards:
+        info = now.get(shard.uri)
+        if info is None or (info.size, info.generation) != (shard.size, shard.generation):
+            what = "is gone" if info is None else "was replaced"
+            raise storage.Changed(f"'{shard.uri}' {what} while the sort was at work; sort again")
+
+
+def _manifest(plan: SortPlan, split_uri: str, receipts: list[Receipt]) -> dict[str, Any]:
+    written = {entry["name"]: entry for receipt in receipts for entry in receipt["objects"]}
+    found = sorted({str(entry["group"]) for entry in written.values()})
+    names = [(plan.part_name(group, unit), group) for group in found for unit in range(plan.units)]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        gaps = [name for name in names if name[0] not in written]
+        written.update((entry["name"], entry) for entry in pool.map(partial(_write_empty_part, split_uri), gaps))
+    objects = [written[name] for name, _ in names]
+    totals = dict.fromkeys([*GROUPINGS[plan.by].always, *(group for group in found if group != QUARANTINE)], 0)
+    for entry in objects:
+        if entry["group"] != QUARANTINE:
+            totals[entry["group"]] += entry["records"]
+    sources = [entry for receipt in receipts for entry in receipt["sources"]]
+    set_aside = [entry for receipt in receipts for entry in receipt["quarantine"]]
+    records, left_out = (sum(receipt[key] for receipt in receipts) for key in ("records", "left_out"))
+    # Entries of no bytes speak of a shard as a whole.
+    if sum(totals.values()) + left_out + sum(bool(entry["bytes"]) for entry in set_aside) != records:
+        raise RuntimeError(f"'{split_uri}': {records} records were read, and another number written: {totals}")
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "split": plan.split,
+        "by": plan.by,
+        "where": list(plan.where),
+        "fingerprint": _fingerprint(plan, sources),
+        "source": {"uri": plan.source_uri, "objects": sources},
+        "records": records,
+        "left_out": left_out,
+        "totals": totals,
+        "quarantined": len(set_aside),
+        "quarantine": set_aside,
+        "objects": objects,
+    }
+
+
+def _write_empty_part(split_uri: str, name_and_group: tuple[str, str]) -> dict[str, Any]:
+    # A unit without a record of this group. A gap among part-i-of-n would look like a lost file.
+    name, group = name_and_group
+    storage.write_bytes(storage.join(split_uri, name), b"")
+    return {"name": name, "group": group, "records": 0, "bytes": 0, "crc32c": crc32c_base64(0)}
+
+
+def _sweep(split_uri: str, names: set[str]) -> None:
+    """Deletes parts of earlier sorts; nothing else that lies there."""
+    stale = [info for info in storage.list_objects(split_uri) if _PART_NAME.fullmatch(info.name)]
+    for info in stale:
+        if info.name not in names:
+            storage.delete(info.uri)

@@ -1,0 +1,148 @@
+"""The curves in MLflow while they grow. A registry that is slow or down costs the training nothing.
+
+A thread sends what metrics.jsonl has and MLflow has not, every few seconds. The file keeps all: what does not get
+through, in this process or in an earlier one, is sent later, or when the model is registered.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components import storage
+from components.artifacts.metrics_log import METRICS_NAME, read
+from components.registry.metric_points import RUN_ID, Key, points
+from components.registry.parameters import gin_parameters, milliseconds
+from components.telemetry import log
+from components.train.plan import Plan
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_LOG = log.get(__name__)
+_EVERY_S = 5.0
+_AGAIN_AFTER_S = 30.0
+_PATIENCE_S = {"KILLED": 5.0}  # at the end of a training; who was asked to stop has not much time
+_MOST_PATIENCE_S = 30.0
+_EXPERIMENT = "luthier"
+_PARENT_TAG = "mlflow.parentRunId"
+_SETTINGS = ("family", "synth", "preset", "bindings", "data_uri", "data_fingerprint", "code_fingerprint")
+
+
+class Tracker:
+    """Sends a training's curves to MLflow. Its run's id goes into run.json: the next process continues the same run."""
+
+    def __init__(self, plan: Plan, config: str, folder: Path, tracking_uri: str) -> None:
+        """Sends nothing before `start`.
+
+        Args:
+            plan: The training.
+            config: Its operative gin configuration.
+            folder: Where metrics.jsonl is.
+            tracking_uri: MLflow's address; "" for none: then nothing happens at all.
+        """
+        self._plan, self._config, self._path, self._uri = plan, config, folder / METRICS_NAME, tracking_uri
+        self._client: MlflowClient | None = None
+        self._known: set[Key] = set()
+        self._size, self._run_id = -1, ""
+        self._warned, self._again_at, self._status = False, 0.0, ""
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="mlflow", daemon=True)
+
+    def start(self) -> None:
+        """Starts the thread."""
+        if self._uri:
+            # MLflow's own retries take minutes.
+            os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+            os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+            self._thread.start()
+
+    def close(self, status: str) -> None:
+        """Sends the rest, if that can be done in some seconds, and ends the run.
+
+        Args:
+            status: How the training ended: "FINISHED", "FAILED" or "KILLED".
+        """
+        if self._thread.is_alive():
+            self._status = status
+            self._closing.set()
+            self._thread.join(_PATIENCE_S.get(status, _MOST_PATIENCE_S))
+            if self._thread.is_alive():
+                self._warn("it does not answer in time")
+
+    def _run(self) -> None:
+        closing = False
+        while not closing:
+            closing = self._closing.wait(_EVERY_S)
+            if not closing and time.monotonic() < self._again_at:
+                continue
+            try:
+                self._send(closing)
+            except Exception as error:  # whatever MLflow, SQL or the network raise: it is not the training's problem
+                self._warn(" ".join(f"{type(error).__name__}: {error}".split())[:300])
+                self._client, self._again_at = None, time.monotonic() + _AGAIN_AFTER_S
+
+    def _warn(self, reason: str) -> None:
+        if not self._warned:
+            _LOG.warning("cannot send the curves to MLflow at '%s' (%s): the training goes on", self._uri, reason)
+        self._warned = True
+
+    def _send(self, closing: bool) -> None:
+        from components.registry import runs
+
+        client = self._client or self._connect()
+        size = self._path.stat().st_size
+        if size != self._size or closing:
+            started_ms = milliseconds(self._plan.record["started"]) or 0
+            new = [point for point in points(read(self._path), started_ms) if point.key not in self._known]
+            runs.log_points(client, self._run_id, new)
+            self._known.update(point.key for point in new)
+            self._size = size
+        if self._warned:
+            _LOG.info("the curves are in MLflow again")
+            self._warned = False
+        if closing:
+            client.set_terminated(self._run_id, self._status)
+
+    def _connect(self) -> MlflowClient:
+        """Opens MLflow, and the run of an earlier process or a new one."""
+        from components.registry import connection, runs
+
+        experiment_id = os.environ.get("MLFLOW_EXPERIMENT_ID", "")
+        if experiment_id:
+            client = connection.open_client(self._uri)
+        else:
+            name = os.environ.get("MLFLOW_EXPERIMENT_NAME", _EXPERIMENT)
+            with connection.connected(self._uri, name) as (client, experiment_id):
+                pass
+        run = runs.own_run(client, self._plan.record)
+        if run is None:
+            run = client.create_run(
+                experiment_id, milliseconds(self._plan.record["started"]), self._tags(), self._name()
+            )
+            self._plan.record[RUN_ID] = run.info.run_id
+            self._plan.write_record()
+        else:
+            client.update_run(run.info.run_id, "RUNNING")
+        runs.log_parameters(client, run, self._parameters())
+        self._client, self._run_id, self._known = client, run.info.run_id, runs.known(client, run)
+        return client
+
+    def _name(self) -> str:
+        """As a registration names it: run and training."""
+        parent = storage.basename(str(self._plan.out_uri).rstrip("/").rpartition("/")[0])
+        return f"{parent}/{self._plan.name}"
+
+    def _tags(self) -> dict[str, str]:
+        tags = {name: str(self._plan.record[name]) for name in ("family", "synth", "preset", "data_fingerprint")}
+        parent = os.environ.get("MLFLOW_RUN_ID")  # of the pipeline's run: Kubeflow Pipelines sets it
+        return tags | ({_PARENT_TAG: parent} if parent else {})
+
+    def _parameters(self) -> dict[str, str]:
+        settings: dict[str, Any] = {name: self._plan.record[name] for name in _SETTINGS}
+        as_text = {name: value if isinstance(value, str) else json.dumps(value) for name, value in settings.items()}
+        return as_text | gin_parameters(self._config)
