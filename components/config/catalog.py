@@ -50,16 +50,6 @@ def check_preset(name: str) -> str:
     return name
 
 
-def synth_help() -> str:
-    """Returns the names of the synthesizers for a help text: "harmonic, sinusoidal or wavetable"."""
-    return _alternatives(SYNTHS)
-
-
-def preset_help() -> str:
-    """Returns the names of the presets for a help text: "smoke, seed, standard or vst"."""
-    return _alternatives(PRESETS)
-
-
 def gin_files(synth: str, preset: str) -> list[Path]:
     """Returns the gin files of a model in the order of parsing: base.gin, the file of the synth, that of the preset.
 
@@ -76,7 +66,3 @@ def gin_files(synth: str, preset: str) -> list[Path]:
 def all_gin_files() -> list[Path]:
     """Returns every gin file of this package, sorted. Together they name all configurables that users may bind."""
     return sorted(_GIN.rglob("*.gin"))
-
-
-def _alternatives(names: tuple[str, ...]) -> str:
-    return f"{', '.join(names[:-1])} or {names[-1]}"
