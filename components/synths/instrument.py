@@ -1,7 +1,7 @@
-"""A trained model as one can use it: a folder that holds all it needs, and a function from pitch and loudness to sound.
+"""A trained model on disk and in memory: it renders audio from pitch and loudness.
 
-The folder: model.json (the card, written last: it names the other files and their checksums), operative_config.gin and
-weights.h5. It loads without the training that made it, from wherever it was moved to, local or gs://.
+A model directory holds model.json (the model card, written last; it names the other files and their checksums),
+operative_config.gin and weights.h5. It loads without the training directory, local or from gs://.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _NOISE = "filtered_noise"
 
 
 class Instrument:
-    """A trained model, ready to be played.
+    """A trained model that renders audio.
 
     Attributes:
         info: The model's card: family, synth, preset, sample_rate_hz, frame_rate_hz (of the curves), loudness (the
-            definition that `play` wants: see loudness.loudness_db), data_fingerprint, steps, valid_loss, f0_hz and
+            definition that `play` takes: see loudness.loudness_db), data_fingerprint, steps, valid_loss, f0_hz and
             loudness_db (p5, median and p95 over the frames of the training that sound, and the loudness's quantiles),
             num_parameters.
     """
@@ -51,16 +51,16 @@ class Instrument:
 
     @property
     def loudness_definition(self) -> str:
-        """Which loudness it is to be played with; see loudness.loudness_db."""
+        """The definition of the loudness that `play` takes; see loudness.loudness_db."""
         return str(self.info.get("loudness", LOUDNESS_DEFINITION))
 
     @property
     def stride(self) -> int:
-        """Frames of the curves, 250 a second, to one frame of its network."""
+        """Frames of the curves, 250 per second, in one frame of the network."""
         return stride_of(self._model.preprocessor)
 
     def configured(self) -> AbstractContextManager[None]:
-        """Makes the instrument's configuration gin's only one inside a block; see models.configured."""
+        """Makes the instrument's configuration gin's only one inside the block; see models.configured."""
         return models.configured(self._config)
 
     @classmethod
@@ -71,15 +71,15 @@ class Instrument:
             uri: A model directory, or the training directory around it; local or gs://.
 
         Raises:
-            InputError: There is no model, or it is not whole.
+            InputError: There is no model, or it is incomplete.
         """
-        home = find_model(uri)
+        model_uri = find_model(uri)
         with tempfile.TemporaryDirectory() as scratch:
-            local = Path(home)
-            if storage.is_remote(home):
+            local = Path(model_uri)
+            if storage.is_remote(model_uri):
                 local = Path(scratch)
-                storage.download_tree(home, local)
-            info = _checked_card(home, local)
+                storage.download_tree(model_uri, local)
+            info = _checked_card(model_uri, local)
             config = with_our_layers((local / CONFIG_NAME).read_text())
             with models.configured(config):
                 model = models.build()
@@ -87,15 +87,15 @@ class Instrument:
         return cls(model, info, config)
 
     def play(self, f0_hz: npt.ArrayLike, loudness_db: npt.ArrayLike, seed: int = 0) -> dict[str, Any]:
-        """Plays pitch and loudness curves.
+        """Renders audio from curves of pitch and loudness.
 
         Args:
-            f0_hz: Pitch in Hz at 250 frames a second, [batch, frames]; 0 where there is none (the last one is held).
-            loudness_db: Loudness as of loudness.loudness_db by the `loudness_definition`, the same shape.
-            seed: Determines the noise. Equal arguments give equal sound, whatever else is in the batch.
+            f0_hz: Pitch in Hz at 250 frames per second, [batch, frames]; 0 where there is none (the last one is held).
+            loudness_db: Loudness by the `loudness_definition` (see loudness.loudness_db), the same shape.
+            seed: Seed of the noise. Equal curves and seeds give equal audio, whatever else is in the batch.
 
         Returns:
-            'audio' f32[batch, frames * 64] at 16 kHz; its two parts 'tonal' and 'noise' alone, the same shape;
+            'audio' f32[batch, frames * 64] at 16 kHz; its two parts 'tonal' and 'noise', the same shape;
             'controls', f32[batch, frames, channels] each: amplitudes, f0_hz, noise_magnitudes and the synthesizer's
             own (harmonic_distribution, frequencies in Hz, or wavetables), each held for `stride` frames.
 
@@ -105,16 +105,16 @@ class Instrument:
         pitch, loudness = np.asarray(f0_hz, np.float32), np.asarray(loudness_db, np.float32)
         if pitch.ndim != 2 or pitch.shape != loudness.shape or 0 in pitch.shape:
             raise InputError(
-                f"cannot play: got f0_hz {list(pitch.shape)} and loudness_db {list(loudness.shape)}, "
+                f"cannot render audio: got f0_hz {list(pitch.shape)} and loudness_db {list(loudness.shape)}, "
                 "expected both [batch, frames]"
             )
         pitch = fill_forward(pitch)
         with self.configured():
-            # One by one: a minute of 60 harmonics is some 250 MB in ddsp's layers.
-            played = [self._play_one(pitch[i : i + 1], loudness[i : i + 1], seed) for i in range(len(pitch))]
-        return tf.nest.map_structure(lambda *rows: np.concatenate(rows), *played)  # type: ignore[no-any-return]
+            # Row by row: a minute of 60 harmonics takes about 250 MB in ddsp's layers.
+            rendered = [self._render_row(pitch[i : i + 1], loudness[i : i + 1], seed) for i in range(len(pitch))]
+        return tf.nest.map_structure(lambda *rows: np.concatenate(rows), *rendered)  # type: ignore[no-any-return]
 
-    def _play_one(self, f0_hz: FloatArray, loudness_db: FloatArray, seed: int) -> dict[str, Any]:
+    def _render_row(self, f0_hz: FloatArray, loudness_db: FloatArray, seed: int) -> dict[str, Any]:
         frames = f0_hz.shape[1]
         ends = ((0, 0), (0, -frames % self.stride))  # whole frames of the network
         f0_hz, loudness_db = (np.pad(curve, ends, mode="edge") for curve in (f0_hz, loudness_db))
@@ -133,10 +133,10 @@ def save(model: Any, info: dict[str, Any], config: str, local_dir: str | Path) -
     """Writes a model directory; its card comes last.
 
     Args:
-        model: What models.build made, trained.
+        model: The trained model; see models.build.
         info: The card; see Instrument.info.
         config: The gin configuration that rebuilds the model.
-        local_dir: Where; what is there of an older model is replaced.
+        local_dir: The directory; an older model in it is replaced.
     """
     folder = Path(local_dir)
     folder.mkdir(parents=True, exist_ok=True)
@@ -151,15 +151,15 @@ def _checksum(path: Path) -> str:
     return storage.crc32c_base64(google_crc32c.value(path.read_bytes()))
 
 
-def _checked_card(home: str, local: Path) -> dict[str, Any]:
+def _checked_card(model_uri: str, local: Path) -> dict[str, Any]:
     card = storage.read_json(str(local / CARD_NAME))
     try:
         checksums: dict[str, str] = card.pop("crc32c")
     except (AttributeError, KeyError):
-        raise InputError(f"'{storage.join(home, CARD_NAME)}' is not the card of one of Luthier's models") from None
+        raise InputError(f"'{storage.join(model_uri, CARD_NAME)}' is not the model card of a Luthier model") from None
     for name in (CONFIG_NAME, WEIGHTS_NAME):
         path = local / name
         if not path.is_file() or _checksum(path) != checksums.get(name):
-            raise InputError(f"the model at '{home}' is not whole: {name} is missing or damaged; try copying it again")
+            raise InputError(f"the model at '{model_uri}' is incomplete: {name} is missing or damaged; copy it again")
     info: dict[str, Any] = card
     return info
