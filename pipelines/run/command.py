@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from components.config.catalog import SYNTHS, preset_help
 from components.core.fingerprint import content_fingerprint
 
 
@@ -16,8 +17,8 @@ from components.core.fingerprint import content_fingerprint
     "--workspace", required=True, help="Where everything goes: records, shards, trainings, reports, registry."
 )
 @click.option("--families", default="", help="Instrument families, comma separated. [default: all that the source has]")
-@click.option("--synths", default="", help="Synthesizers, comma separated. [default: harmonic,sinusoidal,wavetable]")
-@click.option("--preset", default="smoke", show_default=True, help="smoke, seed or standard.")
+@click.option("--synths", default="", help=f"Synthesizers, comma separated. [default: {','.join(SYNTHS)}]")
+@click.option("--preset", default="smoke", show_default=True, help=f"{preset_help()}.")
 @click.option(
     "--set", "bindings", multiple=True, metavar="BINDING", help="A gin binding on top of the preset; repeatable."
 )
