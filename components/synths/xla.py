@@ -4,23 +4,22 @@ XLA pays off where a small operation is repeated many times: a recurrence, or a 
 of TensorFlow kernel launches into one loop. A whole training step under XLA is slower on a CPU than one without, so the
 layers compile their loops only and leave the rest to TensorFlow.
 
-LUTHIER_XLA=0 turns compilation off in a process: it saves about ten seconds of start, and steps take several times as
-long.
+LUTHIER_XLA=0 turns compilation off for a whole process.
 """
 
 from __future__ import annotations
 
 import contextvars
 import functools
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from components.core import environment
 from components.synths.ddsp_imports import tf
 
 _WORTH_COMPILING = 8_192  # numbers in all inputs together
-_ENABLED = os.environ.get("LUTHIER_XLA", "1") != "0"
+_ENABLED = environment.get_int(environment.XLA, 1) > 0
 _compile = contextvars.ContextVar("compile", default=True)
 
 
