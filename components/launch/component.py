@@ -1,4 +1,4 @@
-"""Kubeflow component: trains one synthesizer on one family: a Job in a cluster, a child process on a laptop."""
+"""Kubeflow component: trains one synth on one family: in a cluster as a Job, on a laptop as a child process."""
 
 from kfp import dsl
 
@@ -20,20 +20,20 @@ def train(
     priority_class: str,
     model: dsl.Output[dsl.Model],
 ) -> str:
-    """Trains one synthesizer on one family. Returns the training directory.
+    """Trains one synth on one family. Returns the training directory.
 
-    `data_fingerprint` is there for the cache key.
+    `data_fingerprint` is a part of the cache key, and not used.
     """
     from components import storage
     from components.artifacts.model_files import MODEL_FOLDER
     from components.kubernetes import connection
     from components.launch import local_process, step
-    from components.launch.finished import FinishedTraining
-    from components.launch.training import Placement, Training
+    from components.launch.request import Placement, TrainingRequest
+    from components.launch.result import FinishedTraining
     from components.telemetry.task import task
 
     with task(f"train {family}-{synth}") as running:
-        training = Training.checked(
+        request = TrainingRequest.checked(
             data_uri=sorted_uri,
             family=family,
             synth=synth,
@@ -46,10 +46,10 @@ def train(
         if connection.in_a_cluster():
             gpus_or_template = gpus if gpus >= 0 else None
             placement = Placement(queue=queue or None, priority_class=priority_class or None, gpus=gpus_or_template)
-            finished = FinishedTraining(step.launch(training, placement).record or {})
+            finished = FinishedTraining(step.launch(request, placement).record or {})
         else:
-            finished = local_process.train(training)
+            finished = local_process.train(request)
         running.found(finished.summary())
-        model.uri = storage.join(training.out_uri, MODEL_FOLDER)
+        model.uri = storage.join(request.out_uri, MODEL_FOLDER)
         model.metadata.update(finished.facts())
-        return training.out_uri
+        return request.out_uri
