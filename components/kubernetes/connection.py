@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
+from components.core import environment
 from components.core.errors import InputError
 from components.kubernetes.client import Api
 
 POD_NAMESPACE_PATH = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 """The file with the namespace of a pod."""
-
-NAMESPACE_VARIABLE = "LUTHIER_NAMESPACE"
 
 
 def connect(context: str | None = None, namespace: str | None = None) -> Api:
@@ -30,7 +28,7 @@ def connect(context: str | None = None, namespace: str | None = None) -> Api:
 
     configuration = client.Configuration()
     configuration.retries = False  # Api decides which requests may be repeated, and logs why it waits
-    inside = context is None and in_a_cluster()
+    inside = context is None and environment.in_cluster()
     try:
         if inside:
             config.load_incluster_config(client_configuration=configuration)
@@ -45,22 +43,17 @@ def connect(context: str | None = None, namespace: str | None = None) -> Api:
     return Api(client.ApiClient(configuration), found or "default")
 
 
-def in_a_cluster() -> bool:
-    """Tells whether this process runs in a pod."""
-    return bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
-
-
 def named_namespace(namespace: str | None) -> str | None:
     """Returns `namespace`, else LUTHIER_NAMESPACE, else this pod's own namespace; None outside of a cluster."""
-    if namespace or os.environ.get(NAMESPACE_VARIABLE):
-        return namespace or os.environ[NAMESPACE_VARIABLE]
-    if in_a_cluster() and POD_NAMESPACE_PATH.is_file():
+    if given := namespace or environment.get(environment.NAMESPACE):
+        return given
+    if environment.in_cluster() and POD_NAMESPACE_PATH.is_file():
         return POD_NAMESPACE_PATH.read_text().strip()
     return None
 
 
 def _kubeconfig() -> str:
-    return os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    return environment.get(environment.KUBECONFIG) or str(Path.home() / ".kube" / "config")
 
 
 def _namespace_of(context: str | None) -> str | None:

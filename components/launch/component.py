@@ -2,10 +2,10 @@
 
 from kfp import dsl
 
-from components.core import images
+from components.core import environment
 
 
-@dsl.component(base_image=images.DATA, install_kfp_package=False)
+@dsl.component(base_image=environment.data_image(), install_kfp_package=False)
 def train(
     sorted_uri: str,
     data_fingerprint: str,
@@ -26,7 +26,7 @@ def train(
     """
     from components import storage
     from components.artifacts.model_files import MODEL_FOLDER
-    from components.kubernetes import connection
+    from components.core.environment import in_cluster
     from components.launch import local_process, step
     from components.launch.request import Placement, TrainingRequest
     from components.launch.result import FinishedTraining
@@ -43,7 +43,7 @@ def train(
             run_id=storage.basename(run_uri),
             warm_start=warm_starts.get(f"{family}-{synth}", ""),
         )
-        if connection.in_a_cluster():
+        if in_cluster():
             gpus_or_template = gpus if gpus >= 0 else None
             placement = Placement(queue=queue or None, priority_class=priority_class or None, gpus=gpus_or_template)
             finished = FinishedTraining(step.launch(request, placement).record or {})

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
-import os
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
 
+from components.core import environment
 from components.core.errors import InputError
+from components.core.fingerprint import fingerprint
 from components.kubernetes.client import Object
 from components.launch import labels
 from components.launch.request import Placement, TrainingRequest
 from components.launch.template import CONTAINER, container_of
 
-IMAGE_VARIABLE = "LUTHIER_TRAIN_IMAGE"
 GPU = "nvidia.com/gpu"
 WORKERS_SERVICE = "luthier-workers"
 WORKERS_PORT = 2222
 # Of the MLflow run of the pipeline's step. They change from run to run, so they are not part of the hash.
-_PARENT_RUN = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID")
+_PARENT_RUN = (environment.MLFLOW_TRACKING_URI, environment.MLFLOW_EXPERIMENT_ID, environment.MLFLOW_RUN_ID)
 
 
 def fill_in(
@@ -50,7 +48,7 @@ def fill_in(
     container["image"] = _image(placement, container)
     # Kubernetes then keeps the last lines of the log in the pod's status: the reason of a failure.
     container.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")
-    _set_env(container, {IMAGE_VARIABLE: container["image"]})
+    _set_env(container, {environment.TRAIN_IMAGE: container["image"]})
     if placement.gpus is not None:
         _set_gpus(container, placement.gpus)
     if placement.priority_class:
@@ -60,8 +58,8 @@ def fill_in(
     if placement.nodes > 1:
         _set_workers(job["spec"], pod, container, request.job_name, placement.nodes)
     job["metadata"]["annotations"][labels.SPEC_HASH] = _hash(job)
-    if os.environ.get("MLFLOW_RUN_ID"):
-        _set_env(container, {name: os.environ[name] for name in _PARENT_RUN if os.environ.get(name)})
+    if environment.get(environment.MLFLOW_RUN_ID):
+        _set_env(container, {name: value for name in _PARENT_RUN if (value := environment.get(name))})
     return job
 
 
@@ -108,11 +106,11 @@ def _labelled(metadata: dict[str, Any], request: TrainingRequest) -> dict[str, A
 
 
 def _image(placement: Placement, container: Mapping[str, Any]) -> str:
-    image = placement.image or container.get("image") or os.environ.get(IMAGE_VARIABLE)
+    image = placement.image or container.get("image") or environment.get(environment.TRAIN_IMAGE)
     if not image:
         raise InputError(
             f"there is no image for the trainer: expected --image, an image of container '{CONTAINER}' in the "
-            f"template, or {IMAGE_VARIABLE}"
+            f"template, or {environment.TRAIN_IMAGE}"
         )
     return str(image)
 
@@ -141,13 +139,12 @@ def _set_workers(spec: dict[str, Any], pod: dict[str, Any], container: dict[str,
     spec.update(completionMode="Indexed", completions=nodes, parallelism=nodes)
     pod["subdomain"] = WORKERS_SERVICE
     hosts = ",".join(f"{name}-{index}.{WORKERS_SERVICE}:{WORKERS_PORT}" for index in range(nodes))
-    _set_env(container, {"LUTHIER_WORKER_HOSTS": hosts})
+    _set_env(container, {environment.WORKER_HOSTS: hosts})
 
 
 def _hash(job: Mapping[str, Any]) -> str:
     """Hashes labels and spec before the cluster adds its defaults. Returns 16 hexadecimal digits."""
-    identity = {"labels": job["metadata"]["labels"], "spec": job["spec"]}
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    return fingerprint({"labels": job["metadata"]["labels"], "spec": job["spec"]})
 
 
 def _flags(arguments: list[str]) -> dict[str, list[str]]:

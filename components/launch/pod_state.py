@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from components.core import environment
 from components.core.errors import EXIT_AGAIN, EXIT_INPUT_ERROR
 from components.kubernetes.client import Object
 from components.launch.template import CONTAINER
@@ -125,7 +125,7 @@ def ending(pod: Object) -> Ending:
 
 def log_text(line: str) -> str:
     """Returns the message of a log line in JSON; the line itself where it is text, or where this process logs JSON."""
-    if not line.startswith('{"') or os.environ.get("LUTHIER_LOG_FORMAT") == "json":
+    if not line.startswith('{"') or environment.logs_json():
         return line
     try:
         return str(json.loads(line)["message"])

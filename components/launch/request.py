@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shlex
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from components import storage
 from components.config.bindings import check_bindings
 from components.config.catalog import check_preset, check_synth
 from components.core.errors import InputError
+from components.core.fingerprint import content_fingerprint
 from components.launch import labels
 from components.nsynth.families import check_family
 from components.nsynth.sorted_set import SortedSet
@@ -169,4 +169,4 @@ def _slug(text: str) -> str:
 
 
 def _digest(text: str, digits: int) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:digits]
+    return content_fingerprint([text.encode()], digits)

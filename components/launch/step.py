@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from components import storage
+from components.core import environment
 from components.core.errors import EXIT_AGAIN, InputError, StepError
 from components.core.versions import training_code
 from components.kubernetes.client import Api, Object
-from components.kubernetes.connection import connect, in_a_cluster, named_namespace
+from components.kubernetes.connection import connect, named_namespace
 from components.kubernetes.errors import (
     ApiError,
     BadRequest,
@@ -199,7 +200,7 @@ def _template_of_files(path: str) -> Object:
 
 def _warn_of_local(request: TrainingRequest) -> None:
     local = [uri for uri in (request.data_uri, request.out_uri) if not storage.is_remote(uri)]
-    if local and not in_a_cluster():
+    if local and not environment.in_cluster():
         _LOG.warning(
             "%s: the Job can read a local path only where a volume is mounted at that path", " and ".join(local)
         )
