@@ -9,7 +9,7 @@ import pytest
 
 from components import storage
 from components.artifacts.metrics_log import read
-from components.launch.finished import FinishedTraining
+from components.launch.result import FinishedTraining
 from components.synths.instrument import Instrument
 from tests.conftest import _free_port
 from tests.train.trainings import BINDINGS, STEPS, command, last_step, options, run_json, saved_steps
