@@ -164,9 +164,7 @@ class Evaluation:
 
 def notes_fingerprint(notes: Sequence[Note]) -> str:
     """Returns what identifies notes: their ids and their sound."""
-    return content_fingerprint(
-        part for note in notes for part in (note.id.encode(), b"\0", np.ascontiguousarray(note.audio).tobytes())
-    )
+    return content_fingerprint(note.id.encode() + b"\0" + np.ascontiguousarray(note.audio).tobytes() for note in notes)
 
 
 def rounded(value: float) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 
 from components import storage
 from components.artifacts.fields import Fields
+from components.audio.loudness import LOUDNESS_DEFINITION
 from components.core.errors import InputError, nearest
 from components.nsynth.note import FRAME_RATE_HZ, SAMPLE_RATE_HZ
 
@@ -21,8 +22,6 @@ MODEL_DIR = "model"
 """The model's directory within a training directory."""
 
 SCHEMA_VERSION = 1
-DEFAULT_LOUDNESS_DEFINITION = "ddsp-3.7"
-"""Of a card that names none: there was one alone then."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ class ModelCard:
     num_parameters: int = 0
     sample_rate_hz: int = SAMPLE_RATE_HZ
     frame_rate_hz: int = FRAME_RATE_HZ
-    loudness_definition: str = DEFAULT_LOUDNESS_DEFINITION
+    loudness_definition: str = LOUDNESS_DEFINITION
     f0_hz: Percentiles | None = None
     loudness_db: Percentiles | None = None
     crc32c: dict[str, str] = field(default_factory=dict)
@@ -127,7 +126,7 @@ class ModelCard:
             num_parameters=fields.whole("num_parameters", 0),
             sample_rate_hz=fields.whole("sample_rate_hz", SAMPLE_RATE_HZ),
             frame_rate_hz=fields.whole("frame_rate_hz", FRAME_RATE_HZ),
-            loudness_definition=fields.text("loudness", DEFAULT_LOUDNESS_DEFINITION),
+            loudness_definition=fields.text("loudness", LOUDNESS_DEFINITION),
             f0_hz=Percentiles.of(fields.object("f0_hz")),
             loudness_db=Percentiles.of(fields.object("loudness_db")),
             crc32c=fields.text_map("crc32c"),

@@ -6,7 +6,6 @@ each know one field (the loop the status, the MLflow logger its run) never undo 
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,7 @@ from typing import Any
 
 from components import storage
 from components.artifacts.fields import Fields
-from components.core import git
+from components.core import environment, git
 from components.core.errors import InputError
 from components.core.fingerprint import fingerprint
 from components.core.versions import TRAINING_VERSION, UNKNOWN_VERSION, version_of_fingerprint
@@ -228,7 +227,7 @@ class RunRecord:
             run_id=run_id,
             packages={name: metadata.version(name) for name in _PACKAGES},
             git_commit=git.commit(),
-            image=os.environ.get("LUTHIER_TRAIN_IMAGE"),
+            image=environment.get(environment.TRAIN_IMAGE) or None,
         )
 
     @classmethod

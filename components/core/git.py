@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
-COMMIT_VARIABLE = "LUTHIER_GIT_COMMIT"
+from components.core import environment
 
 
 def commit() -> str | None:
     """Returns the commit of the checkout that this file is in, or what LUTHIER_GIT_COMMIT says of an image's code."""
-    given = os.environ.get(COMMIT_VARIABLE)
+    given = environment.get(environment.GIT_COMMIT)
     if given:
         return given
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from components.artifacts.model_card import ModelCard, Percentiles
+from components.audio.loudness import POWER_DEFINITION, WINDOW_SAMPLES
 from components.core.errors import InputError
 from components.export.graphs import DEFAULT_PITCH_HZ, Arrays, Graphs, Shapes, Step, to_tflite
 from components.nsynth.note import SAMPLE_RATE_HZ
 from components.synths.ddsp_imports import preprocessing, tf
-from components.synths.features import POWER_DEFINITION, WINDOW_SAMPLES
 from components.synths.network import Network
 
 METADATA_NAME = "metadata.json"

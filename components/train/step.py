@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -12,6 +11,7 @@ from components.artifacts.run_record import RunRecord, RunRecordWriter
 from components.artifacts.training_dir import TrainingDir, training_name
 from components.config.bindings import check_bindings
 from components.config.catalog import check_preset, check_synth
+from components.core import environment
 from components.core.errors import InputError
 from components.nsynth.families import check_family
 from components.nsynth.sorted_set import SortedSet
@@ -190,7 +190,7 @@ def _train(data: SortedSet, asked: Sequence[_Asked], start: Start, tracking_uri:
             mirrors = [stack.enter_context(mirrored(plan.training_dir.uri, reads_only)) for plan in left]
             from components.train.work import work
 
-            tracking_uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
-            work(data, left, mirrors, workers, termination, tracking_uri)
+            mlflow_uri = tracking_uri or environment.get(environment.MLFLOW_TRACKING_URI)
+            work(data, left, mirrors, workers, termination, mlflow_uri)
         results |= {plan.name: TrainResult.of(plan.record, plan.training_dir.uri, reused=False) for plan in left}
     return [results[training_name(record.family, record.synth)] for record, _, _ in asked]
