@@ -73,6 +73,8 @@ def command(
     Repeat the command at any time: it follows the Job if it is active, continues a training that was stopped, and does
     nothing if the training is finished.
     """
+    from components.artifacts.training_dir import TrainingDir
+    from components.launch import result
     from components.launch.request import Placement, TrainingRequest
     from components.launch.step import ClusterOptions, launch, manifest
 
@@ -90,7 +92,7 @@ def command(
         click.echo(f"  follow  kubectl -n {launched.namespace} logs -f job/{launched.job_name}")
         return
     click.echo(f"{'trained already' if launched.reused else 'trained'}: {request.name}")
-    click.echo(f"  steps   {launched.record['steps']} ({launched.record['stop_reason']})")
-    best = launched.record["best"]
-    click.echo(f"  loss    {best['valid_loss']:.2f} held out, at step {best['step']}")
-    click.echo(f"  model   {request.out_uri.rstrip('/')}/model")
+    outcome = result.outcome(launched.record)
+    click.echo(f"  steps   {outcome.steps} ({outcome.stop_reason})")
+    click.echo(f"  loss    {outcome.best_valid_loss:.2f} held out, at step {outcome.best_step}")
+    click.echo(f"  model   {TrainingDir(request.out_uri).model_uri}")

@@ -9,15 +9,15 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from components import storage
+from components.artifacts.run_record import RunRecord
+from components.artifacts.training_dir import TrainingDir
 from components.core.errors import EXIT_AGAIN, EXIT_INPUT_ERROR, InputError, StepError
 from components.launch.request import TrainingRequest
-from components.launch.result import FinishedTraining
 from components.telemetry.slots import slot
 
 
-def train(request: TrainingRequest) -> FinishedTraining:
-    """Trains in a child process and waits for it. The child's output is printed as it comes.
+def train(request: TrainingRequest) -> RunRecord:
+    """Trains in a child process, prints its output as it comes, and returns the run record.
 
     Raises:
         InputError: The child found an error in the user's input (exit code 2); the message is the child's.
@@ -31,7 +31,7 @@ def train(request: TrainingRequest) -> FinishedTraining:
         raise StepError(f"training {request.name} was stopped: the same run continues it")
     if code:
         raise StepError(f"training {request.name} ended with exit code {code}: {last_line}")
-    return FinishedTraining(storage.read_json(storage.join(request.out_uri, "run.json")))
+    return RunRecord.read(TrainingDir(request.out_uri).record_uri)
 
 
 def _run(command: Sequence[str]) -> tuple[int, str]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components import storage
+from components.artifacts.training_dir import training_name
 from components.config.bindings import check_bindings
 from components.config.catalog import check_preset, check_synth
 from components.core.errors import InputError
@@ -81,7 +82,7 @@ class TrainingRequest:
     @property
     def name(self) -> str:
         """Family and synth: "string-harmonic"."""
-        return f"{self.family}-{self.synth}"
+        return training_name(self.family, self.synth)
 
     @property
     def job_name(self) -> str:
@@ -160,7 +161,7 @@ def job_name(run_id: str, family: str, synth: str) -> str:
 def derived_run_id(out_uri: str, family: str, synth: str) -> str:
     """Returns a run id for a training without one: the name of the run's directory, and a hash of the whole URI."""
     parent, last = out_uri.rstrip("/").rpartition("/")[0], storage.basename(out_uri)
-    name = storage.basename(parent) if last == f"{family}-{synth}" else last
+    name = storage.basename(parent) if last == training_name(family, synth) else last
     return f"{_slug(name)[:_LONGEST_DERIVED_RUN].strip('-')}-{_digest(out_uri.rstrip('/'), 6)}".strip("-")
 
 

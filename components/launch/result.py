@@ -1,63 +1,42 @@
-"""The result of a training, from its run.json. A Job may have expired or been deleted, so it is not asked."""
+"""The result of a training, from its run record. A Job may have expired or been deleted, so it is not asked."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from components import storage
+from components.artifacts.run_record import Outcome, RunRecord
+from components.artifacts.training_dir import TrainingDir
 from components.core.errors import StepError
 from components.launch.request import TrainingRequest
 
-_NAME = "run.json"
 _SAME = ("family", "synth", "preset", "bindings", "data_fingerprint")
-_STOPPED_BY = {"flat": " (the curve went flat)", "max_minutes": " (out of time)", "max_steps": ""}
+_STOPPED_BY = {"flat": " (the loss stopped improving)", "max_minutes": " (out of time)"}
 
 
-@dataclass(frozen=True)
-class FinishedTraining:
-    """What a finished training left in its run.json."""
-
-    record: dict[str, Any]
-
-    def summary(self) -> str:
-        """One line for a person."""
-        best = self.record["best"]
-        first, ended = self.record["first_spectral_loss"], _STOPPED_BY[self.record["stopped_by"]]
-        return f"{self.record['steps']} steps{ended}, spectral loss {first:.1f} -> {best['valid_loss']:.2f} (held out)"
-
-    def facts(self) -> dict[str, Any]:
-        """Metadata of the model artifact."""
-        names = ("family", "synth", "preset", "steps", "data_fingerprint", "code_fingerprint")
-        return {**{name: self.record[name] for name in names}, "valid_loss": self.record["best"]["valid_loss"]}
-
-
-def read(request: TrainingRequest) -> dict[str, Any] | None:
-    """Returns the run.json of the training directory; None where there is none, or one of another training."""
-    uri = storage.join(request.out_uri, _NAME)
-    if not storage.exists(uri):
+def read(request: TrainingRequest) -> RunRecord | None:
+    """Returns the run record of the training directory; None where there is none, or one of another training."""
+    record = TrainingDir(request.out_uri).read_record()
+    if record is None or any(getattr(record, name) != getattr(request, name) for name in _SAME):
         return None
-    record: dict[str, Any] = storage.read_json(uri)
-    expected = {name: getattr(request, name) for name in _SAME} | {"bindings": list(request.bindings)}
-    return record if all(record.get(name) == value for name, value in expected.items()) else None
+    return record
 
 
-def finished(request: TrainingRequest, code: str | None = None) -> dict[str, Any] | None:
-    """Returns the run.json of a finished training; None where it has yet to be trained.
+def finished(request: TrainingRequest, version: int | None = None) -> RunRecord | None:
+    """Returns the run record of a finished training; None where it has yet to be trained.
 
     Args:
         request: The training.
-        code: As of versions.training_code: a training of other code does not count, since the trainer has to decide
-            about it. None counts all.
+        version: See core.versions. A training by another version does not count: the trainer has to decide about it.
+            None counts all.
     """
     record = read(request)
-    if not record or record.get("status") != "finished":
+    if record is None or not record.is_finished or version not in (None, record.training_version):
         return None
-    return record if code is None or record.get("code_fingerprint") == code else None
+    return record
 
 
-def after_job(request: TrainingRequest, what_happened: str) -> dict[str, Any]:
-    """Returns the run.json of a training whose Job is complete or deleted.
+def after_job(request: TrainingRequest, what_happened: str) -> RunRecord:
+    """Returns the run record of a training whose Job is complete or deleted.
 
     Args:
         request: The training.
@@ -66,10 +45,28 @@ def after_job(request: TrainingRequest, what_happened: str) -> dict[str, Any]:
     Raises:
         StepError: The training is not finished.
     """
-    record = finished(request)
-    if record:
+    record = read(request)
+    if record and record.is_finished:
         return record
-    failure = (read(request) or {}).get("failure")
-    raise StepError(
-        f"{what_happened}{f': {failure}' if failure else ''}; the same command continues from its checkpoint"
-    )
+    failure = f": {record.failure}" if record and record.failure else ""
+    raise StepError(f"{what_happened}{failure}; the same command continues from its checkpoint")
+
+
+def outcome(record: RunRecord) -> Outcome:
+    """Returns the outcome of a finished training."""
+    assert record.outcome is not None
+    return record.outcome
+
+
+def summary(record: RunRecord) -> str:
+    """Returns one line about a finished training: "30 steps, spectral loss 12.1 -> 9.50 (held out)"."""
+    found = outcome(record)
+    loss = f"spectral loss {found.first_spectral_loss:.1f} -> {found.best_valid_loss:.2f} (held out)"
+    return f"{found.steps} steps{_STOPPED_BY.get(found.stopped_by, '')}, {loss}"
+
+
+def model_metadata(record: RunRecord) -> dict[str, Any]:
+    """Returns the metadata of a finished training's model artifact."""
+    names = ("family", "synth", "preset", "data_fingerprint", "training_version")
+    facts = {name: getattr(record, name) for name in names}
+    return {**facts, "steps": outcome(record).steps, "valid_loss": outcome(record).best_valid_loss}

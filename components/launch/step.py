@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from components import storage
+from components.artifacts.run_record import RunRecord
 from components.core import environment
 from components.core.errors import EXIT_AGAIN, InputError, StepError
-from components.core.versions import training_code
+from components.core.versions import TRAINING_VERSION
 from components.kubernetes.client import Api, Object
 from components.kubernetes.connection import connect, named_namespace
 from components.kubernetes.errors import (
@@ -50,13 +50,13 @@ class Launched:
     Attributes:
         job_name: Name of its Job.
         namespace: Namespace of the Job.
-        record: Its run.json; None where it was not followed to its end.
+        record: Its run record; None where it was not followed to its end.
         reused: The training had been finished before, so no Job was created.
     """
 
     job_name: str
     namespace: str
-    record: dict[str, Any] | None
+    record: RunRecord | None
     reused: bool
 
 
@@ -103,15 +103,14 @@ def launch(
     api = connect(cluster.context, cluster.namespace)
     with _errors_explained(api):
         wanted = fill_in(_template(cluster.template, api), request, placement, api.namespace)
-        code = training_code()
-        earlier = result.finished(request, code)
+        earlier = result.finished(request, TRAINING_VERSION)
         if earlier:
             _LOG.info("%s is trained already: %s", request.name, request.out_uri)
             return Launched(request.job_name, api.namespace, earlier, reused=True)
         with signals_raised():
             try:
                 job, is_new = create_or_adopt(
-                    api, wanted, lambda: result.finished(request, code) is not None, timing.terminating_s
+                    api, wanted, lambda: result.finished(request, TRAINING_VERSION) is not None, timing.terminating_s
                 )
                 _warn_of_local(request)
                 record = _followed(api, job, is_new, request, timing) if follows else None
@@ -132,8 +131,8 @@ def manifest(request: TrainingRequest, placement: Placement, cluster: ClusterOpt
         return fill_in(_template(cluster.template, api), request, placement, api.namespace)
 
 
-def _followed(api: Api, job: Object, is_new: bool, request: TrainingRequest, timing: Timing) -> dict[str, Any]:
-    """Follows a Job and returns the run.json of its training."""
+def _followed(api: Api, job: Object, is_new: bool, request: TrainingRequest, timing: Timing) -> RunRecord:
+    """Follows a Job and returns the run record of its training."""
     name, namespace = request.job_name, api.namespace
     try:
         finished = follow(api, job, is_new, timing)

@@ -245,7 +245,7 @@ def test_it_expired_before_anybody_looked(stage, server, said, luthier, argument
 
 def test_done_without_a_result_is_an_error(stage, luthier, arguments):
     def play(workload):
-        workload.trained(status="failed", failure="the training diverged at step 7")
+        workload.trained(status="failed", failure="the training diverged at step 7", outcome=None)
         workload.complete()
 
     stage.play = play
