@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from components.artifacts.model_card import ModelCard, Percentiles
 from components.nsynth.note import FRAME_RATE_HZ, HOP_SAMPLES
 from components.synths.ddsp_imports import ddsp, tf
 from components.synths.instrument import Instrument
@@ -30,6 +31,10 @@ Step = Callable[[Arrays], Arrays]
 """One frame, computed by the runtime of a format: from f0_hz, loudness_db and state to the controls and next_state."""
 
 Shapes = dict[str, list[int]]
+
+
+DEFAULT_PITCH_HZ = Percentiles(110.0, 311.0, 880.0)
+"""The range of a model whose card does not say it."""
 
 
 class Graphs(tf.Module):  # type: ignore[misc]
@@ -55,9 +60,9 @@ class Graphs(tf.Module):  # type: ignore[misc]
         self.frame_rate_hz = FRAME_RATE_HZ // self.stride
 
     @property
-    def info(self) -> dict[str, Any]:
+    def card(self) -> ModelCard:
         """The model's card."""
-        return self.instrument.info
+        return self.instrument.card
 
     @functools.cached_property
     def frame(self) -> Any:
