@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.audio.f0 import fill_nearest
+from components.audio.f0 import fill_nearest, octaves_to_fit
 from components.audio.levels import sounding_frames
 from components.audio.loudness import FLOOR_DB, LOUDNESS_DEFINITION
 from components.core.errors import InputError
@@ -82,10 +82,10 @@ def fit(heard: Curves, info: dict[str, Any], steering: Steering) -> Fitted:
         steering: What the user wants.
     """
     sounding = sounding_frames(heard.loudness_db)
-    pitched = (heard.f0_hz > 0) & sounding
     octaves = steering.octaves
     if octaves is None:
-        octaves = _octaves(heard.f0_hz[pitched if pitched.any() else heard.f0_hz > 0], info) if steering.auto else 0
+        fits = steering.auto and "f0_hz" in info
+        octaves = octaves_to_fit(heard.f0_hz, sounding, info["f0_hz"]["median"]) if fits else 0
     loudness = heard.loudness[info.get("loudness", LOUDNESS_DEFINITION)]
     if steering.auto and "loudness_db" in info:
         loudness = _mapped(loudness, loudness[sounding], info["loudness_db"])
@@ -95,12 +95,6 @@ def fit(heard: Curves, info: dict[str, Any], steering: Steering) -> Fitted:
         np.maximum(loudness + steering.loudness_db, FLOOR_DB).astype(np.float32),
         gate(sounding),
     )
-
-
-def _octaves(f0_hz: FloatArray, info: dict[str, Any]) -> int:
-    if "f0_hz" not in info:
-        return 0
-    return round(float(np.log2(info["f0_hz"]["median"] / np.median(f0_hz))))
 
 
 def _mapped(loudness_db: FloatArray, sounding_db: FloatArray, card: dict[str, Any]) -> FloatArray:
