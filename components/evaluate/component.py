@@ -2,22 +2,22 @@
 
 from kfp import dsl
 
-from components.core import images
+from components.core import environment
 
 
-@dsl.component(base_image=images.TRAIN, install_kfp_package=False)
+@dsl.component(base_image=environment.train_image(), install_kfp_package=False)
 def evaluate(
     training_uri: str,
     sorted_uri: str,
     others_uri: str,
     data_fingerprint: str,
-    code: str,
+    evaluation_version: int,
     metrics: dsl.Output[dsl.Metrics],
     report: dsl.Output[dsl.HTML],
 ) -> str:
     """Evaluates a model on held-out notes. Returns the training directory.
 
-    `data_fingerprint` and `code` are there for the cache key.
+    `data_fingerprint` and `evaluation_version` are there for the cache key.
     """
     from components import storage
     from components.evaluate import step
@@ -35,9 +35,13 @@ def evaluate(
         return training_uri
 
 
-@dsl.component(base_image=images.DATA, install_kfp_package=False)
+@dsl.component(base_image=environment.data_image(), install_kfp_package=False)
 def compare(
-    report: dsl.Output[dsl.HTML], run_uri: str = "", families: list[str] = [], synths: list[str] = [], code: str = ""
+    report: dsl.Output[dsl.HTML],
+    run_uri: str = "",
+    families: list[str] = [],
+    synths: list[str] = [],
+    evaluation_version: int = 0,
 ):
     """Sets the synthesizers of every family side by side in one report, whatever became of them."""
     from pathlib import Path

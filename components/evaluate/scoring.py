@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from components.artifacts import listening
 from components.artifacts.evaluation import Heard, NoteNumbers, Numbers, Transfer, rounded
+from components.artifacts.model_card import ModelCard
 from components.audio import pitch
 from components.audio.f0 import VOICED_CONFIDENCE, octaves_to_fit
 from components.audio.levels import sounding_frames
@@ -72,7 +73,7 @@ def measure(instrument: Instrument, notes: Sequence[Note]) -> tuple[list[NoteNum
     Returns:
         The numbers of each note, in order; and how many seconds of sound that were a second.
     """
-    title = f"evaluate {instrument.info['family']}-{instrument.info['synth']}"
+    title = f"evaluate {instrument.card.family}-{instrument.card.synth}"
     # What the first note loads and builds is no part of the speed.
     for played in play(instrument, notes[:1]):
         _note_numbers(played)
@@ -124,11 +125,11 @@ def _trusted_f0_hz(note: Note) -> Array:
     return np.where(note.f0_confidence >= VOICED_CONFIDENCE, note.f0_hz, 0.0)
 
 
-def _octaves(note: Note, loudness_db: Array, info: dict[str, Any]) -> int:
+def _octaves(note: Note, loudness_db: Array, card: ModelCard) -> int:
     """Returns by how many octaves a note is moved: one of another family as `luthier transfer` would move it."""
-    if note.family == info["family"]:
+    if note.family == card.family or card.f0_hz is None:
         return 0
-    return octaves_to_fit(_trusted_f0_hz(note), sounding_frames(loudness_db), info["f0_hz"]["median"])
+    return octaves_to_fit(_trusted_f0_hz(note), sounding_frames(loudness_db), card.f0_hz.median)
 
 
 def _play_batch(instrument: Instrument, notes: Sequence[Note]) -> list[Played]:
@@ -136,12 +137,12 @@ def _play_batch(instrument: Instrument, notes: Sequence[Note]) -> list[Played]:
 
     definition = instrument.loudness_definition
     asked_db = np.asarray(loudness_db(np.stack([note.audio for note in notes]), definition))
-    octaves = [_octaves(note, loud, instrument.info) for note, loud in zip(notes, asked_db, strict=True)]
+    octaves = [_octaves(note, loud, instrument.card) for note, loud in zip(notes, asked_db, strict=True)]
     f0_hz = np.stack([note.f0_hz * 2.0**shift for note, shift in zip(notes, octaves, strict=True)])
     out = instrument.play(f0_hz.astype(np.float32), asked_db)
     if not np.isfinite(out["audio"]).all():
         raise StepError(
-            f"the {instrument.info['family']} model plays no numbers (NaN): its training diverged; "
+            f"the {instrument.card.family} model plays no numbers (NaN): its training diverged; "
             "try again with a lower train.learning_rate"
         )
     heard_db = np.asarray(loudness_db(out["audio"], definition))

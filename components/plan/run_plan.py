@@ -6,8 +6,6 @@ again finds what is done, and a changed one never mixes with it.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +15,8 @@ from components.config.bindings import check_bindings, of_gate, of_training
 from components.config.catalog import SYNTHS, check_preset, check_synth
 from components.config.gate import gate_of
 from components.core.errors import InputError
-from components.core.versions import code_fingerprint, training_code
+from components.core.fingerprint import fingerprint
+from components.core.versions import EVALUATION_VERSION, PREPARE_VERSION, TRAINING_VERSION
 from components.nsynth.families import check_family
 from components.nsynth.source_fingerprints import EVERY_FAMILY, origins
 
@@ -35,7 +34,7 @@ class Plan:
         bindings: Those of the training.
         gate: Those of the gate.
         origins: What identifies the source of each family; see nsynth.origins.
-        code: Fingerprint of all of Luthier's code, for cache keys.
+        evaluation_version: For the cache key of an evaluation.
     """
 
     families: list[str]
@@ -46,7 +45,7 @@ class Plan:
     bindings: list[str]
     gate: list[str]
     origins: dict[str, str]
-    code: str
+    evaluation_version: int
 
 
 def plan(
@@ -80,9 +79,9 @@ def plan(
     check_bindings(list(bindings))
     gate_of(of_gate(bindings))
     found = _of_families(origins(source_uri), asked_families)
-    data_id = _short_hash(found, code_fingerprint("nsynth", "prepare", "sort"))
+    data_id = _short_hash(found, PREPARE_VERSION)
     settings = sorted(of_training(bindings))
-    run_id = _short_hash(data_id, preset, settings, training_code(), *(["retraining"] if if_changed else []))
+    run_id = _short_hash(data_id, preset, settings, TRAINING_VERSION, *(["retraining"] if if_changed else []))
     return Plan(
         families=asked_families,
         synths=asked_synths,
@@ -92,7 +91,7 @@ def plan(
         bindings=of_training(bindings),
         gate=of_gate(bindings),
         origins=found,
-        code=code_fingerprint(),
+        evaluation_version=EVALUATION_VERSION,
     )
 
 
@@ -115,4 +114,4 @@ def _of_families(found: dict[str, str], families: Sequence[str]) -> dict[str, st
 
 
 def _short_hash(*values: Any) -> str:
-    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:8]
+    return fingerprint(values, 8)

@@ -7,12 +7,10 @@ from tests.launch.test_launch import NAME, trains
 def test_another_one_at_work_is_told_apart(stage, server, luthier, refused, arguments):
     luthier(*arguments, "--detach")
     line = refused(*arguments, "--preset", "seed")
-    assert f"there is another Job {NAME} at work: its --preset is 'smoke', expected 'seed'" in line
+    assert f"a different Job {NAME} is active: its --preset is 'smoke', expected 'seed'" in line
     assert "--run" in line
     assert f"kubectl -n luthier delete job {NAME}" in line
-    assert "its --set is not there, expected 'train.max_steps = 3'" in refused(
-        *arguments, "--set", "train.max_steps = 3"
-    )
+    assert "its --set is not set, expected 'train.max_steps = 3'" in refused(*arguments, "--set", "train.max_steps = 3")
     assert "its image is 'trainer:1', expected 'trainer:2'" in refused(*arguments, "--image", "trainer:2")
     line = refused(*arguments, "--gpus", 4)
     assert "spec.template.spec.containers[trainer].resources.limits.nvidia.com/gpu is 1, expected 4" in line
@@ -23,7 +21,7 @@ def test_another_one_at_work_is_told_apart(stage, server, luthier, refused, argu
 
 def test_one_more_binding_there_than_asked_for_is_a_difference(stage, luthier, refused, arguments):
     luthier(*arguments, "--set", "train.max_steps = 3", "--detach")
-    assert "its --set is 'train.max_steps = 3', expected not there" in refused(*arguments, "--detach")
+    assert "its --set is 'train.max_steps = 3', expected not set" in refused(*arguments, "--detach")
 
 
 def test_quantities_that_the_server_writes_its_own_way_are_no_difference(stage, server, luthier, refused, arguments):
@@ -52,7 +50,10 @@ def test_one_that_failed_is_replaced_and_goes_on(stage, server, said, luthier, a
     stage.play = trains()
     assert luthier(*arguments).code == 0
     assert [workload.name for workload in stage.workloads] == [NAME, NAME]
-    assert said.count("failed before (BackoffLimitExceeded); it is replaced, and goes on from its checkpoint") == 1
+    assert (
+        said.count("failed before (BackoffLimitExceeded); replacing it, the training continues from its checkpoint")
+        == 1
+    )
 
 
 def test_one_that_is_being_deleted_is_waited_for(stage, server, said, luthier, arguments):
@@ -89,7 +90,7 @@ def test_one_of_another_run_of_the_same_name_that_is_over_makes_place(
     luthier(*arguments)
     elsewhere = [str(tmp_path / "elsewhere") if "string-harmonic" in word else word for word in arguments]
     assert luthier(*elsewhere).code == 0
-    assert said.count("is over and was another one; it is replaced") == 1
+    assert said.count("has finished and was a different training; replacing it") == 1
 
 
 def test_adopted_it_shows_the_last_lines_of_the_log_and_then_the_rest(stage, server, said, luthier, arguments):
@@ -102,7 +103,7 @@ def test_adopted_it_shows_the_last_lines_of_the_log_and_then_the_rest(stage, ser
         workload.trained()
         workload.complete()
 
-    follower = stage.later(lambda: said.wait("trains on node node-1"), then=goes_on)
+    follower = stage.later(lambda: said.wait("runs on node node-1"), then=goes_on)
     finished = luthier(*arguments)
     follower.join()
     assert finished.code == 0
