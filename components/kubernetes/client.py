@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, Protocol
@@ -67,12 +68,12 @@ class Api:
         self._lock = threading.Lock()
         self._closed = False
 
-    def backoff(self, limit_s: float | None = None) -> Backoff:
-        """Returns a new Backoff for a request to this server; `limit_s` replaces its time limit."""
+    def backoff(self, limit_s: float | None = None, sleep: Callable[[float], object] = time.sleep) -> Backoff:
+        """Returns a new Backoff for requests to this server; `limit_s` replaces the time limit of its RetryPolicy."""
         policy = self._policy or backoff.DEFAULT
         if limit_s is not None:
             policy = replace(policy, limit_s=limit_s)
-        return Backoff(self.server, policy)
+        return Backoff(self.server, policy, sleep=sleep)
 
     def get(
         self, collection: str, name: str = "", query: Mapping[str, str] | None = None, limit_s: float | None = None

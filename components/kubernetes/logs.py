@@ -7,14 +7,12 @@ nanosecond: a line is new if its time is later, or if it comes after as many lin
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime
 
 from components.kubernetes.client import Api
 from components.kubernetes.errors import ApiError, BadRequest, ConnectionLost, Forbidden, NotFound, Unauthorized
-
-_FIRST_PAUSE_S = 0.5
-_LONGEST_PAUSE_S = 15.0
 
 
 class _Position:
@@ -57,7 +55,14 @@ def lines(api: Api, pod: str, container: str, ended: threading.Event, tail_lines
         StepError: The server did not answer for too long.
         StreamsClosed: `Api.close` was called.
     """
-    backoff, position, pause_s = api.backoff(), _Position(), _FIRST_PAUSE_S
+
+    def sleep(seconds: float) -> None:
+        if ended.is_set():
+            time.sleep(seconds)
+        else:
+            ended.wait(seconds)  # the rest of the log can be read as soon as the container has ended
+
+    backoff, position = api.backoff(sleep=sleep), _Position()
     while True:
         was_ended = ended.is_set()  # read before the stream is opened: only then does the stream have the whole log
         try:
@@ -68,25 +73,23 @@ def lines(api: Api, pod: str, container: str, ended: threading.Event, tail_lines
                     stamp, text = _split(line)
                     if position.is_new(stamp):
                         backoff.progressed()
-                        pause_s = _FIRST_PAUSE_S
                         yield text
             if was_ended:
                 return
+            backoff.pause()
         except ConnectionLost as error:
             backoff.failed(error)
         except (Forbidden, Unauthorized):
             raise
         except NotFound:
             return  # the pod was deleted
-        except BadRequest:
-            if was_ended:
-                return  # the container never started
         except ApiError as error:
+            if was_ended and isinstance(error, BadRequest):
+                return  # the container never started
             if was_ended:
-                backoff.failed(error)  # else the kubelet restarts or its node is lost, and may come back
-        if not was_ended:
-            ended.wait(pause_s)
-            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+                backoff.failed(error)
+            else:
+                backoff.pause()  # the kubelet restarts, or its node is lost, and may come back
 
 
 def _query(container: str, position: _Position, tail_lines: int | None) -> dict[str, str]:

@@ -56,9 +56,9 @@ def test_nothing_is_missed(kind, stage, server, said, luthier, arguments):
 
 
 def test_watches_that_end_in_good_order_are_taken_up_where_they_were(stage, server, said, luthier, arguments):
-    server.watch_s = 0.15
+    server.watch_s = 0.05
     lists = []
-    stage.play = in_steps(server, said, lambda: (lists.append(server.count("list", "pods")), time.sleep(0.4)))
+    stage.play = in_steps(server, said, lambda: (lists.append(server.count("list", "pods")), time.sleep(0.15)))
     assert luthier(*arguments).code == 0
     assert server.count("watch", "pods") >= 5
     assert {*lists} == {1}, "an ended watch is no reason to list again"
@@ -73,9 +73,9 @@ def test_bookmarks_keep_a_quiet_watch_from_growing_old(stage, server, said, luth
     def between():
         for _ in range(3):
             server.put("configmaps", {"metadata": {"name": "other"}})
-            time.sleep(0.1)
+            time.sleep(0.03)
         server.forget()
-        time.sleep(0.2)
+        time.sleep(0.06)
         watches = server.count("watch", "pods")
         server.drop("watch")
         server.wait_until(lambda: server.count("watch", "pods") > watches, "it watches again")
@@ -86,8 +86,8 @@ def test_bookmarks_keep_a_quiet_watch_from_growing_old(stage, server, said, luth
 
 
 def test_a_watch_that_fell_silent_is_opened_again(stage, server, said, luthier, arguments, timing):
-    timing(watch_silence_s=0.5)
-    server.bookmark_s = 0.1
+    timing(watch_silence_s=0.2)
+    server.bookmark_s = 0.03
 
     def between():
         server.fail("watch", "pods", "stall")
@@ -117,13 +117,13 @@ def test_a_server_that_is_away_for_a_while(stage, server, said, luthier, argumen
 
 
 def test_a_server_that_stays_away_is_a_clear_failure(stage, server, said, luthier, arguments, timing):
-    timing({"limit_s": 0.5})
+    timing({"limit_s": 0.2})
 
     def play(workload):
         workload.pod(node="node-1").runs()
         said.wait("runs on node node-1")
         with server.away():
-            time.sleep(3)
+            time.sleep(1)
 
     stage.play = play
     finished = luthier(*arguments)
@@ -186,7 +186,7 @@ def test_the_end_of_the_log_is_waited_for(stage, server, luthier, arguments):
 
 def test_a_log_that_cannot_be_had_any_more_is_given_up(stage, server, said, luthier, arguments, timing):
     """The node is lost: the training continues elsewhere, and the server is not asked without end."""
-    timing({"limit_s": 0.5})
+    timing({"limit_s": 0.2})
 
     def play(workload):
         server.fail("log", "pods/log", 502, 50)

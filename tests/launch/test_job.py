@@ -20,14 +20,16 @@ MANIFEST = "manifests/base/training-job.yaml"
 
 
 @settings(deadline=None)
-@given(run_id=st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", fullmatch=True))
-def test_every_run_has_names_that_kubernetes_takes(run_id):
-    for family in FAMILIES:
-        for synth in SYNTHS:
-            name = job_name(run_id, family, synth)
-            assert re.fullmatch(r"luthier-[a-z0-9]([a-z0-9-]*[a-z0-9])?", name), name
-            assert len(name) <= 63 - len("-999")
-            assert name == job_name(run_id, family, synth)
+@given(
+    run_id=st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", fullmatch=True),
+    family=st.sampled_from(FAMILIES),
+    synth=st.sampled_from(SYNTHS),
+)
+def test_every_run_has_names_that_kubernetes_takes(run_id, family, synth):
+    name = job_name(run_id, family, synth)
+    assert re.fullmatch(r"luthier-[a-z0-9]([a-z0-9-]*[a-z0-9])?", name), name
+    assert len(name) <= 63 - len("-999")
+    assert name == job_name(run_id, family, synth)
 
 
 def test_a_name_says_what_it_is_and_is_shortened_in_the_middle():

@@ -112,7 +112,7 @@ def test_a_webhook_that_does_not_answer_is_waited_for(stage, said, luthier, argu
         message = 'Error creating: Internal error occurred: failed calling webhook "x": connection refused'
         workload.event("FailedCreate", message)
         said.wait("its pod is refused: Error creating: Internal error occurred")
-        time.sleep(0.5)  # longer than it takes to be sure
+        time.sleep(0.3)  # longer than a permanent reason may hold
         ends_well(workload, workload.pod(node="node-1").runs())
 
     stage.play = play
@@ -252,6 +252,62 @@ def test_done_without_a_result_is_an_error(stage, luthier, arguments):
     finished = luthier(*arguments)
     assert finished.code == 1
     assert "has no finished training: the training diverged at step 7" in finished.err
+
+
+def in_deletion(workload):
+    workload.pod(node="node-1").runs()
+    workload.change(
+        lambda job: job["metadata"].update(deletionTimestamp="2026-01-01T00:00:00Z", finalizers=["foregroundDeletion"])
+    )
+
+
+def on_a_lost_node(workload):
+    pod = workload.pod(node="node-1").runs()
+    pod.change(lambda pod: pod["metadata"].update(deletionTimestamp="2026-01-01T00:00:00Z"))
+
+
+def never_completed(workload):
+    workload.pod(node="node-1").runs().ends(0)
+
+
+@pytest.mark.parametrize(
+    ("play", "expected"),
+    [
+        (in_deletion, f"Job {NAME} has been in deletion for 0 s (finalizers: foregroundDeletion)"),
+        (
+            on_a_lost_node,
+            f"pod {NAME}-00001 of Job {NAME} has been terminating for 0 s on node node-1",
+        ),
+        (never_completed, f"Job {NAME} has not been completed for 0 s after its pods succeeded"),
+    ],
+)
+def test_a_job_that_stays_in_its_end_is_an_error(stage, luthier, arguments, timing, play, expected):
+    timing(terminating_s=0.3)
+    stage.play = play
+    finished = luthier(*arguments)
+    assert finished.code == 1
+    assert expected in finished.err.splitlines()[-1]
+    assert "kubectl -n luthier" in finished.err.splitlines()[-1]
+
+
+def test_a_pod_may_take_its_grace_period_to_end(stage, said, luthier, arguments, timing):
+    timing(terminating_s=0.01)
+
+    def play(workload):
+        pod = workload.pod(node="node-1").runs()
+        in_deletion = {"deletionTimestamp": "2026-01-01T00:00:00Z", "deletionGracePeriodSeconds": 60}
+        pod.change(lambda pod: pod["metadata"].update(in_deletion))
+        said.wait(f"pod {pod.name} is terminating")
+        time.sleep(0.1)
+        pod.ends(75).removed()
+        last = workload.pod(node="node-2").runs()
+        said.wait("runs on node node-2")
+        workload.trained()
+        workload.complete()  # before its pod ends: the limit of 0.01 s holds for that as well
+        last.ends(0)
+
+    stage.play = play
+    assert luthier(*arguments).code == 0
 
 
 def test_a_long_wait_shows_signs_of_life(stage, said, luthier, arguments, timing):

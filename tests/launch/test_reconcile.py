@@ -75,6 +75,30 @@ def test_one_that_is_being_deleted_is_waited_for(stage, server, said, luthier, a
     assert len(stage.workloads) == 2
 
 
+def test_one_that_stays_in_deletion_is_an_error_that_names_its_finalizers(stage, server, luthier, arguments, timing):
+    timing(terminating_s=0.2)
+    luthier(*arguments, "--detach")
+    job = server.read("jobs", NAME)
+    job["metadata"].update(deletionTimestamp="2026-01-01T00:00:00Z", finalizers=["example.com/keep"])
+    server.put("jobs", job)
+    finished = luthier(*arguments)
+    assert finished.code == 1
+    line = finished.err.splitlines()[-1]
+    assert f"Job {NAME} has been in deletion for 0 s (finalizers: example.com/keep)" in line
+    assert f"kubectl -n luthier delete pods --force -l batch.kubernetes.io/job-name={NAME}" in line
+    assert f"kubectl -n luthier patch job {NAME} --type merge -p '" in line
+    assert server.count("create", "jobs") == 2
+
+
+def test_one_that_others_delete_again_and_again_is_an_error(server, luthier, arguments, timing):
+    timing({"longest_pause_s": 0.01})
+    server.fail("create", "jobs", 409, times=1000)
+    finished = luthier(*arguments)
+    assert finished.code == 1
+    assert f"Job {NAME} could not be created in 10 attempts" in finished.err.splitlines()[-1]
+    assert server.count("create", "jobs") == 10
+
+
 def test_done_but_its_training_was_removed_it_trains_again(stage, server, luthier, arguments):
     stage.play = trains()
     luthier(*arguments)

@@ -1,41 +1,13 @@
-"""Launchers that end before their Job does: killed, terminated, interrupted; a process of its own for each."""
+"""Launchers that end before their Job does: killed, terminated, interrupted. Each is a process of its own."""
 
 import os
 import signal
-import subprocess
-import sys
-import threading
 
 import pytest
 
 from tests.launch.api_rules import ROLE
+from tests.launch.processes import Launcher
 from tests.launch.test_launch import NAME
-
-LUTHIER = [sys.executable, "-m", "components.cli"]
-
-
-class Launcher:
-    """`luthier launch` as a process, and what it has said."""
-
-    def __init__(self, arguments):
-        self.process = subprocess.Popen(
-            [*LUTHIER, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
-        )
-        self.text, self.changed = "", threading.Condition()
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            with self.changed:
-                self.text += line
-                self.changed.notify_all()
-
-    def wait_for(self, part):
-        with self.changed:
-            assert self.changed.wait_for(lambda: part in self.text, 30), self.text
-
-    def end(self):
-        return self.process.wait(30)
 
 
 @pytest.fixture
@@ -49,7 +21,7 @@ def launch(arguments):
     yield start
     for launcher in launchers:
         launcher.process.kill()
-        launcher.process.wait()
+        launcher.end()
 
 
 def test_killed_and_started_again_it_adopts_its_job_and_trains_once(stage, server, launch):
@@ -127,7 +99,7 @@ def test_what_becomes_of_the_job_is_a_choice(stage, server, launch, options, num
         stage.workloads[0].suspend(False)
     stage.workloads[0].pod(node="node-1").runs()
     launcher.wait_for("runs on node node-1")
-    launcher.process.send_signal(number)
+    launcher.signal(number)
     assert launcher.end() == os.EX_TEMPFAIL, launcher.text
     assert said in launcher.text
     if is_there:
