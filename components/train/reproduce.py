@@ -1,10 +1,10 @@
-"""A training again, from what an earlier one left: `luthier train --from RUN`. No TensorFlow here.
+"""Reproduces an earlier training from its files: `luthier train --from RUN`. No TensorFlow here.
 
-run.json tells the data, the family and the synth; operative_config.gin, which holds every parameter that was in force,
-those of the preset and the defaults included, is the configuration. Later presets change nothing of it.
+run.json names the data, the family and the synth; operative_config.gin, which holds every parameter that was in force,
+defaults included, is the configuration. Later changes of presets have no effect on it.
 
-The file may come from anywhere. It is read with the eyes of contract 3.5: bindings of the kind that our own gin files
-have, and references to what they refer to, or what ddsp's parts were given there by default; no import, no include.
+The file is untrusted (contract 3.5). Allowed are bindings of parameters that our own gin files bind, references to what
+they refer to, and the defaults of ddsp's configurables that the models call; no import, no include.
 """
 
 from __future__ import annotations
@@ -16,73 +16,78 @@ from typing import Any
 from gin import config_parser
 
 from components import storage
-from components.artifacts import run_record
-from components.artifacts.model_files import CONFIG_NAME
-from components.artifacts.run_record import RECORD_NAME
+from components.artifacts.run_record import RunRecord
+from components.artifacts.training_dir import TrainingDir
 from components.config.catalog import all_gin_files
 from components.core.errors import InputError
 from components.nsynth.sorted_set import SortedSet
 
-# Configurables of ddsp that the models call and no gin file of ours binds: gin notes their defaults as well.
+# Configurables of ddsp that the models call and no gin file of ours binds: an operative configuration has them as well.
 _DDSP_DEFAULTS = ("exp_sigmoid", "frequencies_sigmoid", "oscillator_bank", "run_dag", "ProcessorGroup", "Autoencoder")
 
 
 @dataclass(frozen=True)
-class Origin:
+class EarlierTraining:
     """An earlier training.
 
     Attributes:
         uri: Its directory.
-        record: Its run.json.
+        record: Its run record.
         config: Its operative configuration.
     """
 
     uri: str
-    record: dict[str, Any]
+    record: RunRecord
     config: str
 
     @classmethod
-    def read(cls, uri: str) -> Origin:
+    def read(cls, uri: str) -> EarlierTraining:
         """Reads a training directory, local or gs://.
 
         Raises:
             InputError: There is no training, or its configuration is not one of ours.
         """
-        record_uri, config_uri = storage.join(uri, RECORD_NAME), storage.join(uri, CONFIG_NAME)
-        for needed in (record_uri, config_uri):
+        training_dir = TrainingDir(uri)
+        config_uri = training_dir.config_uri
+        for needed in (training_dir.record_uri, config_uri):
             if not storage.exists(needed):
                 raise InputError(f"there is no training at '{uri}': got no {storage.basename(needed)} there")
-        record = storage.read_json(record_uri)
-        missing = [name for name in ("family", "synth", "preset", "bindings", "data_uri") if name not in record]
-        if missing:
-            raise InputError(f"'{record_uri}' is not a training's: it has no {missing[0]}")
+        record = RunRecord.read(training_dir.record_uri)
         config = storage.read_bytes(config_uri).decode()
         _check(config, config_uri)
         return cls(uri, record, config)
 
-    def data(self, data_uri: str | None) -> SortedSet:
-        """Opens the set it was trained on, at the address that run.json tells, or at `data_uri` where it moved to.
+    def open_data(self, data_uri: str | None) -> SortedSet:
+        """Opens the sorted set it was trained on: at the URI in run.json, or at `data_uri` if it has moved.
 
         Raises:
-            InputError: There is no set, or another one.
+            InputError: There is no sorted set, or another one.
         """
-        data = SortedSet.open(data_uri or self.record["data_uri"])
-        found, expected = data.family_fingerprint(self.record["family"]), self.record["data_fingerprint"]
+        data = SortedSet.open(data_uri or self.record.data_uri)
+        found, expected = data.family_fingerprint(self.record.family), self.record.data_fingerprint
         if found != expected:
             raise InputError(
                 f"'{data.uri}' is not the data of '{self.uri}': its fingerprint is {found}, expected {expected}; "
-                "say with --data where that is"
+                "name its URI with --data"
             )
         return data
 
-    def again(self, data: SortedSet) -> dict[str, Any]:
+    def new_record(self, data: SortedSet) -> RunRecord:
         """Returns the record of the new training."""
-        family, synth, preset, bindings = (self.record[name] for name in ("family", "synth", "preset", "bindings"))
-        facts, warm = {"rebuilt_from": self.uri}, self.record.get("warm_start")
-        return run_record.describe(data, family, synth, preset, bindings, facts, self.config, warm)
+        found = self.record
+        return RunRecord.begin(
+            data,
+            found.family,
+            found.synth,
+            found.preset,
+            found.bindings,
+            config=self.config,
+            warm_start=found.warm_start,
+            reproduced_from=self.uri,
+        )
 
 
-class _Names(config_parser.ParserDelegate):  # type: ignore[misc]
+class _References(config_parser.ParserDelegate):  # type: ignore[misc]
     """Collects what a configuration refers to."""
 
     def __init__(self) -> None:
@@ -101,21 +106,21 @@ def _plain(name: str) -> str:
 
 
 def _names(config: str) -> tuple[set[str], set[str]]:
-    """Returns the configurables that a configuration binds and those it refers to, by their own names.
+    """Returns the configurables that a configuration binds and those that it refers to, by their own names.
 
     Raises:
-        InputError: It has anything but bindings in it.
+        InputError: It has statements other than bindings.
     """
-    names, bound = _Names(), set()
-    for statement in config_parser.ConfigParser(config, names):
+    references, bound = _References(), set()
+    for statement in config_parser.ConfigParser(config, references):
         if not isinstance(statement, config_parser.BindingStatement):
             kind = type(statement).__name__.removesuffix("Statement").removesuffix("Declaration").lower()
             if kind == "block":
                 continue
-            raise InputError(f"got an {kind} statement, expected bindings alone")
+            raise InputError(f"got an {kind} statement, expected only bindings")
         if statement.arg_name:
             bound.add(_plain(statement.selector))
-    return bound, names.referred
+    return bound, references.referred
 
 
 def _check(config: str, uri: str) -> None:
@@ -130,6 +135,6 @@ def _check(config: str, uri: str) -> None:
     except (SyntaxError, ValueError, tokenize.TokenError) as error:
         raise InputError(f"'{uri}' cannot be read: {str(error).splitlines()[0]}") from None
     for name in sorted(found_referred - referred):
-        raise InputError(f"'{uri}' is refused: got the reference @{name}, which no model of ours has")
+        raise InputError(f"'{uri}' is refused: got the reference @{name}, which no model of Luthier uses")
     for name in sorted(found_bound - bound - referred):
-        raise InputError(f"'{uri}' is refused: '{name}' is not ours to configure")
+        raise InputError(f"'{uri}' is refused: '{name}' is not a configurable of Luthier")
