@@ -5,10 +5,10 @@ One task, because Kubeflow Pipelines (2.17) lets nothing wait for a task that ru
 
 from kfp import dsl
 
-from components.core import images
+from components.core import environment
 
 
-@dsl.component(base_image=images.TRAIN, install_kfp_package=False)
+@dsl.component(base_image=environment.train_image(), install_kfp_package=False)
 def register(
     family: str,
     synths: list[str],

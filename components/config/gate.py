@@ -1,16 +1,14 @@
-"""The gate: what a model must reach to be a family's champion, and by how much it must beat the one that is."""
+"""The promotion gate: the limits that a champion must keep, and the margin by which it must beat the one before it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
-import gin
-
-from components.config.bindings import check_bindings
+from components.config.bindings import read_binding
 from components.config.catalog import GATE_GIN
-from components.config.configurable import configurable_as
-from components.core.errors import InputError
+from components.config.gin_text import parse
+from components.core.errors import InputError, nearest
 
 LOSS = "spectral_loss"
 _LIMITS = {
@@ -23,12 +21,12 @@ _LIMITS = {
 
 @dataclass(frozen=True)
 class Gate:
-    """Limits for the means over the held-out notes (see evaluate.evaluation.Numbers), and the margin.
+    """Limits for the means over the held-out notes (see artifacts.evaluation), and the margin.
 
     Attributes:
         max_spectral_loss: Highest multi-scale spectral loss.
         max_pitch_error_cents: Highest pitch error, in cents.
-        min_pitch_heard_share: Least share of the pitched frames in which a tracker hears any pitch, 0..1.
+        min_pitch_heard_share: Lowest share of the pitched frames in which a pitch tracker finds a pitch, 0..1.
         max_loudness_error_db: Highest loudness error, in dB.
         margin: A model replaces the champion if its spectral loss on the same notes is lower by at least this share.
     """
@@ -40,10 +38,11 @@ class Gate:
     margin: float = 0.01
 
     def fault(self, means: Mapping[str, float]) -> str:
-        """Returns why a model may not be champion, in words; "" where it may.
+        """Returns why a model may not be champion, or an empty text if it may.
 
         Args:
-            means: The evaluation's means by name. A number that the notes do not have (a pitch) is not asked for.
+            means: The evaluation's means by name. A limit of a mean that is missing does not apply: notes without a
+                pitch have no pitch error.
         """
         if LOSS not in means:
             return "it was not evaluated"
@@ -59,35 +58,26 @@ class Gate:
         return ""
 
     def beats(self, loss: float, champions_loss: float) -> bool:
-        """Tells whether a loss replaces the champion's on the same notes."""
+        """Returns whether a loss replaces the champion's loss on the same notes."""
         return loss < champions_loss * (1.0 - self.margin)
 
 
 def gate_of(bindings: Sequence[str] = ()) -> Gate:
-    """Returns the gate that gate.gin and bindings on top of it say.
+    """Returns the gate of gate.gin with bindings on top of it.
 
     Args:
-        bindings: Of the kind "gate.margin = 0.05"; untrusted.
+        bindings: Such as "gate.margin = 0.05"; untrusted.
 
     Raises:
         InputError: A binding is refused, or a limit is not a number from 0 on.
     """
-    check_bindings(bindings)
-    with gin.unlock_config():
-        gin.clear_config()
-    try:
-        gin.parse_config([GATE_GIN.read_text(), *bindings])
-        gate: Gate = gin.get_configurable("gate")()
-    except (ValueError, TypeError) as error:
-        raise InputError(f"the gate's bindings are refused: {str(error).splitlines()[0]}") from None
-    finally:
-        with gin.unlock_config():
-            gin.clear_config()
-    for field in fields(gate):
-        value = getattr(gate, field.name)
+    names = [field.name for field in fields(Gate)]
+    values: dict[str, float] = {}
+    for binding in [*parse(GATE_GIN.read_text()).bindings, *map(read_binding, bindings)]:
+        if binding.configurable != "gate" or binding.parameter not in names:
+            raise InputError(f"the gate has no '{binding.name}'; {nearest(binding.parameter, names)}")
+        value = binding.value
         if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-            raise InputError(f"gate.{field.name} is {value!r}: expected a number from 0 on")
-    return gate
-
-
-configurable_as("gate", Gate)
+            raise InputError(f"{binding.name} is {value!r}: expected a number from 0 on")
+        values[binding.parameter] = value
+    return Gate(**values)

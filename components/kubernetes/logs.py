@@ -7,11 +7,11 @@ by that, to the nanosecond, and by how many lines had it.
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Iterator
 from datetime import datetime
 
+from components.core import environment
 from components.core.errors import StepError
 from components.kubernetes.client import Api, Dropped
 from components.kubernetes.errors import ApiError
@@ -60,30 +60,30 @@ def lines(api: Api, pod: str, container: str, ended: threading.Event, tail_lines
         InputError: The user may not read logs.
         StepError: The server was away for too long.
     """
-    patience, position, pause_s = api.patience(), _Position(), _FIRST_PAUSE_S
+    backoff, position, pause_s = api.backoff(), _Position(), _FIRST_PAUSE_S
     while True:
         was_ended = ended.is_set()  # before the stream is opened: only then does it hold all there is
         try:
             with api.stream("pods", f"{pod}/log", _query(container, position, tail_lines)) as stream:
-                patience.answered()
+                backoff.answered()
                 position.reopened()
                 for line in stream:
                     stamp, text = _split(line)
                     if position.is_new(stamp):
-                        patience.progressed()
+                        backoff.progressed()
                         pause_s = _FIRST_PAUSE_S
                         yield text
             if was_ended:
                 return
         except Dropped as error:
-            patience.failed(error)
+            backoff.failed(error)
         except ApiError as error:
             if error.code == 404 or (was_ended and error.code == 400):
                 return  # the pod is gone, or never got as far
             if error.code in (401, 403):
                 raise api.in_words(error, "pods") from error
             if was_ended:
-                patience.failed(error)  # else the kubelet is restarting, or away, and will be back with its container
+                backoff.failed(error)  # else the kubelet is restarting, or away, and will be back with its container
         if not was_ended:
             ended.wait(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
@@ -100,7 +100,7 @@ def relay(api: Api, pod: str, container: str, ended: threading.Event, tail_lines
 
 def readable(line: str) -> str:
     """Returns a line of the trainer's; of one in JSON the message alone, unless this process logs in JSON itself."""
-    if not line.startswith('{"') or os.environ.get("LUTHIER_LOG_FORMAT") == "json":
+    if not line.startswith('{"') or environment.logs_json():
         return line
     try:
         return str(json.loads(line)["message"])

@@ -6,8 +6,6 @@ again finds what is done, and a changed one never mixes with it.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +15,7 @@ from components.config.bindings import check_bindings, of_gate, of_training
 from components.config.catalog import SYNTHS, check_preset, check_synth
 from components.config.gate import gate_of
 from components.core.errors import InputError
+from components.core.fingerprint import fingerprint
 from components.core.versions import code_fingerprint, training_code
 from components.nsynth.families import check_family
 from components.nsynth.source_fingerprints import EVERY_FAMILY, origins
@@ -115,4 +114,4 @@ def _of_families(found: dict[str, str], families: Sequence[str]) -> dict[str, st
 
 
 def _short_hash(*values: Any) -> str:
-    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:8]
+    return fingerprint(values, 8)

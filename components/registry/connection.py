@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +13,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
+from components.core import environment
 from components.core.errors import InputError
+from components.core.locks import file_lock
 
 _SQLITE = "sqlite:///"
 _ANSWER_WITHIN_S = 10
+_LONGEST_REGISTRATION_S = 1800.0
 
 # alembic tells of each of the 60 migrations of a fresh database.
 logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -75,8 +76,7 @@ def connected(tracking_uri: str, experiment: str) -> Iterator[tuple[MlflowClient
         return
     folder = _path(uri).parent
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:  # the kernel frees it when its holder dies
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with file_lock(folder / ".lock", _LONGEST_REGISTRATION_S):
         if not _path(uri).exists():
             _make_database(_path(uri))
         client = open_client(uri)
@@ -108,7 +108,7 @@ def _check_answers(uri: str) -> None:
 
 def resolved(tracking_uri: str) -> str:
     """Returns the registry's address: the one given, else MLFLOW_TRACKING_URI's. InputError where there is neither."""
-    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
+    uri = tracking_uri or environment.get(environment.MLFLOW_TRACKING_URI)
     if not uri:
         raise InputError("there is no MLflow to use: got no tracking URI, expected 'sqlite:///PATH' or a server's URL")
     return uri

@@ -7,7 +7,6 @@ python-dateutil older than the one Luthier's locks have.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,10 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from components import storage
+from components.core import environment
 from components.registry.training import Training
 from components.telemetry import log
 
-ADDRESS_VARIABLE = "LUTHIER_MODEL_REGISTRY"
-TOKEN_VARIABLE = "LUTHIER_MODEL_REGISTRY_TOKEN_FILE"
 # Servers of 2026 speak the first, older ones the second; what Luthier says is the same.
 _PATHS = ("/api/model_registry/v1", "/api/model_registry/v1alpha3")
 _FORMAT_NAME, _FORMAT_VERSION = "luthier", "1"
@@ -57,7 +55,7 @@ def record(
     Returns:
         What was wrong, for each synth that could not be recorded.
     """
-    address = os.environ.get(ADDRESS_VARIABLE, "").rstrip("/")
+    address = environment.get(environment.MODEL_REGISTRY).rstrip("/")
     if not address:
         return {}
     with requests.Session() as session:
@@ -90,7 +88,7 @@ class _Hub:
         self._session = session
         for scheme in ("http://", "https://"):
             session.mount(scheme, HTTPAdapter(max_retries=_RETRIES))
-        token_file = os.environ.get(TOKEN_VARIABLE)
+        token_file = environment.get(environment.MODEL_REGISTRY_TOKEN_FILE)
         if token_file:
             session.headers["Authorization"] = f"Bearer {Path(token_file).read_text().strip()}"
         for path in _PATHS:
@@ -191,7 +189,7 @@ def _uri(training: Training) -> str:
 
 
 def _namespace() -> str:
-    given = os.environ.get("LUTHIER_NAMESPACE")
+    given = environment.get(environment.NAMESPACE)
     if given or not _POD_NAMESPACE.exists():
         return given or "default"
     return _POD_NAMESPACE.read_text().strip()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
+
+from components.core.fingerprint import fingerprint
 
 LOSS_TAG = "held_out_loss"  # mean spectral loss over the held-out notes
 NOTES_TAG = "held_out_notes"  # fingerprint of the notes these were
@@ -19,4 +19,4 @@ DATA_TAG = "data_uri"
 
 def config_fingerprint(preset: str, bindings: Sequence[str]) -> str:
     """Returns what identifies a training's settings."""
-    return hashlib.sha256(json.dumps([preset, sorted(bindings)]).encode()).hexdigest()[:16]
+    return fingerprint([preset, sorted(bindings)])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,6 +16,7 @@ from components import storage
 from components.artifacts.model_files import CARD_NAME, CONFIG_NAME, MODEL_FOLDER
 from components.config.gate import LOSS
 from components.core.errors import InputError
+from components.core.fingerprint import content_fingerprint
 from components.registry.metric_points import RUN_ID, Point, points
 from components.registry.parameters import gin_parameters, milliseconds, numbers
 from components.registry.tags import CONFIG_TAG, LOSS_TAG, NOTES_TAG, config_fingerprint
@@ -190,8 +191,5 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _fingerprint(files: Iterator[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    parts = ((f"{path.name}\0{path.stat().st_size}\0".encode(), path.read_bytes()) for path in files)
+    return content_fingerprint(chain.from_iterable(parts), 64)

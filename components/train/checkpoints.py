@@ -150,7 +150,7 @@ def disk_full_as_step_error(what: str) -> Iterator[None]:
         if not isinstance(cause, OSError) or cause.errno not in _DISK_FULL:
             raise
         raise StepError(
-            f"{what}: {cause.strerror}; the earlier checkpoints are intact; free some space and run the same command again"
+            f"{what}: {cause.strerror}; the earlier checkpoints are intact: free some space and run the command again"
         ) from error
 
 

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from components.artifacts.model_card import Percentiles
+from components.audio.levels import sounding_frames
 from components.config.settings import TrainSettings
 from components.core.errors import InputError
-from components.nsynth.note import HOP_SAMPLES, NOTE_FRAMES, NOTE_SAMPLES
+from components.nsynth.note import HOP_SAMPLES, NOTE_FRAMES, NOTE_SAMPLES, FloatArray
 from components.nsynth.sorted_set import SortedSet
-from components.synths.features import FloatArray, sounding_frames
 from components.telemetry import log
 
 if TYPE_CHECKING:

@@ -151,7 +151,7 @@ def peers_may_die(workers: Workers | None) -> Iterator[None]:
             raise
         _LOG.debug("%s", error)
         _LOG.error(
-            "worker %d of %d: another worker is gone (%s); run the same command again to resume from the newest checkpoint",
+            "worker %d of %d: another worker is gone (%s); run the command again to resume from the newest checkpoint",
             workers.index,
             len(workers.hosts),
             type(error).__name__,

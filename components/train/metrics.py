@@ -25,7 +25,7 @@ _AGE = Gauge("luthier_train_checkpoint_age_seconds", "Time since the newest chec
 _SAVE_TIME = Histogram("luthier_train_checkpoint_seconds", "Time to write a checkpoint.", _LABELS, buckets=_SAVE_S)
 _SAVE_BYTES = Gauge("luthier_train_checkpoint_bytes", "Size of the newest checkpoint.", _LABELS)
 _RESTARTS = Gauge("luthier_train_restarts", "Times a process resumed the training.", _LABELS)
-_ROLLBACKS = Gauge("luthier_train_rollbacks", "Times the training diverged and was rolled back to a checkpoint.", _LABELS)
+_ROLLBACKS = Gauge("luthier_train_rollbacks", "Times the training diverged and was rolled back.", _LABELS)
 _TRACES = Gauge("luthier_train_traces", "Times the step was traced; above 1, its shapes change.", _LABELS)
 _GPU = Gauge("luthier_train_gpu_memory_bytes", "Memory of the GPU that TensorFlow uses.", [*_LABELS, "kind"])
 

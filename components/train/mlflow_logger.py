@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.artifacts.metrics_log import METRICS_NAME, read_lines
+from components.core import environment
 from components.registry.metric_points import Key, points
 from components.registry.parameters import gin_parameters, milliseconds
 from components.telemetry import log
@@ -87,7 +88,9 @@ class MlflowLogger:
 
     def _warn(self, reason: str) -> None:
         if not self._warned:
-            _LOG.warning("cannot send the metrics to MLflow at '%s' (%s): the training continues without", self._uri, reason)
+            _LOG.warning(
+                "cannot send the metrics to MLflow at '%s' (%s): the training continues without", self._uri, reason
+            )
         self._warned = True
 
     def _send(self, closing: bool) -> None:
@@ -111,11 +114,11 @@ class MlflowLogger:
         """Opens MLflow, and the run of an earlier process or a new one."""
         from components.registry import connection, runs
 
-        experiment_id = os.environ.get("MLFLOW_EXPERIMENT_ID", "")
+        experiment_id = environment.get(environment.MLFLOW_EXPERIMENT_ID)
         if experiment_id:
             client = connection.open_client(self._uri)
         else:
-            name = os.environ.get("MLFLOW_EXPERIMENT_NAME", _EXPERIMENT)
+            name = environment.get(environment.MLFLOW_EXPERIMENT_NAME, _EXPERIMENT)
             with connection.connected(self._uri, name) as (client, experiment_id):
                 pass
         run = runs.own_run(client, self._plan.record.mlflow_run_id)
@@ -136,7 +139,7 @@ class MlflowLogger:
         tags = {
             name: str(getattr(self._plan.record, name)) for name in ("family", "synth", "preset", "data_fingerprint")
         }
-        parent = os.environ.get("MLFLOW_RUN_ID")  # of the pipeline's run: Kubeflow Pipelines sets it
+        parent = environment.get(environment.MLFLOW_RUN_ID)  # of the pipeline's run: Kubeflow Pipelines sets it
         return tags | ({_PARENT_TAG: parent} if parent else {})
 
     def _parameters(self) -> dict[str, str]:

@@ -7,7 +7,6 @@ finished, so that a restarted one does not read its input again. No TensorFlow h
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -21,19 +20,23 @@ from pathlib import Path
 import numpy as np
 
 from components import storage
+from components.audio.f0 import fill_forward
+from components.audio.loudness import LOUDNESS_DEFINITION
+from components.core import environment
 from components.core.errors import InputError
+from components.core.locks import file_lock
 from components.nsynth.example import BadExample
 from components.nsynth.framing import BadRecord, Damage, Scanner
 from components.nsynth.note import NOTE_FRAMES, NOTE_SAMPLES, Note
 from components.nsynth.sorted_set import SortedSet
-from components.synths.features import LOUDNESS_DEFINITION, fill_f0, loudness_db
+from components.synths.loudness import loudness_db
 from components.telemetry import log, progress
 from components.train.checkpoints import disk_full_as_step_error
 from components.train.dataset import NOTE_BYTES, Batch
 
-CACHE_VARIABLE = "LUTHIER_STAGE"
 _LOG = log.get(__name__)
 _READERS = 8
+_MAX_FILL_S = 3600.0  # of another training that fills the same directory
 _WIDTHS = {"audio": NOTE_SAMPLES, "f0_hz": NOTE_FRAMES, "loudness_db": NOTE_FRAMES}
 _COMPLETE = "complete"
 _MIN_NOTES_FOR_BAR = 500  # two seconds
@@ -63,7 +66,7 @@ class NoteCache:
             definition: The loudness definition of the models.
         """
         self._budget_bytes, self._title, self._definition = memory_mb * 1e6, title, definition
-        self._persistent = os.environ.get(CACHE_VARIABLE)
+        self._persistent = environment.get(environment.NOTE_CACHE)
         self._root_path = Path(self._persistent or Path(tempfile.gettempdir(), "luthier-stage"))
         self._directorys: list[Path] = []
 
@@ -155,8 +158,7 @@ def _map(directory: Path, count: int, mode: str) -> Batch:
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
     """Holds the lock of a directory while it is filled or removed; the kernel frees the lock of a process that dies."""
-    with directory.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with file_lock(directory.with_suffix(".lock"), _MAX_FILL_S):
         yield
 
 
@@ -199,6 +201,8 @@ def _put(batch: Batch, row: int, payload: bytes, uri: str) -> None:
     except BadExample as error:
         raise InputError(f"a record in '{uri}' is not a note: {error}") from error
     if not np.isfinite(note.audio).all():
-        raise InputError(f"the note '{note.id}' in '{uri}' has samples that are not finite numbers; leave it out of the set")
+        raise InputError(
+            f"the note '{note.id}' in '{uri}' has samples that are not finite numbers; leave it out of the set"
+        )
     batch.audio[row] = note.audio
-    batch.f0_hz[row] = fill_f0(note.f0_hz[None])[0]
+    batch.f0_hz[row] = fill_forward(note.f0_hz[None])[0]

@@ -9,21 +9,14 @@ they refer to, and the defaults of ddsp's configurables that the models call; no
 
 from __future__ import annotations
 
-import tokenize
 from dataclasses import dataclass
-from typing import Any
-
-from gin import config_parser
 
 from components import storage
 from components.artifacts.run_record import RunRecord
 from components.artifacts.training_dir import TrainingDir
-from components.config.catalog import all_gin_files
+from components.config.bindings import check_configuration
 from components.core.errors import InputError
 from components.nsynth.sorted_set import SortedSet
-
-# Configurables of ddsp that the models call and no gin file of ours binds: an operative configuration has them as well.
-_DDSP_DEFAULTS = ("exp_sigmoid", "frequencies_sigmoid", "oscillator_bank", "run_dag", "ProcessorGroup", "Autoencoder")
 
 
 @dataclass(frozen=True)
@@ -54,7 +47,7 @@ class EarlierTraining:
                 raise InputError(f"there is no training at '{uri}': got no {storage.basename(needed)} there")
         record = RunRecord.read(training_dir.record_uri)
         config = storage.read_bytes(config_uri).decode()
-        _check(config, config_uri)
+        check_configuration(config, config_uri)
         return cls(uri, record, config)
 
     def open_data(self, data_uri: str | None) -> SortedSet:
@@ -85,56 +78,3 @@ class EarlierTraining:
             warm_start=found.warm_start,
             reproduced_from=self.uri,
         )
-
-
-class _References(config_parser.ParserDelegate):  # type: ignore[misc]
-    """Collects what a configuration refers to."""
-
-    def __init__(self) -> None:
-        self.referred: set[str] = set()
-
-    def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> Any:
-        self.referred.add(_plain(scoped_configurable_name))
-
-    def macro(self, macro_name: str) -> Any:
-        return None
-
-
-def _plain(name: str) -> str:
-    """Returns a configurable's own name: "Harmonic" of "synths.Harmonic" and of "luthier.Harmonic"."""
-    return name.rpartition("/")[2].rpartition(".")[2]
-
-
-def _names(config: str) -> tuple[set[str], set[str]]:
-    """Returns the configurables that a configuration binds and those that it refers to, by their own names.
-
-    Raises:
-        InputError: It has statements other than bindings.
-    """
-    references, bound = _References(), set()
-    for statement in config_parser.ConfigParser(config, references):
-        if not isinstance(statement, config_parser.BindingStatement):
-            kind = type(statement).__name__.removesuffix("Statement").removesuffix("Declaration").lower()
-            if kind == "block":
-                continue
-            raise InputError(f"got an {kind} statement, expected only bindings")
-        if statement.arg_name:
-            bound.add(_plain(statement.selector))
-    return bound, references.referred
-
-
-def _check(config: str, uri: str) -> None:
-    bound, referred = set(_DDSP_DEFAULTS), set[str]()
-    for path in all_gin_files():
-        more_bound, more_referred = _names(path.read_text())
-        bound, referred = bound | more_bound, referred | more_referred
-    try:
-        found_bound, found_referred = _names(config)
-    except InputError as error:
-        raise InputError(f"'{uri}' is refused: {error}") from None
-    except (SyntaxError, ValueError, tokenize.TokenError) as error:
-        raise InputError(f"'{uri}' cannot be read: {str(error).splitlines()[0]}") from None
-    for name in sorted(found_referred - referred):
-        raise InputError(f"'{uri}' is refused: got the reference @{name}, which no model of Luthier uses")
-    for name in sorted(found_bound - bound - referred):
-        raise InputError(f"'{uri}' is refused: '{name}' is not a configurable of Luthier")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from components.artifacts.run_record import RunRecord
 from components.artifacts.training_dir import TrainingDir
 from components.config.bindings import check_bindings
 from components.config.catalog import check_preset, check_synth
+from components.core import environment
 from components.core.errors import InputError
 from components.nsynth.families import check_family
 from components.nsynth.sorted_set import SortedSet
@@ -160,9 +160,7 @@ def train_several(
     workers = workers_from_environment()
     records = [RunRecord.begin(data, family, synth, preset, bindings) for synth in synths]
     plans = [
-        TrainingPlan.of(
-            record, None, TrainingDir.of(out_uri, family, record.synth).uri, start, _is_read_only(workers)
-        )
+        TrainingPlan.of(record, None, TrainingDir.of(out_uri, family, record.synth).uri, start, _is_read_only(workers))
         for record in records
     ]
     return _run(data, plans, workers, tracking_uri)
@@ -196,7 +194,9 @@ def _family(data: SortedSet, family: str | None) -> str:
     present = data.present("train")
     if family is None:
         if len(present) != 1:
-            raise InputError(f"'{data.uri}' has the families {', '.join(present) or '(none)'}: choose one with --family")
+            raise InputError(
+                f"'{data.uri}' has the families {', '.join(present) or '(none)'}: choose one with --family"
+            )
         return present[0]
     check_family(family)
     if family not in present:
@@ -224,6 +224,6 @@ def _run(
             directories = [stack.enter_context(synced_directory(plan.training_dir.uri, read_only)) for plan in left]
             from components.train.training import run_trainings
 
-            tracking_uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
+            tracking_uri = tracking_uri or environment.get(environment.MLFLOW_TRACKING_URI)
             run_trainings(data, left, directories, workers, termination, tracking_uri)
     return [TrainResult.of(plan.record, plan.training_dir.uri, plan in reused) for plan in plans]

@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-
 from components.config.settings import TrainSettings
 from components.core.errors import InputError
-from components.nsynth.note import NOTE_SAMPLES
+from components.nsynth.note import NOTE_SAMPLES, FloatArray
 from components.synths import model as models
 from components.synths.ddsp_imports import tf
-from components.synths.features import FloatArray
 from components.train.checkpoints import Arrays, Weights
 from components.train.dataset import Batch
 from components.train.devices import Devices

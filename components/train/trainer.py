@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from components.synths.features import FloatArray
+from components.nsynth.note import FloatArray
 from components.train.checkpoints import Arrays, Weights
 from components.train.dataset import Batch
 from components.train.state import Interval

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
 import click
+
+from components.config.catalog import SYNTHS, preset_help
+from components.core.fingerprint import content_fingerprint
 
 
 @click.command(name="run")
@@ -15,8 +17,8 @@ import click
     "--workspace", required=True, help="Where everything goes: records, shards, trainings, reports, registry."
 )
 @click.option("--families", default="", help="Instrument families, comma separated. [default: all that the source has]")
-@click.option("--synths", default="", help="Synthesizers, comma separated. [default: harmonic,sinusoidal,wavetable]")
-@click.option("--preset", default="smoke", show_default=True, help="smoke, seed or standard.")
+@click.option("--synths", default="", help=f"Synthesizers, comma separated. [default: {','.join(SYNTHS)}]")
+@click.option("--preset", default="smoke", show_default=True, help=f"{preset_help()}.")
 @click.option(
     "--set", "bindings", multiple=True, metavar="BINDING", help="A gin binding on top of the preset; repeatable."
 )
@@ -82,7 +84,7 @@ def _state_folder(workspace: str) -> Path:
     """Returns where logs, KFP's cache and the lock go: in the workspace, or in the user's cache if that is remote."""
     if "://" not in workspace:
         return Path(workspace) / "kfp"
-    name = hashlib.sha256(workspace.encode()).hexdigest()[:12]
+    name = content_fingerprint([workspace.encode()], 12)
     return Path.home() / ".cache" / "luthier" / name / "kfp"
 
 

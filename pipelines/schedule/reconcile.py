@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,6 +15,7 @@ from kfp_server_api import (
 )
 
 from components.core.errors import InputError
+from components.core.fingerprint import fingerprint
 from pipelines.kubeflow.client import Kubeflow, answered, every, named
 
 
@@ -44,7 +43,7 @@ class Schedule:
 
     def digest(self) -> str:
         """Returns what changes when, and only when, the schedule does."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+        return fingerprint(asdict(self))
 
 
 def reconcile(kubeflow: Kubeflow, wanted: Schedule, suspended: bool | None = None) -> str:

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from components import storage
+from components.audio.f0 import fill_forward
+from components.core import environment
 from components.core.errors import InputError, StepError
 from components.nsynth.sorted_set import SortedSet
-from components.synths.features import fill_f0, loudness_db
+from components.synths.loudness import loudness_db
 from components.train.batch import Sounds
-from components.train.note_cache import STAGE_VARIABLE, Stage
+from components.train.note_cache import Stage
 from tests.notes import make_note, write_sorted_set
 
 NOTES = [make_note(pitch=pitch, seed=seed) for seed in range(2) for pitch in (50, 55, 60, 65)]
@@ -30,7 +32,7 @@ def data(tmp_path_factory) -> SortedSet:
 @pytest.fixture
 def stage_root(tmp_path, monkeypatch) -> Path:
     """Where the mapped files are kept."""
-    monkeypatch.setenv(STAGE_VARIABLE, str(tmp_path / "stage"))
+    monkeypatch.setenv(environment.NOTE_CACHE, str(tmp_path / "stage"))
     return tmp_path / "stage"
 
 
@@ -48,7 +50,7 @@ def test_every_note_is_there_as_the_models_hear_it(data):
     found = _all(data)
     stored = list(data.notes("train", "string"))
     np.testing.assert_array_equal(found.audio, [note.audio for note in stored])
-    np.testing.assert_array_equal(found.f0_hz, fill_f0([note.f0_hz for note in stored]))
+    np.testing.assert_array_equal(found.f0_hz, fill_forward([note.f0_hz for note in stored]))
     np.testing.assert_array_equal(found.loudness_db, loudness_db(found.audio))
 
 
@@ -72,7 +74,7 @@ def test_what_is_staged_is_not_read_again(data, stage_root, tmp_path):
 
 def test_without_a_place_of_its_own_the_stage_is_gone_when_the_training_is_done(data, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
-    monkeypatch.delenv(STAGE_VARIABLE, raising=False)
+    monkeypatch.delenv(environment.NOTE_CACHE, raising=False)
     with pytest.raises(KeyboardInterrupt), Stage(_NOTHING) as stage:
         stage.notes(data, "train", "string", range(len(NOTES)))
         raise KeyboardInterrupt
