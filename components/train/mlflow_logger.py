@@ -34,7 +34,7 @@ _SETTINGS = ("family", "synth", "preset", "bindings", "data_uri", "data_fingerpr
 
 
 class MlflowLogger:
-    """Sends a training's metrics to one MLflow run. run.json holds the run's id: a resumed training continues the run."""
+    """Sends a training's metrics to one MLflow run. run.json holds its id, so that a resumed training continues it."""
 
     def __init__(self, plan: TrainingPlan, config: str, local_dir: Path, tracking_uri: str) -> None:
         """Sends nothing before `start`.

@@ -201,8 +201,6 @@ def _put(batch: Batch, row: int, payload: bytes, uri: str) -> None:
     except BadExample as error:
         raise InputError(f"a record in '{uri}' is not a note: {error}") from error
     if not np.isfinite(note.audio).all():
-        raise InputError(
-            f"the note '{note.id}' in '{uri}' has samples that are not finite numbers; leave it out of the set"
-        )
+        raise InputError(f"the note '{note.id}' in '{uri}' has samples that are not finite; leave it out of the set")
     batch.audio[row] = note.audio
     batch.f0_hz[row] = fill_forward(note.f0_hz[None])[0]

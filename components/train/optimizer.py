@@ -68,8 +68,8 @@ class Optimizer:
             mean: From this replica's gradients to their means over all replicas.
 
         Returns:
-            The length of the gradient before clipping, and whether it is valid, which means finite. With loss scaling it
-            may be infinite as long as the scale can be lowered: then no variable changes, and the scale is lowered.
+            The length of the gradient before clipping, and whether it is valid: finite. With loss scaling it may be
+            infinite as long as the scale can be lowered: then no variable changes, and the scale is lowered.
         """
         clipped, norm = tf.clip_by_global_norm(mean(gradients), self._clip_norm)
         finite = tf.math.is_finite(norm)

@@ -194,9 +194,7 @@ def _family(data: SortedSet, family: str | None) -> str:
     present = data.present("train")
     if family is None:
         if len(present) != 1:
-            raise InputError(
-                f"'{data.uri}' has the families {', '.join(present) or '(none)'}: choose one with --family"
-            )
+            raise InputError(f"'{data.uri}' has the families {', '.join(present) or '(none)'}: name one with --family")
         return present[0]
     check_family(family)
     if family not in present:

@@ -42,7 +42,7 @@ class Termination:
 
     @contextmanager
     def polled(self) -> Iterator[None]:
-        """Inside the block the training polls `requested` every few seconds; outside, a signal ends the process at once."""
+        """Inside the block the training polls `requested` often; outside, a signal ends the process at once."""
         self._polled = True
         try:
             yield

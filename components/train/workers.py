@@ -96,9 +96,7 @@ def _of_job(hosts: list[str], index: str) -> Workers:
     for host in hosts:
         name, _, port = host.rpartition(":")
         if not name or not port.isdigit():
-            raise InputError(
-                f"{WORKER_HOSTS} names the worker {host!r}: expected 'host:port' of each, separated by commas"
-            )
+            raise InputError(f"{WORKER_HOSTS} names the worker {host!r}: expected 'host:port' of each, with commas")
     if len(set(hosts)) < len(hosts):
         raise InputError(f"{WORKER_HOSTS} names a worker twice: got '{','.join(hosts)}'")
     if not index.isdigit() or int(index) >= len(hosts):
