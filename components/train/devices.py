@@ -99,7 +99,7 @@ class Devices:
         return tuple(part(array) for array in arrays)
 
 
-def devices(count: int, workers: Workers | None) -> list[Devices]:
+def assign_devices(count: int, workers: Workers | None) -> list[Devices]:
     """Returns the devices of `count` trainings of this process. Of several workers, waits for all.
 
     One training gets all GPUs that this process sees. Several get one each, in turn, and do not wait for each other.
@@ -138,7 +138,7 @@ _PEER_ERRORS = (
 
 
 @contextmanager
-def peers_may_die(workers: Workers | None) -> Iterator[None]:
+def exit_if_peer_died(workers: Workers | None) -> Iterator[None]:
     """Ends this process if another worker has died in the block: all restart and resume from the newest checkpoint.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -62,6 +63,9 @@ class _Run(Generic[T]):
 
     def stop(self) -> None:
         self._stopped.set()
+        with contextlib.suppress(queue.Empty):  # room for the batch that the thread may be waiting to put
+            while True:
+                self.ready.get_nowait()
         self._thread.join()
 
     def _loop(self, step: int) -> None:

@@ -1,6 +1,6 @@
 """Trainings in milliseconds: the real loop and checkpoints, with a trainer in NumPy and notes of a quarter of a second.
 
-`python -m` is not needed: the nursery forks `main`, so that such a training can be killed like a real one.
+The nursery can run `main` in a process of its own, which can be killed like a real training.
 """
 
 from __future__ import annotations
@@ -196,6 +196,7 @@ def make_loop(
         local_dir: For the metrics log; `out` by default.
         summaries: Of the training.
     """
+    out.mkdir(exist_ok=True)
     checkpoints = Checkpoints(str(out), read_only=read_only)
     metrics = Metrics("string", f"numpy-{out.name}", settings)
     outputs = Outputs(local_dir or out, checkpoints, metrics, summaries or RecordedSummaries(), lambda: None)
@@ -210,9 +211,14 @@ def make_loop(
 
 
 def main(out: str, max_steps: str, step_s: str) -> None:
-    """Trains in a process of its own, which exits as `luthier train` does; every call takes some seconds."""
+    """Trains in a process of its own, which exits as `luthier train` does; every call takes some seconds.
+
+    The file "started" is there as soon as a signal is caught and a restored checkpoint counts.
+    """
     settings = replace(SETTINGS, max_steps=int(max_steps), log_every_steps=3, checkpoint_every_s=0.01)
     trainer = NumpyTrainer(settings, on_call=lambda name: time.sleep(float(step_s)))
     termination = Termination()
     with termination.caught(), termination.polled():
-        make_loop(Path(out), settings, trainer, termination).run(SilentBar())
+        loop = make_loop(Path(out), settings, trainer, termination)
+        Path(out, "started").touch()
+        loop.run(SilentBar())

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,12 +32,26 @@ class Killed(Exception):
     """Stands for SIGKILL: nothing of the loop runs after it."""
 
 
+_MEMORY = Path("/dev/shm")
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> Path:
     """A training that nothing disturbed."""
     out = tmp_path_factory.mktemp("whole")
     make_loop(out).run(SilentBar())
     return out
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """A directory in memory if there is such a file system: every checkpoint is synced to the disk."""
+    if not _MEMORY.is_dir():
+        yield tmp_path
+        return
+    path = Path(tempfile.mkdtemp(prefix="luthier-test-", dir=_MEMORY))
+    yield path
+    shutil.rmtree(path)
 
 
 def _run_to_end(out: Path, settings=SETTINGS, **options) -> None:
@@ -146,8 +163,9 @@ def test_processes_killed_at_random_moments_lose_nothing(nursery, tmp_path):
     signals = moments.sample([signal.SIGTERM, signal.SIGKILL] * 5, 10)
     codes = []
     for step, kill in zip(sorted(moments.sample(range(1, 130), 10)), signals, strict=True):
+        (torn / "started").unlink(missing_ok=True)
         pid = nursery.start_function("tests.train.numpy_trainer:main", torn, *long)
-        nursery.wait_until(lambda step=step: last_step(torn) >= step)
+        nursery.wait_until(lambda step=step: (torn / "started").exists() and last_step(torn) >= step)
         time.sleep(moments.uniform(0, 0.01))
         os.kill(pid, kill)
         start = time.monotonic()
