@@ -27,7 +27,7 @@ def every_synth(
     gpus: int,
     queue: str,
     priority_class: str,
-    code: str,
+    evaluation_version: int,
 ):
     with dsl.ParallelFor(synths, name="each-synth") as synth:
         training = train(
@@ -49,7 +49,7 @@ def every_synth(
             sorted_uri=sorted_uri,
             others_uri=others_uri,
             data_fingerprint=data_fingerprint,
-            code=code,
+            evaluation_version=evaluation_version,
         )
         heavy(evaluation)
 
@@ -71,7 +71,7 @@ def one_family(
     gpus: int,
     queue: str,
     priority_class: str,
-    code: str,
+    evaluation_version: int,
 ):
     trained = every_synth(
         family=family,
@@ -86,7 +86,7 @@ def one_family(
         gpus=gpus,
         queue=queue,
         priority_class=priority_class,
-        code=code,
+        evaluation_version=evaluation_version,
     )
     registered = register(
         family=family,
@@ -121,7 +121,7 @@ def every_family(
     gpus: int,
     queue: str,
     priority_class: str,
-    code: str,
+    evaluation_version: int,
 ):
     given = dict(locals())
     with dsl.ParallelFor(given.pop("families"), name="each-family") as family:
@@ -145,9 +145,9 @@ def train_and_compare(
     gpus: int,
     queue: str,
     priority_class: str,
-    code: str,
+    evaluation_version: int,
 ):
     trained = every_family(**locals())
-    compared = compare(run_uri=run_uri, families=families, synths=synths, code=code)
+    compared = compare(run_uri=run_uri, families=families, synths=synths, evaluation_version=evaluation_version)
     compared.after(trained).ignore_upstream_failure()
     light(compared, "2Gi").set_caching_options(False)  # what is missing may have come

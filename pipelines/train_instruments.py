@@ -106,5 +106,5 @@ def train_instruments(
         gpus=gpus,
         queue=queue,
         priority_class=priority_class,
-        code=places["code"],
+        evaluation_version=places["evaluation_version"],
     )

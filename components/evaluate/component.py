@@ -11,13 +11,13 @@ def evaluate(
     sorted_uri: str,
     others_uri: str,
     data_fingerprint: str,
-    code: str,
+    evaluation_version: int,
     metrics: dsl.Output[dsl.Metrics],
     report: dsl.Output[dsl.HTML],
 ) -> str:
     """Evaluates a model on held-out notes. Returns the training directory.
 
-    `data_fingerprint` and `code` are there for the cache key.
+    `data_fingerprint` and `evaluation_version` are there for the cache key.
     """
     from components import storage
     from components.evaluate import step
@@ -37,7 +37,11 @@ def evaluate(
 
 @dsl.component(base_image=environment.data_image(), install_kfp_package=False)
 def compare(
-    report: dsl.Output[dsl.HTML], run_uri: str = "", families: list[str] = [], synths: list[str] = [], code: str = ""
+    report: dsl.Output[dsl.HTML],
+    run_uri: str = "",
+    families: list[str] = [],
+    synths: list[str] = [],
+    evaluation_version: int = 0,
 ):
     """Sets the synthesizers of every family side by side in one report, whatever became of them."""
     from pathlib import Path

@@ -11,9 +11,9 @@ from typing import Any
 
 from components.config.bindings import check_bindings, of_training
 from components.config.catalog import SYNTHS
-from components.core.versions import training_code
+from components.core.versions import TRAINING_VERSION
 from components.nsynth.source_fingerprints import EVERY_FAMILY, origin_of, origins
-from components.registry.tags import CODE_TAG, CONFIG_TAG, ORIGIN_TAG, config_fingerprint
+from components.registry.tags import CONFIG_TAG, ORIGIN_TAG, VERSION_TAG, config_fingerprint
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def decision(arguments: Mapping[str, Any]) -> Decision:
     config = config_fingerprint(given["preset"], of_training(given["bindings"]))
     registered = _registered(given["tracking_uri"])
     families = given["families"] or _families_of(found, registered)
-    wanted = {CONFIG_TAG: config, CODE_TAG: training_code()}
+    wanted = {CONFIG_TAG: config, VERSION_TAG: str(TRAINING_VERSION)}
     reasons = {
         family: reason
         for family in families
@@ -94,7 +94,7 @@ def _reason(
     of_origin = [tags for tags in of_family if tags.get(ORIGIN_TAG) == origin]
     if not of_origin:
         return "new data"
-    for name, what in ((CONFIG_TAG, "other settings"), (CODE_TAG, "other code")):
+    for name, what in ((CONFIG_TAG, "other settings"), (VERSION_TAG, "another training version")):
         of_origin = [tags for tags in of_origin if tags.get(name) == wanted[name]]
         if not of_origin:
             return what

@@ -16,7 +16,7 @@ from components.config.catalog import SYNTHS, check_preset, check_synth
 from components.config.gate import gate_of
 from components.core.errors import InputError
 from components.core.fingerprint import fingerprint
-from components.core.versions import code_fingerprint, training_code
+from components.core.versions import EVALUATION_VERSION, PREPARE_VERSION, TRAINING_VERSION
 from components.nsynth.families import check_family
 from components.nsynth.source_fingerprints import EVERY_FAMILY, origins
 
@@ -34,7 +34,7 @@ class Plan:
         bindings: Those of the training.
         gate: Those of the gate.
         origins: What identifies the source of each family; see nsynth.origins.
-        code: Fingerprint of all of Luthier's code, for cache keys.
+        evaluation_version: For the cache key of an evaluation.
     """
 
     families: list[str]
@@ -45,7 +45,7 @@ class Plan:
     bindings: list[str]
     gate: list[str]
     origins: dict[str, str]
-    code: str
+    evaluation_version: int
 
 
 def plan(
@@ -79,9 +79,9 @@ def plan(
     check_bindings(list(bindings))
     gate_of(of_gate(bindings))
     found = _of_families(origins(source_uri), asked_families)
-    data_id = _short_hash(found, code_fingerprint("nsynth", "prepare", "sort"))
+    data_id = _short_hash(found, PREPARE_VERSION)
     settings = sorted(of_training(bindings))
-    run_id = _short_hash(data_id, preset, settings, training_code(), *(["retraining"] if if_changed else []))
+    run_id = _short_hash(data_id, preset, settings, TRAINING_VERSION, *(["retraining"] if if_changed else []))
     return Plan(
         families=asked_families,
         synths=asked_synths,
@@ -91,7 +91,7 @@ def plan(
         bindings=of_training(bindings),
         gate=of_gate(bindings),
         origins=found,
-        code=code_fingerprint(),
+        evaluation_version=EVALUATION_VERSION,
     )
 
 

@@ -9,10 +9,10 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
 from components import storage
-from components.core.versions import training_code
+from components.core.versions import TRAINING_VERSION
 from components.nsynth.sorted_set import SortedSet
 from components.registry import champions, connection
-from components.registry.tags import CODE_TAG, CONFIG_TAG, DATA_TAG, TRAINING_TAG, config_fingerprint
+from components.registry.tags import CONFIG_TAG, DATA_TAG, TRAINING_TAG, VERSION_TAG, config_fingerprint
 from components.telemetry import log
 
 _LOG = log.get(__name__)
@@ -57,7 +57,7 @@ def select(
     data, client = SortedSet.open(data_uri), connection.open_client_if_there(tracking_uri)
     if client is None:
         return Selection(list(families))
-    wanted = {CONFIG_TAG: config_fingerprint(preset, bindings), CODE_TAG: training_code()}
+    wanted = {CONFIG_TAG: config_fingerprint(preset, bindings), VERSION_TAG: str(TRAINING_VERSION)}
     selected, warm_starts = [], dict[str, str]()
     for family in families:
         versions = champions.versions_of(client, family)

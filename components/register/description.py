@@ -21,7 +21,7 @@ _NOTE_TAG = "mlflow.note.content"  # what MLflow shows as a run's description
 _OURS = "<!-- Luthier keeps this text up to date. To keep your own, take this line away. -->"
 _UNITS = {"_db": ", dB", "_cents": ", cents"}
 _LONGEST = 300  # of one fact; MLflow keeps 5,000 characters of a description
-_LINEAGE = ("data_fingerprint", "data_uri", "git_commit", "code_fingerprint", "image", "pipeline_run", "training_uri")
+_LINEAGE = ("data_fingerprint", "data_uri", "git_commit", "training_version", "image", "pipeline_run", "training_uri")
 
 
 def describe(
@@ -71,7 +71,7 @@ def _describe_run(client: MlflowClient, run: Run, version: ModelVersion, body: s
 
 def _of_training(training: Training, run: Run, lineage: Mapping[str, str]) -> str:
     """Returns a training's numbers, where its report and sounds are, and where it comes from."""
-    preset = f"preset {training.record['preset']}, " if training.record.get("preset") else ""
+    preset = f"preset {training.record.preset}, " if training.record.preset else ""
     home = f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
     facts = {**training.tags(), **lineage}
     known = [f"- {name.replace('_', ' ')}: {_code(facts[name])}" for name in _LINEAGE if facts.get(name)]

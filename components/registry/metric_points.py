@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 Key = tuple[str, int, float]
-RUN_ID = "mlflow_run_id"  # in run.json: the run that a training has logged to while it went on
 _CURVES = ("total_loss", "spectral_loss", "learning_rate", "grad_norm", "steps_per_s", "input_wait_s")
 
 

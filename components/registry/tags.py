@@ -12,7 +12,7 @@ STANDING_TAG = "standing"  # "champion", or why it is not
 BEFORE_TAG = "champion_before"  # the version it followed as champion
 ORIGIN_TAG = "origin"  # fingerprint of the family's source
 CONFIG_TAG = "config_fingerprint"  # of preset and bindings
-CODE_TAG = "code_fingerprint"  # of the training's code
+VERSION_TAG = "training_version"  # see core.versions
 TRAINING_TAG = "training_uri"
 DATA_TAG = "data_uri"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,18 +12,19 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from components import storage
-from components.artifacts.model_files import CARD_NAME, CONFIG_NAME, MODEL_FOLDER
+from components.artifacts.model_card import CARD_NAME, CONFIG_NAME, MODEL_DIR, ModelCard
+from components.artifacts.run_record import RunRecord
 from components.config.gate import LOSS
 from components.core.errors import InputError
 from components.core.fingerprint import content_fingerprint
-from components.registry.metric_points import RUN_ID, Point, points
+from components.registry.metric_points import Point, points
 from components.registry.parameters import gin_parameters, milliseconds, numbers
 from components.registry.tags import CONFIG_TAG, LOSS_TAG, NOTES_TAG, config_fingerprint
 
 # What a registration shows beside the model. Checkpoints and TensorBoard's summaries stay where they are.
 RECORDS = ("run.json", CONFIG_NAME, "metrics.jsonl")
 EVALUATION = ("evaluation.json", "report.html", "listening")
-_NOT_SETTINGS = ("packages", "best", "status", "started", "finished", RUN_ID)
+_NOT_SETTINGS = ("packages", "best", "status", "started", "finished", "mlflow_run_id")
 
 
 @dataclass(frozen=True)
@@ -35,25 +35,25 @@ class Training:
         uri: Where it is kept.
         folder: Holds run.json, metrics.jsonl, model/ and, once evaluated, evaluation.json, report.html, listening/.
         run_id: The run that it belongs to: the name of the folder above.
-        record: run.json.
-        card: model/model.json.
+        record: The run record.
+        card: The model's card.
         fingerprint: SHA-256 of the model's files. A model with the same fingerprint is the same model.
     """
 
     uri: str
     folder: Path
     run_id: str
-    record: dict[str, Any]
-    card: dict[str, Any]
+    record: RunRecord
+    card: ModelCard
     fingerprint: str
 
     @property
     def family(self) -> str:
-        return str(self.card["family"])
+        return self.card.family
 
     @property
     def synth(self) -> str:
-        return str(self.card["synth"])
+        return self.card.synth
 
     @property
     def name(self) -> str:
@@ -66,34 +66,41 @@ class Training:
     @property
     def valid_loss(self) -> float | None:
         """The model's spectral loss on the validation split; None where there was nothing to validate on."""
-        value = self.card.get("valid_loss")
-        return float(value) if value is not None and math.isfinite(value) else None
+        return self.card.valid_loss
 
     @property
     def data_fingerprint(self) -> str:
-        return str(self.record.get("data_fingerprint", ""))
+        return self.record.data_fingerprint
 
     @property
     def steps(self) -> int:
         """Training steps behind the model."""
-        return int(self.card.get("steps", 0))
+        return self.card.steps
 
-    def time_ms(self, which: str) -> int | None:
-        """Returns when the training "started" or "finished", in milliseconds since 1970; None where nobody noted it."""
-        return milliseconds(self.record.get(which))
+    @property
+    def started_ms(self) -> int | None:
+        """When the training started, in milliseconds since 1970; None where the record does not say."""
+        return milliseconds(self.record.started or None)
+
+    @property
+    def finished_ms(self) -> int | None:
+        """When the training finished, in milliseconds since 1970; None where the record does not say."""
+        return milliseconds(self.record.outcome.finished or None) if self.record.outcome else None
 
     def tags(self) -> dict[str, str]:
         """Returns where the model comes from, by tag. What is not known has no tag."""
-        facts = {name: self.record.get(name) for name in ("preset", "code_fingerprint", "git_commit", "image")}
+        facts: dict[str, Any] = {
+            name: getattr(self.record, name) for name in ("preset", "training_version", "git_commit", "image")
+        }
         facts |= {"family": self.family, "synth": self.synth, "run_id": self.run_id}
         facts |= {"data_fingerprint": self.data_fingerprint, "model_fingerprint": self.fingerprint}
-        facts |= {"valid_loss": self.valid_loss, "training_uri": self.uri, "data_uri": self.record.get("data_uri")}
-        facts |= {CONFIG_TAG: config_fingerprint(self.record.get("preset", ""), self.record.get("bindings", []))}
+        facts |= {"valid_loss": self.valid_loss, "training_uri": self.uri, "data_uri": self.record.data_uri}
+        facts |= {CONFIG_TAG: config_fingerprint(self.record.preset, self.record.bindings)}
         return {name: str(value) for name, value in facts.items() if value not in (None, "")}
 
     def parameters(self) -> dict[str, str]:
         """Returns the settings of run.json and the bindings that were in force: "steps", "Adam.learning_rate"."""
-        known = {name: value for name, value in self.record.items() if value is not None}
+        known = {name: value for name, value in self.record.as_dict().items() if value is not None}
         settings = {name: value for name, value in known.items() if name not in _NOT_SETTINGS}
         as_text = {name: value if isinstance(value, str) else json.dumps(value) for name, value in settings.items()}
         config = self.folder / CONFIG_NAME
@@ -104,13 +111,13 @@ class Training:
 
         A record of what was there; pip alone cannot install it, because ddsp's own pins are stale (see pyproject.toml).
         """
-        return [f"{name}=={version}" for name, version in sorted(self.record.get("packages", {}).items())]
+        return [f"{name}=={version}" for name, version in sorted(self.record.packages.items())]
 
     def curves(self) -> list[Point]:
         """Returns the points of metrics.jsonl, if there is one."""
         path = self.folder / "metrics.jsonl"
         rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-        return points(rows, self.time_ms("started") or 0)
+        return points(rows, self.started_ms or 0)
 
     def evaluation(self) -> dict[str, float]:
         """Returns evaluation.json's summary by path, "evaluation/f0_cents/mean"; nothing where there is no file."""
@@ -161,16 +168,16 @@ def opened(uri: str) -> Iterator[Training]:
             raise InputError(
                 f"cannot register '{uri}': got no run.json there, expected the folder that `luthier train` wrote"
             )
-        record = storage.read_json(str(folder / "run.json"))
-        if record.get("status") != "finished":
+        record = RunRecord.read(str(folder / "run.json"))
+        if not record.is_finished:
             raise InputError(
-                f"cannot register '{uri}': got a training with status '{record.get('status')}', expected 'finished'"
+                f"cannot register '{uri}': got a training with status '{record.status}', expected 'finished'"
             )
-        if not (folder / MODEL_FOLDER / CARD_NAME).is_file():
+        if not (folder / MODEL_DIR / CARD_NAME).is_file():
             raise InputError(
                 f"cannot register '{uri}': got no model/model.json in it, expected a finished model; train it again"
             )
-        card = storage.read_json(str(folder / MODEL_FOLDER / CARD_NAME))
+        card = ModelCard.read(str(folder / MODEL_DIR))
         run_id = Path(uri).absolute().parent.name
         home = uri if storage.is_remote(uri) else str(Path(uri).absolute())
         yield Training(home, folder, run_id, record, card, _fingerprint(_files(folder / "model")))

@@ -21,7 +21,6 @@ from mlflow.utils.validation import MAX_METRICS_PER_BATCH
 
 from components.registry import runs
 from components.registry.champions import model_name, versions_of
-from components.registry.metric_points import RUN_ID
 from components.registry.tags import ORIGIN_TAG
 from components.registry.training import EVALUATION, RECORDS, Training
 
@@ -57,7 +56,7 @@ def add(client: MlflowClient, experiment_id: str, training: Training, lineage: M
         The version of the family's registered model.
     """
     tags = {**training.tags(), **lineage}
-    own = runs.own_run(client, training.record)
+    own = runs.own_run(client, training.record.mlflow_run_id)
     experiment_id = own.info.experiment_id if own else experiment_id
     run = _finished_run(client, experiment_id, training) or _log_run(client, experiment_id, training, tags, own)
     model_id = run.outputs.model_outputs[0].model_id
@@ -81,7 +80,7 @@ def _finished_run(client: MlflowClient, experiment_id: str, training: Training) 
             continue
         for model in client.search_logged_models([experiment_id], f"source_run_id = '{run.info.run_id}'"):
             client.delete_logged_model(model.model_id)
-        if run.info.run_id != training.record.get(RUN_ID):
+        if run.info.run_id != training.record.mlflow_run_id:
             client.delete_run(run.info.run_id)
     return found
 
@@ -90,7 +89,7 @@ def _log_run(
     client: MlflowClient, experiment_id: str, training: Training, tags: Mapping[str, str], own: Run | None
 ) -> Run:
     """Completes the run that the training has logged to, or makes one."""
-    run = own or client.create_run(experiment_id, training.time_ms("started"), dict(tags), training.name)
+    run = own or client.create_run(experiment_id, training.started_ms, dict(tags), training.name)
     run_id = run.info.run_id
     if own:
         client.update_run(run_id, "RUNNING", training.name)
@@ -103,13 +102,13 @@ def _log_run(
     for name in RECORDS:
         _log_artifact(client, run_id, training.folder / name, "training")
     _log_model(client, experiment_id, run_id, training, tags)
-    client.set_terminated(run_id, "FINISHED", training.time_ms("finished"))
+    client.set_terminated(run_id, "FINISHED", training.finished_ms)
     return client.get_run(run_id)
 
 
 def _dataset(training: Training) -> Dataset:
     """Returns what MLflow's page shows as the run's data set."""
-    where = json.dumps({"uri": training.record.get("data_uri")})
+    where = json.dumps({"uri": training.record.data_uri})
     return Dataset(training.family, training.data_fingerprint[:_LONGEST_DIGEST], source_type="local", source=where)
 
 

@@ -26,7 +26,7 @@ def plan(
     bindings=list[str],
     gate=list[str],
     origins=dict[str, str],
-    code=str,
+    evaluation_version=int,
 ):
     """Checks the parameters and names the places of the run."""
     from dataclasses import astuple
@@ -50,7 +50,7 @@ def plan(
             ("bindings", list),
             ("gate", list),
             ("origins", dict),
-            ("code", str),
+            ("evaluation_version", int),
         ],
     )
     return outputs(*astuple(result))

@@ -23,12 +23,12 @@ import numpy as np
 import numpy.typing as npt
 
 from components import storage
+from components.artifacts.training_dir import CHECKPOINTS_DIR
 from components.core.errors import InputError, StepError
 from components.storage import ObjectInfo
 from components.telemetry import log
 
 _LOG = log.get(__name__)
-CHECKPOINTS_DIR = "checkpoints"
 _FORMAT = "luthier-checkpoint-1"
 _KEPT = 2
 _NAME = re.compile(r"step-(\d{8,})\.ckpt")

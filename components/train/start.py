@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from components import storage
 from components.artifacts.model_card import WEIGHTS_NAME, ModelCard, find_model
 from components.artifacts.run_record import RECORD_NAME, RunRecord, RunRecordWriter, WarmStart, check_same_training
 from components.artifacts.training_dir import CHECKPOINTS_DIR, TrainingDir, training_name
@@ -63,9 +64,9 @@ class TrainingPlan:
         """
         training_dir = TrainingDir(out_uri)
         if mode == "restart":
-            if not read_only:
-                training_dir.clear()
             found = None
+            if not read_only and (storage.exists(training_dir.record_uri) or Checkpoints(out_uri).any()):
+                training_dir.clear()
         else:
             found = _earlier_record(record, training_dir, mode)
         if found and not found.is_finished:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from components.artifacts.training_dir import SUMMARIES_DIR
 from components.nsynth.note import SAMPLE_RATE_HZ
 from components.synths.ddsp_imports import ddsp, tf
 
-SUMMARIES_DIR = "summaries"
 _FLOOR_DB, _CEILING_DB = -80.0, 20.0
 _SCALARS = ("spectral_loss", "learning_rate", "grad_norm", "steps_per_s", "input_wait_s")
 

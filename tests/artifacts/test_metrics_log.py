@@ -26,7 +26,10 @@ def test_a_validation_that_comes_again_is_dropped_though_its_step_does_not(tmp_p
     for step, split in ((0, "valid"), (10, "train"), (10, "valid")):
         curves.add(step, split, 5.0)
     curves.rewind(after_step=10, validated_step=0)
-    assert [(line["step"], line["split"]) for line in read_lines(tmp_path / METRICS_NAME)] == [(0, "valid"), (10, "train")]
+    assert [(line["step"], line["split"]) for line in read_lines(tmp_path / METRICS_NAME)] == [
+        (0, "valid"),
+        (10, "train"),
+    ]
 
 
 def test_a_training_from_the_start_begins_an_empty_file(tmp_path):

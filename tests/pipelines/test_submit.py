@@ -6,7 +6,7 @@ import pytest
 from mlflow import MlflowClient
 
 from components.config.catalog import SYNTHS
-from components.core.versions import training_code
+from components.core.versions import TRAINING_VERSION
 from components.nsynth.source_fingerprints import origin_of, origins
 from components.registry import tags as tags_module
 from tests.pipelines.workflow import Workflow, one_task
@@ -158,7 +158,10 @@ def register_all(tracking_uri, recordings, family, preset):
     folder = Path(tracking_uri.removeprefix("sqlite:///")).parent
     folder.mkdir(exist_ok=True)
     client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
-    tags = {tags_module.CONFIG_TAG: tags_module.config_fingerprint(preset, []), tags_module.CODE_TAG: training_code()}
+    tags = {
+        tags_module.CONFIG_TAG: tags_module.config_fingerprint(preset, []),
+        tags_module.VERSION_TAG: str(TRAINING_VERSION),
+    }
     tags |= {"family": family, tags_module.ORIGIN_TAG: origin_of(family, origins(str(recordings)))}
     client.create_registered_model(f"ddsp-{family}")
     for synth in SYNTHS:

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from components.core.versions import training_code
+from components.core.versions import TRAINING_VERSION
 from components.nsynth.sorted_set import SortedSet
 from components.nsynth.source_fingerprints import origin_of, origins
 from components.plan.changes import decision
@@ -34,7 +34,7 @@ def run(tmp_path, data, registry):
             folder = tmp_path / "runs" / run_id / f"{family}-{synth}"
             uris.append(write_training(folder, loss, data=SortedSet.open(data).family_fingerprint(family)))
             record = json.loads((folder / "run.json").read_text())
-            facts = {"code_fingerprint": training_code(), "preset": "smoke", "bindings": [], "data_uri": data}
+            facts = {"training_version": TRAINING_VERSION, "preset": "smoke", "bindings": [], "data_uri": data}
             (folder / "run.json").write_text(json.dumps(record | facts))
         return register(uris, registry, lineage={"origin": origin_of(family, origins(f"{data}-source"))})
 
@@ -88,7 +88,7 @@ def test_what_is_new_is_named(data, run, registry, change, reason):
 
 def test_other_code_is_a_reason(data, run, registry, monkeypatch):
     run("string")
-    monkeypatch.setattr("components.plan.changes.training_code", lambda: "newer")
+    monkeypatch.setattr("components.plan.changes.TRAINING_VERSION", TRAINING_VERSION + 1)
     assert decided(data, registry, families=["string"]).text == "to train: string: other code"
 
 

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from tests.records import finished_record
+
 CONFIG = """
 # Parameters for Adam:
 # ==============================================================================
@@ -29,16 +31,13 @@ def write_training(
     valid_loss = loss
     family, synth = folder.name.split("-")
     card = {"family": family, "synth": synth, "steps": steps, "valid_loss": valid_loss}
-    record = {
-        **{"family": family, "synth": synth, "preset": "smoke", "bindings": ["batch_size = 4"], "steps": steps},
-        **{"data_fingerprint": data, "code_fingerprint": "code-1", "git_commit": "abc", "image": None},
-        **{"packages": {"tensorflow": "2.21.0"}, "status": "finished", "best": {"step": 3, "valid_loss": valid_loss}},
-        **{"started": "2026-01-01T00:00:00+00:00", "finished": "2026-01-01T00:01:00+00:00"},
-    }
+    record = finished_record(
+        family, synth, steps=steps, valid_loss=valid_loss or 9.0, bindings=("batch_size = 4",), data_fingerprint=data
+    )
     (folder / "model").mkdir(parents=True)
     (folder / "model/model.json").write_text(json.dumps(card))
     (folder / "model/weights.h5").write_bytes(f"{folder.parent.name} {folder.name}".encode() * 1000)
-    (folder / "run.json").write_text(json.dumps(record))
+    (folder / "run.json").write_text(json.dumps(record.as_dict()))
     (folder / "operative_config.gin").write_text(CONFIG)
     lines = [
         {"step": step, "split": split, "total_loss": 9.0, "spectral_loss": 9.0 - step / steps, "seconds": step / 10}

@@ -48,9 +48,7 @@ def test_features_are_cut_with_their_audio():
 
 
 def _loaded(root, valid_notes=64, **notes):
-    return Dataset.read(
-        SortedSet.open(write_sorted_set(root, notes)), "string", valid_notes, NoteCache(memory_mb=10)
-    )
+    return Dataset.read(SortedSet.open(write_sorted_set(root, notes)), "string", valid_notes, NoteCache(memory_mb=10))
 
 
 def test_validation_is_the_valid_split_or_else_held_out(tmp_path):
