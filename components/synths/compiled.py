@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from components.synths.ddsp_imports import tf
 
 _WORTH_COMPILING = 8_192  # numbers
+_ENABLED = os.environ.get("LUTHIER_XLA", "1") != "0"
 _compile = contextvars.ContextVar("compile", default=True)
 
 
@@ -34,7 +36,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Outside of a tf.function, tensors of a few frames are not worth that: TensorFlow computes them as it stands.
     """
-    made = tf.function(function, jit_compile=True, autograph=False)
+    made = tf.function(function, jit_compile=True if _ENABLED else None, autograph=False)
 
     @functools.wraps(function)
     def call(*arguments: Any) -> Any:
