@@ -107,7 +107,7 @@ def test_a_batch_that_cannot_be_split_is_refused():
     from components.train.devices import Devices
 
     strategy = SimpleNamespace(num_replicas_in_sync=2, extended=SimpleNamespace(worker_devices=("a", "b")))
-    with pytest.raises(InputError, match=r"batch_size is 3: expected a multiple of 2, the number of devices .* 1 work"):
+    with pytest.raises(InputError, match=r"batch_size is 3: expected a multiple of 2, the number of devices .*1 work"):
         Devices(strategy).check(3)
     Devices(strategy).check(4)
 
