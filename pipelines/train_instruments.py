@@ -1,6 +1,6 @@
 """The pipeline `train-instruments`: from notes to registered instruments.
 
-    plan -> prepare -> group-shards -> for each group: sort -> seal -> select
+    plan -> prepare -> group-shards -> for each group: sort -> commit-sorted-set -> select
          -> for each family: (for each synth: train -> evaluate) -> register
          -> compare
 
@@ -12,7 +12,7 @@ from kfp import dsl
 
 from components.prepare.component import prepare
 from components.register.component import select
-from components.sort.component import group_shards, plan, seal, sort
+from components.sort.component import commit_sorted_set, group_shards, plan, sort
 from pipelines.task_resources import light
 from pipelines.train_families import train_and_compare
 
@@ -78,7 +78,7 @@ def train_instruments(
     groups = group_shards(records_uri=prepared.output, sorted_uri=places["sorted_uri"], max_workers=sort_workers)
     light(groups).set_caching_options(False)  # likewise
     sorting = sort_shards(groups=groups.output, sorted_uri=places["sorted_uri"])
-    sorted_set = seal(sorted_uri=places["sorted_uri"], families=places["families"]).after(sorting)
+    sorted_set = commit_sorted_set(sorted_uri=places["sorted_uri"], families=places["families"]).after(sorting)
     light(sorted_set).set_caching_options(False)  # likewise
     selected = select(
         sorted_uri=places["sorted_uri"],

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.artifacts.model_card import Percentiles
-from components.audio.levels import sounding_frames
+from components.audio.levels import above_floor, sounding_frames
 from components.config.settings import TrainSettings
 from components.core.errors import InputError
 from components.nsynth.note import HOP_SAMPLES, NOTE_FRAMES, NOTE_SAMPLES, FloatArray
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 NOTE_BYTES = 4 * (NOTE_SAMPLES + 2 * NOTE_FRAMES)
 _LOG = log.get(__name__)
 _HELD_OUT_SHARE = 0.1
-_SILENCE_DB = -79.0  # the definition's floor is -80
 _MAX_STATISTICS_NOTES = 2_000
 
 
@@ -82,7 +81,7 @@ class Batch:
         maps the loudness of a recording. Of more than 2,000 notes, a part is taken, spread over them.
         """
         some = self[:: -(-len(self) // _MAX_STATISTICS_NOTES)]
-        audible = (some.f0_hz > 0) & (some.loudness_db > _SILENCE_DB)
+        audible = (some.f0_hz > 0) & above_floor(some.loudness_db)
         found = {}
         for name, values in {"f0_hz": some.f0_hz, "loudness_db": some.loudness_db}.items():
             p5, median, p95 = _percentiles(values, audible, (5, 50, 95))

@@ -12,7 +12,6 @@ import pytest
 from components import storage
 from components.artifacts.metrics_log import read_lines
 from components.core.versions import TRAINING_VERSION
-from components.launch.finished import FinishedTraining
 from components.synths.instrument import Instrument
 from tests.train.trainings import BINDINGS, STEPS, command, options, run_json, saved_steps
 
@@ -52,12 +51,6 @@ def test_the_record_names_what_was_trained(undisturbed):
     assert list((undisturbed / "summaries" / "sounds").glob("events.*"))
     assert f"train.max_steps = {STEPS}" in (undisturbed / "operative_config.gin").read_text()
     assert saved_steps(undisturbed)[-1] == STEPS
-
-
-def test_the_summary_of_a_finished_training_names_the_reason(undisturbed):
-    assert FinishedTraining(run_json(undisturbed)).summary().startswith(f"{STEPS} steps, spectral loss ")
-    flat = {**run_json(undisturbed), "stopped_by": "flat"}
-    assert "30 steps (the curve went flat), spectral loss" in FinishedTraining(flat).summary()
 
 
 def test_the_model_is_the_best_one_and_plays(undisturbed):
