@@ -139,8 +139,7 @@ def _child(request: dict[str, Any]) -> None:
 
 
 def _serve() -> None:
-    # XLA would compile for some ten seconds in every process. What is tested here is the same with and without.
-    os.environ["LUTHIER_XLA"] = "0"
+    os.environ["LUTHIER_XLA"] = "0"  # XLA compiles for ten seconds in every process; the tests need no speed
     # This is what takes the time; and what TensorFlow and ddsp would import on first use.
     import librosa
     import tensorboard.summary

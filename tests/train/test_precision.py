@@ -27,8 +27,8 @@ def test_a_training_in_short_numbers_ends_near_that_in_long_ones(undisturbed, da
 def test_a_loss_that_is_scaled_is_restored_with_its_scale():
     """The scale begins at 2^15 and is halved until the gradient is finite: a resumed training must not begin again."""
     from components.synths import model as models
-    from components.synths.compiled import uncompiled
     from components.synths.ddsp_imports import tf
+    from components.synths.xla import without_xla
     from components.train.devices import Devices
     from components.train.tensorflow_trainer import TensorFlowTrainer
 
@@ -43,7 +43,7 @@ def test_a_loss_that_is_scaled_is_restored_with_its_scale():
     notes = dataset().train
     notes = dataclasses.replace(notes, f0_hz=np.full_like(notes.f0_hz, 220.0), loudness_db=notes.loudness_db - 30)
     config = models.config_text("harmonic", "smoke", [*BINDINGS, "train.precision = 'float16'"])
-    with uncompiled(), models.configured(config):
+    with without_xla(), models.configured(config):
         settings = train_settings()
         tf.keras.utils.set_random_seed(0)
         trainer = TensorFlowTrainer(models.build(settings.precision), settings, Devices())

@@ -42,4 +42,4 @@ def test_a_rate_that_blocks_are_no_multiple_of_is_refused(data, tmp_path, refuse
 
 def test_a_crop_that_ends_within_a_frame_is_refused(data, tmp_path, refused):
     line = refused(*command(data, tmp_path, BINDINGS, "--preset", "vst"))
-    assert "train.crop_samples is 2048: expected a multiple of 320, this network's frame" in line
+    assert "train.crop_samples is 2048: expected a multiple of 320, one frame of the network" in line

@@ -14,7 +14,7 @@ from gin import config_parser
 from components.artifacts.metrics_log import read_lines
 from components.config.catalog import PRESETS, SYNTHS, gin_files
 from components.config.settings import TrainSettings
-from components.synths.compiled import uncompiled
+from components.synths.xla import without_xla
 from components.train.checkpoints import Checkpoints
 from components.train.step import train
 from tests.notes import make_note, write_sorted_set
@@ -49,7 +49,7 @@ def write_notes(directory: Path) -> str:
 def trained_numbers(case: str, data_uri: str, out: Path) -> dict[str, Any]:
     """Trains a case without XLA and returns its numbers by name."""
     synth, preset, bindings = CASES[case]
-    with uncompiled():
+    with without_xla():
         train(data_uri, synth, str(out), "string", preset, [*_BINDINGS, *bindings])
     found: dict[str, Any] = {}
     for line in read_lines(out / "metrics.jsonl"):
