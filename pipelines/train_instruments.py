@@ -4,15 +4,15 @@
          -> for each family: (for each synth: train -> evaluate) -> register
          -> compare
 
-A training that fails takes nothing with it: the others of its family are evaluated and registered, the other families
-go on, and the comparison says what is missing. The run fails all the same.
+When a training fails, the other synths of its family are still evaluated and registered, the other families continue, and
+the comparison says what is missing. The run as a whole fails.
 """
 
 from kfp import dsl
 
+from components.plan.component import plan, select
 from components.prepare.component import prepare
-from components.register.component import select
-from components.sort.component import group_shards, plan, seal, sort
+from components.sort.component import group_shards, seal, sort
 from pipelines.task_resources import light
 from pipelines.train_families import train_and_compare
 
@@ -71,40 +71,39 @@ def train_instruments(
         bindings=bindings,
         if_changed=if_changed,
     )
-    light(planned).set_caching_options(False)  # the source may have changed behind the same address
-    places = planned.outputs
-    prepared = prepare(source=source, records_uri=places["records_uri"], families=places["families"])
-    light(prepared, "4Gi", hours=6).set_caching_options(False)  # checks for itself, by content
-    groups = group_shards(records_uri=prepared.output, sorted_uri=places["sorted_uri"], max_workers=sort_workers)
-    light(groups).set_caching_options(False)  # likewise
-    sorting = sort_shards(groups=groups.output, sorted_uri=places["sorted_uri"])
-    sorted_set = seal(sorted_uri=places["sorted_uri"], families=places["families"]).after(sorting)
-    light(sorted_set).set_caching_options(False)  # likewise
+    light(planned).set_caching_options(False)  # the source may have changed at the same URI
+    prepared = prepare(source=source, records_uri=planned.outputs["records_uri"], families=planned.outputs["families"])
+    light(prepared, "4Gi", hours=6).set_caching_options(False)  # it compares the content itself
+    groups = group_shards(records_uri=prepared.output, sorted_uri=planned.outputs["sorted_uri"], max_workers=sort_workers)
+    light(groups).set_caching_options(False)  # as prepare
+    sorting = sort_shards(groups=groups.output, sorted_uri=planned.outputs["sorted_uri"])
+    sorted_set = seal(sorted_uri=planned.outputs["sorted_uri"], families=planned.outputs["families"]).after(sorting)
+    light(sorted_set).set_caching_options(False)  # as prepare
     selected = select(
-        sorted_uri=places["sorted_uri"],
+        sorted_uri=planned.outputs["sorted_uri"],
         families=sorted_set.outputs["families"],
-        synths=places["synths"],
+        synths=planned.outputs["synths"],
         preset=preset,
-        bindings=places["bindings"],
+        bindings=planned.outputs["bindings"],
         tracking_uri=tracking_uri,
         if_changed=if_changed,
     )
     light(selected).set_caching_options(False)  # the registry may have changed
     train_and_compare(
         families=selected.outputs["families"],
-        synths=places["synths"],
-        sorted_uri=places["sorted_uri"],
+        synths=planned.outputs["synths"],
+        sorted_uri=planned.outputs["sorted_uri"],
         others_uri=selected.outputs["others_uri"],
         data_fingerprint=sorted_set.outputs["data_fingerprint"],
-        run_uri=places["run_uri"],
+        run_uri=planned.outputs["run_uri"],
         preset=preset,
-        bindings=places["bindings"],
+        bindings=planned.outputs["bindings"],
         warm_starts=selected.outputs["warm_starts"],
-        origins=places["origins"],
-        gate=places["gate"],
+        source_fingerprints=planned.outputs["source_fingerprints"],
+        gate_bindings=planned.outputs["gate_bindings"],
         tracking_uri=tracking_uri,
         gpus=gpus,
         queue=queue,
         priority_class=priority_class,
-        code=places["code"],
+        evaluation_version=planned.outputs["evaluation_version"],
     )

@@ -72,6 +72,23 @@ def check_bindings(bindings: Iterable[str]) -> None:
         _check(binding)
 
 
+def literals(texts: Iterable[str]) -> dict[str, Any]:
+    """Parses gin bindings of literals without gin's own configuration, which stays as it is.
+
+    Args:
+        texts: Gin files or bindings that `check_bindings` accepts, in order; a later value replaces an earlier one.
+
+    Returns:
+        The values: {"gate.margin": 0.01}.
+    """
+    return {
+        f"{statement.selector}.{statement.arg_name}": statement.value
+        for text in texts
+        for statement in config_parser.ConfigParser(text, _NoReferences())
+        if isinstance(statement, config_parser.BindingStatement)
+    }
+
+
 def of_training(bindings: Iterable[str]) -> list[str]:
     """Returns the bindings that are of models and their training."""
     return [binding for binding in bindings if not _is_of_gate(binding)]

@@ -1,16 +1,13 @@
-"""The gate: what a model must reach to be a family's champion, and by how much it must beat the one that is."""
+"""The gate: the scores a model needs to be a family's champion, and the margin by which it must beat the champion."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
-import gin
-
-from components.config.bindings import check_bindings
+from components.config.bindings import check_bindings, literals
 from components.config.catalog import GATE_GIN
-from components.config.configurable import configurable_as
-from components.core.errors import InputError
+from components.core.errors import InputError, nearest
 
 LOSS = "spectral_loss"
 _LIMITS = {
@@ -23,7 +20,7 @@ _LIMITS = {
 
 @dataclass(frozen=True)
 class Gate:
-    """Limits for the means over the held-out notes (see evaluate.evaluation.Numbers), and the margin.
+    """Limits for the means over the held-out notes (see artifacts.evaluation.Numbers), and the margin.
 
     Attributes:
         max_spectral_loss: Highest multi-scale spectral loss.
@@ -39,11 +36,11 @@ class Gate:
     max_loudness_error_db: float = 20.0
     margin: float = 0.01
 
-    def fault(self, means: Mapping[str, float]) -> str:
-        """Returns why a model may not be champion, in words; "" where it may.
+    def failure(self, means: Mapping[str, float]) -> str:
+        """Returns which limit a model fails, in words; "" where it passes.
 
         Args:
-            means: The evaluation's means by name. A number that the notes do not have (a pitch) is not asked for.
+            means: The evaluation's means by name. A limit whose number the notes do not have (a pitch) is not applied.
         """
         if LOSS not in means:
             return "it was not evaluated"
@@ -55,39 +52,31 @@ class Gate:
                 wanted = "at most" if limit.startswith("max") else "at least"
                 shown = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
                 what = name.removesuffix("_cents").removesuffix("_db").replace("_", " ")
-                return f"its {what} is {shown}{unit}, allowed is {wanted} {bound:g}{unit}"
+                return f"its {what} is {shown}{unit}, the limit is {wanted} {bound:g}{unit}"
         return ""
 
     def beats(self, loss: float, champions_loss: float) -> bool:
-        """Tells whether a loss replaces the champion's on the same notes."""
+        """Tells whether a loss is low enough to replace the champion with this loss on the same notes."""
         return loss < champions_loss * (1.0 - self.margin)
 
 
 def gate_of(bindings: Sequence[str] = ()) -> Gate:
-    """Returns the gate that gate.gin and bindings on top of it say.
+    """Returns the gate of gate.gin and of bindings on top of it. gin's own configuration is neither read nor changed.
 
     Args:
-        bindings: Of the kind "gate.margin = 0.05"; untrusted.
+        bindings: Such as "gate.margin = 0.05"; untrusted.
 
     Raises:
         InputError: A binding is refused, or a limit is not a number from 0 on.
     """
     check_bindings(bindings)
-    with gin.unlock_config():
-        gin.clear_config()
-    try:
-        gin.parse_config([GATE_GIN.read_text(), *bindings])
-        gate: Gate = gin.get_configurable("gate")()
-    except (ValueError, TypeError) as error:
-        raise InputError(f"the gate's bindings are refused: {str(error).splitlines()[0]}") from None
-    finally:
-        with gin.unlock_config():
-            gin.clear_config()
-    for field in fields(gate):
-        value = getattr(gate, field.name)
+    names = [field.name for field in fields(Gate)]
+    values = {}
+    for binding, value in literals([GATE_GIN.read_text(), *bindings]).items():
+        name = binding.removeprefix("gate.")
+        if name not in names:
+            raise InputError(f"binding '{binding}' is refused: the gate has no '{name}'; {nearest(name, names)}")
         if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-            raise InputError(f"gate.{field.name} is {value!r}: expected a number from 0 on")
-    return gate
-
-
-configurable_as("gate", Gate)
+            raise InputError(f"gate.{name} is {value!r}: expected a number from 0 on")
+        values[name] = value
+    return Gate(**values)

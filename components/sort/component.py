@@ -1,59 +1,10 @@
-"""Kubeflow components of the sort: the run's plan, the groups of shards, their workers, and the seal."""
+"""Kubeflow components of the sort: the groups of shards, their workers, and the seal."""
 
 from typing import NamedTuple
 
 from kfp import dsl
 
 from components.core import images
-
-
-@dsl.component(base_image=images.DATA, install_kfp_package=False)
-def plan(
-    source: str,
-    workspace: str,
-    families: list[str],
-    synths: list[str],
-    preset: str,
-    bindings: list[str],
-    if_changed: bool,
-) -> NamedTuple(
-    "PlanOutputs",
-    families=list[str],
-    synths=list[str],
-    records_uri=str,
-    sorted_uri=str,
-    run_uri=str,
-    bindings=list[str],
-    gate=list[str],
-    origins=dict[str, str],
-    code=str,
-):
-    """Checks the parameters and names the places of the run."""
-    from dataclasses import astuple
-    from typing import NamedTuple
-
-    from components.plan import run_plan as step
-    from components.telemetry.task import task
-
-    with task("plan") as running:
-        result = step.plan(source, workspace, families, synths, preset, bindings, if_changed)
-        what = f"{', '.join(result.families) or 'every family'} x {', '.join(result.synths)}"
-        running.found(what, run_uri=result.run_uri)
-    outputs = NamedTuple(
-        "PlanOutputs",
-        [
-            ("families", list),
-            ("synths", list),
-            ("records_uri", str),
-            ("sorted_uri", str),
-            ("run_uri", str),
-            ("bindings", list),
-            ("gate", list),
-            ("origins", dict),
-            ("code", str),
-        ],
-    )
-    return outputs(*astuple(result))
 
 
 @dsl.component(base_image=images.DATA, install_kfp_package=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.registry.connection import connected
+from components.registry.client import connected
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from components.core.errors import InputError
 from components.register.step import register
 from components.registry import runs
 from components.registry.champions import champion
-from components.registry.connection import connected
+from components.registry.client import connected
 from components.registry.training import opened
 from tests.register.trainings import write_evaluation, write_training
 
