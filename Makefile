@@ -5,6 +5,7 @@ SAMPLES   ?= samples
 WORKSPACE ?= workspace
 FAMILIES  ?= string,keyboard
 PRESET    ?= smoke
+WORKERS   ?= 2
 
 BIN    := .venv/bin
 UV     := $(BIN)/uv pip
@@ -25,8 +26,8 @@ help: ## this list
 run: $(BIN)/.run ## set up what is missing and run the whole pipeline on samples/
 	@$(BIN)/luthier run --source $(SAMPLES) --workspace $(WORKSPACE) --families $(FAMILIES) --preset $(PRESET)
 
-test: $(BIN)/.dev browser promtool kubectl ## set up what is missing and run the tests
-	@$(BIN)/python -m pytest
+test: $(BIN)/.dev browser promtool kubectl ## set up what is missing and run the tests, WORKERS= at the same time
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations=10
 
 test-cluster: $(BIN)/.dev ## the tests that need a cluster: KUBECONFIG= LUTHIER_DATA_IMAGE= LUTHIER_TRAIN_IMAGE=
 	@$(BIN)/python -m pytest tests/cluster -m cluster -v

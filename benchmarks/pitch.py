@@ -22,9 +22,9 @@ import soxr
 
 from benchmarks import report
 from benchmarks.process import ROOT
+from components.audio.f0 import fill_nearest
 from components.audio.pitch import on_frames, tracker
 from components.nsynth.note import HOP_SAMPLES, SAMPLE_RATE_HZ
-from components.transfer.fitting import without_gaps
 
 _Array = npt.NDArray[np.float32]
 _TRACKERS = ("swift-f0", "crepe")
@@ -89,7 +89,7 @@ def _found(name: str, audio: _Array) -> _Array:
     for start in range(0, len(audio), block):
         ears.push(audio[start : start + block] * level)
     found_hz = on_frames(-(-len(audio) // HOP_SAMPLES), ears.finish())
-    return without_gaps(found_hz) if found_hz.any() else np.ones_like(found_hz)
+    return fill_nearest(found_hz) if found_hz.any() else np.ones_like(found_hz)
 
 
 def _score(found_hz: _Array, f0_hz: _Array) -> str:

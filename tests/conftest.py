@@ -1,9 +1,15 @@
-"""What several tests need: a real Cloud Storage emulator, and the command line as a user sees it."""
+"""What several tests need: a Cloud Storage emulator, costly folders built once, the command line as a user sees it.
+
+`make test` runs two workers of pytest-xdist. Each is a process that imports TensorFlow once; a file's tests go to one
+worker together, so that what the file's fixtures build is built once.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,6 +19,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +28,50 @@ from tests.faulty_gcs import FaultyGcs
 # Before anything imports TensorFlow: ddsp 3.7 uses Keras 2.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Several workers share the processor's cores, their child processes too.
+if _workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+    os.environ.setdefault("LUTHIER_THREADS", str(max(1, (os.cpu_count() or 1) // _workers)))
+
+_TESTS = Path(__file__).parent
+# The folders whose tests take longest begin, so that the workers end at about the same time.
+_FIRST = ("train", "pipelines", "export", "transfer", "synths", "register", "benchmarks", "evaluate", "launch")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gives a file's tests to one worker, unless they are marked with another group, and the longest folders first."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(_TESTS).as_posix()))
+    ranks = {name: rank for rank, name in enumerate(_FIRST)}
+    items.sort(key=lambda item: ranks.get(item.path.relative_to(_TESTS).parts[0], len(_FIRST)))
+
+
+BuiltOnce = Callable[[str, Callable[[Path], None]], Path]
+
+
+@pytest.fixture(scope="session")
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> BuiltOnce:
+    """Builds a folder once for all workers: built_once(name, build) calls build(folder) or waits until another has.
+
+    Whoever uses the folder must leave it as it is, or work on a copy.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "built-once"
+
+    def build_once(name: str, build: Callable[[Path], None]) -> Path:
+        shared.mkdir(exist_ok=True)
+        folder, unfinished = shared / name, shared / f"{name}.unfinished"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                shutil.rmtree(unfinished, ignore_errors=True)
+                unfinished.mkdir()
+                build(unfinished)
+                unfinished.rename(folder)
+        return folder
+
+    return build_once
 
 
 @dataclass(frozen=True)

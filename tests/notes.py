@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from components import storage
-from components.audio.nsynth_loudness import loudness_db
+from components.audio.loudness import nsynth_loudness_db
 from components.nsynth.families import FAMILIES
 from components.nsynth.framing import frame
 from components.nsynth.note import NOTE_FRAMES, NOTE_SAMPLES, SAMPLE_RATE_HZ, Note
@@ -44,7 +44,7 @@ def make_note(family: str = "string", pitch: int = 60, seed: int = 0, velocity: 
         f0_hz=np.where(sounding, f0_hz, 0.0).astype(np.float32),
         f0_midi=np.where(sounding, float(pitch), 0.0).astype(np.float32),
         f0_confidence=np.where(sounding, 0.95, 0.0).astype(np.float32),
-        loudness_db=loudness_db(audio),
+        loudness_db=nsynth_loudness_db(audio),
         family=family,
         source="acoustic",
         instrument_label=FAMILIES.index(family),

@@ -48,13 +48,14 @@ def sorted_note(folder: Path) -> Path:
 
 def write_for_ddsp(sorted_uri: Path, path: Path) -> None:
     """Writes the training notes as ddsp's LegacyTFRecordProvider reads them, with our loudness."""
-    from components.synths.features import fill_f0, loudness_db
+    from components.audio.f0 import fill_forward
+    from components.synths.loudness import loudness_db
 
     with path.open("wb") as stream:
         for note in SortedSet.open(str(sorted_uri)).notes("train", FAMILY):
             values = {
                 "audio": note.audio,
-                "f0_hz": fill_f0(note.f0_hz[None])[0],
+                "f0_hz": fill_forward(note.f0_hz[None])[0],
                 "f0_confidence": note.f0_confidence,
                 "loudness_db": loudness_db(note.audio[None])[0],
             }

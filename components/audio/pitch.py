@@ -10,9 +10,7 @@ import numpy.typing as npt
 from swift_f0 import FMAX, FMIN, PitchResult, SwiftF0
 
 from components.core.errors import InputError, nearest
-from components.nsynth.note import HOP_SAMPLES, SAMPLE_RATE_HZ
-
-FloatArray = npt.NDArray[np.float32]
+from components.nsynth.note import HOP_SAMPLES, SAMPLE_RATE_HZ, FloatArray
 
 _VOICED = 0.5  # swift-f0's confidence is calibrated to this threshold
 _SHORTEST_VOICED = 3  # of its frames, 48 ms: what is shorter is a stray

@@ -11,15 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import soundfile
 import soxr
 
 from components import storage
 from components.core.errors import InputError
+from components.nsynth.note import FloatArray
 from components.nsynth.recordings import AUDIO_SUFFIXES
-
-FloatArray = npt.NDArray[np.float32]
 
 SHORTEST_SECONDS = 0.1
 _BLOCK_SECONDS = 4

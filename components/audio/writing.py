@@ -12,10 +12,10 @@ import numpy as np
 import soundfile
 
 from components import storage
-from components.audio.clipping import CLIPPED_SHARE, FlatTops
-from components.audio.reading import FloatArray, mono_blocks, resampled
+from components.audio.levels import CLIPPED_SHARE, FlatTops
+from components.audio.reading import mono_blocks, resampled
 from components.core.errors import InputError, nearest
-from components.nsynth.note import SAMPLE_RATE_HZ
+from components.nsynth.note import SAMPLE_RATE_HZ, FloatArray
 from components.telemetry import log
 
 _LOG = log.get(__name__)

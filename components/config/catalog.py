@@ -1,4 +1,4 @@
-"""What can be built: the synthesizers and presets by name, and the gin files that describe them. No TensorFlow here."""
+"""The names of synths and presets, their gin files, and the words about them in help texts. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -7,16 +7,32 @@ from pathlib import Path
 from components.core.errors import InputError, nearest
 
 SYNTHS = ("harmonic", "sinusoidal", "wavetable")
-PRESETS = ("smoke", "seed", "standard", "vst")
+_PURPOSES = {
+    "smoke": "a quick trial, under a minute on a laptop",
+    "seed": "a small network for one note",
+    "standard": "ddsp's solo instrument, for a GPU",
+    "vst": "for the plugin DDSP-VST",
+}
+PRESETS = tuple(_PURPOSES)
 _GIN = Path(__file__).parent / "gin"
 GATE_GIN = _GIN / "gate.gin"
+
+
+def synth_help() -> str:
+    """Returns the names of the synths for a help text: "harmonic, sinusoidal or wavetable"."""
+    return f"{', '.join(SYNTHS[:-1])} or {SYNTHS[-1]}"
+
+
+def preset_help() -> str:
+    """Returns the names of the presets, each with its purpose, for a help text: "smoke (a quick trial ...), ..."."""
+    return ", ".join(f"{name} ({purpose})" for name, purpose in _PURPOSES.items())
 
 
 def check_synth(name: str) -> str:
     """Returns `name`.
 
     Raises:
-        InputError: There is no such synthesizer; the nearest names are offered.
+        InputError: There is no such synth; the message offers the nearest names.
     """
     if name not in SYNTHS:
         raise InputError(f"there is no synth '{name}': {nearest(name, SYNTHS)}")
@@ -27,7 +43,7 @@ def check_preset(name: str) -> str:
     """Returns `name`.
 
     Raises:
-        InputError: There is no such preset; the nearest names are offered.
+        InputError: There is no such preset; the message offers the nearest names.
     """
     if name not in PRESETS:
         raise InputError(f"there is no preset '{name}': {nearest(name, PRESETS)}")
@@ -35,10 +51,10 @@ def check_preset(name: str) -> str:
 
 
 def gin_files(synth: str, preset: str) -> list[Path]:
-    """Returns the gin files of a model in the order to parse them: what all share, the synthesizer, the preset.
+    """Returns the gin files of a model in the order of parsing: base.gin, the file of the synth, that of the preset.
 
     Raises:
-        InputError: There is no such synthesizer or preset.
+        InputError: There is no such synth or preset.
     """
     return [
         _GIN / "base.gin",
@@ -48,5 +64,5 @@ def gin_files(synth: str, preset: str) -> list[Path]:
 
 
 def all_gin_files() -> list[Path]:
-    """Returns every gin file of this package, sorted: together they name all that a binding from outside may set."""
+    """Returns every gin file of this package, sorted. Together they name all configurables that users may bind."""
     return sorted(_GIN.rglob("*.gin"))

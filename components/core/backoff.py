@@ -1,78 +1,133 @@
-"""How long to go on with a server that does not answer: ever longer pauses, then a clear failure."""
+"""Exponential backoff: how long to wait between the attempts of a request, and when to give up.
+
+https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter ("equal jitter").
+"""
 
 from __future__ import annotations
 
 import logging
 import random
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from components.core.errors import StepError
 
 _LOG = logging.getLogger(__name__)
-LIMIT_S = 120.0
-"""How long it may be silent. An API server that is upgraded is away for about a minute."""
-_FIRST_PAUSE_S = 0.2
-_LONGEST_PAUSE_S = 15.0
-_LONGEST_ASKED_S = 60.0
 
 
-class Patience:
-    """The patience of one conversation.
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How often and how long to try again.
 
     Attributes:
-        limit_s: How long the other side may be silent.
+        limit_s: Longest time without an answer before it gives up.
+        first_pause_s: Upper bound of the pause after the first failure; it doubles with every failure in a row.
+        longest_pause_s: Upper bound of all pauses.
+        longest_retry_after_s: The longest pause that the other side may ask for.
+        warn_after: Failures in a row after which the log has one warning.
     """
 
-    def __init__(self, who: str, limit_s: float | None = None) -> None:
-        self._who = who
-        self.limit_s = LIMIT_S if limit_s is None else limit_s
+    limit_s: float = 120.0  # an API server that is upgraded is away for about a minute
+    first_pause_s: float = 0.2
+    longest_pause_s: float = 15.0
+    longest_retry_after_s: float = 60.0
+    warn_after: int = 2
+
+
+DEFAULT = RetryPolicy()
+
+
+class Backoff:
+    """Waits between the attempts of one request, or of one conversation such as a watch; gives up after a time limit.
+
+    For one request:
+
+        backoff = Backoff("the API server https://10.0.0.1")
+        while True:
+            try:
+                return send()
+            except ConnectionError as error:
+                backoff.failed(error)  # waits, or raises StepError
+
+    For a conversation, `answered` starts the time limit anew when the other side is there, and `progressed` also makes
+    the next pause a short one. A reader that may be stopped passes a `sleep` that raises its own exception. For an
+    error message of its own, a caller catches the StepError.
+
+    Attributes:
+        target: The other side, as log lines and errors name it: "the API server https://10.0.0.1", "'gs://a/b'".
+        policy: How often and how long to try again. It may be replaced at any time, for instance by a longer time
+            limit once the other side has answered at all.
+        failures: Failures since the other side last answered.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        policy: RetryPolicy | None = None,
+        *,
+        sleep: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.target, self.policy = target, policy or DEFAULT
+        self.failures = 0
+        self._sleep, self._clock = sleep, clock
         self._silent_since: float | None = None
-        self._told = False
-        self._pause_s = _FIRST_PAUSE_S
+        self._pauses = 0
+        self._warned = False
 
     def answered(self) -> None:
-        """Tells that the other side is there."""
-        if self._told:
-            _LOG.info("%s answers again", self._who)
-        self._silent_since, self._told = None, False
+        """Notes that the other side is there: the time limit starts anew."""
+        if self._warned:
+            _LOG.info("%s answers again", self.target)
+        self._silent_since, self._warned, self.failures = None, False, 0
 
     def progressed(self) -> None:
-        """Tells that the conversation goes on: the next pause is a short one again."""
+        """Notes that the conversation goes on: as `answered`, and the next pause is a short one."""
         self.answered()
-        self._pause_s = _FIRST_PAUSE_S
+        self._pauses = 0
 
-    def pause(self, asked_s: float | None = None) -> None:
-        """Waits a little, each time longer; at least `asked_s`, which the other side may have asked for."""
-        pause_s = random.uniform(self._pause_s / 2, self._pause_s)
-        self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
-        time.sleep(max(pause_s, min(asked_s or 0.0, _LONGEST_ASKED_S)))
+    def pause(self, retry_after_s: float | None = None) -> None:
+        """Waits; every time twice as long, up to a bound.
 
-    def failed(self, error: Exception, asked_s: float | None = None) -> None:
-        """Waits after a failure.
+        Args:
+            retry_after_s: What the other side asked for (HTTP's Retry-After); is added.
+        """
+        bound_s = min(self.policy.first_pause_s * 2 ** min(self._pauses, 30), self.policy.longest_pause_s)
+        self._pauses += 1
+        asked_s = min(retry_after_s or 0.0, self.policy.longest_retry_after_s)
+        self._sleep(random.uniform(bound_s / 2, bound_s) + asked_s)
+
+    def failed(self, error: Exception, retry_after_s: float | None = None) -> None:
+        """Waits after a failed attempt.
+
+        Args:
+            error: Why it failed.
+            retry_after_s: As of `pause`.
 
         Raises:
-            StepError: It has been silent for too long.
+            StepError: The other side has not answered within the time limit.
         """
-        now = time.monotonic()
-        if self._silent_since is None:
-            self._silent_since = now
-        elif not self._told:  # once is nothing to speak of
-            self._told = True
-            _LOG.info("%s does not answer (%s); trying again for %.0f s", self._who, said(error), self.limit_s)
-        if now - self._silent_since > self.limit_s:
-            silent_s = now - self._silent_since
-            raise StepError(f"{self._who} has not answered for {silent_s:.0f} s: {said(error)}") from error
-        self.pause(asked_s)
+        now = self._clock()
+        self.failures += 1
+        self._silent_since = now if self._silent_since is None else self._silent_since
+        silent_s, limit_s = now - self._silent_since, self.policy.limit_s
+        if silent_s > limit_s:
+            raise StepError(f"{self.target} has not answered for {silent_s:.0f} s: {root_cause(error)}") from error
+        if self.failures >= self.policy.warn_after and not self._warned:
+            self._warned = True
+            _LOG.warning("%s does not answer (%s); trying again for %.0f s", self.target, root_cause(error), limit_s)
+        self.pause(retry_after_s)
 
 
-def said(error: BaseException) -> str:
-    """Returns the innermost cause of a network error in one line: "Connection refused", not where it was noticed."""
-    seen = error
+def root_cause(error: BaseException) -> str:
+    """Returns the innermost cause of a network error in one line, for instance "Connection refused"."""
+    inner: BaseException = error
     while True:
-        context = None if seen.__suppress_context__ else seen.__context__
-        inner = getattr(seen, "reason", None) or seen.__cause__ or context
-        if not isinstance(inner, BaseException):
+        context = None if inner.__suppress_context__ else inner.__context__
+        cause = getattr(inner, "reason", None) or inner.__cause__ or context
+        if not isinstance(cause, BaseException):
             break
-        seen = inner
-    text = getattr(seen, "strerror", None) or str(seen) or type(seen).__name__
+        inner = cause
+    text = getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
     return " ".join(str(text).split())

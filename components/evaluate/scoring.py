@@ -125,7 +125,7 @@ def _octaves(note: Note, info: dict[str, Any]) -> int:
 
 
 def _play_batch(instrument: Instrument, notes: Sequence[Note]) -> list[Played]:
-    from components.synths.features import loudness_db
+    from components.synths.loudness import loudness_db
 
     octaves = [_octaves(note, instrument.info) for note in notes]
     f0_hz = np.stack([note.f0_hz * 2.0**shift for note, shift in zip(notes, octaves, strict=True)])

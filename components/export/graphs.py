@@ -115,7 +115,7 @@ def _play(player: Player, f0_hz: tf.Tensor, loudness_db: tf.Tensor, seed: tf.Ten
 
 
 def _without_gaps(f0_hz: tf.Tensor) -> tf.Tensor:
-    """Holds the pitch through frames of 0 Hz, as features.fill_f0 does. f32[frames]."""
+    """Holds the pitch through frames of 0 Hz, as f0.fill_forward does. f32[frames]."""
     voiced = tf.cast(tf.where(f0_hz > 0)[:, 0], tf.int32)
     last = tf.searchsorted(voiced, tf.range(tf.shape(f0_hz)[0]), side="right") - 1
     return tf.gather(f0_hz, tf.gather(voiced, tf.maximum(last, 0)))

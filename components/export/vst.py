@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from components.audio.loudness import POWER_DEFINITION, WINDOW_SAMPLES
 from components.core.errors import InputError
 from components.export.graphs import Arrays, Graphs, Shapes, Step, to_tflite
 from components.nsynth.note import SAMPLE_RATE_HZ
 from components.synths.ddsp_imports import preprocessing, tf
-from components.synths.features import POWER_DEFINITION, WINDOW_SAMPLES
 from components.synths.network import Network
 
 METADATA_NAME = "metadata.json"

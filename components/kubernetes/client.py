@@ -10,11 +10,13 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any, Protocol
 
 import urllib3
 
-from components.core.backoff import Patience
+from components.core import backoff
+from components.core.backoff import Backoff, RetryPolicy
 from components.core.errors import InputError
 from components.kubernetes.errors import RETRIED, ApiError, in_words
 
@@ -54,8 +56,9 @@ class Api:
         namespace: Its name.
     """
 
-    def __init__(self, client: _Client, namespace: str) -> None:
+    def __init__(self, client: _Client, namespace: str, policy: RetryPolicy | None = None) -> None:
         self.namespace = namespace
+        self._policy = policy
         self._client = client
         self._who = f"the API server {client.configuration.host}"
         pool = client.rest_client.pool_manager.connection_pool_kw
@@ -64,9 +67,12 @@ class Api:
         self._lock = threading.Lock()
         self._closed = False
 
-    def patience(self, limit_s: float | None = None) -> Patience:
-        """Returns the patience to have with this server."""
-        return Patience(self._who, limit_s)
+    def backoff(self, limit_s: float | None = None) -> Backoff:
+        """Returns a new Backoff for a request to this server; `limit_s` replaces its time limit."""
+        policy = self._policy or backoff.DEFAULT
+        if limit_s is not None:
+            policy = replace(policy, limit_s=limit_s)
+        return Backoff(self._who, policy)
 
     def get(
         self, collection: str, name: str = "", query: Mapping[str, str] | None = None, limit_s: float | None = None
@@ -76,7 +82,7 @@ class Api:
         Raises:
             ApiError: The server said no: 404 where there is no such object.
             InputError: It says that the user may not.
-            StepError: It did not answer within `limit_s`, or patience.LIMIT_S.
+            StepError: It did not answer within `limit_s`, or the limit of backoff.RetryPolicy.
         """
         return self._request("GET", collection, name, query, limit_s=limit_s)
 
@@ -161,18 +167,18 @@ class Api:
         body: Object | None = None,
         limit_s: float | None = None,
     ) -> Object:
-        patience, path = self.patience(limit_s), self._path(collection, name)
+        retries, path = self.backoff(limit_s), self._path(collection, name)
         while True:
             try:
                 response = self._send(method, path, query or {}, body, _TIMEOUT_S)
                 result: Object = json.loads(_read(response))
                 return result
             except Dropped as error:
-                patience.failed(error)
+                retries.failed(error)
             except ApiError as error:
                 if error.code not in RETRIED:
                     raise self.in_words(error, collection) from error
-                patience.failed(error, error.retry_after_s)
+                retries.failed(error, error.retry_after_s)
 
     def _send(self, method: str, path: str, query: Mapping[str, str], body: Object | None, timeout_s: Any) -> Any:
         """Sends one request and returns the open response, a urllib3.HTTPResponse."""

@@ -60,30 +60,30 @@ def lines(api: Api, pod: str, container: str, ended: threading.Event, tail_lines
         InputError: The user may not read logs.
         StepError: The server was away for too long.
     """
-    patience, position, pause_s = api.patience(), _Position(), _FIRST_PAUSE_S
+    backoff, position, pause_s = api.backoff(), _Position(), _FIRST_PAUSE_S
     while True:
         was_ended = ended.is_set()  # before the stream is opened: only then does it hold all there is
         try:
             with api.stream("pods", f"{pod}/log", _query(container, position, tail_lines)) as stream:
-                patience.answered()
+                backoff.answered()
                 position.reopened()
                 for line in stream:
                     stamp, text = _split(line)
                     if position.is_new(stamp):
-                        patience.progressed()
+                        backoff.progressed()
                         pause_s = _FIRST_PAUSE_S
                         yield text
             if was_ended:
                 return
         except Dropped as error:
-            patience.failed(error)
+            backoff.failed(error)
         except ApiError as error:
             if error.code == 404 or (was_ended and error.code == 400):
                 return  # the pod is gone, or never got as far
             if error.code in (401, 403):
                 raise api.in_words(error, "pods") from error
             if was_ended:
-                patience.failed(error)  # else the kubelet is restarting, or away, and will be back with its container
+                backoff.failed(error)  # else the kubelet is restarting, or away, and will be back with its container
         if not was_ended:
             ended.wait(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)

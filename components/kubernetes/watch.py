@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Iterator
 
-from components.core.backoff import Patience
+from components.core.backoff import Backoff
 from components.kubernetes.client import Api, Dropped, Object
 from components.kubernetes.errors import RETRIED, ApiError
 
@@ -35,7 +35,7 @@ def views(api: Api, collection: str, **selectors: str) -> Iterator[dict[str, Obj
         InputError: The user may not list or watch it.
         StepError: The server was away for too long.
     """
-    patience = api.patience()
+    backoff = api.backoff()
     while True:
         try:
             listed = api.get(collection, query=selectors)
@@ -44,18 +44,18 @@ def views(api: Api, collection: str, **selectors: str) -> Iterator[dict[str, Obj
         view = {item["metadata"]["name"]: item for item in listed["items"]}
         yield dict(view)
         try:
-            for kind, item in _changes(api, collection, selectors, listed["metadata"]["resourceVersion"], patience):
+            for kind, item in _changes(api, collection, selectors, listed["metadata"]["resourceVersion"], backoff):
                 if kind == "DELETED":
                     view.pop(item["metadata"]["name"], None)
                 else:
                     view[item["metadata"]["name"]] = item
                 yield dict(view)
         except _GoneError:
-            patience.pause()
+            backoff.pause()
 
 
 def _changes(
-    api: Api, collection: str, selectors: dict[str, str], version: str, patience: Patience
+    api: Api, collection: str, selectors: dict[str, str], version: str, backoff: Backoff
 ) -> Iterator[tuple[str, Object]]:
     """Yields what happens to a collection from a version on: ADDED, MODIFIED or DELETED, and the object."""
     query = {**selectors, "watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(_WATCH_S)}
@@ -63,25 +63,25 @@ def _changes(
         opened, has_brought = time.monotonic(), False
         try:
             with api.stream(collection, "", query | {"resourceVersion": version}, _SILENCE_S) as lines:
-                patience.answered()
+                backoff.answered()
                 for line in lines:
                     kind, item = _event(line)
                     version, has_brought = item["metadata"]["resourceVersion"], True
-                    patience.progressed()
+                    backoff.progressed()
                     if kind != "BOOKMARK":
                         yield kind, item
         except Dropped as error:
             if not has_brought:
-                patience.failed(error)
+                backoff.failed(error)
         except ApiError as error:
             if error.code == _GONE:
                 raise _GoneError from error
             if error.code not in RETRIED:
                 raise api.in_words(error, collection) from error
-            patience.failed(error, error.retry_after_s)
+            backoff.failed(error, error.retry_after_s)
         else:
             if time.monotonic() - opened < 1:
-                patience.pause()
+                backoff.pause()
 
 
 def _event(line: bytes) -> tuple[str, Object]:

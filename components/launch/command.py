@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from components.config.catalog import preset_help, synth_help
 from components.launch.template import CONFIG_MAP
 
 if TYPE_CHECKING:
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
 @click.command("launch")
 @click.option("--data", "data_uri", required=True, metavar="URI", help="Root of a sorted set.")
 @click.option("--family", required=True, help="Instrument family.")
-@click.option("--synth", required=True, help="harmonic, sinusoidal or wavetable.")
+@click.option("--synth", required=True, help=f"{synth_help()}.")
 @click.option("--out", "out_uri", required=True, metavar="URI", help="The training directory.")
-@click.option("--preset", default="smoke", show_default=True, help="smoke, seed or standard.")
+@click.option("--preset", default="smoke", show_default=True, help=f"{preset_help()}.")
 @click.option("--set", "bindings", multiple=True, metavar="BINDING", help="Gin binding, 'train.max_steps = 400'.")
 @click.option("--warm-start", default="", metavar="URI", help="A training or model whose weights it begins with.")
 @click.option("--run", "run_id", metavar="ID", help="The run that it belongs to: part of the Job's name, and a label.")

@@ -30,7 +30,7 @@ def create_or_adopt(api: Api, wanted: Object, is_trained: Callable[[], bool]) ->
     Raises:
         InputError: There is another Job of that name at work, or one that failed by its input; or it is refused.
     """
-    name, patience = wanted["metadata"]["name"], api.patience()
+    name, backoff = wanted["metadata"]["name"], api.backoff()
     while True:
         try:
             made = api.create("jobs", wanted)
@@ -44,7 +44,7 @@ def create_or_adopt(api: Api, wanted: Object, is_trained: Callable[[], bool]) ->
         except ApiError as error:
             if error.code != 404:
                 raise
-            patience.pause()  # gone between the two requests, or a quota was being counted
+            backoff.pause()  # gone between the two requests, or a quota was being counted
             continue
         if found["metadata"].get("deletionTimestamp"):
             _LOG.info("Job %s is being deleted; waiting until it is gone", name)

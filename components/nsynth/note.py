@@ -30,7 +30,7 @@ QUALITIES = (
     "tempo-synced",
 )
 
-_FloatArray = npt.NDArray[np.float32]
+FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ class Note:
     """
 
     id: str
-    audio: _FloatArray
-    f0_hz: _FloatArray
-    f0_midi: _FloatArray
-    f0_confidence: _FloatArray
-    loudness_db: _FloatArray
+    audio: FloatArray
+    f0_hz: FloatArray
+    f0_midi: FloatArray
+    f0_confidence: FloatArray
+    loudness_db: FloatArray
     family: str
     source: str
     instrument_label: int
@@ -111,7 +111,7 @@ class Note:
         )
 
 
-def _floats(values: dict[str, example.Value], key: str, length: int) -> _FloatArray:
+def _floats(values: dict[str, example.Value], key: str, length: int) -> FloatArray:
     value = values[key]
     if not isinstance(value, np.ndarray) or value.dtype != np.float32 or len(value) != length:
         raise example.BadExample(f"'{key}' is not {length} floats")

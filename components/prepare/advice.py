@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.audio.clipping import CLIPPED_SHARE
 from components.audio.harmonicity import harmonic_to_noise_db
+from components.audio.levels import CLIPPED_SHARE
 from components.audio.spectrum import framed
 from components.nsynth.note import SAMPLE_RATE_HZ, Note
 from components.prepare.recording import Take

@@ -14,15 +14,13 @@ import numpy as np
 import numpy.typing as npt
 from swift_f0 import FMAX, FMIN, PitchResult, SwiftF0
 
-from components.nsynth.note import HOP_SAMPLES, NOTE_FRAMES, NOTE_SAMPLES, SAMPLE_RATE_HZ
+from components.nsynth.note import HOP_SAMPLES, NOTE_FRAMES, NOTE_SAMPLES, SAMPLE_RATE_HZ, FloatArray
 
 _WINDOW_SAMPLES = 1024
 _VOICED = 0.5  # swift-f0's confidence is calibrated to this threshold
 _FEWEST_VOICED_FRAMES = 6  # about 0.1 s
 _PEAK = 0.5  # what the audio is scaled to: swift-f0 takes a peak below 0.001 for silence, and soft notes have less
 _SEARCH_SEMITONES = 8  # around a known pitch; less than an octave, which is the mistake to rule out
-
-_FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -36,13 +34,13 @@ class Pitch:
         median_midi: Median over the frames that have a pitch.
     """
 
-    f0_hz: _FloatArray
-    f0_midi: _FloatArray
-    f0_confidence: _FloatArray
+    f0_hz: FloatArray
+    f0_midi: FloatArray
+    f0_confidence: FloatArray
     median_midi: float
 
 
-def find_pitch(audio: _FloatArray, known_midi: int | None = None) -> Pitch | None:
+def find_pitch(audio: FloatArray, known_midi: int | None = None) -> Pitch | None:
     """Finds the pitch of a note; None where less than 0.1 s of it has one.
 
     Args:
@@ -73,7 +71,7 @@ def _detector() -> SwiftF0:
     return SwiftF0()
 
 
-def _detect(audio: _FloatArray, known_midi: int | None) -> PitchResult | None:
+def _detect(audio: FloatArray, known_midi: int | None) -> PitchResult | None:
     bands = [(FMIN, FMAX)]
     if known_midi is not None:
         low, high = (440.0 * 2.0 ** ((known_midi + side * _SEARCH_SEMITONES - 69) / 12) for side in (-1, 1))
@@ -86,7 +84,7 @@ def _detect(audio: _FloatArray, known_midi: int | None) -> PitchResult | None:
     return None
 
 
-def _silent_frames(audio: _FloatArray) -> npt.NDArray[np.bool_]:
+def _silent_frames(audio: FloatArray) -> npt.NDArray[np.bool_]:
     """Returns bool[1000]: frames whose window holds nothing but zeros, as in the data set."""
     nonzero = np.concatenate([audio != 0.0, np.zeros(_WINDOW_SAMPLES, bool)])
     before = np.concatenate([[0], np.cumsum(nonzero)])

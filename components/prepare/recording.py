@@ -8,9 +8,9 @@ from importlib import resources
 
 import numpy as np
 
-from components.audio.clipping import FlatTops
-from components.audio.reading import FloatArray, mono_blocks, opened, resampled
-from components.nsynth.note import NOTE_SAMPLES, SAMPLE_RATE_HZ
+from components.audio.levels import FlatTops
+from components.audio.reading import mono_blocks, opened, resampled
+from components.nsynth.note import NOTE_SAMPLES, SAMPLE_RATE_HZ, FloatArray
 from components.nsynth.recordings import Recording
 
 _SHORTEST_SECONDS = 1.0  # of what is left over behind a recording's last whole window

@@ -11,11 +11,10 @@ from typing import BinaryIO
 import numpy as np
 
 from components import storage
-from components.audio.nsynth_loudness import loudness_db
-from components.audio.reading import FloatArray
+from components.audio.loudness import nsynth_loudness_db
 from components.core.errors import InputError
 from components.nsynth.framing import frame
-from components.nsynth.note import Note
+from components.nsynth.note import FloatArray, Note
 from components.nsynth.recordings import Recording, find_recordings, recordings_fingerprint
 from components.prepare.advice import Advice, look
 from components.prepare.pitch import find_pitch
@@ -203,7 +202,7 @@ def _note(recording: Recording, name: str, window: FloatArray) -> Note | None:
         f0_hz=pitch.f0_hz,
         f0_midi=pitch.f0_midi,
         f0_confidence=pitch.f0_confidence,
-        loudness_db=loudness_db(window),
+        loudness_db=nsynth_loudness_db(window),
         family=recording.family,
         source=recording.source,
         instrument_label=instrument_label(recording),

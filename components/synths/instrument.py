@@ -17,10 +17,11 @@ import numpy.typing as npt
 
 from components import storage
 from components.artifacts.model_files import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME, find_model
+from components.audio.f0 import fill_forward
+from components.audio.loudness import LOUDNESS_DEFINITION
 from components.config.bindings import with_our_layers
 from components.core.errors import InputError
-from components.nsynth.note import HOP_SAMPLES
-from components.synths import features
+from components.nsynth.note import HOP_SAMPLES, FloatArray
 from components.synths import model as models
 from components.synths.ddsp_imports import tf
 from components.synths.preprocessor import stride_of
@@ -33,7 +34,7 @@ class Instrument:
 
     Attributes:
         info: The model's card: family, synth, preset, sample_rate_hz, frame_rate_hz (of the curves), loudness (the
-            definition that `play` wants: see features.loudness_db), data_fingerprint, steps, valid_loss, f0_hz and
+            definition that `play` wants: see loudness.loudness_db), data_fingerprint, steps, valid_loss, f0_hz and
             loudness_db (p5, median and p95 over the frames of the training that sound, and the loudness's quantiles),
             num_parameters.
     """
@@ -50,8 +51,8 @@ class Instrument:
 
     @property
     def loudness_definition(self) -> str:
-        """Which loudness it is to be played with; see features.loudness_db."""
-        return str(self.info.get("loudness", features.LOUDNESS_DEFINITION))
+        """Which loudness it is to be played with; see loudness.loudness_db."""
+        return str(self.info.get("loudness", LOUDNESS_DEFINITION))
 
     @property
     def stride(self) -> int:
@@ -90,7 +91,7 @@ class Instrument:
 
         Args:
             f0_hz: Pitch in Hz at 250 frames a second, [batch, frames]; 0 where there is none (the last one is held).
-            loudness_db: Loudness as of features.loudness_db by the `loudness_definition`, the same shape.
+            loudness_db: Loudness as of loudness.loudness_db by the `loudness_definition`, the same shape.
             seed: Determines the noise. Equal arguments give equal sound, whatever else is in the batch.
 
         Returns:
@@ -107,13 +108,13 @@ class Instrument:
                 f"cannot play: got f0_hz {list(pitch.shape)} and loudness_db {list(loudness.shape)}, "
                 "expected both [batch, frames]"
             )
-        pitch = features.fill_f0(pitch)
+        pitch = fill_forward(pitch)
         with self.configured():
             # One by one: a minute of 60 harmonics is some 250 MB in ddsp's layers.
             played = [self._play_one(pitch[i : i + 1], loudness[i : i + 1], seed) for i in range(len(pitch))]
         return tf.nest.map_structure(lambda *rows: np.concatenate(rows), *played)  # type: ignore[no-any-return]
 
-    def _play_one(self, f0_hz: features.FloatArray, loudness_db: features.FloatArray, seed: int) -> dict[str, Any]:
+    def _play_one(self, f0_hz: FloatArray, loudness_db: FloatArray, seed: int) -> dict[str, Any]:
         frames = f0_hz.shape[1]
         ends = ((0, 0), (0, -frames % self.stride))  # whole frames of the network
         f0_hz, loudness_db = (np.pad(curve, ends, mode="edge") for curve in (f0_hz, loudness_db))

@@ -131,8 +131,8 @@ def inputs(f0_hz: npt.ArrayLike, loudness_db: npt.ArrayLike, noise_seed: Any = (
     """Returns what the model takes.
 
     Args:
-        f0_hz: Pitch in Hz, [batch, frames] or [batch, frames, 1], without gaps (see features.fill_f0).
-        loudness_db: Loudness as of features.loudness_db by the model's definition, the same shape.
+        f0_hz: Pitch in Hz, [batch, frames] or [batch, frames, 1], without gaps (see f0.fill_forward).
+        loudness_db: Loudness as of loudness.loudness_db by the model's definition, the same shape.
         noise_seed: Two integers that determine the noise.
     """
     return {"f0_hz": f0_hz, "loudness_db": loudness_db, "noise_seed": tf.convert_to_tensor(noise_seed, tf.int32)}

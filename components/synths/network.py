@@ -38,7 +38,7 @@ class Network:
 
         Args:
             f0_hz: Pitch in Hz without gaps, f32[1, frames, 1].
-            loudness_db: Loudness as of features.loudness_db by the instrument's definition, the same shape.
+            loudness_db: Loudness as of loudness.loudness_db by the instrument's definition, the same shape.
             hidden: The GRU's state after the frame before, f32[1, units].
 
         Returns:

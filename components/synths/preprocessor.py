@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from components.audio.loudness import LOUDNESS_DEFINITION, POWER_DEFINITION
 from components.nsynth.note import FRAME_RATE_HZ
 from components.synths.ddsp_imports import gin, preprocessing, tf
-from components.synths.features import LOUDNESS_DEFINITION, POWER_DEFINITION
 
 _FRAME_RATES_HZ = (5, 10, 25, 50, 125, 250)  # players go by blocks of 0.2 s, whole frames of the curves and of these
 
@@ -44,7 +44,7 @@ class PowerPreprocessor(preprocessing.nn.DictLayer):  # type: ignore[misc]
 
         Args:
             f0_hz: Pitch in Hz without gaps, [batch, frames] or [batch, frames, 1].
-            loudness_db: Power as of features.loudness_db with POWER_DEFINITION, the same shape.
+            loudness_db: Power as of loudness.loudness_db with POWER_DEFINITION, the same shape.
 
         Returns:
             f0_hz, power in dB, and both scaled, f32[batch, frames / stride, 1] each.
@@ -54,7 +54,7 @@ class PowerPreprocessor(preprocessing.nn.DictLayer):  # type: ignore[misc]
 
 
 def definition_of(preprocessor: Any) -> str:
-    """Returns which loudness a preprocessor wants; see features.loudness_db."""
+    """Returns which loudness a preprocessor wants; see loudness.loudness_db."""
     return str(getattr(preprocessor, "definition", LOUDNESS_DEFINITION))
 
 

@@ -68,7 +68,7 @@ class Player:
 
         Args:
             f0_hz: Pitch in Hz without gaps, f32[1, block_frames, 1].
-            loudness_db: Loudness as of features.loudness_db by the instrument's definition, the same shape.
+            loudness_db: Loudness as of loudness.loudness_db by the instrument's definition, the same shape.
             seed: Of the noise, int32[].
             before: What the block before left, or `start`.
 

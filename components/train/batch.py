@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.nsynth.note import HOP_SAMPLES
-from components.synths.features import FloatArray, sounding_frames
+from components.audio.levels import sounding_frames
+from components.nsynth.note import HOP_SAMPLES, FloatArray
 
 _SILENCE_DB = -79.0  # the definition's floor is -80
 _MOST_HEARD = 2_000  # notes whose statistics are taken

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import click
 
+from components.config.catalog import preset_help, synth_help
+
 
 @click.command("train")
 @click.option("--data", "data_uri", metavar="URI", help="Root of a sorted set.")
-@click.option("--synth", help="harmonic, sinusoidal or wavetable; several, with commas, share the data and the device.")
+@click.option("--synth", help=f"{synth_help()}; several, with commas, share the data and the device.")
 @click.option("--out", "out_uri", required=True, metavar="URI", help="The training directory; of several, the folder.")
 @click.option("--family", help="Instrument family; may be left out where the set has one alone.")
-@click.option("--preset", default="smoke", show_default=True, help="smoke, seed or standard.")
+@click.option("--preset", default="smoke", show_default=True, help=f"{preset_help()}.")
 @click.option("--from", "from_uri", metavar="RUN", help="Train as this earlier training did, with all its settings.")
 @click.option("--warm-start", default="", metavar="URI", help="Begin with the weights of this model or training.")
 @click.option("--resume", is_flag=True, help="Fail if --out has nothing to go on with, instead of beginning.")

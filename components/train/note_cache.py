@@ -21,12 +21,14 @@ from pathlib import Path
 import numpy as np
 
 from components import storage
+from components.audio.f0 import fill_forward
+from components.audio.loudness import LOUDNESS_DEFINITION
 from components.core.errors import InputError
 from components.nsynth.example import BadExample
 from components.nsynth.framing import BadRecord, Damage, Scanner
 from components.nsynth.note import NOTE_FRAMES, NOTE_SAMPLES, Note
 from components.nsynth.sorted_set import SortedSet
-from components.synths.features import LOUDNESS_DEFINITION, fill_f0, loudness_db
+from components.synths.loudness import loudness_db
 from components.telemetry import log, progress
 from components.train.batch import Sounds
 from components.train.checkpoints import no_room_is_one_line
@@ -61,7 +63,7 @@ class Stage:
         Args:
             memory_mb: The budget for notes in memory, all together, in megabytes.
             title: Of the progress bar.
-            definition: Which loudness the models want; see features.loudness_db.
+            definition: Which loudness the models want; see loudness.loudness_db.
         """
         self._left_bytes, self._title, self._definition = memory_mb * 1e6, title, definition
         self._kept = os.environ.get(STAGE_VARIABLE)
@@ -202,4 +204,4 @@ def _put(sounds: Sounds, row: int, payload: bytes, uri: str) -> None:
     if not np.isfinite(note.audio).all():
         raise InputError(f"the note '{note.id}' in '{uri}' has samples that are no numbers; leave it out of the set")
     sounds.audio[row] = note.audio
-    sounds.f0_hz[row] = fill_f0(note.f0_hz[None])[0]
+    sounds.f0_hz[row] = fill_forward(note.f0_hz[None])[0]

@@ -40,7 +40,7 @@ class Training:
     Attributes:
         plan: What it is to be.
         settings: The preset's, with the user's bindings.
-        loudness_definition: Which loudness the model is to hear; see features.loudness_db.
+        loudness_definition: Which loudness the model is to hear; see loudness.loudness_db.
     """
 
     def __init__(self, plan: Plan, devices: Devices, mirror: Mirror, termination: Termination) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from components.audio.pitch import Found, long_runs
-from components.nsynth.note import SAMPLE_RATE_HZ
+from components.nsynth.note import SAMPLE_RATE_HZ, FloatArray
 from components.transfer.crepe_network import FRAME_SAMPLES, PITCHES, Network, weights_path
 
 HOP_SAMPLES = 160  # 10 ms, CREPE's own
@@ -17,8 +16,6 @@ _NEIGHBOURS = 4  # on either side, whose mean around the most likely pitch is ta
 _SILENCE = 1e-7  # standard deviation
 _VOICED = 0.5
 _SHORTEST_VOICED = 5  # frames, 50 ms: what is shorter is a stray
-
-_FloatArray = npt.NDArray[np.float32]
 
 
 class Crepe:
@@ -31,9 +28,9 @@ class Crepe:
         """Reads the weights. InputError where there are none; see crepe_network.weights_path."""
         self._network = Network(weights_path(), _BATCH)
         self._waiting = np.zeros(FRAME_SAMPLES // 2, np.float32)  # frame i is about the time of sample 160 * i
-        self._found: list[tuple[_FloatArray, _FloatArray]] = []
+        self._found: list[tuple[FloatArray, FloatArray]] = []
 
-    def push(self, audio: _FloatArray) -> None:
+    def push(self, audio: FloatArray) -> None:
         self._waiting = np.concatenate([self._waiting, audio])
         whole = (len(self._waiting) - FRAME_SAMPLES) // HOP_SAMPLES + 1
         self._find(whole // _BATCH * _BATCH)
@@ -58,14 +55,14 @@ class Crepe:
         self._waiting = self._waiting[count * HOP_SAMPLES :]
 
 
-def normalised(frames: _FloatArray) -> _FloatArray:
+def normalised(frames: FloatArray) -> FloatArray:
     """Returns frames of mean 0 and standard deviation 1; silence stays silence. f32[frames, samples]."""
     centred = frames - frames.mean(axis=1, keepdims=True)
-    levelled: _FloatArray = centred / np.maximum(centred.std(axis=1, keepdims=True), _SILENCE)
+    levelled: FloatArray = centred / np.maximum(centred.std(axis=1, keepdims=True), _SILENCE)
     return levelled
 
 
-def decoded(salience: _FloatArray) -> tuple[_FloatArray, _FloatArray]:
+def decoded(salience: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Returns the pitch in Hz and the confidence, f32[frames] each: the authors' `to_local_average_cents`.
 
     Args:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.audio import pictures, pitch
-from components.nsynth.note import HOP_SAMPLES
-from components.synths.features import LOUDNESS_DEFINITION, WINDOW_SAMPLES, FloatArray, loudness_db
+from components.audio.loudness import LOUDNESS_DEFINITION, WINDOW_SAMPLES
+from components.nsynth.note import HOP_SAMPLES, FloatArray
+from components.synths.loudness import loudness_db
 
 PEAK = 0.5  # what a recording is scaled to for the pitch: swift-f0 takes a peak below 0.001 for silence
 _MOST_COLUMNS = 1_200
@@ -27,7 +28,7 @@ class Curves:
 
     Attributes:
         f0_hz: Pitch in Hz, f32[frames]; 0 where there is none.
-        loudness: As of features.loudness_db, f32[frames], by every definition.
+        loudness: As of loudness.loudness_db, f32[frames], by every definition.
         bands: Power over time, of pictures.band_power, [columns, bands].
     """
 

@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from components.audio.f0 import fill_nearest
+from components.audio.levels import sounding_frames
+from components.audio.loudness import FLOOR_DB, LOUDNESS_DEFINITION
 from components.core.errors import InputError
-from components.synths.features import LOUDNESS_DEFINITION, FloatArray, sounding_frames
+from components.nsynth.note import FloatArray
 from components.transfer.curves import Curves
 
-_LOWEST_DB = -80.0  # the definition's floor
 _MOST_STRETCH = 1.5
 _MOST_OCTAVES, _MOST_DB = 6, 60  # to move by: the range of all music, and of loudness
 _OPEN_BEFORE, _OPEN_AFTER = 5, 12  # frames: an attack begins before it is loud, a note rings on
@@ -89,8 +91,8 @@ def fit(heard: Curves, info: dict[str, Any], steering: Steering) -> Fitted:
         loudness = _mapped(loudness, loudness[sounding], info["loudness_db"])
     return Fitted(
         octaves,
-        (without_gaps(heard.f0_hz) * 2.0**octaves).astype(np.float32),
-        np.maximum(loudness + steering.loudness_db, _LOWEST_DB).astype(np.float32),
+        (fill_nearest(heard.f0_hz) * 2.0**octaves).astype(np.float32),
+        np.maximum(loudness + steering.loudness_db, FLOOR_DB).astype(np.float32),
         gate(sounding),
     )
 
@@ -123,20 +125,6 @@ def _wanted(card: dict[str, Any]) -> tuple[_Array, _Array]:
     if "quantiles" in card:
         return np.linspace(0, 100, len(card["quantiles"])), np.array(card["quantiles"])
     return np.array([5.0, 50.0, 95.0]), np.array([card[name] for name in ("p5", "median", "p95")])
-
-
-def without_gaps(f0_hz: FloatArray) -> FloatArray:
-    """Gives every frame without a pitch that of the nearest frame that has one. f0_hz: f32[frames], not all 0.
-
-    So an attack whose pitch is not yet clear is played at its own note's pitch, not at that of the note before.
-    """
-    voiced = np.flatnonzero(f0_hz > 0)
-    place = np.arange(len(f0_hz))
-    after = np.clip(np.searchsorted(voiced, place), 0, len(voiced) - 1)
-    before = np.maximum(after - 1, 0)
-    nearer = np.where(np.abs(voiced[before] - place) <= np.abs(voiced[after] - place), before, after)
-    filled: FloatArray = f0_hz[voiced[nearer]]
-    return filled
 
 
 def gate(sounding: _Mask) -> FloatArray:

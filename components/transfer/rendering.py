@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from components.nsynth.note import HOP_SAMPLES
+from components.nsynth.note import HOP_SAMPLES, FloatArray
 from components.synths.ddsp_imports import tf
-from components.synths.features import FloatArray
 from components.synths.instrument import Instrument
 from components.synths.streaming import BLOCK_FRAMES, Player
 from components.transfer.fitting import Fitted

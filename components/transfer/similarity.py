@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.synths.features import sounding_frames
+from components.audio.levels import sounding_frames
 from components.transfer.curves import Curves
 
 

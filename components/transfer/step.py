@@ -17,10 +17,10 @@ from soundfile import SoundFile
 from components import storage
 from components.artifacts.model_files import find_model
 from components.audio.pitch import DEFAULT, Tracker, tracker
-from components.audio.reading import FloatArray, mono_blocks, opened, resampled
+from components.audio.reading import mono_blocks, opened, resampled
 from components.audio.writing import FORMATS, check_rate, check_writable, sound_format, survey, write_sound
 from components.core.errors import InputError, StepError
-from components.nsynth.note import SAMPLE_RATE_HZ
+from components.nsynth.note import SAMPLE_RATE_HZ, FloatArray
 from components.registry.download import downloaded
 from components.telemetry import progress
 from components.transfer.curves import PEAK, Curves, Listener

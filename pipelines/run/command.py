@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from components.config.catalog import SYNTHS, preset_help
+
 
 @click.command(name="run")
 @click.option("--source", required=True, help="Folder of NSynth records or of recordings.")
@@ -15,8 +17,8 @@ import click
     "--workspace", required=True, help="Where everything goes: records, shards, trainings, reports, registry."
 )
 @click.option("--families", default="", help="Instrument families, comma separated. [default: all that the source has]")
-@click.option("--synths", default="", help="Synthesizers, comma separated. [default: harmonic,sinusoidal,wavetable]")
-@click.option("--preset", default="smoke", show_default=True, help="smoke, seed or standard.")
+@click.option("--synths", default="", help=f"Synthesizers, comma separated. [default: {','.join(SYNTHS)}]")
+@click.option("--preset", default="smoke", show_default=True, help=f"{preset_help()}.")
 @click.option(
     "--set", "bindings", multiple=True, metavar="BINDING", help="A gin binding on top of the preset; repeatable."
 )

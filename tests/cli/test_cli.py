@@ -1,9 +1,9 @@
 """The command line as a user meets it: quick to answer, clear about mistakes."""
 
 import json
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -15,14 +15,20 @@ def luthier(*arguments):
 
 
 def test_help_answers_at_once():
-    durations_s = []
+    seconds = []
     for _ in range(3):
-        start = time.perf_counter()
+        before = _processor_seconds()
         result = luthier("--help")
-        durations_s.append(time.perf_counter() - start)
+        seconds.append(_processor_seconds() - before)
     assert result.returncode == 0
     assert "evaluate" in result.stdout
-    assert min(durations_s) < 0.5
+    assert min(seconds) < 0.5
+
+
+def _processor_seconds():
+    """What the children that ended took: other than the clock, it does not count what runs beside them."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @pytest.mark.parametrize(
@@ -50,7 +56,7 @@ def test_help_loads_no_tensorflow(command):
         "import sys, json; sys.argv = ['luthier', *sys.argv[1:]]\n"
         "from components import cli\n"
         "try:\n    cli.main()\nexcept SystemExit:\n    pass\n"
-        "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+        "print(json.dumps(sorted(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", script, *command.split()], capture_output=True, text=True)
     loaded = set(json.loads(result.stdout.splitlines()[-1]))

@@ -54,7 +54,7 @@ def test_loudness_error_over_the_sounding_frames() -> None:
 
 
 def test_twice_the_amplitude_is_six_decibels_by_the_models_definition() -> None:
-    from components.synths.features import loudness_db
+    from components.synths.loudness import loudness_db
 
     quiet_db, loud_db = loudness_db(np.stack([tone(220.0), 2 * tone(220.0)]))
     assert metrics.loudness_error_db(quiet_db, loud_db) == pytest.approx(6.02, abs=0.05)

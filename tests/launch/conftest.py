@@ -102,10 +102,14 @@ class Said(logging.Handler):
 
 @pytest.fixture
 def said():
-    handler, logger = Said(), logging.getLogger("components.launch")
-    logger.addHandler(handler)
+    # Not their common parent: setting up the command line's logging replaces the handlers there.
+    handler = Said()
+    loggers = [logging.getLogger(f"components.{part}") for part in ("launch", "kubernetes", "core")]
+    for logger in loggers:
+        logger.addHandler(handler)
     yield handler
-    logger.removeHandler(handler)
+    for logger in loggers:
+        logger.removeHandler(handler)
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +118,7 @@ def quick(monkeypatch):
     from components.core import backoff
     from components.launch import follow
 
-    monkeypatch.setattr(backoff, "_LONGEST_PAUSE_S", 0.3)
+    monkeypatch.setattr(backoff, "DEFAULT", backoff.RetryPolicy(longest_pause_s=0.3))
     monkeypatch.setattr(follow, "_SURE_S", 0.3)
     monkeypatch.setattr(follow, "_FIRST_LOOK_S", 0.05)
 

@@ -120,7 +120,7 @@ def test_a_server_that_is_away_for_a_while(stage, server, said, luthier, argumen
 
 
 def test_a_server_that_stays_away_is_a_clear_failure(stage, server, said, luthier, arguments, monkeypatch):
-    monkeypatch.setattr(backoff, "LIMIT_S", 0.5)
+    monkeypatch.setattr(backoff, "DEFAULT", backoff.RetryPolicy(limit_s=0.5, longest_pause_s=0.3))
 
     def play(workload):
         workload.pod(node="node-1").runs()
@@ -189,7 +189,7 @@ def test_the_end_of_the_log_is_waited_for(stage, server, luthier, arguments):
 
 def test_a_log_that_cannot_be_had_any_more_is_given_up(stage, server, said, luthier, arguments, monkeypatch):
     """The node is lost: the training goes on elsewhere, and the server is not asked without end."""
-    monkeypatch.setattr(backoff, "LIMIT_S", 0.5)
+    monkeypatch.setattr(backoff, "DEFAULT", backoff.RetryPolicy(limit_s=0.5, longest_pause_s=0.3))
 
     def play(workload):
         server.fail("log", "pods/log", 502, 50)

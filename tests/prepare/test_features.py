@@ -6,7 +6,7 @@ import pytest
 import scipy.fft
 import scipy.signal
 
-from components.audio.nsynth_loudness import a_weighting_db, loudness_db
+from components.audio.loudness import a_weighting_db, nsynth_loudness_db
 from components.nsynth.note import NOTE_SAMPLES
 from components.prepare.pitch import find_pitch
 from tests.notes import make_note
@@ -25,7 +25,7 @@ def test_loudness_is_the_data_sets_formula(samples):
     bins_db = np.maximum(20 * np.log10(np.maximum(1e-20, magnitude)) + weighting - 20.7, -120.0)
     expected = bins_db.mean(axis=1)
     assert expected.shape == (frames,)
-    np.testing.assert_allclose(loudness_db(audio), expected, atol=1e-4)
+    np.testing.assert_allclose(nsynth_loudness_db(audio), expected, atol=1e-4)
 
 
 def test_a_weighting_is_librosas():

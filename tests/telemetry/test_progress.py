@@ -71,7 +71,8 @@ def test_task_reports_why_it_failed(events, error, input_fault):
 def test_orphan_ends_when_the_run_it_belongs_to_is_gone():
     parent = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     script = (
-        "from components.telemetry import parent_watch; parent_watch.watch(); import time; print(1, flush=True); time.sleep(60)"
+        "from components.telemetry import parent_watch; parent_watch.watch();"
+        "import time; print(1, flush=True); time.sleep(60)"
     )
     environment = {**os.environ, "LUTHIER_RUN_PID": str(parent.pid)}
     step = subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from components.artifacts.metrics_log import read
+from components.audio.loudness import POWER_DEFINITION
 from components.nsynth.sorted_set import SortedSet
-from components.synths.features import POWER_DEFINITION, loudness_db
 from components.synths.instrument import Instrument
+from components.synths.loudness import loudness_db
 from tests.train.trainings import BINDINGS, command, run_json
 
 _SMALL = [*BINDINGS, "train.crop_samples = 3200", "train.batch_size = 2", "train.learning_rate = 0.005"]

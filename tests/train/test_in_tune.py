@@ -7,8 +7,8 @@ import pytest
 from swift_f0 import SwiftF0
 
 from components.evaluate.metrics import pitch_error_cents, track_pitch_hz
-from components.synths.features import loudness_db
 from components.synths.instrument import Instrument
+from components.synths.loudness import loudness_db
 from tests.notes import make_note
 from tests.train.trainings import options
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from components import storage
+from components.audio.f0 import fill_forward
 from components.core.errors import InputError, StepError
 from components.nsynth.sorted_set import SortedSet
-from components.synths.features import fill_f0, loudness_db
+from components.synths.loudness import loudness_db
 from components.train.batch import Sounds
 from components.train.note_cache import STAGE_VARIABLE, Stage
 from tests.notes import make_note, write_sorted_set
@@ -48,7 +49,7 @@ def test_every_note_is_there_as_the_models_hear_it(data):
     found = _all(data)
     stored = list(data.notes("train", "string"))
     np.testing.assert_array_equal(found.audio, [note.audio for note in stored])
-    np.testing.assert_array_equal(found.f0_hz, fill_f0([note.f0_hz for note in stored]))
+    np.testing.assert_array_equal(found.f0_hz, fill_forward([note.f0_hz for note in stored]))
     np.testing.assert_array_equal(found.loudness_db, loudness_db(found.audio))
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from components.audio.loudness import LOUDNESS_DEFINITION, POWER_DEFINITION
 from components.core.errors import InputError
-from components.synths.features import LOUDNESS_DEFINITION, POWER_DEFINITION
 from components.transfer.curves import Curves, Listener
-from components.transfer.fitting import Steering, fit, gate, without_gaps
+from components.transfer.fitting import Steering, fit, gate
 from tests.transfer.recordings import sweep
 
 CARD = {
@@ -97,11 +97,6 @@ def test_a_card_without_statistics_leaves_the_curves_alone():
     fitted = fit(heard, {}, Steering())
     np.testing.assert_array_equal(fitted.f0_hz, heard.f0_hz)
     np.testing.assert_array_equal(fitted.loudness_db, heard.loudness_db)
-
-
-def test_a_frame_without_pitch_takes_the_nearest():
-    found = without_gaps(np.float32([0, 0, 200, 0, 0, 0, 300, 0]))
-    np.testing.assert_array_equal(found, [200, 200, 200, 200, 200, 300, 300, 300])
 
 
 def test_the_gate_opens_before_the_sound_and_closes_softly_after_it():

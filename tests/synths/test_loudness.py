@@ -1,12 +1,13 @@
-"""What the models hear: ddsp 3.7's loudness, not the stored one, and a pitch without gaps."""
+"""The models' loudness: ddsp 3.7's definition, not the stored one."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from components.audio.loudness import POWER_DEFINITION, WINDOW_SAMPLES
 from components.core.errors import InputError
-from components.synths.features import POWER_DEFINITION, WINDOW_SAMPLES, fill_f0, loudness_db
+from components.synths.loudness import loudness_db
 from tests.notes import make_note
 
 
@@ -61,16 +62,10 @@ def test_power_is_what_ddsp_hears_for_its_plugin_at_50_frames_a_second():
 
 
 def test_a_loudness_that_is_not_known():
-    with pytest.raises(InputError, match="wants the loudness 'sones': got one that is not known"):
+    with pytest.raises(InputError, match="needs the loudness 'sones', which is unknown"):
         loudness_db(np.zeros((1, 640)), "sones")
 
 
 @pytest.mark.parametrize("definition", WINDOW_SAMPLES)
 def test_silence_has_the_least_loudness(definition):
     np.testing.assert_allclose(loudness_db(np.zeros((1, 640)), definition), np.full((1, 10), -80.0), atol=1e-3)
-
-
-def test_pitch_is_held_through_silence():
-    f0_hz = [[0, 0, 100, 110, 0, 0, 220, 0], [0] * 8, [np.nan, 5, np.inf, 6, 0, 0, 0, 0]]
-    expected = [[100, 100, 100, 110, 110, 110, 220, 220], [0] * 8, [5, 5, 5, 6, 6, 6, 6, 6]]
-    np.testing.assert_array_equal(fill_f0(f0_hz), np.array(expected, np.float32))

@@ -1,4 +1,4 @@
-"""Whether a recording was louder than what recorded it could take."""
+"""Levels of a sound: which frames sound, and whether a recording is clipped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from components.audio.loudness import FLOOR_DB
+
 Array = NDArray[np.floating[Any]]
+
+SOUNDING_RANGE_DB = 45.0
 
 CLIPPED_SHARE = 1e-3
 """A recording of which more than this lies in flat tops is clipped."""
@@ -35,3 +39,10 @@ class FlatTops:
         """Returns how much of the recording lies in flat tops at its peak, 0..1."""
         clipped = sum(count for level, count in self._tops if level > 0.99 * self._peak)
         return clipped / self._samples if self._samples else 0.0
+
+
+def sounding_frames(loudness_db: Array) -> NDArray[np.bool_]:
+    """Returns which frames sound, of loudness_db's shape: those less than 45 dB below the loud ones."""
+    above = loudness_db[loudness_db > FLOOR_DB + 1.0]
+    loud_db = float(np.percentile(above, 95)) if len(above) else 0.0
+    return np.asarray(loudness_db > max(loud_db - SOUNDING_RANGE_DB, FLOOR_DB + 1.0))
