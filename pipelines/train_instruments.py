@@ -46,20 +46,19 @@ def train_instruments(
 
     Args:
         source: Folder of NSynth records (nsynth-<split>.tfrecord-*) or of recordings (wav, flac, ogg, mp3).
-        workspace: Folder (gs://bucket/prefix or a path) where everything goes: sorted shards, trainings, reports.
+        workspace: Folder (gs://bucket/prefix or a path) for all results: sorted shards, trainings, reports.
         families: Instrument families to train: bass brass flute guitar keyboard mallet organ reed string synth_lead
             vocal. An empty list takes every family that the source has.
-        synths: Synthesizers to train for each family: harmonic, sinusoidal, wavetable.
-        preset: Size of the network and length of the training: smoke (seconds), seed (the study's), standard (ddsp's),
-            vst (for the plugin DDSP-VST).
-        bindings: gin bindings on top of the preset, for instance "train.max_steps = 5000", and of the gate that a
-            champion has to pass, for instance "gate.margin = 0.02".
-        tracking_uri: MLflow server. Empty: what MLFLOW_TRACKING_URI says in the pod.
-        sort_workers: The most pods that sort at the same time; each gets a gigabyte or more.
-        if_changed: Train only what the registry does not have of the same data, settings and code, and begin with the
-            weights of the version before.
-        gpus: GPUs of each training's Job; 0 trains on the processor, -1 takes what the Job's template says.
-        queue: Kueue LocalQueue that the Jobs wait in. Empty: none.
+        synths: Synthesizers to train for each family; the package names them (see pipelines.package).
+        preset: Size of the network and length of the training; the package names the presets.
+        bindings: gin bindings on top of the preset, for instance "train.max_steps = 5000", and of the promotion gate,
+            for instance "gate.margin = 0.02".
+        tracking_uri: MLflow server. Empty: the pod's MLFLOW_TRACKING_URI.
+        sort_workers: Maximum number of pods that sort at the same time; each sorts one gigabyte or more.
+        if_changed: Train only models that are not registered with the same data, settings and training version; start
+            from the weights of the version before.
+        gpus: GPUs of each training's Job; 0 trains on the CPU, -1 takes the number in the Job's template.
+        queue: Kueue LocalQueue of the Jobs. Empty: none.
         priority_class: PriorityClass of the trainings' pods. Empty: the template's.
     """
     planned = plan(
