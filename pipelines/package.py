@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import os
 import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import Any
+
+from components.core import environment
+from components.core.fingerprint import content_fingerprint
 
 PIPELINE_NAME = "train-instruments"
 PIPELINE_FILE = f"{PIPELINE_NAME}.yaml"
@@ -79,7 +80,7 @@ def version_of(package: Path) -> str:
     Returns:
         For instance "04ac7cd12345-dirty-5f0c9a3e".
     """
-    content = hashlib.sha256(package.read_bytes()).hexdigest()[:8]
+    content = content_fingerprint([package.read_bytes()], 8)
     return f"{_commit()}-{content}"
 
 
@@ -90,9 +91,7 @@ def object_name(version: str) -> str:
 
 def images_without_digest() -> list[str]:
     """Returns the images of the package that are named by a tag, which may be moved, and not by a digest."""
-    from components.core import images
-
-    return [image for image in (images.DATA, images.TRAIN) if "@sha256:" not in image]
+    return [image for image in (environment.data_image(), environment.train_image()) if "@sha256:" not in image]
 
 
 def _pipeline(dropdowns: bool) -> Any:
@@ -138,7 +137,7 @@ def _name_components(spec: Any) -> None:
 
 
 def _commit() -> str:
-    given = os.environ.get("LUTHIER_GIT_COMMIT")
+    given = environment.get(environment.GIT_COMMIT)
     if given:
         return given[:_COMMIT_DIGITS]
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude", "*"]

@@ -5,10 +5,10 @@ One task, because in Kubeflow Pipelines (2.17) no task can wait for one that ign
 
 from kfp import dsl
 
-from components.core import images
+from components.core import environment
 
 
-@dsl.component(base_image=images.TRAIN, install_kfp_package=False)
+@dsl.component(base_image=environment.train_image(), install_kfp_package=False)
 def register(
     family: str,
     synths: list[str],

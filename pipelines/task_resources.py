@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from kfp import dsl, kubernetes
 
+from components.core import environment
+
 # The steps read these if the pipeline's namespace has the ConfigMap (manifests/base has one); all are optional.
 _CONFIG_MAP = "luthier-config"
-_SETTINGS = ("STORAGE_EMULATOR_HOST", "LUTHIER_USER_PROJECT", "LUTHIER_NAMESPACE", "LUTHIER_TRAIN_IMAGE")
+_SETTINGS = (
+    environment.STORAGE_EMULATOR_HOST,
+    environment.USER_PROJECT,
+    environment.NAMESPACE,
+    environment.TRAIN_IMAGE,
+)
 
 
 def light(task: dsl.PipelineTask, memory: str = "1Gi", hours: float = 1.0) -> dsl.PipelineTask:

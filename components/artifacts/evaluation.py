@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from components import storage
 from components.core.errors import InputError
+from components.core.fingerprint import content_fingerprint
 from components.nsynth.note import Note
 
 SCHEMA_VERSION = 3
@@ -166,10 +166,7 @@ class Evaluation:
 
 def notes_fingerprint(notes: Sequence[Note]) -> str:
     """Returns what identifies notes: their ids and their sound."""
-    digest = hashlib.sha256()
-    for note in notes:
-        digest.update(note.id.encode() + b"\0" + np.ascontiguousarray(note.audio).tobytes())
-    return digest.hexdigest()[:16]
+    return content_fingerprint(note.id.encode() + b"\0" + np.ascontiguousarray(note.audio).tobytes() for note in notes)
 
 
 def rounded(value: float) -> float:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from components import storage
+from components.core import environment
 from components.core.errors import InputError
+from components.core.fingerprint import content_fingerprint, fingerprint
 from components.core.versions import training_code
 from components.nsynth.sorted_set import SortedSet
 
@@ -54,14 +53,14 @@ def describe(
     }
     # The address of the data is not part of what the training is: the same records elsewhere are the same.
     identity = {name: value for name, value in record.items() if name != "data_uri"}
-    identity |= {"config": hashlib.sha256(config.encode()).hexdigest()} if config else {}
+    identity |= {"config": content_fingerprint([config.encode()], 64)} if config else {}
     return {
         **record,
         **({"warm_start": warm} if warm else {}),
-        "fingerprint": hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16],
+        "fingerprint": fingerprint(identity),
         "packages": {name: metadata.version(name) for name in _PACKAGES},
         "git_commit": _git_commit(),
-        "image": os.environ.get("LUTHIER_TRAIN_IMAGE"),
+        "image": environment.get(environment.TRAIN_IMAGE) or None,
         **(facts or {}),
         "status": "running",
         "started": now(),
@@ -75,7 +74,7 @@ def now() -> str:
 
 def _git_commit() -> str | None:
     """Returns the commit of the checkout that this file is in, or what LUTHIER_GIT_COMMIT says of an image's code."""
-    given = os.environ.get("LUTHIER_GIT_COMMIT")
+    given = environment.get(environment.GIT_COMMIT)
     if given:
         return given
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]

@@ -1,1 +1,1 @@
-"""Configuration: gin files, presets, the catalogue of synths, bindings, settings, the promotion gate. No TensorFlow."""
+"""Presets, gin files, the catalogue of synths, checks of bindings, settings, the promotion gate. No TensorFlow."""

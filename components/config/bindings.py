@@ -1,137 +1,145 @@
-"""Gin bindings from outside (`--set`, a pipeline's form) are untrusted: read here before gin sees them. No TensorFlow.
+"""Checks gin bindings and configurations from untrusted sources before gin reads them. No TensorFlow here.
 
-gin can import modules, include files and call any registered function. From outside only
-`configurable.parameter = literal` is let through, and only for configurables that this package's own gin files bind.
-Layers of ours that stand in for ddsp's go by ddsp's name as well: `Harmonic` means `luthier.Harmonic`.
+gin can import modules, include files and call any registered function. A binding from outside (`--set`, a pipeline's
+form) must be `configurable.parameter = literal`, for a configurable that this package's own gin files bind. The
+configuration of an earlier training may also refer to functions, but only to those that models of Luthier have.
+
+Some layers of Luthier replace ddsp's layers of the same name. Users write ddsp's name: `Harmonic` means
+`luthier.Harmonic`.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-import tokenize
 from collections.abc import Iterable
-from typing import Any
-
-from gin import config_parser
 
 from components.config.catalog import all_gin_files
+from components.config.gin_text import Binding, GinSyntaxError, GinText, parse
 from components.core.errors import InputError, nearest
 
 _PREFIX = "luthier."
-_STOOD_IN_FOR = re.compile(
+_REPLACED = re.compile(
     r"(?<![\w.])(?:decoders\.|losses\.|synths\.)?(Harmonic|RnnFcDecoder|Sinusoidal|SpectralLoss)(?=\.\w|\(\))"
 )
-
-
-class _RefusedError(Exception):
-    """A reference or macro was met while parsing; the text says which."""
-
-
-class _NoReferences(config_parser.ParserDelegate):  # type: ignore[misc]
-    """Lets gin's parser read literals and stops it at anything that stands for a function or another value."""
-
-    def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> Any:
-        raise _RefusedError(f"the reference @{scoped_configurable_name}{'()' if evaluate else ''}")
-
-    def macro(self, macro_name: str) -> Any:
-        raise _RefusedError(f"the macro %{macro_name}")
-
-
-class _AnyReference(config_parser.ParserDelegate):  # type: ignore[misc]
-    """Reads our own files, where references and macros are allowed and their values do not matter here."""
-
-    def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> Any:
-        return None
-
-    def macro(self, macro_name: str) -> Any:
-        return None
+# Configurables of ddsp that the models call and no gin file of Luthier binds: gin records their defaults as well.
+_DDSP_DEFAULTS = ("exp_sigmoid", "frequencies_sigmoid", "oscillator_bank", "run_dag", "ProcessorGroup", "Autoencoder")
+_EXPECTED = "expected one `configurable.parameter = literal`, such as `train.max_steps = 400`"
 
 
 @functools.cache
 def known_configurables() -> tuple[str, ...]:
     """Returns the names of the configurables that the package's gin files bind, sorted, for instance "Harmonic"."""
-    names: set[str] = set()
-    for path in all_gin_files():
-        for statement in config_parser.ConfigParser(path.read_text(), _AnyReference()):
-            if isinstance(statement, config_parser.BindingStatement) and statement.arg_name:
-                names.add(statement.selector)
-    return tuple(sorted(names))
+    return tuple(sorted({each.configurable for text in _own_files() for each in text.bindings if each.parameter}))
 
 
 def check_bindings(bindings: Iterable[str]) -> None:
-    """Checks gin bindings from an untrusted source. Whether the parameter exists is found when gin parses them.
+    """Checks gin bindings from an untrusted source. A parameter that does not exist is found later, when gin parses.
 
     Args:
         bindings: One binding each, for instance "train.max_steps = 400".
 
     Raises:
-        InputError: Anything but `configurable.parameter = literal` with a configurable of our own; says which part.
+        InputError: A binding is not `configurable.parameter = literal` with a configurable of Luthier; the message
+            says which part is wrong.
     """
     for binding in bindings:
-        _check(binding)
+        read_binding(binding)
 
 
-def literals(texts: Iterable[str]) -> dict[str, Any]:
-    """Parses gin bindings of literals without gin's own configuration, which stays as it is.
+def read_binding(binding: str) -> Binding:
+    """Parses and checks one binding; see `check_bindings`."""
+    try:
+        text = parse(binding)
+    except GinSyntaxError as error:
+        raise InputError(f"binding '{binding}' cannot be read ({error}): {_EXPECTED}") from None
+    refused = f"binding '{binding}' is refused"
+    for reference in text.references:
+        raise InputError(f"{refused}: got the reference {reference}, expected a literal value")
+    for macro in text.macros:
+        raise InputError(f"{refused}: got the macro {macro}, expected a literal value")
+    if len(text.kinds) != 1:
+        raise InputError(f"{refused}: got {len(text.kinds)} statements, {_EXPECTED}")
+    if not text.bindings:
+        raise InputError(f"{refused}: got an {text.kinds[0]} statement, {_EXPECTED}")
+    found = text.bindings[0]
+    if found.scope:
+        raise InputError(f"{refused}: got the scope '{found.scope}', {_EXPECTED}")
+    if not found.parameter:
+        raise InputError(f"{refused}: got the macro '{found.configurable}', {_EXPECTED}")
+    if not {found.configurable, _PREFIX + found.configurable} & set(known_configurables()):
+        hint = nearest(found.configurable, known_configurables())
+        raise InputError(f"{refused}: '{found.configurable}' cannot be configured; {hint}")
+    return found
+
+
+def check_configuration(config: str, uri: str) -> None:
+    """Checks the whole configuration of an earlier training, which may come from an untrusted source.
+
+    It may bind what the package's gin files bind or refer to and the few configurables of ddsp whose defaults gin
+    records, and it may refer to what those files refer to. Import and include statements are refused.
 
     Args:
-        texts: Gin files or bindings that `check_bindings` accepts, in order; a later value replaces an earlier one.
+        config: The operative configuration.
+        uri: Where it was read, for the message.
 
-    Returns:
-        The values: {"gate.margin": 0.01}.
+    Raises:
+        InputError: The configuration holds anything else.
     """
-    return {
-        f"{statement.selector}.{statement.arg_name}": statement.value
-        for text in texts
-        for statement in config_parser.ConfigParser(text, _NoReferences())
-        if isinstance(statement, config_parser.BindingStatement)
-    }
+    bound, referred = {*_DDSP_DEFAULTS}, set[str]()
+    for text in _own_files():
+        bound, referred = bound | _bound(text), referred | _referred(text)
+    try:
+        found = parse(config)
+    except GinSyntaxError as error:
+        raise InputError(f"'{uri}' cannot be read: {error}") from None
+    for kind in found.kinds:
+        if kind not in ("binding", "block"):
+            raise InputError(f"'{uri}' is refused: got an {kind} statement, expected bindings only")
+    for name in sorted(_referred(found) - referred):
+        raise InputError(f"'{uri}' is refused: got the reference @{name}, which no model of Luthier has")
+    for name in sorted(_bound(found) - bound - referred):
+        raise InputError(f"'{uri}' is refused: '{name}' cannot be configured")
 
 
 def of_training(bindings: Iterable[str]) -> list[str]:
-    """Returns the bindings that are of models and their training."""
+    """Returns the bindings of models and their training: all but those of the gate."""
     return [binding for binding in bindings if not _is_of_gate(binding)]
 
 
 def of_gate(bindings: Iterable[str]) -> list[str]:
-    """Returns the bindings that are of the gate, which judges what has been trained: "gate.margin = 0.05"."""
+    """Returns the bindings of the promotion gate, such as "gate.margin = 0.05"."""
     return [binding for binding in bindings if _is_of_gate(binding)]
+
+
+def with_our_layers(config: str) -> str:
+    """Returns a configuration, or a binding, with the layers of Luthier in place of ddsp's of the same name.
+
+    Both are registered, so `Harmonic.sample_rate = 16000` is ambiguous to gin. Users write that, and models that were
+    saved before Luthier had layers of its own hold it; they load with the layers of Luthier.
+    """
+    return _REPLACED.sub(rf"{_PREFIX}\1", config)
 
 
 def _is_of_gate(binding: str) -> bool:
     return binding.lstrip().startswith("gate.")
 
 
-def with_our_layers(config: str) -> str:
-    """Returns a configuration, or bindings, with our layers where ddsp's of the same name stand.
-
-    Since there are both, `Harmonic.sample_rate = 16000` alone is ambiguous to gin. It is what users write, and what is
-    in models that were saved before there were layers of our own: they play with ours as well.
-    """
-    return _STOOD_IN_FOR.sub(rf"{_PREFIX}\1", config)
+@functools.cache
+def _own_files() -> tuple[GinText, ...]:
+    return tuple(parse(path.read_text()) for path in all_gin_files())
 
 
-def _check(binding: str) -> None:
-    wanted = "expected one `configurable.parameter = literal`, such as `train.max_steps = 400`"
-    try:
-        statements = list(config_parser.ConfigParser(binding, _NoReferences()))
-    except _RefusedError as refused:
-        what = str(refused).split("\n")[0]  # gin adds the place
-        raise InputError(f"binding '{binding}' is refused: got {what}, expected a literal value") from None
-    except (SyntaxError, ValueError, tokenize.TokenError) as error:
-        reason = str(error.args[0]).split("\n")[-1].strip()
-        raise InputError(f"binding '{binding}' cannot be read ({reason}): {wanted}") from None
-    if len(statements) != 1:
-        raise InputError(f"binding '{binding}' is refused: got {len(statements)} statements, {wanted}")
-    statement = statements[0]
-    if not isinstance(statement, config_parser.BindingStatement):
-        kind = type(statement).__name__.removesuffix("Statement").removesuffix("Declaration").lower()
-        raise InputError(f"binding '{binding}' is refused: got an {kind} statement, {wanted}")
-    if statement.scope:
-        raise InputError(f"binding '{binding}' is refused: got the scope '{statement.scope}', {wanted}")
-    if not statement.arg_name:
-        raise InputError(f"binding '{binding}' is refused: got the macro '{statement.selector}', {wanted}")
-    if not {statement.selector, _PREFIX + statement.selector} & set(known_configurables()):
-        hint = nearest(statement.selector, known_configurables())
-        raise InputError(f"binding '{binding}' is refused: '{statement.selector}' is not ours to configure; {hint}")
+def _bound(text: GinText) -> set[str]:
+    """Returns the configurables that a text binds, without their modules."""
+    return {_without_module(each.configurable) for each in text.bindings if each.parameter}
+
+
+def _referred(text: GinText) -> set[str]:
+    """Returns the configurables that a text refers to, without their modules."""
+    return {_without_module(reference.removeprefix("@").removesuffix("()")) for reference in text.references}
+
+
+def _without_module(name: str) -> str:
+    """Returns a configurable's own name: "Harmonic" of "synths.Harmonic" and of "luthier.Harmonic"."""
+    return name.rpartition("/")[2].rpartition(".")[2]

@@ -1,12 +1,13 @@
-"""The gate: the scores a model needs to be a family's champion, and the margin by which it must beat the champion."""
+"""The promotion gate: the limits that a champion must keep, and the margin by which it must beat the one before it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from components.config.bindings import check_bindings, literals
+from components.config.bindings import read_binding
 from components.config.catalog import GATE_GIN
+from components.config.gin_text import parse
 from components.core.errors import InputError, nearest
 
 LOSS = "spectral_loss"
@@ -20,12 +21,12 @@ _LIMITS = {
 
 @dataclass(frozen=True)
 class Gate:
-    """Limits for the means over the held-out notes (see artifacts.evaluation.Numbers), and the margin.
+    """Limits for the means over the held-out notes (see artifacts.evaluation), and the margin.
 
     Attributes:
         max_spectral_loss: Highest multi-scale spectral loss.
         max_pitch_error_cents: Highest pitch error, in cents.
-        min_pitch_heard_share: Least share of the pitched frames in which a tracker hears any pitch, 0..1.
+        min_pitch_heard_share: Lowest share of the pitched frames in which a pitch tracker finds a pitch, 0..1.
         max_loudness_error_db: Highest loudness error, in dB.
         margin: A model replaces the champion if its spectral loss on the same notes is lower by at least this share.
     """
@@ -37,10 +38,11 @@ class Gate:
     margin: float = 0.01
 
     def failure(self, means: Mapping[str, float]) -> str:
-        """Returns which limit a model fails, in words; "" where it passes.
+        """Returns why a model may not be champion, or an empty text if it may.
 
         Args:
-            means: The evaluation's means by name. A limit whose number the notes do not have (a pitch) is not applied.
+            means: The evaluation's means by name. A limit of a mean that is missing does not apply: notes without a
+                pitch have no pitch error.
         """
         if LOSS not in means:
             return "it was not evaluated"
@@ -52,16 +54,16 @@ class Gate:
                 wanted = "at most" if limit.startswith("max") else "at least"
                 shown = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
                 what = name.removesuffix("_cents").removesuffix("_db").replace("_", " ")
-                return f"its {what} is {shown}{unit}, the limit is {wanted} {bound:g}{unit}"
+                return f"its {what} is {shown}{unit}, allowed is {wanted} {bound:g}{unit}"
         return ""
 
     def beats(self, loss: float, champions_loss: float) -> bool:
-        """Tells whether a loss is low enough to replace the champion with this loss on the same notes."""
+        """Returns whether a loss replaces the champion's loss on the same notes."""
         return loss < champions_loss * (1.0 - self.margin)
 
 
 def gate_of(bindings: Sequence[str] = ()) -> Gate:
-    """Returns the gate of gate.gin and of bindings on top of it. gin's own configuration is neither read nor changed.
+    """Returns the gate of gate.gin with bindings on top of it.
 
     Args:
         bindings: Such as "gate.margin = 0.05"; untrusted.
@@ -69,14 +71,13 @@ def gate_of(bindings: Sequence[str] = ()) -> Gate:
     Raises:
         InputError: A binding is refused, or a limit is not a number from 0 on.
     """
-    check_bindings(bindings)
     names = [field.name for field in fields(Gate)]
-    values = {}
-    for binding, value in literals([GATE_GIN.read_text(), *bindings]).items():
-        name = binding.removeprefix("gate.")
-        if name not in names:
-            raise InputError(f"binding '{binding}' is refused: the gate has no '{name}'; {nearest(name, names)}")
+    values: dict[str, float] = {}
+    for binding in [*parse(GATE_GIN.read_text()).bindings, *map(read_binding, bindings)]:
+        if binding.configurable != "gate" or binding.parameter not in names:
+            raise InputError(f"the gate has no '{binding.name}'; {nearest(binding.parameter, names)}")
+        value = binding.value
         if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-            raise InputError(f"gate.{name} is {value!r}: expected a number from 0 on")
-        values[name] = value
+            raise InputError(f"{binding.name} is {value!r}: expected a number from 0 on")
+        values[binding.parameter] = value
     return Gate(**values)

@@ -1,12 +1,12 @@
-"""What a preset says about the training itself: in gin `train.<name>`, beside the model. No TensorFlow here."""
+"""The settings of a training, `train.<name>` in gin. No TensorFlow here."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import gin
 
-from components.config.configurable import configurable_as
 from components.core.errors import InputError
 from components.nsynth.note import HOP_SAMPLES, NOTE_SAMPLES
 
@@ -17,33 +17,33 @@ _MAY_BE_ZERO = ("patience", "min_improvement", "max_minutes", "checkpoint_every_
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How to train.
+    """How a model is trained.
 
     Attributes:
-        max_steps: Stops after so many steps.
-        max_minutes: Stops after so many minutes, restarts not counted; 0 never does.
-        batch_size: Examples a step.
+        max_steps: The training stops after this many gradient steps.
+        max_minutes: The training stops after this many minutes, restarts not counted; 0: no limit.
+        batch_size: Examples in a step.
         crop_samples: Length of an example, cut at random from a note of 64,000 samples; a multiple of 64.
-        learning_rate: Adam's, at the start.
+        learning_rate: Of Adam, at the first step.
         decay_rate: The learning rate is multiplied by this over every `decay_steps` steps, smoothly.
         decay_steps: See `decay_rate`.
         grad_clip_norm: Longest gradient, over all variables together; a longer one is shortened to it.
-        divergence_factor: Goes back to a checkpoint and halves the learning rate where the loss is so many times the
-            untrained model's, or a validation's so many times the best one.
-        log_every_steps: Steps from one line of the curves to the next; the loss stays on the device in between.
-        eval_every_steps: Steps from one validation to the next.
-        valid_notes: A validation hears at most so many notes, spread over the valid split.
+        divergence_factor: The training has diverged where the loss is this many times the untrained model's, or a
+            validation loss this many times the best one. It then returns to a checkpoint and halves the learning rate.
+        log_every_steps: Steps between two points of the curves; between them the loss stays on the device.
+        eval_every_steps: Steps between two validations.
+        valid_notes: Most notes of a validation, spread over the valid split.
         sound_every_steps: TensorBoard gets a held-out note at validations whose step is a multiple of this.
-        memory_mb: Notes are kept in memory up to so many megabytes, and in files that are mapped to memory beyond.
-        checkpoint_every_s: Seconds from one checkpoint to the next.
-        patience: Stops after so many validations without an improvement; 0 never does.
-        min_improvement: What counts as one: a validation loss below the best by at least this share of it.
+        memory_mb: Notes are kept in memory up to this many megabytes, and beyond in memory-mapped files.
+        checkpoint_every_s: Seconds between two checkpoints.
+        patience: The training stops after this many validations without an improvement; 0: never.
+        min_improvement: A validation loss is an improvement if it is below the best by at least this share of it.
         seed: Determines the initial weights, the order of the notes, the crops and the noise.
-        precision: What the network's dense layers and its GRU compute in: float32, or one of the shorter types that a
-            GPU is faster with, bfloat16 or float16 (whose loss is scaled, Micikevicius et al. 2018). Weights, phases
-            and the loss are float32 in any case.
+        precision: Type in which the network's dense layers and its GRU compute: float32, or a shorter one that a GPU
+            computes faster, bfloat16 or float16 (with loss scaling, Micikevicius et al. 2018). Weights, phases and the
+            loss are float32 in any case.
         tf32: Whether a GPU may multiply float32 matrices with the 10 bits of TF32, as TensorFlow does by default.
-            Phases never are.
+            Phases are never computed so.
     """
 
     max_steps: int = 30_000
@@ -69,10 +69,10 @@ class TrainSettings:
 
 
 def train_settings() -> TrainSettings:
-    """Returns the settings that gin is configured with at the moment.
+    """Returns the settings of gin's current configuration.
 
     Raises:
-        InputError: One of them is out of range.
+        InputError: A setting is out of range.
     """
     settings: TrainSettings = gin.get_configurable("train")()
     for field in fields(settings):
@@ -98,4 +98,15 @@ def _check_number(name: str, value: object, whole: bool) -> None:
         raise InputError(f"train.{name} is {value!r}: expected {expected}")
 
 
-configurable_as("train", TrainSettings)
+def _register(name: str, cls: Any) -> None:
+    """Makes a class configurable in gin by a name without a module.
+
+    gin's full names begin with a module's. ddsp has a ddsp.training.train_util.train, so `train` would be ambiguous;
+    without a module the full name is `train`, which takes precedence over the last part of another full name.
+    """
+    module, cls.__module__ = cls.__module__, None
+    gin.external_configurable(cls, name)
+    cls.__module__ = module
+
+
+_register("train", TrainSettings)

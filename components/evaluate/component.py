@@ -2,10 +2,10 @@
 
 from kfp import dsl
 
-from components.core import images
+from components.core import environment
 
 
-@dsl.component(base_image=images.TRAIN, install_kfp_package=False)
+@dsl.component(base_image=environment.train_image(), install_kfp_package=False)
 def evaluate(
     training_uri: str,
     sorted_uri: str,
@@ -34,7 +34,7 @@ def evaluate(
         return training_uri
 
 
-@dsl.component(base_image=images.DATA, install_kfp_package=False)
+@dsl.component(base_image=environment.data_image(), install_kfp_package=False)
 def compare(
     report: dsl.Output[dsl.HTML], run_uri: str = "", families: list[str] = [], synths: list[str] = []
 ):

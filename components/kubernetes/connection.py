@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
+from components.core import environment
 from components.core.errors import InputError
 from components.kubernetes.client import Api
 
 _POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-NAMESPACE_VARIABLE = "LUTHIER_NAMESPACE"
 
 
 def connect(context: str | None = None, namespace: str | None = None) -> Api:
@@ -44,20 +43,20 @@ def connect(context: str | None = None, namespace: str | None = None) -> Api:
 
 def in_a_cluster() -> bool:
     """Tells whether this process runs in a pod."""
-    return bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
+    return environment.in_cluster()
 
 
 def named_namespace(namespace: str | None) -> str | None:
     """Returns the namespace that is given, else LUTHIER_NAMESPACE, else this pod's own; None where there is none."""
-    if namespace or os.environ.get(NAMESPACE_VARIABLE):
-        return namespace or os.environ[NAMESPACE_VARIABLE]
+    if given := namespace or environment.get(environment.NAMESPACE):
+        return given
     if in_a_cluster() and _POD_NAMESPACE.is_file():
         return _POD_NAMESPACE.read_text().strip()
     return None
 
 
 def _kubeconfig() -> str:
-    return os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    return environment.get(environment.KUBECONFIG) or str(Path.home() / ".kube" / "config")
 
 
 def _namespace_of(context: str | None) -> str | None:

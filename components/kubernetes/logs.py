@@ -7,11 +7,11 @@ by that, to the nanosecond, and by how many lines had it.
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Iterator
 from datetime import datetime
 
+from components.core import environment
 from components.core.errors import StepError
 from components.kubernetes.client import Api, Dropped
 from components.kubernetes.errors import ApiError
@@ -100,7 +100,7 @@ def relay(api: Api, pod: str, container: str, ended: threading.Event, tail_lines
 
 def readable(line: str) -> str:
     """Returns a line of the trainer's; of one in JSON the message alone, unless this process logs in JSON itself."""
-    if not line.startswith('{"') or os.environ.get("LUTHIER_LOG_FORMAT") == "json":
+    if not line.startswith('{"') or environment.logs_json():
         return line
     try:
         return str(json.loads(line)["message"])

@@ -2,10 +2,10 @@
 
 from kfp import dsl
 
-from components.core import images
+from components.core import environment
 
 
-@dsl.component(base_image=images.DATA, install_kfp_package=False)
+@dsl.component(base_image=environment.data_image(), install_kfp_package=False)
 def train(
     sorted_uri: str,
     data_fingerprint: str,

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
-import os
 from collections.abc import Mapping
 from typing import Any
 
+from components.core import environment
+from components.core.environment import TRAIN_IMAGE
 from components.core.errors import InputError
+from components.core.fingerprint import fingerprint
 from components.launch.template import CONTAINER, container_of
 from components.launch.training import Placement, Training
 
 HASH_ANNOTATION = "luthier.dev/spec-hash"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
-IMAGE_VARIABLE = "LUTHIER_TRAIN_IMAGE"
 GPU = "nvidia.com/gpu"
 WORKERS_SERVICE = "luthier-workers"
 WORKERS_PORT = 2222
 # Of the MLflow run that a pipeline's step belongs to. Another one each time, so they do not tell trainings apart.
-_PARENT_RUN = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID")
+_PARENT_RUN = (environment.MLFLOW_TRACKING_URI, environment.MLFLOW_EXPERIMENT_ID, environment.MLFLOW_RUN_ID)
 
 
 def fill_in(
@@ -48,7 +47,7 @@ def fill_in(
     container["args"] = training.arguments()
     container["image"] = _image(placement, container)
     container.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")  # the last line, kept with the pod
-    _set_env(container, {IMAGE_VARIABLE: container["image"]})
+    _set_env(container, {TRAIN_IMAGE: container["image"]})
     if placement.gpus is not None:
         _set_gpus(container, placement.gpus)
     if placement.priority_class:
@@ -58,8 +57,8 @@ def fill_in(
     if placement.nodes > 1:
         _spread(job["spec"], pod, container, training.job_name, placement.nodes)
     job["metadata"]["annotations"][HASH_ANNOTATION] = _hash(job)
-    if os.environ.get("MLFLOW_RUN_ID"):
-        _set_env(container, {name: os.environ[name] for name in _PARENT_RUN if os.environ.get(name)})
+    if environment.get(environment.MLFLOW_RUN_ID):
+        _set_env(container, {name: value for name in _PARENT_RUN if (value := environment.get(name))})
     return job
 
 
@@ -85,11 +84,11 @@ def _labelled(metadata: dict[str, Any], training: Training) -> dict[str, Any]:
 
 
 def _image(placement: Placement, container: Mapping[str, Any]) -> str:
-    image = placement.image or container.get("image") or os.environ.get(IMAGE_VARIABLE)
+    image = placement.image or container.get("image") or environment.get(TRAIN_IMAGE)
     if not image:
         raise InputError(
             f"nothing names the trainer's image: expected --image, an image of container '{CONTAINER}' in the "
-            f"template, or {IMAGE_VARIABLE}"
+            f"template, or {TRAIN_IMAGE}"
         )
     return str(image)
 
@@ -118,10 +117,10 @@ def _spread(spec: dict[str, Any], pod: dict[str, Any], container: dict[str, Any]
     spec.update(completionMode="Indexed", completions=nodes, parallelism=nodes)
     pod["subdomain"] = WORKERS_SERVICE
     hosts = ",".join(f"{name}-{index}.{WORKERS_SERVICE}:{WORKERS_PORT}" for index in range(nodes))
-    _set_env(container, {"LUTHIER_WORKER_HOSTS": hosts})
+    _set_env(container, {environment.WORKER_HOSTS: hosts})
 
 
 def _hash(job: Mapping[str, Any]) -> str:
     """Hashes what makes the Job what it is, before the cluster adds its defaults or changes a thing."""
     identity = {"labels": job["metadata"]["labels"], "spec": job["spec"]}
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    return fingerprint(identity)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 
 from components import storage
 from components.core.errors import InputError
+from components.core.fingerprint import content_fingerprint
 
 # A DNS label has 63. An Indexed Job's pods have "-<index>" behind the Job's name, and that must be a DNS label as well.
 _LONGEST_JOB_NAME = 59
@@ -60,4 +60,4 @@ def _slug(text: str) -> str:
 
 
 def _digest(text: str, digits: int) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:digits]
+    return content_fingerprint([text.encode()], digits)

@@ -5,13 +5,12 @@ Expected: TFDS's file names, `nsynth-<split>.tfrecord-<i>-of-<n>`, with records 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Iterable
 
 from components import storage
 from components.core.errors import InputError
+from components.core.fingerprint import fingerprint
 from components.nsynth.features import features
 from components.nsynth.framing import FRAMING_BYTES, Record, scan
 from components.nsynth.header import HEADER, read_header
@@ -69,7 +68,7 @@ def source_fingerprint(source_uri: str) -> str:
 def fingerprint_of(objects: Iterable[ObjectInfo], *parameters: str | int) -> str:
     """Returns a short hash of objects' names, sizes and checksums, and of parameters."""
     identity = [list(parameters), [[info.name, info.size, info.crc32c] for info in objects]]
-    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+    return fingerprint(identity)
 
 
 def _by_split(source_uri: str, direct: list[ObjectInfo], file_format: str) -> _Shards:

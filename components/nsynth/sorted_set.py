@@ -5,14 +5,13 @@ The manifest is written last, so it alone tells what is there: a sort that stopp
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from components import storage
 from components.core.errors import InputError, nearest
+from components.core.fingerprint import fingerprint
 from components.nsynth import checksum
 from components.nsynth.framing import read_records
 from components.nsynth.manifest import MANIFEST_NAME, SPLITS, read_manifest
@@ -65,8 +64,7 @@ class SortedSet:
 
     def fingerprint(self, split: str) -> str:
         """Returns what identifies the split's content: equal for equal records sorted in the same way."""
-        fingerprint: str = self._manifest(split)["fingerprint"]
-        return fingerprint
+        return str(self._manifest(split)["fingerprint"])
 
     def family_fingerprint(self, family: str, splits: Sequence[str] = ("train", "valid")) -> str:
         """Returns what identifies a family's records alone: equal whatever other families are sorted beside it.
@@ -76,7 +74,7 @@ class SortedSet:
             splits: Of these splits; one that is not there counts as empty.
         """
         contents = [self._content(split, family) if split in self.manifests else None for split in splits]
-        return hashlib.sha256(json.dumps([family, contents]).encode()).hexdigest()[:16]
+        return fingerprint([family, contents])
 
     def _content(self, split: str, family: str) -> tuple[int, int, int]:
         """Returns records, bytes and CRC32C of a family's parts as one sequence: how it was cut does not count."""

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 from kfp import dsl
 
-from components.core import images
+from components.core import environment
 
 
-@dsl.component(base_image=images.DATA, install_kfp_package=False)
+@dsl.component(base_image=environment.data_image(), install_kfp_package=False)
 def plan(
     source: str,
     workspace: str,
@@ -56,7 +56,7 @@ def plan(
     return outputs(*astuple(result))
 
 
-@dsl.component(base_image=images.DATA, install_kfp_package=False)
+@dsl.component(base_image=environment.data_image(), install_kfp_package=False)
 def select(
     sorted_uri: str,
     families: list[str],

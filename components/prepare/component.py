@@ -2,10 +2,10 @@
 
 from kfp import dsl
 
-from components.core import images
+from components.core import environment
 
 
-@dsl.component(base_image=images.DATA, install_kfp_package=False)
+@dsl.component(base_image=environment.data_image(), install_kfp_package=False)
 def prepare(source: str, records_uri: str, families: list[str]) -> str:
     """Makes records of the recordings of some families, of all for none. Returns where the records are."""
     from components.nsynth.recordings import is_recordings

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import TypeVar
 
 from components.core.errors import InputError
+from components.core.fingerprint import content_fingerprint
 from components.nsynth.recordings import Recording
 
 SPLITS = ("train", "valid", "test")
@@ -16,7 +16,7 @@ _T = TypeVar("_T")
 
 def rank(recordings: list[Recording]) -> list[Recording]:
     """Returns the recordings in an order that is random but fixed by their keys."""
-    return sorted(recordings, key=lambda recording: hashlib.sha256(recording.key.encode()).digest())
+    return sorted(recordings, key=lambda recording: content_fingerprint([recording.key.encode()], 64))
 
 
 def cut(items: Sequence[_T]) -> dict[str, Sequence[_T]]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +13,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
+from components.core import environment
 from components.core.errors import InputError
+from components.core.locks import file_lock
 
 _SQLITE = "sqlite:///"
 _HEALTH_TIMEOUT_S = 10
+_LONGEST_REGISTRATION_S = 1800.0
 
 # alembic logs each of the 60 migrations of a new database.
 logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -75,8 +76,7 @@ def open_for_writing(tracking_uri: str, experiment: str) -> Iterator[tuple[Mlflo
         return
     directory = _path(uri).parent
     directory.mkdir(parents=True, exist_ok=True)
-    with (directory / ".lock").open("w") as lock:  # the kernel releases it when the process dies
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with file_lock(directory / ".lock", _LONGEST_REGISTRATION_S):
         if not _path(uri).exists():
             _create_database(_path(uri))
         client = open_client(uri)
@@ -108,7 +108,7 @@ def _check_reachable(uri: str) -> None:
 
 def resolve_uri(tracking_uri: str) -> str:
     """Returns the tracking URI: the one given, else the value of MLFLOW_TRACKING_URI. InputError where neither is set."""
-    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
+    uri = tracking_uri or environment.get(environment.MLFLOW_TRACKING_URI)
     if not uri:
         raise InputError("cannot open MLflow: got no tracking URI, expected --tracking-uri or MLFLOW_TRACKING_URI with sqlite:///PATH or a server's URL")
     return uri

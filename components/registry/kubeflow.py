@@ -7,7 +7,6 @@ python-dateutil older than the one in Luthier's locks.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,10 @@ from urllib3.util import Retry
 
 from components import storage
 from components.artifacts.training_dir import TrainingDir
+from components.core import environment
 from components.registry.trained_model import TrainedModel
 from components.telemetry import log
 
-URL_VARIABLE = "LUTHIER_MODEL_REGISTRY"
-TOKEN_FILE_VARIABLE = "LUTHIER_MODEL_REGISTRY_TOKEN_FILE"
 # Servers of 2026 have the first, older ones the second; requests and answers are the same.
 _PATHS = ("/api/model_registry/v1", "/api/model_registry/v1alpha3")
 _FORMAT_NAME, _FORMAT_VERSION = "luthier", "1"
@@ -58,7 +56,7 @@ def record(
     Returns:
         The failure of each synth that could not be recorded.
     """
-    url = os.environ.get(URL_VARIABLE, "").rstrip("/")
+    url = environment.get(environment.MODEL_REGISTRY).rstrip("/")
     if not url:
         return {}
     with requests.Session() as session:
@@ -91,7 +89,7 @@ class _Server:
         self._session = session
         for scheme in ("http://", "https://"):
             session.mount(scheme, HTTPAdapter(max_retries=_RETRIES))
-        token_file = os.environ.get(TOKEN_FILE_VARIABLE)
+        token_file = environment.get(environment.MODEL_REGISTRY_TOKEN_FILE)
         if token_file:
             session.headers["Authorization"] = f"Bearer {Path(token_file).read_text().strip()}"
         for path in _PATHS:
@@ -190,7 +188,7 @@ def _uri(training: TrainedModel) -> str:
 
 
 def _namespace() -> str:
-    given = os.environ.get("LUTHIER_NAMESPACE")
+    given = environment.get(environment.NAMESPACE)
     if given or not _POD_NAMESPACE.exists():
         return given or "default"
     return _POD_NAMESPACE.read_text().strip()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from components.core.fingerprint import fingerprint
 from components.core.versions import version_of_fingerprint
 
 LOSS_TAG = "held_out_loss"
@@ -77,7 +76,7 @@ def promotion_status(tags: Mapping[str, str]) -> str:
 
 def settings_fingerprint(preset: str, bindings: Sequence[str]) -> str:
     """Returns the fingerprint of a training's settings: 16 hexadecimal digits."""
-    return hashlib.sha256(json.dumps([preset, sorted(bindings)]).encode()).hexdigest()[:16]
+    return fingerprint([preset, sorted(bindings)])
 
 
 def _training_version(tags: Mapping[str, str]) -> int:

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 from kfp import dsl
 
-from components.core import images
+from components.core import environment
 
 
-@dsl.component(base_image=images.DATA, install_kfp_package=False)
+@dsl.component(base_image=environment.data_image(), install_kfp_package=False)
 def group_shards(records_uri: str, sorted_uri: str, max_workers: int) -> list[str]:
     """Groups the records' shards by bytes, one group for each worker; one group that is empty when all is sorted."""
     from components.sort import fleet
@@ -19,7 +19,7 @@ def group_shards(records_uri: str, sorted_uri: str, max_workers: int) -> list[st
     return shares
 
 
-@dsl.component(base_image=images.DATA, install_kfp_package=False)
+@dsl.component(base_image=environment.data_image(), install_kfp_package=False)
 def sort(sorted_uri: str, share: str):
     """Sorts one group of shards by instrument family."""
     from components.sort import fleet
@@ -31,7 +31,7 @@ def sort(sorted_uri: str, share: str):
         running.found(f"{fleet.work(sorted_uri, share)} units copied")
 
 
-@dsl.component(base_image=images.DATA, install_kfp_package=False)
+@dsl.component(base_image=environment.data_image(), install_kfp_package=False)
 def seal(sorted_uri: str, families: list[str]) -> NamedTuple("SealOutputs", families=list[str], data_fingerprint=str):
     """Checks that nothing was lost and writes the manifests, which make the sorted set count."""
     from typing import NamedTuple

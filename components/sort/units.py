@@ -6,8 +6,6 @@ alone, units are independent of each other, and the result does not depend on ho
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -15,6 +13,7 @@ from typing import Any
 
 from components import storage
 from components.core.errors import InputError, nearest
+from components.core.fingerprint import fingerprint
 from components.nsynth.layout import find_shards
 from components.nsynth.manifest import SCHEMA_VERSION
 from components.sort.conditions import Condition, parse_where
@@ -75,7 +74,7 @@ class SortPlan:
         remote = storage.is_remote(self.source_uri)
         shards = [[shard.name, shard.size, shard.generation if remote else None] for shard in self.shards]
         identity = [SCHEMA_VERSION, self.source_uri, self.split, self.by, self.where, shards, self.ends]
-        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+        return fingerprint(identity)
 
     @property
     def units(self) -> int:

@@ -26,6 +26,7 @@ from google.auth.transport.requests import AuthorizedSession
 from google.cloud import storage
 from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 
+from components.core import environment
 from components.core.errors import InputError, StepError
 from components.storage.retrying import (
     RETRYABLE_STATUSES,
@@ -38,7 +39,6 @@ from components.storage.retrying import (
 CONNECT_TIMEOUT_S = 20.0
 READ_TIMEOUT_S = 30.0  # without a byte for so long, a connection is taken for dead
 _CONNECTIONS = 32  # at least as many as there are threads that read and write
-_USER_PROJECT = "LUTHIER_USER_PROJECT"
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 _USUAL_UNIVERSE = "googleapis.com"
 _LONGEST_EXCERPT = 200
@@ -89,7 +89,7 @@ class Connection:
 
 def connection() -> Connection:
     """Returns this process's connection to the endpoint that the environment names now."""
-    return _connection(os.environ.get("STORAGE_EMULATOR_HOST") or None)
+    return _connection(environment.get(environment.STORAGE_EMULATOR_HOST) or None)
 
 
 @lru_cache(maxsize=4)
@@ -122,7 +122,7 @@ def _pooled(session: requests.Session) -> requests.Session:
 
 def user_project() -> str | None:
     """Returns the project that pays for requests to requester-pays buckets, if the user names one."""
-    return os.environ.get(_USER_PROJECT) or None
+    return environment.get(environment.USER_PROJECT) or None
 
 
 def split(uri: str) -> tuple[str, str]:
@@ -210,7 +210,9 @@ class NoObject(InputError):  # noqa: N818 (reads as what it is)
 def refusal(uri: str, status: int | None, text: str) -> Exception:
     """Returns the error that tells the user why the service refused a request."""
     if status in (400, 403) and "requester pays" in text.lower():
-        return InputError(f"'{uri}' is in a requester-pays bucket: set {_USER_PROJECT} to the project that is to pay")
+        return InputError(
+            f"cannot open '{uri}': its bucket is requester-pays, set {environment.USER_PROJECT} to who pays"
+        )
     if status == 404:
         return NoObject(f"there is no object '{uri}', or no such bucket")
     if status in (401, 403):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import io
 import os
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from components.core.errors import InputError
+from components.core.locks import directory_lock
 from components.storage.objects import Conflict
 
 # What a writer that was killed leaves behind: never listed, gone with delete_tree.
@@ -159,18 +159,13 @@ def _allocating_pays(descriptor: int) -> bool:
 
 
 def _commit(partial_path: Path, path: Path, if_generation_match: str | None) -> None:
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
+    # Locked so that no other writer replaces the file between the comparison and the renaming.
+    with directory_lock(path.parent) as directory:
         if if_generation_match == "0":
             _link(partial_path, path)
         else:
-            # So that no other writer replaces it between the comparison and the renaming. Not all file systems lock.
-            with suppress(OSError):
-                fcntl.flock(folder, fcntl.LOCK_EX)
             _replace(partial_path, path, if_generation_match)
-        os.fsync(folder)  # the new name is on the disk only when the folder is
-    finally:
-        os.close(folder)
+        os.fsync(directory)  # the new name is on the disk only when the directory is
 
 
 def _link(partial_path: Path, path: Path) -> None:

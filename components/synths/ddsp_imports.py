@@ -30,6 +30,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from components.core import environment
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what is an error, Python raises
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
@@ -91,7 +93,7 @@ sys.modules.update(_STAND_INS)
 import ddsp  # noqa: E402
 import gin  # noqa: E402
 
-_threads = int(os.environ.get("LUTHIER_THREADS", "0"))
+_threads = environment.get_int(environment.THREADS)
 if _threads:
     tf.config.threading.set_intra_op_parallelism_threads(_threads)
 

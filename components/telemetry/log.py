@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 import time
+
+from components.core import environment
 
 
 class _JsonFormatter(logging.Formatter):
@@ -27,7 +28,7 @@ class _JsonFormatter(logging.Formatter):
 def setup(verbose: bool = False) -> None:
     """Sends Luthier's log lines to stderr. Called once, by the command line or a pipeline component."""
     handler = logging.StreamHandler(sys.stderr)
-    if os.environ.get("LUTHIER_LOG_FORMAT") == "json":
+    if environment.logs_json():
         handler.setFormatter(_JsonFormatter())
     else:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname).1s %(name)s: %(message)s", "%H:%M:%S"))

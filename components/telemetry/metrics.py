@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
-PORT_VARIABLE = "LUTHIER_METRICS_PORT"
+from components.core import environment
 
 
 def are_served() -> bool:
     """Tells whether anybody can see this process's metrics."""
-    return bool(os.environ.get(PORT_VARIABLE))
+    return bool(environment.get(environment.METRICS_PORT))
 
 
 def serve_if_asked() -> None:
@@ -17,4 +15,4 @@ def serve_if_asked() -> None:
     if are_served():
         from prometheus_client import start_http_server  # brings an HTTP server, a quarter of a short sort's start-up
 
-        start_http_server(int(os.environ[PORT_VARIABLE]))
+        start_http_server(environment.get_int(environment.METRICS_PORT))

@@ -10,15 +10,16 @@ import os
 import threading
 import time
 
-WATCHED_VARIABLE = "LUTHIER_RUN_PID"
+from components.core import environment
+
 _POLL_S = 0.5
 
 
 def watch() -> None:
     """Exits this process at once when the one named in LUTHIER_RUN_PID is gone; does nothing where none is named."""
-    pid = os.environ.get(WATCHED_VARIABLE)
+    pid = environment.get_int(environment.RUN_PID)
     if pid:
-        threading.Thread(target=_wait_for_end, args=(int(pid),), name="orphan-watch", daemon=True).start()
+        threading.Thread(target=_wait_for_end, args=(pid,), name="orphan-watch", daemon=True).start()
 
 
 def _wait_for_end(pid: int) -> None:

@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from components.core import environment
 from components.telemetry import log
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-EVENTS_VARIABLE = "LUTHIER_EVENTS"
 _LOG = log.get(__name__)
 _LINE_EVERY_S = 10.0
 _EVENT_EVERY_S = 0.2
@@ -28,7 +28,7 @@ _REFRESH_EVERY_S = 0.1
 
 def emit(kind: str, **fields: Any) -> None:
     """Appends an event to the file named in LUTHIER_EVENTS; does nothing where there is none."""
-    path = os.environ.get(EVENTS_VARIABLE)
+    path = environment.get(environment.EVENTS)
     if path:
         line = json.dumps({"kind": kind, "pid": os.getpid(), "time": time.time(), **fields}) + "\n"
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -74,7 +74,7 @@ class Bar:
 
     def _show(self) -> None:
         now = time.monotonic()
-        if os.environ.get(EVENTS_VARIABLE):
+        if environment.get(environment.EVENTS):
             if now - self._last_event >= _EVENT_EVERY_S or self.done >= self.total:
                 self._last_event = now
                 text = f"{self._pace(now)} {self.text}".strip()
@@ -111,7 +111,7 @@ def bar(title: str, total: float, unit: str, done_before: float = 0.0) -> Iterat
         done_before: How many units an earlier process has done; they do not count for the pace.
     """
     work = Bar(title, total, unit, done_before)
-    if os.environ.get(EVENTS_VARIABLE) or not sys.stderr.isatty():
+    if environment.get(environment.EVENTS) or not sys.stderr.isatty():
         work._show()
         yield work
         _LOG.info("%s: %s", title, work._line(time.monotonic()))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-SLOTS_VARIABLE = "LUTHIER_SLOTS"
+from components.core import environment
+from components.core.locks import try_lock
+
 _POLL_S = 0.2
 
 
@@ -19,24 +19,16 @@ def slot() -> Iterator[None]:
 
     A seat is a locked file, so the kernel frees it when its holder dies.
     """
-    folder, _, number = os.environ.get(SLOTS_VARIABLE, "").rpartition(":")
+    folder, _, number = environment.get(environment.SLOTS).rpartition(":")
     if not folder:
         yield
         return
     Path(folder).mkdir(parents=True, exist_ok=True)
     seats = [Path(folder, f"slot-{index}").open("w") for index in range(int(number))]  # noqa: SIM115 - closed below
     try:
-        while not any(_try_lock(seat.fileno()) for seat in seats):
+        while not any(try_lock(seat.fileno()) for seat in seats):
             time.sleep(_POLL_S)
         yield
     finally:
         for seat in seats:
             seat.close()
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

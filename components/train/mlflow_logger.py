@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from components import storage
 from components.artifacts.metrics_log import METRICS_NAME, read
+from components.core import environment
 from components.registry.metric_points import RUN_ID, Key, points
 from components.registry.parameters import gin_parameters, milliseconds
 from components.telemetry import log
@@ -112,11 +113,11 @@ class Tracker:
         """Opens MLflow, and the run of an earlier process or a new one."""
         from components.registry import connection, runs
 
-        experiment_id = os.environ.get("MLFLOW_EXPERIMENT_ID", "")
+        experiment_id = environment.get(environment.MLFLOW_EXPERIMENT_ID)
         if experiment_id:
             client = connection.open_client(self._uri)
         else:
-            name = os.environ.get("MLFLOW_EXPERIMENT_NAME", _EXPERIMENT)
+            name = environment.get(environment.MLFLOW_EXPERIMENT_NAME, _EXPERIMENT)
             with connection.connected(self._uri, name) as (client, experiment_id):
                 pass
         run = runs.own_run(client, self._plan.record)
@@ -139,7 +140,7 @@ class Tracker:
 
     def _tags(self) -> dict[str, str]:
         tags = {name: str(self._plan.record[name]) for name in ("family", "synth", "preset", "data_fingerprint")}
-        parent = os.environ.get("MLFLOW_RUN_ID")  # of the pipeline's run: Kubeflow Pipelines sets it
+        parent = environment.get(environment.MLFLOW_RUN_ID)  # of the pipeline's run: Kubeflow Pipelines sets it
         return tags | ({_PARENT_TAG: parent} if parent else {})
 
     def _parameters(self) -> dict[str, str]:

@@ -7,7 +7,6 @@ finished, so that one that is started again does not wait for its input again.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -23,7 +22,9 @@ import numpy as np
 from components import storage
 from components.audio.f0 import fill_forward
 from components.audio.loudness import LOUDNESS_DEFINITION
+from components.core import environment
 from components.core.errors import InputError
+from components.core.locks import file_lock
 from components.nsynth.example import BadExample
 from components.nsynth.framing import BadRecord, Damage, Scanner
 from components.nsynth.note import NOTE_FRAMES, NOTE_SAMPLES, Note
@@ -33,10 +34,10 @@ from components.telemetry import log, progress
 from components.train.batch import Sounds
 from components.train.checkpoints import no_room_is_one_line
 
-STAGE_VARIABLE = "LUTHIER_STAGE"
 NOTE_BYTES = 4 * (NOTE_SAMPLES + 2 * NOTE_FRAMES)
 _LOG = log.get(__name__)
 _READERS = 8
+_LONGEST_FILL_S = 3600.0  # of another training that fills the same folder
 _WIDTHS = {"audio": NOTE_SAMPLES, "f0_hz": NOTE_FRAMES, "loudness_db": NOTE_FRAMES}
 _COMPLETE = "complete"
 _WORTH_A_BAR = 500  # notes: two seconds
@@ -66,7 +67,7 @@ class Stage:
             definition: Which loudness the models want; see loudness.loudness_db.
         """
         self._left_bytes, self._title, self._definition = memory_mb * 1e6, title, definition
-        self._kept = os.environ.get(STAGE_VARIABLE)
+        self._kept = environment.get(environment.NOTE_CACHE)
         self._root = Path(self._kept or Path(tempfile.gettempdir(), "luthier-stage"))
         self._folders: list[Path] = []
 
@@ -158,8 +159,7 @@ def _map(folder: Path, count: int, mode: str) -> Sounds:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Lets one process at a time fill or remove a folder; the kernel frees the lock of one that dies."""
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with file_lock(folder.with_suffix(".lock"), _LONGEST_FILL_S):
         yield
 
 

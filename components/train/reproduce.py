@@ -9,22 +9,16 @@ have, and references to what they refer to, or what ddsp's parts were given ther
 
 from __future__ import annotations
 
-import tokenize
 from dataclasses import dataclass
 from typing import Any
-
-from gin import config_parser
 
 from components import storage
 from components.artifacts import run_record
 from components.artifacts.model_files import CONFIG_NAME
 from components.artifacts.run_record import RECORD_NAME
-from components.config.catalog import all_gin_files
+from components.config.bindings import check_configuration
 from components.core.errors import InputError
 from components.nsynth.sorted_set import SortedSet
-
-# Configurables of ddsp that the models call and no gin file of ours binds: gin notes their defaults as well.
-_DDSP_DEFAULTS = ("exp_sigmoid", "frequencies_sigmoid", "oscillator_bank", "run_dag", "ProcessorGroup", "Autoencoder")
 
 
 @dataclass(frozen=True)
@@ -57,7 +51,7 @@ class Origin:
         if missing:
             raise InputError(f"'{record_uri}' is not a training's: it has no {missing[0]}")
         config = storage.read_bytes(config_uri).decode()
-        _check(config, config_uri)
+        check_configuration(config, config_uri)
         return cls(uri, record, config)
 
     def data(self, data_uri: str | None) -> SortedSet:
@@ -80,56 +74,3 @@ class Origin:
         family, synth, preset, bindings = (self.record[name] for name in ("family", "synth", "preset", "bindings"))
         facts, warm = {"rebuilt_from": self.uri}, self.record.get("warm_start")
         return run_record.describe(data, family, synth, preset, bindings, facts, self.config, warm)
-
-
-class _Names(config_parser.ParserDelegate):  # type: ignore[misc]
-    """Collects what a configuration refers to."""
-
-    def __init__(self) -> None:
-        self.referred: set[str] = set()
-
-    def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> Any:
-        self.referred.add(_plain(scoped_configurable_name))
-
-    def macro(self, macro_name: str) -> Any:
-        return None
-
-
-def _plain(name: str) -> str:
-    """Returns a configurable's own name: "Harmonic" of "synths.Harmonic" and of "luthier.Harmonic"."""
-    return name.rpartition("/")[2].rpartition(".")[2]
-
-
-def _names(config: str) -> tuple[set[str], set[str]]:
-    """Returns the configurables that a configuration binds and those it refers to, by their own names.
-
-    Raises:
-        InputError: It has anything but bindings in it.
-    """
-    names, bound = _Names(), set()
-    for statement in config_parser.ConfigParser(config, names):
-        if not isinstance(statement, config_parser.BindingStatement):
-            kind = type(statement).__name__.removesuffix("Statement").removesuffix("Declaration").lower()
-            if kind == "block":
-                continue
-            raise InputError(f"got an {kind} statement, expected bindings alone")
-        if statement.arg_name:
-            bound.add(_plain(statement.selector))
-    return bound, names.referred
-
-
-def _check(config: str, uri: str) -> None:
-    bound, referred = set(_DDSP_DEFAULTS), set[str]()
-    for path in all_gin_files():
-        more_bound, more_referred = _names(path.read_text())
-        bound, referred = bound | more_bound, referred | more_referred
-    try:
-        found_bound, found_referred = _names(config)
-    except InputError as error:
-        raise InputError(f"'{uri}' is refused: {error}") from None
-    except (SyntaxError, ValueError, tokenize.TokenError) as error:
-        raise InputError(f"'{uri}' cannot be read: {str(error).splitlines()[0]}") from None
-    for name in sorted(found_referred - referred):
-        raise InputError(f"'{uri}' is refused: got the reference @{name}, which no model of ours has")
-    for name in sorted(found_bound - bound - referred):
-        raise InputError(f"'{uri}' is refused: '{name}' is not ours to configure")

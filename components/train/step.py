@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -11,6 +10,7 @@ from components import storage
 from components.artifacts import run_record
 from components.config.bindings import check_bindings
 from components.config.catalog import check_preset, check_synth
+from components.core import environment
 from components.core.errors import InputError
 from components.nsynth.families import check_family
 from components.nsynth.sorted_set import SortedSet
@@ -177,6 +177,7 @@ def _train(data: SortedSet, plans: Sequence[Plan], start: Start, tracking_uri: s
             mirrors = [stack.enter_context(mirrored(plan.out_uri, reads_only)) for plan in left]
             from components.train.work import work
 
-            work(data, left, mirrors, workers, termination, tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", ""))
+            mlflow_uri = tracking_uri or environment.get(environment.MLFLOW_TRACKING_URI)
+            work(data, left, mirrors, workers, termination, mlflow_uri)
         results |= {plan.name: TrainResult.of(plan.record, plan.out_uri, reused=False) for plan in left}
     return [results[plan.name] for plan in plans]

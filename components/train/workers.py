@@ -14,13 +14,12 @@ import socket
 import time
 from dataclasses import dataclass
 
+from components.core import environment
+from components.core.environment import TF_CONFIG, WORKER_HOSTS, WORKER_INDEX
 from components.core.errors import InputError
 from components.telemetry import log
 
 _LOG = log.get(__name__)
-HOSTS_VARIABLE = "LUTHIER_WORKER_HOSTS"
-INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
-_TF_CONFIG = "TF_CONFIG"
 _POLL_S = 0.2
 _CONNECT_S = 2.0
 
@@ -45,7 +44,7 @@ class Cluster:
     def announce(self) -> None:
         """Writes TF_CONFIG, where TensorFlow looks for the cluster."""
         workers, task = {"worker": list(self.hosts)}, {"type": "worker", "index": self.index}
-        os.environ[_TF_CONFIG] = json.dumps({"cluster": workers, "task": task})
+        os.environ[TF_CONFIG] = json.dumps({"cluster": workers, "task": task})
 
     def wait_for_all(self) -> None:
         """Waits until every worker answers at its address.
@@ -76,9 +75,9 @@ def cluster() -> Cluster | None:
     Raises:
         InputError: What it tells is not a cluster, or this process is none of its workers.
     """
-    hosts, config = os.environ.get(HOSTS_VARIABLE, ""), os.environ.get(_TF_CONFIG, "")
+    hosts, config = environment.get(WORKER_HOSTS), environment.get(TF_CONFIG)
     if hosts:
-        found = _of_job([host.strip() for host in hosts.split(",")], os.environ.get(INDEX_VARIABLE, ""))
+        found = _of_job([host.strip() for host in hosts.split(",")], environment.get(WORKER_INDEX))
     elif config:
         found = _of_tf_config(config)
     else:
@@ -90,12 +89,12 @@ def _of_job(hosts: list[str], index: str) -> Cluster:
     for host in hosts:
         name, _, port = host.rpartition(":")
         if not name or not port.isdigit():
-            raise InputError(f"{HOSTS_VARIABLE} names the worker {host!r}: expected 'host:port' of each, with commas")
+            raise InputError(f"{WORKER_HOSTS} names the worker {host!r}: expected 'host:port' of each, with commas")
     if len(set(hosts)) < len(hosts):
-        raise InputError(f"{HOSTS_VARIABLE} names a worker twice: got '{','.join(hosts)}'")
+        raise InputError(f"{WORKER_HOSTS} names a worker twice: got '{','.join(hosts)}'")
     if not index.isdigit() or int(index) >= len(hosts):
         raise InputError(
-            f"{HOSTS_VARIABLE} names {len(hosts)} workers, but {INDEX_VARIABLE} is {index!r}: "
+            f"{WORKER_HOSTS} names {len(hosts)} workers, but {WORKER_INDEX} is {index!r}: "
             f"expected 0 to {len(hosts) - 1}; is the Job's completionMode Indexed?"
         )
     return Cluster(tuple(hosts), int(index))
@@ -108,7 +107,7 @@ def _of_tf_config(text: str) -> Cluster:
         jobs, task = config["cluster"], config["task"]
         hosts, kind, index = tuple(jobs["worker"]), task["type"], int(task["index"])
     except (ValueError, KeyError, TypeError):
-        raise InputError(f"{_TF_CONFIG} is not a cluster of workers: got {text[:80]!r}, {expected}") from None
+        raise InputError(f"{TF_CONFIG} is not a cluster of workers: got {text[:80]!r}, {expected}") from None
     if kind != "worker" or set(jobs) != {"worker"} or not 0 <= index < len(hosts):
-        raise InputError(f"{_TF_CONFIG} does not say which worker this is: got task {task!r} of {jobs!r}, {expected}")
+        raise InputError(f"{TF_CONFIG} does not say which worker this is: got task {task!r} of {jobs!r}, {expected}")
     return Cluster(hosts, index)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import kfp.client
 import urllib3
 from kfp_server_api import ApiClient, ApiException, V2beta1GetHealthzResponse
 
+from components.core import environment
 from components.core.errors import InputError, StepError
 from pipelines.kubeflow.endpoint import Endpoint
 
@@ -99,8 +99,8 @@ def connect(endpoint: Endpoint) -> Kubeflow:
             api = _Client(
                 host=endpoint.host,
                 namespace=endpoint.namespace or "kubeflow",
-                existing_token=os.environ.get("KFP_TOKEN"),
-                cookies=os.environ.get("KFP_COOKIE"),
+                existing_token=environment.get(environment.KFP_TOKEN) or None,
+                cookies=environment.get(environment.KFP_COOKIE) or None,
                 credentials=credentials,
                 ssl_ca_cert=str(endpoint.ca_file) if endpoint.ca_file else None,
                 ui_host=endpoint.ui_host,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -11,6 +10,7 @@ from typing import Any
 
 import click
 
+from components.core import environment
 from components.core.errors import InputError
 
 _IN_CLUSTER = "http://ml-pipeline.kubeflow.svc.cluster.local:8888"
@@ -38,31 +38,33 @@ class Endpoint:
 
 
 _OPTIONS = (
-    click.option("--host", envvar="KFP_HOST", default="", show_envvar=True, help="URL of Kubeflow Pipelines."),
+    click.option(
+        "--host", envvar=environment.KFP_HOST, default="", show_envvar=True, help="URL of Kubeflow Pipelines."
+    ),
     click.option(
         "--ui-host",
-        envvar="KF_PIPELINES_UI_ENDPOINT",
+        envvar=environment.KFP_UI_HOST,
         default="",
         show_envvar=True,
         help="URL of its UI, for printed links. [default: the host]",
     ),
     click.option(
         "--namespace",
-        envvar="KFP_NAMESPACE",
+        envvar=environment.KFP_NAMESPACE,
         default="",
         show_envvar=True,
         help="Your namespace, in multi-user mode. [default: the pod's]",
     ),
     click.option(
         "--token-file",
-        envvar="KF_PIPELINES_SA_TOKEN_PATH",
+        envvar=environment.KFP_TOKEN_FILE,
         type=click.Path(path_type=Path),
         show_envvar=True,
         help="File with a bearer token (OIDC, or projected into a pod). KFP_TOKEN and KFP_COOKIE work as well.",
     ),
     click.option(
         "--ca-file",
-        envvar="KFP_CA_FILE",
+        envvar=environment.KFP_CA_FILE,
         type=click.Path(path_type=Path),
         show_envvar=True,
         help="CA certificates for the host. [default: the system's]",
@@ -85,7 +87,7 @@ def endpoint_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _endpoint(host: str, ui_host: str, namespace: str, token_file: Path | None, ca_file: Path | None) -> Endpoint:
-    in_cluster = "KUBERNETES_SERVICE_HOST" in os.environ
+    in_cluster = environment.in_cluster()
     host = host or (_IN_CLUSTER if in_cluster else "")
     if not host.startswith(("http://", "https://")):
         raise InputError(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
 import click
 
 from components.config.catalog import SYNTHS, preset_help
+from components.core.fingerprint import content_fingerprint
 
 
 @click.command(name="run")
@@ -82,7 +82,7 @@ def _state_path(workspace: str) -> Path:
     """Returns the directory for logs, KFP's cache and the lock: in the workspace, or in ~/.cache if that is remote."""
     if "://" not in workspace:
         return Path(workspace) / "kfp"
-    name = hashlib.sha256(workspace.encode()).hexdigest()[:12]
+    name = content_fingerprint([workspace.encode()], 12)
     return Path.home() / ".cache" / "luthier" / name / "kfp"
 
 

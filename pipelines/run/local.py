@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -11,14 +10,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from components.core import environment
 from components.core.errors import InputError, StepError
-from components.telemetry import parent_watch, progress, slots
+from components.core.locks import LockHeld, file_lock
 from pipelines.package import compile_to
 from pipelines.run.display import Display
 
@@ -41,7 +41,7 @@ def run(arguments: dict[str, Any], state_path: Path, parallel_trainings: int) ->
         StepError: A task failed otherwise.
     """
     state_path.mkdir(parents=True, exist_ok=True)
-    with _only_one(state_path):
+    with _workspace_lock(state_path):
         shutil.rmtree(state_path / "outputs", ignore_errors=True)  # of the run before
         log_file = state_path / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
         events = log_file.with_suffix(".events")
@@ -59,32 +59,27 @@ def run(arguments: dict[str, Any], state_path: Path, parallel_trainings: int) ->
 
 
 @contextmanager
-def _only_one(state_path: Path) -> Iterator[None]:
-    """Holds the workspace's lock. The kernel frees it when this process dies, however it dies."""
-    with (state_path / "lock").open("a+") as lock:
+def _workspace_lock(state_path: Path) -> Iterator[None]:
+    """Holds the workspace's lock, which the kernel releases when this process ends. InputError if another run holds it."""
+    with ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
+            held.enter_context(file_lock(state_path / "lock", wait_s=0))
+        except LockHeld as error:
             raise InputError(
-                f"another run (process {lock.read().strip() or 'unknown'}) is using {state_path}: "
-                "wait for it or use another --workspace"
+                f"another run (process {error.holder}) is using {state_path}: wait for it or use another --workspace"
             ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
         yield
 
 
 def _execute(request: Path, log_file: Path, events: Path, parallel_trainings: int, display: Display) -> int:
     """Runs the runner's process to its end, passing its events to the display. Returns its exit code."""
     threads = max(1, (os.cpu_count() or 1) // parallel_trainings)
-    environment = {
+    variables = {
         **os.environ,
-        progress.EVENTS_VARIABLE: str(events),
-        parent_watch.WATCHED_VARIABLE: str(os.getpid()),
-        slots.SLOTS_VARIABLE: f"{request.parent / 'slots'}:{parallel_trainings}",
-        "LUTHIER_THREADS": os.environ.get("LUTHIER_THREADS", str(threads)),
+        environment.EVENTS: str(events),
+        environment.RUN_PID: str(os.getpid()),
+        environment.SLOTS: f"{request.parent / 'slots'}:{parallel_trainings}",
+        environment.THREADS: environment.get(environment.THREADS, str(threads)),
         "PYTHONUNBUFFERED": "1",
     }
     events.touch()
@@ -95,7 +90,7 @@ def _execute(request: Path, log_file: Path, events: Path, parallel_trainings: in
             stdout=log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env=environment,
+            env=variables,
             start_new_session=True,
         )
         try:

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
+from components.core import environment
 from components.core.errors import InputError
 from pipelines.kubeflow.endpoint import Endpoint, endpoint_options
 
@@ -18,7 +19,7 @@ from pipelines.kubeflow.endpoint import Endpoint, endpoint_options
 @click.option("--experiment", default="luthier", show_default=True, help="Kubeflow's experiment for the runs.")
 @click.option("-p", "flags", multiple=True, metavar="NAME=VALUE", help="A parameter of the pipeline; repeatable.")
 @click.option("--params", type=click.Path(dir_okay=False, path_type=Path), help="Parameters in a YAML file.")
-@click.option("--service-account", envvar="KFP_SERVICE_ACCOUNT", show_envvar=True, help="Of the runs' pods.")
+@click.option("--service-account", envvar=environment.KFP_SERVICE_ACCOUNT, show_envvar=True, help="Of the runs' pods.")
 @click.option("--suspend/--resume", "suspended", default=None, help="Suspend or resume it. [default: no change]")
 @click.option("--remove", is_flag=True, help="Remove the recurring run.")
 def command(

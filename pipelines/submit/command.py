@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from components.core import environment
 from pipelines.kubeflow.endpoint import Endpoint, endpoint_options
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--name", default="", help="Name of the run. [default: the pipeline's and the time]")
 @click.option("-p", "flags", multiple=True, metavar="NAME=VALUE", help="A parameter of the pipeline; repeatable.")
 @click.option("--params", type=click.Path(dir_okay=False, path_type=Path), help="Parameters in a YAML file.")
-@click.option("--service-account", envvar="KFP_SERVICE_ACCOUNT", show_envvar=True, help="Of the run's pods.")
+@click.option("--service-account", envvar=environment.KFP_SERVICE_ACCOUNT, show_envvar=True, help="Of the run's pods.")
 @click.option("--if-changed", is_flag=True, help="Train only what is not registered yet; submit nothing if everything is.")
 @click.option("--no-follow", is_flag=True, help="Print the run's URL; do not wait.")
 @click.option("--follow", "followed", metavar="RUN_ID", help="Submit nothing; follow this run.")

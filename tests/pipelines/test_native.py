@@ -122,7 +122,7 @@ def test_images_without_a_digest_are_named_in_one_line(luthier, tmp_path, monkey
     assert finished.err.startswith("luthier: warning: ") and finished.err.count("\n") == 1
     assert "LUTHIER_DATA_IMAGE" in finished.err
     for name in ("DATA", "TRAIN"):
-        monkeypatch.setattr(f"components.core.images.{name}", f"registry.example/luthier-{name.lower()}{DIGEST}")
+        monkeypatch.setenv(f"LUTHIER_{name}_IMAGE", f"registry.example/luthier-{name.lower()}{DIGEST}")
     assert luthier("compile", "--out", tmp_path, "--native").err == ""
 
 

@@ -1,24 +1,26 @@
 """Progress as a watching parent, a log and a pipeline task see it."""
 
-import itertools
 import json
 import os
 import re
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
+from components.core import environment
 from components.core.errors import InputError
-from components.telemetry import progress, slots
+from components.telemetry import progress
+from components.telemetry.slots import slot
 from components.telemetry.task import task
 
 
 @pytest.fixture
 def events(tmp_path, monkeypatch):
     path = tmp_path / "events"
-    monkeypatch.setenv(progress.EVENTS_VARIABLE, str(path))
+    monkeypatch.setenv(environment.EVENTS, str(path))
     return lambda: [json.loads(line) for line in path.read_text().splitlines()]
 
 
@@ -32,14 +34,14 @@ def test_bar_reports_its_end_to_a_watching_parent(events):
 
 
 def test_bar_without_terminal_logs_lines(caplog, monkeypatch):
-    monkeypatch.delenv(progress.EVENTS_VARIABLE, raising=False)
+    monkeypatch.delenv(environment.EVENTS, raising=False)
     with caplog.at_level("INFO", logger="components"), progress.bar("sort", total=2, unit="records") as bar:
         bar.advance(2)
     assert "sort: 2/2 records" in caplog.text
 
 
 def test_what_was_done_before_does_not_count_for_the_pace(caplog, monkeypatch):
-    monkeypatch.delenv(progress.EVENTS_VARIABLE, raising=False)
+    monkeypatch.delenv(environment.EVENTS, raising=False)
     with caplog.at_level("INFO", logger="components"), progress.bar("train", 1e9, "steps", done_before=5e8) as bar:
         bar.from_here()
         time.sleep(0.1)
@@ -68,31 +70,37 @@ def test_task_reports_why_it_failed(events, error, input_fault):
     assert "\n" not in failed["message"]
 
 
-def test_orphan_ends_when_the_run_it_belongs_to_is_gone():
+def test_a_step_ends_when_the_run_it_belongs_to_is_gone():
     parent = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     script = (
-        "from components.telemetry import parent_watch; parent_watch.watch();"
+        "from components.telemetry import parent_watch; parent_watch.watch()\n"
         "import time; print(1, flush=True); time.sleep(60)"
     )
-    environment = {**os.environ, "LUTHIER_RUN_PID": str(parent.pid)}
-    step = subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE)
+    variables = {**os.environ, environment.RUN_PID: str(parent.pid)}
+    step = subprocess.Popen([sys.executable, "-c", script], env=variables, stdout=subprocess.PIPE)
     step.stdout.readline()
-    time.sleep(1)
+    time.sleep(0.7)  # more than one look at the parent
     assert step.poll() is None, "it must live as long as its run"
     parent.kill()
     parent.wait()
     assert step.wait(timeout=10) == 1
 
 
-def test_slots_limit_how_many_run_at_once(tmp_path):
-    script = (
-        "import time; from components.telemetry.slots import slot\n"
-        "with slot():\n print(time.time(), flush=True); time.sleep(0.5); print(time.time(), flush=True)"
-    )
-    environment = {**os.environ, slots.SLOTS_VARIABLE: f"{tmp_path}:1"}
-    running = [
-        subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True)
-        for _ in range(3)
-    ]
-    spans = sorted(tuple(map(float, process.communicate()[0].split())) for process in running)
-    assert all(start >= end for (_, end), (start, _) in itertools.pairwise(spans))
+def test_slots_limit_how_many_run_at_once(tmp_path, monkeypatch):
+    monkeypatch.setenv(environment.SLOTS, f"{tmp_path / 'slots'}:2")
+    running, most = [], []
+
+    def hold():
+        with slot():
+            running.append(1)
+            most.append(len(running))
+            time.sleep(0.05)
+            running.pop()
+
+    threads = [threading.Thread(target=hold) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=10)
+    assert len(most) == 5
+    assert max(most) == 2

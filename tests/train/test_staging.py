@@ -11,11 +11,12 @@ import pytest
 
 from components import storage
 from components.audio.f0 import fill_forward
+from components.core import environment
 from components.core.errors import InputError, StepError
 from components.nsynth.sorted_set import SortedSet
 from components.synths.loudness import loudness_db
 from components.train.batch import Sounds
-from components.train.note_cache import STAGE_VARIABLE, Stage
+from components.train.note_cache import Stage
 from tests.notes import make_note, write_sorted_set
 
 NOTES = [make_note(pitch=pitch, seed=seed) for seed in range(2) for pitch in (50, 55, 60, 65)]
@@ -31,7 +32,7 @@ def data(tmp_path_factory) -> SortedSet:
 @pytest.fixture
 def stage_root(tmp_path, monkeypatch) -> Path:
     """Where the mapped files are kept."""
-    monkeypatch.setenv(STAGE_VARIABLE, str(tmp_path / "stage"))
+    monkeypatch.setenv(environment.NOTE_CACHE, str(tmp_path / "stage"))
     return tmp_path / "stage"
 
 
@@ -73,7 +74,7 @@ def test_what_is_staged_is_not_read_again(data, stage_root, tmp_path):
 
 def test_without_a_place_of_its_own_the_stage_is_gone_when_the_training_is_done(data, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
-    monkeypatch.delenv(STAGE_VARIABLE, raising=False)
+    monkeypatch.delenv(environment.NOTE_CACHE, raising=False)
     with pytest.raises(KeyboardInterrupt), Stage(_NOTHING) as stage:
         stage.notes(data, "train", "string", range(len(NOTES)))
         raise KeyboardInterrupt

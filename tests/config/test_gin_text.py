@@ -1,0 +1,55 @@
+"""Gin text is parsed without executing it, and the configuration of an earlier training is checked."""
+
+from __future__ import annotations
+
+import pytest
+
+from components.config.bindings import check_configuration
+from components.config.catalog import PRESETS, SYNTHS, gin_files
+from components.config.gin_text import GinSyntaxError, parameters, parse
+from components.core.errors import InputError
+
+_TEXT = """
+SIZE = 3
+a.Layer.size = %SIZE
+Group.layers = [@a.Layer(), 2]
+scope/train.seed = 1
+"""
+
+
+def test_values_references_and_macros_stay_as_written():
+    assert parameters(_TEXT) == {
+        "SIZE": "3",
+        "a.Layer.size": "%SIZE",
+        "Group.layers": "['@a.Layer()', 2]",
+        "scope/train.seed": "1",
+    }
+    found = parse(_TEXT)
+    assert (found.references, found.macros, set(found.kinds)) == (("@a.Layer()",), ("%SIZE",), {"binding"})
+
+
+def test_statements_are_named_and_not_executed():
+    assert parse("import not_there\ninclude 'not.there'").kinds == ("import", "include")
+    with pytest.raises(GinSyntaxError):
+        parse("train.seed =")
+
+
+@pytest.mark.parametrize("synth", SYNTHS)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_configurations_of_the_catalogue_pass(synth, preset):
+    check_configuration("\n".join(path.read_text() for path in gin_files(synth, preset)), "run")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("import os", "'run' is refused: got an import statement"),
+        ("include 'other.gin'", "got an include statement"),
+        ("Autoencoder.decoder = @os.system()", "the reference @system"),
+        ("tf.io.write_file.filename = 'x'", "'write_file' cannot be configured"),
+        ("train.seed =", "'run' cannot be read"),
+    ],
+)
+def test_anything_else_is_refused(line, message):
+    with pytest.raises(InputError, match=message):
+        check_configuration(f"train.seed = 1\n{line}\n", "run")
