@@ -1,4 +1,4 @@
-"""One note as the report shows it: a column for the original and one for every synth, each with clips and controls."""
+"""One note in the report: a column for the original and one for every synth, each with clips and controls."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LEVEL = plots.Axis(-90, 10, 0, 0, [(-60, "−60"), (-30, "−30"), (0, "0 dB")]
 
 @dataclass(frozen=True)
 class Clip:
-    """Something to hear and see: title, audio and spectrogram as data: URIs, and the picture in words."""
+    """A clip: title, audio and spectrogram as data: URIs, and a text alternative for the spectrogram."""
 
     title: str
     audio: str
@@ -37,7 +37,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class HeatMap:
-    """A control with many values a frame; `low` and `high` say what is at the bottom and at the top."""
+    """A control with many values per frame; `low` and `high` label the bottom and the top."""
 
     title: str
     picture: str
@@ -48,7 +48,7 @@ class HeatMap:
 
 @dataclass(frozen=True)
 class Column:
-    """What stands under one heading; `missing` says why there is nothing."""
+    """The content of one column; `missing` says why it is empty."""
 
     title: str
     clips: list[Clip] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Column:
 
 @dataclass(frozen=True)
 class NoteView:
-    """One note in all columns."""
+    """One note, with all its columns."""
 
     title: str
     subtitle: str
@@ -73,23 +73,23 @@ def note_name(midi: int) -> str:
 
 
 def pitch_distance(cents: float) -> str:
-    """Returns a distance of pitches in words."""
+    """Returns a distance of pitches with its unit: "12 cents"."""
     value, unit = (cents, "cent") if cents < 200 else (cents / 100, "semitone")
     return f"{value:.0f} {unit}" + ("" if round(value) == 1 else "s")
 
 
-def views(trainings: Sequence[Training], most: int) -> list[NoteView]:
-    """Returns the notes that any training kept, side by side over all trainings of a family.
+def views(trainings: Sequence[Training], max_notes: int) -> list[NoteView]:
+    """Returns the notes with listening samples, each with all trainings of a family.
 
     Args:
         trainings: Of one family, in the order of the columns.
-        most: At most so many notes.
+        max_notes: Maximum number of notes.
     """
     notes: dict[str, Heard] = {}
     for training in trainings:
         for heard in training.heard():
             notes.setdefault(heard.id, heard)
-    return [_view(note, trainings) for note in list(notes.values())[:most]]
+    return [_view(note, trainings) for note in list(notes.values())[:max_notes]]
 
 
 def _view(note: Heard, trainings: Sequence[Training]) -> NoteView:
@@ -103,7 +103,7 @@ def _view(note: Heard, trainings: Sequence[Training]) -> NoteView:
         controls = listening.read_controls(training.uri, mine)
         original = original or _original_column(training, mine, controls)
         columns.append(_synth_column(training, mine, controls))
-    assert original is not None, "a note is in the report because a training kept it"
+    assert original is not None, "a note is in the report because a training has listening samples of it"
     name = note_name(note.pitch)
     return NoteView(name, _subtitle(note), note.id, [original, *columns])
 
@@ -127,9 +127,9 @@ def _original_column(training: Training, heard: Heard, controls: Controls) -> Co
         "original",
         [clip(training, heard, "original", "Original")],
         [
-            plots.over_time("Pitch told to the models", "Pitch over time", [(asked, "asked")], _CENTS, ""),
+            plots.over_time("Pitch input", "Pitch over time", [(asked, "asked")], _CENTS, ""),
             plots.over_time(
-                "Loudness told to the models", "Loudness over time", [(controls.loudness_db, "asked")], _LOUDNESS, ""
+                "Loudness input", "Loudness over time", [(controls.loudness_db, "asked")], _LOUDNESS, ""
             ),
         ],
     )
@@ -153,11 +153,11 @@ def _facts(training: Training, heard: Heard) -> list[str]:
     if heard.id not in notes:
         return []
     numbers = notes[heard.id].numbers
-    facts = [f"spectral loss {numbers.spectral_loss:.2f}", f"loudness off by {numbers.loudness_error_db:.1f} dB"]
+    facts = [f"spectral loss {numbers.spectral_loss:.2f}", f"loudness error {numbers.loudness_error_db:.1f} dB"]
     if numbers.pitch_error_cents is not None:
-        facts.append(f"pitch off by {pitch_distance(numbers.pitch_error_cents)}")
+        facts.append(f"pitch error {pitch_distance(numbers.pitch_error_cents)}")
     if numbers.pitch_heard_share is not None and numbers.pitch_heard_share < 0.9:
-        facts.append(f"a pitch is heard in {100 * numbers.pitch_heard_share:.0f} % of the note")
+        facts.append(f"pitch detected in {100 * numbers.pitch_heard_share:.0f} % of the note")
     return facts
 
 
@@ -174,18 +174,18 @@ def _decibels(amplitudes: Array) -> Array:
 
 
 def _controls(synth: str, heard: Heard, controls: Controls) -> list[plots.Plot | HeatMap]:
-    # Free sinusoids add up in power; the other synths have one amplitude for the whole tone.
+    # The powers of free sinusoids add up; the other synths have one amplitude for the whole tone.
     tone_db = _decibels(np.sqrt(np.square(controls.amplitudes).sum(axis=-1)))
     noise_db = _decibels(np.sqrt(np.square(controls.noise_magnitudes).mean(axis=-1)))
     pitch = [(_cents(controls.f0_hz, heard), "asked"), (_cents(controls.heard_hz, heard), "result")]
     return [
-        plots.over_time("Pitch", "Pitch over time, told and played", pitch, _CENTS, "line: played · dashes: told"),
+        plots.over_time("Pitch", "Pitch over time: input and resynthesis", pitch, _CENTS, "line: resynthesis · dashes: input"),
         plots.over_time(
             "Loudness",
-            "Loudness over time, told and played",
+            "Loudness over time: input and resynthesis",
             [(controls.loudness_db, "asked"), (controls.heard_db, "result")],
             _LOUDNESS,
-            "line: played · dashes: told",
+            "line: resynthesis · dashes: input",
         ),
         plots.over_time(
             "Amplitudes",

@@ -141,7 +141,7 @@ def test_a_cell_of_the_matrix_plays_by_keyboard_too(browser: Browser, report: Pa
 def test_the_report_of_one_training_has_a_column_of_the_matrix(browser: Browser, evaluated_run: EvaluatedRun) -> None:
     watched = opened(browser, Path(evaluated_run.training_uris[0], "report.html"))
     page = watched.page
-    assert page.locator("#transfers h2").inner_text() == "Every note, played as string"
+    assert page.locator("#transfers h2").inner_text() == "Timbre transfer to string"
     assert page.locator(".matrix tbody tr").count() == page.locator(".matrix td").count() == 2
     assert page.locator(".matrix td.own").count() == 1
     assert page.evaluate("document.querySelector('#transfers audio').src.length") > 10_000

@@ -1,15 +1,16 @@
-"""What a retraining is for: the decision before a run, and the selection inside it, on a real registry."""
+"""Is anything new? Asked before a run and in the run, on a real registry."""
 
-import json
 import shutil
 
 import pytest
+from mlflow import MlflowClient
 
-from components.core.versions import training_code
+from components.core.versions import TRAINING_VERSION
 from components.nsynth.sorted_set import SortedSet
 from components.nsynth.source_fingerprints import origin_of, origins
-from components.plan.changes import decision
+from components.plan.changes import find_changes
 from components.plan.selection import select
+from components.register.listing import listing
 from components.register.step import register
 from tests.notes import make_note, write_sorted_set
 from tests.register.trainings import write_training
@@ -26,45 +27,42 @@ def data(tmp_path):
 
 @pytest.fixture
 def run(tmp_path, data, registry):
-    """Registers trainings as the pipeline would: run(family) with the set's records, its source and our code."""
+    """Registers trainings as the pipeline does: run(family) of the set's records and their source."""
 
-    def run_one(family, run_id="run-1", synths=SYNTHS, loss=5.0):
-        uris = []
-        for synth in synths:
-            folder = tmp_path / "runs" / run_id / f"{family}-{synth}"
-            uris.append(write_training(folder, loss, data=SortedSet.open(data).family_fingerprint(family)))
-            record = json.loads((folder / "run.json").read_text())
-            facts = {"code_fingerprint": training_code(), "preset": "smoke", "bindings": [], "data_uri": data}
-            (folder / "run.json").write_text(json.dumps(record | facts))
-        return register(uris, registry, lineage={"origin": origin_of(family, origins(f"{data}-source"))})
+    def run_one(family, run_id="run-1", synths=SYNTHS, loss=5.0, training_version=TRAINING_VERSION):
+        fingerprint = SortedSet.open(data).family_fingerprint(family)
+        facts = {"bindings": (), "data": fingerprint, "data_uri": data, "training_version": training_version}
+        folder = tmp_path / "runs" / run_id
+        uris = [write_training(folder / f"{family}-{synth}", loss, **facts) for synth in synths]
+        return register(uris, registry, lineage={"source_fingerprint": origin_of(family, origins(f"{data}-source"))})
 
     return run_one
 
 
-def decided(data, registry, **more):
-    arguments = {"source": f"{data}-source", "families": ["string", "organ"], "synths": SYNTHS, "preset": "smoke"}
-    return decision({**arguments, "bindings": [], "tracking_uri": registry, **more})
+def changes(data, registry, **more):
+    asked = {"families": ["string", "organ"], "synths": SYNTHS, "preset": "smoke", "bindings": []}
+    return find_changes(f"{data}-source", **{**asked, **more}, tracking_uri=registry)
 
 
 def test_nothing_new_is_said_in_one_line(data, run, registry):
-    assert decided(data, registry).text == "to train: string: never trained; organ: never trained"
+    assert changes(data, registry).text == "to train: string: never trained; organ: never trained"
     run("string")
-    found = decided(data, registry)
-    assert (found.needed, found.arguments["families"], found.arguments["if_changed"]) == (True, ["organ"], True)
+    found = changes(data, registry)
+    assert (found.needed, found.families) == (True, ["organ"])
     run("organ")
-    found = decided(data, registry)
+    found = changes(data, registry)
     assert not found.needed and found.text == f"nothing new: string, organ of {data}-source are registered"
-    assert not decided(data, registry, families=[]).needed  # every family of a source that is known
-    assert not decided(data, registry, bindings=["gate.margin = 0.5"]).needed  # judges, trains nothing
+    assert not changes(data, registry, families=[]).needed  # every family of a source that is known
+    assert not changes(data, registry, bindings=["gate.margin = 0.5"]).needed  # judges, trains nothing
 
 
 def test_a_challenger_that_lost_is_not_trained_for_ever(data, run, registry):
     run("string", loss=4.0)
     (source_shard := f"{data}-source/nsynth-train.tfrecord-00000-of-00001")
     write_source_again(data, [make_note("string", pitch) for pitch in (50, 61)])
-    assert decided(data, registry, families=["string"]).text == "to train: string: new data"
+    assert changes(data, registry, families=["string"]).text == "to train: string: new data"
     assert run("string", "run-2", loss=9.0).champion.version == 1
-    assert not decided(data, registry, families=["string"]).needed, source_shard
+    assert not changes(data, registry, families=["string"]).needed, source_shard
 
 
 def write_source_again(data, notes):
@@ -83,13 +81,43 @@ def write_source_again(data, notes):
 )
 def test_what_is_new_is_named(data, run, registry, change, reason):
     run("string")
-    assert decided(data, registry, families=["string"], **change).text == f"to train: string: {reason}"
+    assert changes(data, registry, families=["string"], **change).text == f"to train: string: {reason}"
 
 
-def test_other_code_is_a_reason(data, run, registry, monkeypatch):
+def test_another_training_version_is_a_reason(data, run, registry):
+    run("string", training_version=TRAINING_VERSION - 1)
+    reason = f"training version {TRAINING_VERSION} of the code"
+    assert changes(data, registry, families=["string"]).text == f"to train: string: {reason}"
+    assert select(data, ["string"], SYNTHS, "smoke", [], registry).families == ["string"]
+    run("string", "run-2")
+    assert not changes(data, registry, families=["string"]).needed
+    assert select(data, ["string"], SYNTHS, "smoke", [], registry).families == []
+
+
+def test_a_default_of_the_gate_is_no_reason(data, run, registry, tmp_path, monkeypatch):
     run("string")
-    monkeypatch.setattr("components.plan.changes.training_code", lambda: "newer")
-    assert decided(data, registry, families=["string"]).text == "to train: string: other code"
+    file = tmp_path / "gate.gin"
+    file.write_text("gate.margin = 0.9")
+    monkeypatch.setattr("components.config.gate.GATE_GIN", file)
+    assert not changes(data, registry, families=["string"]).needed
+    assert select(data, ["string"], SYNTHS, "smoke", [], registry).families == []
+
+
+def test_tags_of_the_release_before_declared_versions_are_read(data, run, registry):
+    """That release wrote a hash of the source code, "origin" and "standing"."""
+    run("string")
+    client = MlflowClient(tracking_uri=registry, registry_uri=registry)
+    for version in client.search_model_versions("name = 'ddsp-string'"):
+        tags = {"origin": version.tags["source_fingerprint"], "standing": version.tags["promotion_status"]}
+        for name, value in {**tags, "code_fingerprint": "91b5a029bc21e54a"}.items():
+            client.set_model_version_tag(version.name, version.version, name, value)
+        for name in ("source_fingerprint", "promotion_status", "training_version"):
+            client.delete_model_version_tag(version.name, version.version, name)
+    assert not changes(data, registry, families=["string"]).needed
+    assert select(data, ["string"], SYNTHS, "smoke", [], registry).families == []
+    assert [line.split()[-1] for line in listing(registry).splitlines()[1:]][0] == "champion"
+    client.set_model_version_tag("ddsp-string", "1", "code_fingerprint", "0" * 16)  # nobody knows whose numbers
+    assert changes(data, registry, families=["string"]).text == "to train: string: no harmonic yet"
 
 
 def test_a_folder_of_recordings_is_told_apart_by_family(tmp_path, registry, write_recordings):

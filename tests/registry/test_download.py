@@ -1,4 +1,4 @@
-"""What `models:/...` names, fetched."""
+"""Models downloaded by `models:/...` URIs."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def test_a_registered_model_comes_as_a_folder(registry, uri):
     assert not Path(found).exists()
 
 
-def test_another_address_is_passed_on():
+def test_another_uri_is_returned_as_it_is():
     with downloaded("gs://bucket/model") as found:
         assert found == "gs://bucket/model"
 
