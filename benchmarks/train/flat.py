@@ -12,7 +12,7 @@ from benchmarks.report import Row, rows_json
 from benchmarks.timing import Series
 from benchmarks.train import samples
 from benchmarks.train.part import Part
-from components.artifacts.metrics_log import METRICS_NAME, read
+from components.artifacts.metrics_log import METRICS_NAME, read_lines
 from components.telemetry import progress
 
 _PRESET, _SYNTH = "smoke", "harmonic"
@@ -70,7 +70,7 @@ def _ours(data: Path, out: Path, steps: int) -> list[float]:
         *("train", "--data", data, "--synth", _SYNTH, "--preset", _PRESET, "--out", out),
         *("--set", f"train.max_steps = {steps}"),
     )
-    return [1 / line["steps_per_s"] for line in read(out / METRICS_NAME) if line["split"] == "train"]
+    return [1 / line["steps_per_s"] for line in read_lines(out / METRICS_NAME) if line["split"] == "train"]
 
 
 def _tenths(seconds: list[float]) -> tuple[list[float], list[float]]:

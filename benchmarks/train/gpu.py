@@ -19,7 +19,7 @@ from benchmarks.report import Row, rows_json
 from benchmarks.timing import Series
 from benchmarks.train import samples
 from benchmarks.train.part import Part
-from components.artifacts.metrics_log import METRICS_NAME, read
+from components.artifacts.metrics_log import METRICS_NAME, read_lines
 from components.config.catalog import SYNTHS
 from components.nsynth.note import SAMPLE_RATE_HZ
 from components.telemetry import progress
@@ -121,7 +121,7 @@ def _ours(data: Path, folder: Path, synths: Sequence[str], preset: str, batch: i
         *bindings,
     )
     curves = [out] if len(synths) == 1 else [out / f"{samples.FAMILY}-{synth}" for synth in synths]
-    return sum(_rate(read(curve / METRICS_NAME), steps) for curve in curves)
+    return sum(_rate(read_lines(curve / METRICS_NAME), steps) for curve in curves)
 
 
 def _rate(lines: list[dict[str, Any]], steps: int) -> float:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import numpy as np
 
 from components import storage
+from components.artifacts.model_card import ModelCard
+from components.artifacts.training_dir import TrainingDir
 from components.core.errors import InputError
 from components.core.fingerprint import content_fingerprint
 from components.nsynth.note import Note
 
 SCHEMA_VERSION = 3
-EVALUATION_NAME = "evaluation.json"
-REPORT_NAME = "report.html"
-LISTENING_FOLDER = "listening"
 _DECIMALS = 4  # finer than anybody hears, coarser than the last bits of a sum
 
 
@@ -62,7 +60,7 @@ class NoteNumbers:
 
 @dataclass(frozen=True)
 class Heard:
-    """A note that was kept for listening: its clips and controls, as names in the folder LISTENING_FOLDER.
+    """A note that was kept for listening: its clips and controls, as names in the folder LISTENING_DIR.
 
     Attributes:
         id: The note's id.
@@ -93,7 +91,7 @@ class Transfer:
         octaves: How many octaves the note's pitch was moved before the model played it.
         pitch_error_cents: Median distance from the pitch that was asked for, after the move; None where none is heard.
         pitch_heard_share: Share of the pitched frames in which the tracker hears any pitch; None where none is pitched.
-        clips: FLAC files in the folder LISTENING_FOLDER: "original", "resynthesis".
+        clips: FLAC files in the folder LISTENING_DIR: "original", "resynthesis".
     """
 
     id: str
@@ -130,7 +128,7 @@ class Evaluation:
     """Everything in evaluation.json.
 
     Attributes:
-        model: The model's own card (model.json): family, synth, preset, steps, valid_loss and more.
+        model: The model's card.
         split: The split that the notes are from: "test", or "valid" where the set has no test notes of the family.
         data_fingerprint: That split's fingerprint.
         notes_fingerprint: What identifies the held-out notes: equal for equal notes, whatever the set around them.
@@ -143,7 +141,7 @@ class Evaluation:
         schema_version: Of this file.
     """
 
-    model: dict[str, Any]
+    model: ModelCard
     split: str
     data_fingerprint: str
     notes_fingerprint: str
@@ -157,11 +155,11 @@ class Evaluation:
 
     @property
     def family(self) -> str:
-        return str(self.model["family"])
+        return self.model.family
 
     @property
     def synth(self) -> str:
-        return str(self.model["synth"])
+        return self.model.synth
 
 
 def notes_fingerprint(notes: Sequence[Note]) -> str:
@@ -176,14 +174,14 @@ def rounded(value: float) -> float:
 
 def write(evaluation: Evaluation, out_uri: str) -> str:
     """Writes evaluation.json below `out_uri` and returns its URI."""
-    uri = storage.join(out_uri, EVALUATION_NAME)
-    storage.write_json(uri, asdict(evaluation))
+    uri = TrainingDir(out_uri).evaluation_uri
+    storage.write_json(uri, asdict(evaluation) | {"model": evaluation.model.as_dict()})
     return uri
 
 
 def read(training_uri: str) -> Evaluation | None:
     """Returns a training's evaluation, or None where none has finished; InputError for another schema."""
-    uri = storage.join(training_uri, EVALUATION_NAME)
+    uri = TrainingDir(training_uri).evaluation_uri
     if not storage.exists(uri):
         return None
     values = storage.read_json(uri)
@@ -193,6 +191,7 @@ def read(training_uri: str) -> Evaluation | None:
     return Evaluation(
         **{
             **values,
+            "model": ModelCard.parse(values.get("model"), uri),
             "notes": [NoteNumbers(**{**note, "numbers": Numbers(**note["numbers"])}) for note in values["notes"]],
             "summary": {name: Summary(**summary) for name, summary in values["summary"].items()},
             "groups": {

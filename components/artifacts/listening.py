@@ -13,7 +13,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from components import storage
-from components.artifacts.evaluation import LISTENING_FOLDER, Heard
+from components.artifacts.evaluation import Heard
+from components.artifacts.training_dir import LISTENING_DIR
 from components.nsynth.note import SAMPLE_RATE_HZ, Note
 
 Array = NDArray[np.floating[Any]]
@@ -68,7 +69,7 @@ def keep_clips(out_uri: str, note: Note, played: dict[str, Array], prefix: str =
     clips = {}
     for kind, audio in {"original": note.audio, **played}.items():
         clips[kind] = f"{prefix}{stem(note.id)}-{kind}.flac"
-        storage.write_bytes(storage.join(out_uri, LISTENING_FOLDER, clips[kind]), encode_flac(audio * gain))
+        storage.write_bytes(storage.join(out_uri, LISTENING_DIR, clips[kind]), encode_flac(audio * gain))
     return clips
 
 
@@ -80,7 +81,7 @@ def keep(out_uri: str, note: Note, played: dict[str, Array], controls: Controls)
     arrays = {field.name: getattr(controls, field.name)[::CONTROL_STRIDE] for field in fields(controls)}
     halves = {key: value.astype(np.float32 if key.endswith("_hz") else np.float16) for key, value in arrays.items()}
     np.savez_compressed(stream, allow_pickle=False, **halves)
-    storage.write_bytes(storage.join(out_uri, LISTENING_FOLDER, name), stream.getvalue())
+    storage.write_bytes(storage.join(out_uri, LISTENING_DIR, name), stream.getvalue())
     return Heard(note.id, note.family, note.pitch, note.velocity, clips, name)
 
 
@@ -100,11 +101,11 @@ def decode_flac(content: bytes) -> Array:
 
 def read_clip(training_uri: str, name: str) -> bytes:
     """Returns a clip's FLAC file."""
-    return storage.read_bytes(storage.join(training_uri, LISTENING_FOLDER, name))
+    return storage.read_bytes(storage.join(training_uri, LISTENING_DIR, name))
 
 
 def read_controls(training_uri: str, heard: Heard) -> Controls:
     """Returns the controls that belong to a note."""
-    content = storage.read_bytes(storage.join(training_uri, LISTENING_FOLDER, heard.controls))
+    content = storage.read_bytes(storage.join(training_uri, LISTENING_DIR, heard.controls))
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         return Controls(**{field.name: arrays[field.name].astype(np.float32) for field in fields(Controls)})

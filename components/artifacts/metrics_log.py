@@ -1,4 +1,4 @@
-"""The curves of a training: metrics.jsonl, and the same numbers for TensorBoard."""
+"""The metrics log of a training, metrics.jsonl: a JSON object a line, for training steps and validations."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from pathlib import Path
 from typing import Any
 
 METRICS_NAME = "metrics.jsonl"
+Line = dict[str, Any]
 
 
-class Curves:
-    """Appends to metrics.jsonl, a JSON object a line: step, split, total_loss, spectral_loss, seconds since the start.
+class MetricsLog:
+    """Appends to metrics.jsonl: step, split, total_loss, spectral_loss, seconds since the start, and more.
 
     Attributes:
         last: The newest line of each split, by split.
     """
 
-    def __init__(self, folder: Path, after_step: int = -1, validated_step: int = -1, seconds: float = 0.0) -> None:
-        """Opens the file for a training that goes on after `after_step`; arguments as of `rewind`.
+    def __init__(self, dir_path: Path, after_step: int = -1, validated_step: int = -1, seconds: float = 0.0) -> None:
+        """Opens the file for a training that goes on after `after_step`.
 
         Args:
-            folder: The training directory.
+            dir_path: The local training directory.
             after_step: See `rewind`.
             validated_step: See `rewind`.
             seconds: What the training took before.
         """
-        self._path = folder / METRICS_NAME
+        self._path = dir_path / METRICS_NAME
         self._start = time.monotonic() - seconds
-        self.last: dict[str, dict[str, Any]] = {}
+        self.last: dict[str, Line] = {}
         self.rewind(after_step, validated_step)
 
     @property
@@ -45,7 +46,7 @@ class Curves:
             validated_step: The last validation that does not come again; -1 if none.
         """
         until = {"train": after_step, "valid": validated_step}
-        kept = [line for line in read(self._path) if line["step"] <= until[line["split"]]]
+        kept = [line for line in read_lines(self._path) if line["step"] <= until[line["split"]]]
         draft = self._path.with_suffix(".part")
         with draft.open("w") as stream:
             stream.writelines(json.dumps(line) + "\n" for line in kept)
@@ -54,17 +55,17 @@ class Curves:
         draft.replace(self._path)
         self.last = {line["split"]: line for line in kept}
 
-    def add(self, step: int, split: str, loss: float, **more: float) -> dict[str, Any]:
+    def add(self, step: int, split: str, loss: float, **more: float) -> Line:
         """Appends a line and returns it.
 
         Args:
-            step: Steps of training behind it.
+            step: Gradient steps behind it.
             split: "train" or "valid".
             loss: The spectral loss, which is the only one, hence the total as well.
             **more: Further numbers, for instance learning_rate.
         """
         rounded = {name: float(f"{value:.6g}") for name, value in {"spectral_loss": loss, **more}.items()}
-        line: dict[str, Any] = {
+        line: Line = {
             "step": step,
             "split": split,
             "total_loss": rounded["spectral_loss"],
@@ -77,17 +78,19 @@ class Curves:
         return line
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    """Returns the whole lines of a metrics.jsonl; none where there is no file."""
-    return lines_of(path.read_text(errors="replace")) if path.exists() else []
+def read_lines(path: Path) -> list[Line]:
+    """Returns the whole lines of a local metrics.jsonl; none where there is no file."""
+    return parse_lines(path.read_text(errors="replace")) if path.exists() else []
 
 
-def lines_of(text: str) -> list[dict[str, Any]]:
-    """Returns the whole lines of a metrics.jsonl's content."""
+def parse_lines(text: str) -> list[Line]:
+    """Returns the whole lines of a metrics.jsonl's content; half a line, which a killed process leaves, is dropped."""
     lines = []
     for line in text.splitlines():
         try:
-            lines.append(json.loads(line))
+            value = json.loads(line)
         except ValueError:
-            continue  # half a line: the process was killed while it wrote
+            continue
+        if isinstance(value, dict) and isinstance(value.get("step"), int) and value.get("split") in ("train", "valid"):
+            lines.append(value)
     return lines

@@ -1,109 +1,371 @@
-"""run.json: what a training is, how far it is, and from what it was made."""
+"""The run record of a training, run.json: what is trained, from what, how far it is, and how it ended.
+
+One object writes it: RunRecordWriter. Every change is applied to the newest record under a lock, so that threads that
+each know one field (the loop the status, the MLflow logger its run) never undo each other's.
+"""
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from components import storage
-from components.core import environment
+from components.artifacts.fields import Fields
+from components.core import environment, git
 from components.core.errors import InputError
-from components.core.fingerprint import content_fingerprint, fingerprint
-from components.core.versions import training_code
+from components.core.fingerprint import fingerprint
+from components.core.versions import TRAINING_VERSION, UNKNOWN_VERSION, version_of_fingerprint
 from components.nsynth.sorted_set import SortedSet
 
 RECORD_NAME = "run.json"
+SCHEMA_VERSION = 2
+"""2: training_version instead of code_fingerprint. Records without a version are of schema 1 and are read as well."""
+
+RUNNING, FINISHED, FAILED = "running", "finished", "failed"
+_STATUSES = (RUNNING, FINISHED, FAILED)
 _PACKAGES = ("ddsp", "gin-config", "numpy", "tensorflow", "tensorflow-probability", "tf-keras")
+_IDENTITY = ("family", "synth", "preset", "bindings", "data_fingerprint")
 
 
-def describe(
-    data: SortedSet,
-    family: str,
-    synth: str,
-    preset: str,
-    bindings: Sequence[str],
-    facts: dict[str, Any] | None = None,
-    config: str = "",
-    warm: dict[str, str] | None = None,
-) -> dict[str, Any]:
-    """Returns the record of a training that is about to start.
+@dataclass(frozen=True)
+class WarmStart:
+    """The model that a training begins with.
+
+    Attributes:
+        uri: Its directory.
+        weights: Checksum of its weights, as its card has it.
+    """
+
+    uri: str
+    weights: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished training came to.
+
+    Attributes:
+        finished: When, UTC, ISO 8601.
+        steps: Gradient steps done.
+        first_spectral_loss: Of the validation before the first step.
+        last_spectral_loss: Of the last validation.
+        best_step: The step of the lowest validation loss, whose weights the model has.
+        best_valid_loss: That loss.
+        stopped_by: "flat", "max_steps" or "max_minutes".
+        stop_reason: The same in words, with the numbers.
+        seconds: Time of training, over all processes.
+        input_wait_s: How much of that was waiting for batches.
+        restarts: Times that a process continued the training of another one.
+        rollbacks: What was undone because the training diverged: step, to_step, reason, learning_rate.
+        validation: Which notes the validation used, in words.
+    """
+
+    finished: str
+    steps: int
+    first_spectral_loss: float
+    last_spectral_loss: float
+    best_step: int
+    best_valid_loss: float
+    stopped_by: str
+    stop_reason: str
+    seconds: float
+    input_wait_s: float
+    restarts: int
+    rollbacks: tuple[Mapping[str, Any], ...] = ()
+    validation: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the outcome as run.json holds it, beside the other fields."""
+        return {
+            "finished": self.finished,
+            "steps": self.steps,
+            "first_spectral_loss": self.first_spectral_loss,
+            "last_spectral_loss": self.last_spectral_loss,
+            "best": {"step": self.best_step, "valid_loss": self.best_valid_loss},
+            "stopped_by": self.stopped_by,
+            "stop_reason": self.stop_reason,
+            "seconds": self.seconds,
+            "input_wait_s": self.input_wait_s,
+            "restarts": self.restarts,
+            "rollbacks": [dict(each) for each in self.rollbacks],
+            "validation": self.validation,
+        }
+
+    @classmethod
+    def parse(cls, fields: Fields) -> Outcome:
+        """Reads the outcome of a finished training from its run.json."""
+        best = fields.object("best")
+        if best is None:
+            raise fields.wrong("best", "an object with step and valid_loss")
+        return cls(
+            finished=fields.text("finished", ""),
+            steps=fields.whole("steps"),
+            first_spectral_loss=fields.number("first_spectral_loss"),
+            last_spectral_loss=fields.number("last_spectral_loss"),
+            best_step=best.whole("step"),
+            best_valid_loss=best.number("valid_loss"),
+            stopped_by=fields.text("stopped_by", ""),
+            stop_reason=fields.text("stop_reason", ""),
+            seconds=fields.number("seconds", 0.0),
+            input_wait_s=fields.number("input_wait_s", 0.0),
+            restarts=fields.whole("restarts", 0),
+            rollbacks=tuple(fields.objects("rollbacks")),
+            validation=fields.text("validation", ""),
+        )
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What run.json holds.
+
+    Attributes:
+        family: Instrument family.
+        synth: Synthesizer.
+        preset: Preset.
+        bindings: Gin bindings on top of the preset.
+        data_uri: Root of the sorted set.
+        data_fingerprint: Of the family's records in it.
+        training_version: See core.versions; UNKNOWN_VERSION for a training of an older release.
+        config_fingerprint: Of the whole gin configuration, where that is not the preset's with the bindings; None where
+            an older release did not say.
+        started: When, UTC, ISO 8601.
+        status: "running", "finished" or "failed".
+        failure: Why it failed; "" unless it did.
+        outcome: What it came to; None unless it has finished.
+        warm_start: The model that it begins with; None where it begins anew.
+        reproduced_from: The training that it reproduces; "" for none.
+        mlflow_run_id: The MLflow run that its curves are sent to; "" for none.
+        run_id: The pipeline's run; "" where there is none.
+        packages: Versions of the packages that make the numbers.
+        git_commit: Of the code; None where that is not known.
+        image: The container image; None outside a container.
+        code_fingerprint: Hash of the source code that an older release wrote; "" since there are versions.
+    """
+
+    family: str
+    synth: str
+    preset: str
+    bindings: tuple[str, ...]
+    data_uri: str
+    data_fingerprint: str
+    training_version: int = TRAINING_VERSION
+    config_fingerprint: str | None = ""
+    started: str = ""
+    status: str = RUNNING
+    failure: str = ""
+    outcome: Outcome | None = None
+    warm_start: WarmStart | None = None
+    reproduced_from: str = ""
+    mlflow_run_id: str = ""
+    run_id: str = ""
+    packages: Mapping[str, str] = field(default_factory=dict)
+    git_commit: str | None = None
+    image: str | None = None
+    code_fingerprint: str = ""
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status == FINISHED and self.outcome is not None
+
+    @property
+    def fingerprint(self) -> str:
+        """What identifies the training: equal for equal data, settings and training version. Not the data's address."""
+        identity = {name: getattr(self, name) for name in _IDENTITY} | {"bindings": list(self.bindings)}
+        return fingerprint([identity, self.training_version, self.config_fingerprint])
+
+    def difference(self, other: RunRecord) -> str:
+        """Returns the name of the first field in which another training differs from this one; "" where none does."""
+        for name in (*_IDENTITY, "training_version"):
+            if getattr(self, name) != getattr(other, name):
+                return name
+        known = None not in (self.config_fingerprint, other.config_fingerprint)
+        return "config_fingerprint" if known and self.config_fingerprint != other.config_fingerprint else ""
+
+    @classmethod
+    def begin(
+        cls,
+        data: SortedSet,
+        family: str,
+        synth: str,
+        preset: str,
+        bindings: Sequence[str],
+        *,
+        config: str = "",
+        warm_start: WarmStart | None = None,
+        reproduced_from: str = "",
+        run_id: str = "",
+    ) -> RunRecord:
+        """Returns the record of a training that is about to start.
+
+        Args:
+            data: The sorted set.
+            family: Which of its families.
+            synth: Which synthesizer.
+            preset: Which preset.
+            bindings: Gin bindings from outside.
+            config: The whole gin configuration, where it is not that of the preset and the bindings.
+            warm_start: The model that it begins with.
+            reproduced_from: The training that it reproduces.
+            run_id: The pipeline's run.
+        """
+        return cls(
+            family=family,
+            synth=synth,
+            preset=preset,
+            bindings=tuple(bindings),
+            data_uri=data.uri if storage.is_remote(data.uri) else str(Path(data.uri).absolute()),
+            data_fingerprint=data.family_fingerprint(family),
+            config_fingerprint=fingerprint(config) if config else "",
+            started=utc_now(),
+            warm_start=warm_start,
+            reproduced_from=reproduced_from,
+            run_id=run_id,
+            packages={name: metadata.version(name) for name in _PACKAGES},
+            git_commit=git.commit(),
+            image=environment.get(environment.TRAIN_IMAGE) or None,
+        )
+
+    @classmethod
+    def read(cls, uri: str) -> RunRecord:
+        """Reads a run.json. InputError where there is none, or it is not one."""
+        return cls.parse(storage.read_json(uri), uri)
+
+    @classmethod
+    def parse(cls, values: Any, uri: str) -> RunRecord:
+        """Reads the content of a run.json, also of an older release.
+
+        Args:
+            values: The JSON value.
+            uri: Where it was read, for errors.
+
+        Raises:
+            InputError: A field is missing or of a wrong type, or the record is of a newer release.
+        """
+        fields = Fields(values, uri, "a training's run record")
+        schema = fields.whole("schema_version", 1)
+        if schema > SCHEMA_VERSION:
+            raise fields.wrong("schema_version", f"{SCHEMA_VERSION} or lower; it is of a newer Luthier: update")
+        status = fields.text("status")
+        if status not in _STATUSES:
+            raise fields.wrong("status", f"one of {', '.join(_STATUSES)}")
+        code, reproduced_from = fields.text("code_fingerprint", ""), fields.text("reproduced_from", "")
+        warm_start = fields.object("warm_start")
+        return cls(
+            family=fields.text("family"),
+            synth=fields.text("synth"),
+            preset=fields.text("preset"),
+            bindings=fields.texts("bindings"),
+            data_uri=fields.text("data_uri"),
+            data_fingerprint=fields.text("data_fingerprint"),
+            training_version=fields.whole("training_version", version_of_fingerprint(code)),
+            config_fingerprint=fields.text("config_fingerprint", "") if schema > 1 else None,
+            started=fields.text("started", ""),
+            status=status,
+            failure=fields.text("failure", ""),
+            outcome=Outcome.parse(fields) if status == FINISHED else None,
+            warm_start=WarmStart(warm_start.text("uri"), warm_start.text("weights", "")) if warm_start else None,
+            reproduced_from=reproduced_from or fields.text("rebuilt_from", ""),
+            mlflow_run_id=fields.text("mlflow_run_id", ""),
+            run_id=fields.text("run_id", ""),
+            packages=fields.text_map("packages"),
+            git_commit=fields.text("git_commit", "") or None,
+            image=fields.text("image", "") or None,
+            code_fingerprint=code,
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the record as the file holds it; what is not known is left out."""
+        warm_start = self.warm_start and {"uri": self.warm_start.uri, "weights": self.warm_start.weights}
+        optional = {
+            "failure": self.failure,
+            "warm_start": warm_start,
+            "reproduced_from": self.reproduced_from,
+            "mlflow_run_id": self.mlflow_run_id,
+            "run_id": self.run_id,
+            "config_fingerprint": self.config_fingerprint,
+            "code_fingerprint": self.code_fingerprint,
+        }
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "family": self.family,
+            "synth": self.synth,
+            "preset": self.preset,
+            "bindings": list(self.bindings),
+            "data_uri": self.data_uri,
+            "data_fingerprint": self.data_fingerprint,
+            "training_version": self.training_version,
+            "fingerprint": self.fingerprint,
+            "started": self.started,
+            "status": self.status,
+            "packages": dict(self.packages),
+            "git_commit": self.git_commit,
+            "image": self.image,
+            **{name: value for name, value in optional.items() if value},
+            **(self.outcome.as_dict() if self.outcome else {}),
+        }
+
+
+class RunRecordWriter:
+    """The one writer of a training's run.json. Safe to use from several threads."""
+
+    def __init__(self, record_uri: str, record: RunRecord, read_only: bool = False) -> None:
+        """Writes nothing yet.
+
+        Args:
+            record_uri: The file.
+            record: What it is to hold.
+            read_only: Another process writes the file: this one keeps the record in memory alone.
+        """
+        self._uri, self._record, self._read_only = record_uri, record, read_only
+        self._lock = threading.Lock()
+
+    @property
+    def record(self) -> RunRecord:
+        """The newest record."""
+        return self._record
+
+    def update(self, **changes: Any) -> None:
+        """Changes some fields of the newest record and writes it; without any, writes it as it is."""
+        with self._lock:
+            self._record = replace(self._record, **changes)
+            if not self._read_only:
+                storage.write_json(self._uri, self._record.as_dict())
+
+
+def check_same_training(found: RunRecord, wanted: RunRecord, out_uri: str) -> None:
+    """Checks that a training directory holds the training that is asked for, so that it may continue.
 
     Args:
-        data: The sorted set.
-        family: Which of its families.
-        synth: Which synthesizer.
-        preset: Which preset.
-        bindings: Gin bindings from outside.
-        facts: Further entries, for instance "run_id"; they go before what is found here, such as "git_commit".
-        config: The whole gin configuration, where it is not that of the preset and the bindings.
-        warm: The model that it begins with; see warm.warm_start.
-    """
-    record = {
-        "family": family,
-        "synth": synth,
-        "preset": preset,
-        "bindings": list(bindings),
-        "data_uri": data.uri if storage.is_remote(data.uri) else str(Path(data.uri).absolute()),
-        "data_fingerprint": data.family_fingerprint(family),
-        "code_fingerprint": training_code(),
-    }
-    # The address of the data is not part of what the training is: the same records elsewhere are the same.
-    identity = {name: value for name, value in record.items() if name != "data_uri"}
-    identity |= {"config": content_fingerprint([config.encode()], 64)} if config else {}
-    return {
-        **record,
-        **({"warm_start": warm} if warm else {}),
-        "fingerprint": fingerprint(identity),
-        "packages": {name: metadata.version(name) for name in _PACKAGES},
-        "git_commit": _git_commit(),
-        "image": environment.get(environment.TRAIN_IMAGE) or None,
-        **(facts or {}),
-        "status": "running",
-        "started": now(),
-    }
-
-
-def now() -> str:
-    """Returns the time in UTC, ISO 8601, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _git_commit() -> str | None:
-    """Returns the commit of the checkout that this file is in, or what LUTHIER_GIT_COMMIT says of an image's code."""
-    given = environment.get(environment.GIT_COMMIT)
-    if given:
-        return given
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    return found.stdout.strip() or None if found.returncode == 0 else None
-
-
-def exists(out_uri: str) -> bool:
-    """Tells whether there is a record in a directory."""
-    return storage.exists(storage.join(out_uri, RECORD_NAME))
-
-
-def earlier(record: dict[str, Any], out_uri: str) -> dict[str, Any] | None:
-    """Returns what an earlier run of the same training wrote to `out_uri`; None where there is nothing.
+        found: The record in the directory.
+        wanted: The record of the training that is asked for.
+        out_uri: The directory.
 
     Raises:
-        InputError: There is another training.
+        InputError: It holds another training, or one whose numbers another version of the code made.
     """
-    if not exists(out_uri):
-        return None
-    found: dict[str, Any] = storage.read_json(storage.join(out_uri, RECORD_NAME))
-    if found.get("fingerprint") != record["fingerprint"]:
-        names = ("family", "synth", "preset", "bindings", "data_fingerprint", "code_fingerprint")
-        other = next((name for name in names if found.get(name) != record[name]), "fingerprint")
-        raise InputError(
-            f"'{out_uri}' has another training in it: its {other} is {found.get(other)!r}, "
-            f"expected {record.get(other)!r}; try another --out"
+    name = wanted.difference(found)
+    if not name:
+        return
+    if name == "training_version":
+        theirs = (
+            "an unknown version" if found.training_version == UNKNOWN_VERSION else f"version {found.training_version}"
         )
-    return found
+        raise InputError(
+            f"'{out_uri}' holds a training by {theirs} of the training code, this release has version "
+            f"{wanted.training_version}, whose numbers differ: it cannot be continued; "
+            "begin anew with --restart, or try another --out"
+        )
+    raise InputError(
+        f"'{out_uri}' holds another training: its {name} is {getattr(found, name)!r}, "
+        f"expected {getattr(wanted, name)!r}; try another --out"
+    )
+
+
+def utc_now() -> str:
+    """Returns the time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

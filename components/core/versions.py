@@ -1,37 +1,33 @@
-"""Which code made this: cache keys and run names change when, and only when, the code that matters does."""
+"""Declared versions of what a change of code can mean: new numbers. Cache keys, run records and the registry hold them.
+
+A version is raised when, and only when, the same input gives other numbers. Golden tests hold the numbers: if they
+move and the version does not, the test fails and says what to do (tests/train/test_golden.py, tests/prepare/
+test_golden.py). A new help text, comment or default of the promotion gate leaves every version as it is: nothing is
+trained again, and a stopped training resumes.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from importlib import metadata
-from pathlib import Path
+TRAINING_VERSION = 1
+"""Of the numbers of a training: models, losses, batches, optimizer. Trainings of another version are not resumed."""
 
-_HERE = Path(__file__).parents[1]
-_SUFFIXES = (".py", ".gin", ".html", ".css", ".js", ".json")
+PREPARE_VERSION = 1
+"""Of the records that `prepare` writes and of their order in a sorted set."""
+
+EVALUATION_VERSION = 1
+"""Of the numbers and files of an evaluation."""
+
+_FINGERPRINTS = {"91b5a029bc21e54a": 1}
+"""Before there were versions, records and the registry held a hash of the source code: the hashes that are known."""
+
+UNKNOWN_VERSION = 0
+"""Of a training by a release from before there were versions whose numbers are not known to be those of any version."""
 
 
-def code_fingerprint(*parts: str, packages: tuple[str, ...] = ()) -> str:
-    """Fingerprints the source of some parts of Luthier and the versions of some packages it runs on.
+def version_of_fingerprint(code_fingerprint: str) -> int:
+    """Returns the training version of a hash of the source code that an earlier release wrote; UNKNOWN_VERSION if none.
 
     Args:
-        *parts: Folders of `components`, for instance "synths"; all of it when none is given.
-        packages: Distributions whose versions count as well: those that Luthier pins, since the data steps, which
-            have to know, run where TensorFlow is not installed.
-
-    Returns:
-        16 hexadecimal digits.
+        code_fingerprint: "code_fingerprint" of a run.json or of a registered version.
     """
-    digest = hashlib.sha256()
-    for root in [_HERE / part for part in parts] or [_HERE]:
-        for path in sorted(path for path in root.rglob("*") if path.suffix in _SUFFIXES):
-            digest.update(path.relative_to(_HERE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    pinned = metadata.requires("luthier") or []
-    for package in packages:
-        (version,) = (each for each in pinned if each.startswith(f"{package}=="))
-        digest.update(version.encode() + b"\0")
-    return digest.hexdigest()[:16]
-
-
-def training_code() -> str:
-    """Returns the fingerprint of all code that decides what a training's numbers are."""
-    return code_fingerprint("nsynth", "config", "synths", "train", packages=("ddsp", "tensorflow"))
+    return _FINGERPRINTS.get(code_fingerprint, UNKNOWN_VERSION)

@@ -142,20 +142,23 @@ def _rows(trainings: Sequence[Training]) -> list[Row]:
 
 def _config(training: Training) -> list[tuple[str, str]]:
     """Returns what the training was made of, for the summary at the end of a family."""
-    run, model = training.run, training.evaluation.model if training.evaluation else {}
+    run, card = training.run, training.evaluation.model if training.evaluation else None
+    outcome, known = run.outcome if run else None, run or card
+    steps = outcome.steps if outcome else card.steps if card else None
     values = {
-        "preset": run.get("preset", model.get("preset")),
-        "steps": run.get("steps", model.get("steps")),
-        "parameters": f"{model['num_parameters']:,}" if "num_parameters" in model else None,
-        "settings": "; ".join(run.get("bindings", [])) or None,
+        "preset": known.preset if known else None,
+        "steps": steps,
+        "parameters": f"{card.num_parameters:,}" if card and card.num_parameters else None,
+        "settings": "; ".join(run.bindings) if run else None,
         "trained for": _duration(training),
-        "ended": run.get("stop_reason"),
-        "data": run.get("data_uri"),
-        "data fingerprint": str(run.get("data_fingerprint", model.get("data_fingerprint", "")))[:16] or None,
-        "code": str(run.get("git_commit") or run.get("code_fingerprint") or "")[:16] or None,
-        "image": run.get("image"),
+        "ended": outcome.stop_reason if outcome else None,
+        "data": run.data_uri if run else None,
+        "data fingerprint": known.data_fingerprint[:16] if known else None,
+        "training version": run.training_version if run else None,
+        "code": (run.git_commit or "")[:16] if run else None,
+        "image": run.image if run else None,
     }
-    return [(name, str(value)) for name, value in values.items() if value is not None]
+    return [(name, str(value)) for name, value in values.items() if value]
 
 
 def _duration(training: Training) -> str | None:

@@ -9,7 +9,7 @@ import jinja2
 from markupsafe import Markup
 
 from components import storage
-from components.artifacts.evaluation import REPORT_NAME
+from components.artifacts.training_dir import TrainingDir
 from components.audio import pictures
 from components.config.catalog import SYNTHS
 from components.evaluate.family_view import family_view
@@ -34,7 +34,7 @@ def write_report(trainings: Sequence[Training], out_uri: str, title: str = "") -
         title: The page's title; by default the one training's name.
     """
     page = render(trainings, title or f"{trainings[0].family} · {trainings[0].synth}")
-    uri = storage.join(out_uri, REPORT_NAME)
+    uri = TrainingDir(out_uri).report_uri
     storage.write_bytes(uri, page.encode())
     return uri
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from components.artifacts import listening
 from components.artifacts.evaluation import Heard, NoteNumbers, Numbers, Transfer, rounded
+from components.artifacts.model_card import ModelCard
 from components.audio import timbre
 from components.audio.harmonicity import harmonic_to_noise_db
 from components.core.errors import StepError
@@ -71,7 +72,7 @@ def measure(instrument: Instrument, notes: Sequence[Note]) -> tuple[list[NoteNum
     Returns:
         The numbers of each note, in order; and how many seconds of sound that were a second.
     """
-    title = f"evaluate {instrument.info['family']}-{instrument.info['synth']}"
+    title = f"evaluate {instrument.card.family}-{instrument.card.synth}"
     # What the first note loads and builds is no part of the speed.
     for played in play(instrument, notes[:1]):
         _note_numbers(played)
@@ -118,23 +119,23 @@ def keep_transfer(out_uri: str, played: Played) -> Transfer:
     )
 
 
-def _octaves(note: Note, info: dict[str, Any]) -> int:
-    if note.family == info["family"]:
+def _octaves(note: Note, card: ModelCard) -> int:
+    if note.family == card.family or card.f0_hz is None:
         return 0
-    return note_selection.octaves_to_fit(note, info["f0_hz"]["p5"], info["f0_hz"]["p95"])
+    return note_selection.octaves_to_fit(note, card.f0_hz.p5, card.f0_hz.p95)
 
 
 def _play_batch(instrument: Instrument, notes: Sequence[Note]) -> list[Played]:
     from components.synths.loudness import loudness_db
 
-    octaves = [_octaves(note, instrument.info) for note in notes]
+    octaves = [_octaves(note, instrument.card) for note in notes]
     f0_hz = np.stack([note.f0_hz * 2.0**shift for note, shift in zip(notes, octaves, strict=True)])
     definition = instrument.loudness_definition
     asked_db = np.asarray(loudness_db(np.stack([note.audio for note in notes]), definition))
     out = instrument.play(f0_hz.astype(np.float32), asked_db)
     if not np.isfinite(out["audio"]).all():
         raise StepError(
-            f"the {instrument.info['family']} model plays no numbers (NaN): its training diverged; "
+            f"the {instrument.card.family} model plays no numbers (NaN): its training diverged; "
             "try again with a lower train.learning_rate"
         )
     heard_db = np.asarray(loudness_db(out["audio"], definition))

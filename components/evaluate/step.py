@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from components import storage
 from components.artifacts import evaluation
 from components.artifacts.evaluation import Evaluation, NoteNumbers
+from components.artifacts.training_dir import TrainingDir
 from components.core.errors import InputError
 from components.evaluate import breakdown, note_selection, scoring
 from components.nsynth.note import Note
@@ -76,17 +77,17 @@ def evaluate(
         raise InputError(f"cannot evaluate on {max_notes} notes: expected 1 or more, or 0 for all of them")
     data = SortedSet.open(data_uri)
     instrument = Instrument.load(model_uri)
-    family = instrument.info["family"]
+    family = instrument.card.family
     split, notes = note_selection.held_out_notes(data, family, max_notes)
     of_each_family = note_selection.note_of_each_family([data, *([SortedSet.open(others_uri)] if others_uri else [])])
-    storage.delete(storage.join(out_uri, evaluation.EVALUATION_NAME))
+    storage.delete(TrainingDir(out_uri).evaluation_uri)
     numbers, real_time_factor = scoring.measure(instrument, notes)
 
     def keep(some: list[Note]) -> list[evaluation.Heard]:
         return [scoring.keep(out_uri, played) for played in scoring.play(instrument, some)]
 
     found = Evaluation(
-        model=instrument.info,
+        model=instrument.card,
         split=split,
         data_fingerprint=data.fingerprint(split),
         notes_fingerprint=evaluation.notes_fingerprint(notes),
@@ -111,6 +112,6 @@ def _finish(found: Evaluation, out_uri: str, model_uri: str, real_time_factor: f
     from components.evaluate.training import Training
 
     # The run's own files are beside the model where --out is elsewhere.
-    run_uri = model_uri if storage.exists(storage.join(model_uri, "run.json")) else out_uri
+    run_uri = model_uri if storage.exists(TrainingDir(model_uri).record_uri) else out_uri
     report_uri = write_report([Training.of(found, out_uri, run_uri)], out_uri)
     return EvaluateResult(found, evaluation.write(found, out_uri), report_uri, real_time_factor)

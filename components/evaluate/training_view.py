@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from components import storage
 from components.artifacts import evaluation
 from components.artifacts.evaluation import Evaluation, Heard, Transfer
+from components.artifacts.metrics_log import Line
+from components.artifacts.run_record import RunRecord
+from components.artifacts.training_dir import TrainingDir
 from components.config.catalog import SYNTHS
 
 
@@ -22,7 +21,7 @@ class Training:
         uri: Where evaluation.json and listening/ are.
         family: Its family.
         synth: Its synth.
-        run: run.json, empty where there is none.
+        run: The run record; None where there is none.
         curve: The lines of metrics.jsonl.
         evaluation: None where the training or its evaluation is missing.
     """
@@ -30,23 +29,24 @@ class Training:
     uri: str
     family: str
     synth: str
-    run: dict[str, Any]
-    curve: list[dict[str, Any]]
+    run: RunRecord | None
+    curve: list[Line]
     evaluation: Evaluation | None
 
     @classmethod
     def of(cls, found: Evaluation, uri: str, run_uri: str) -> Training:
         """Returns the training of an evaluation not written yet; run.json and metrics.jsonl are at `run_uri`."""
-        return cls(uri, found.family, found.synth, _run(run_uri), _curve(run_uri), found)
+        run_dir = TrainingDir(run_uri)
+        return cls(uri, found.family, found.synth, run_dir.read_record(), run_dir.metrics(), found)
 
     @classmethod
     def load(cls, uri: str) -> Training:
         """Reads a training directory <family>-<synth>, of which anything may be missing."""
-        run, found = _run(uri), evaluation.read(uri)
-        family, _, synth = storage.basename(uri).rpartition("-")
+        training_dir, found = TrainingDir(uri), evaluation.read(uri)
+        family, synth = training_dir.family_and_synth()
         if found:
             family, synth = found.family, found.synth
-        return cls(uri, family, synth, run, _curve(uri), found)
+        return cls(uri, family, synth, training_dir.read_record(), training_dir.metrics(), found)
 
     @property
     def loss(self) -> float | None:
@@ -56,8 +56,7 @@ class Training:
     @property
     def valid_loss(self) -> float | None:
         """The loss on the validation split, which chose the model's weights; None where there is none."""
-        value = self.evaluation.model.get("valid_loss") if self.evaluation else None
-        return None if value is None or not math.isfinite(value) else float(value)
+        return self.evaluation.model.valid_loss if self.evaluation else None
 
     def heard(self) -> list[Heard]:
         """Returns the held-out notes kept for listening."""
@@ -71,9 +70,9 @@ class Training:
         """Says what there is not, or nothing."""
         if self.evaluation:
             return ""
-        if not self.run:
+        if self.run is None:
             return "was not trained"
-        if self.run.get("status") != "finished":
+        if not self.run.is_finished:
             return "did not finish its training"
         return "was trained but not evaluated"
 
@@ -94,22 +93,3 @@ def by_family(trainings: Sequence[Training]) -> dict[str, list[Training]]:
 
 def _place(synth: str) -> tuple[int, str]:
     return (SYNTHS.index(synth) if synth in SYNTHS else len(SYNTHS), synth)
-
-
-def _run(uri: str) -> dict[str, Any]:
-    run_uri = storage.join(uri, "run.json")
-    run: dict[str, Any] = storage.read_json(run_uri) if storage.exists(run_uri) else {}
-    return run
-
-
-def _curve(uri: str) -> list[dict[str, Any]]:
-    curve_uri = storage.join(uri, "metrics.jsonl")
-    if not storage.exists(curve_uri):
-        return []
-    lines = []
-    for line in storage.read_bytes(curve_uri).splitlines():
-        try:
-            lines.append(json.loads(line))
-        except ValueError:
-            continue  # a training that was killed leaves half a line; it lost nothing else
-    return lines

@@ -46,7 +46,7 @@ class Format:
 
     def name_for(self, graphs: Graphs) -> str:
         """Returns what the model is called in the export."""
-        return self.file_name.format(family=graphs.info["family"])
+        return self.file_name.format(family=graphs.card.family)
 
 
 def _write_savedmodel(graphs: Graphs, path: Path) -> None:

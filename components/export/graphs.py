@@ -17,6 +17,7 @@ from unittest import mock
 import numpy as np
 import numpy.typing as npt
 
+from components.artifacts.model_card import ModelCard, Percentiles
 from components.nsynth.note import FRAME_RATE_HZ, HOP_SAMPLES
 from components.synths.compiled import uncompiled
 from components.synths.ddsp_imports import ddsp, tf
@@ -31,6 +32,10 @@ Step = Callable[[Arrays], Arrays]
 """From f0_hz, loudness_db and state to the controls and next_state: a frame, computed by a format's own runtime."""
 
 Shapes = dict[str, list[int]]
+
+
+DEFAULT_PITCH_HZ = Percentiles(110.0, 311.0, 880.0)
+"""The range of a model whose card does not say it."""
 
 
 class Graphs(tf.Module):  # type: ignore[misc]
@@ -56,9 +61,9 @@ class Graphs(tf.Module):  # type: ignore[misc]
         self.frame_rate_hz = FRAME_RATE_HZ // self.stride
 
     @property
-    def info(self) -> dict[str, Any]:
+    def card(self) -> ModelCard:
         """The model's card."""
-        return self.instrument.info
+        return self.instrument.card
 
     @functools.cached_property
     def frame(self) -> Any:

@@ -32,7 +32,7 @@ def describe(graphs: Graphs, format_name: str, error: float) -> dict[str, Any]:
     chosen = WRITERS[format_name]
     inputs, outputs = chosen.tensors(graphs)
     return {
-        **{key: value for key, value in graphs.info.items() if key != "crc32c"},
+        **{key: value for key, value in graphs.card.as_dict().items() if key != "crc32c"},
         "loudness": graphs.instrument.loudness_definition,
         "format": format_name,
         "file": chosen.name_for(graphs),

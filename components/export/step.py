@@ -12,6 +12,7 @@ import numpy as np
 from components import storage
 from components.core.errors import StepError
 from components.export.catalog import check_format
+from components.export.graphs import DEFAULT_PITCH_HZ
 from components.nsynth.note import SAMPLE_RATE_HZ
 from components.registry.download import downloaded
 from components.telemetry import log
@@ -93,8 +94,8 @@ def difference(instrument: Instrument, step: Step, units: int) -> float:
     """
     from components.synths.compiled import uncompiled
 
-    low, high = (instrument.info.get("f0_hz", {}).get(key, default) for key, default in (("p5", 110.0), ("p95", 880.0)))
-    f0_hz = np.geomspace(low, high, _CHECKED_FRAMES, dtype=np.float32)
+    pitch_hz = instrument.card.f0_hz or DEFAULT_PITCH_HZ
+    f0_hz = np.geomspace(pitch_hz.p5, pitch_hz.p95, _CHECKED_FRAMES, dtype=np.float32)
     loudness_db = (-45 + 35 * np.sin(np.linspace(0, 9, _CHECKED_FRAMES))).astype(np.float32)
     with uncompiled():  # to compile takes longer than to play a second once
         wanted = instrument.play(f0_hz[None], loudness_db[None])["controls"]

@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from components.artifacts.model_card import ModelCard, Percentiles
 from components.audio.loudness import POWER_DEFINITION, WINDOW_SAMPLES
 from components.core.errors import InputError
-from components.export.graphs import Arrays, Graphs, Shapes, Step, to_tflite
+from components.export.graphs import DEFAULT_PITCH_HZ, Arrays, Graphs, Shapes, Step, to_tflite
 from components.nsynth.note import SAMPLE_RATE_HZ
 from components.synths.ddsp_imports import preprocessing, tf
 from components.synths.network import Network
@@ -29,6 +30,7 @@ METADATA_NAME = "metadata.json"
 _INPUTS: Shapes = {"f0_scaled": [1], "pw_scaled": [1], "state": [512]}
 _OUTPUTS: Shapes = {"amplitudes": [1], "harmonic_distribution": [60], "noise_magnitudes": [65], "next_state": [512]}
 _FRAMES_PER_SECOND = 50
+_DEFAULT_POWER_DB = Percentiles(-60.0, -35.0, -10.0)  # of a card that does not say it
 
 
 def check(graphs: Graphs) -> None:
@@ -37,15 +39,15 @@ def check(graphs: Graphs) -> None:
     Raises:
         InputError: It is none of the `vst` preset's harmonic synth, or its sizes are not the plugin's.
     """
-    info, network = graphs.info, Network(graphs.instrument)
+    card, network = graphs.card, Network(graphs.instrument)
     wanted = "expected a harmonic synth of the preset vst; try luthier train --synth harmonic --preset vst"
-    if info["synth"] != "harmonic":
-        raise InputError(f"DDSP-VST plays the harmonic synth alone: got a {info['synth']} one; {wanted}")
+    if card.synth != "harmonic":
+        raise InputError(f"DDSP-VST plays the harmonic synth alone: got a {card.synth} one; {wanted}")
     hears, rate = graphs.instrument.loudness_definition, graphs.frame_rate_hz
     if hears != POWER_DEFINITION or rate != _FRAMES_PER_SECOND:
         raise InputError(
             f"DDSP-VST plays models that hear power {_FRAMES_PER_SECOND} times a second: got one of the preset "
-            f"{info.get('preset', '(unknown)')} that hears {hears} {rate} times a second; {wanted}"
+            f"{card.preset or '(unknown)'} that hears {hears} {rate} times a second; {wanted}"
         )
     sizes = {"units": network.units, **network.outputs}
     fixed = {"units": 512, "amps": 1, "harmonic_distribution": 60, "noise_magnitudes": 65}
@@ -69,7 +71,7 @@ def write(graphs: Graphs, path: Path) -> None:
         tf.saved_model.save(module, scratch, signatures={"call": module.call})
         path.write_bytes(to_tflite(scratch, "call"))
     with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr(METADATA_NAME, json.dumps(metadata(graphs.info)))
+        archive.writestr(METADATA_NAME, json.dumps(metadata(graphs.card)))
 
 
 def _call(
@@ -84,24 +86,23 @@ def _call(
     return amplitudes, harmonics, noise, tf.reshape(following, [-1])
 
 
-def metadata(info: dict[str, Any]) -> dict[str, Any]:
+def metadata(card: ModelCard) -> dict[str, Any]:
     """Returns what ddsp_export writes of a model and the plugin reads: where it is at home, when it was made.
 
     ddsp means the lowest and the highest pitch and power of the training's pieces, over the pieces. Of a set of single
     notes that would be no range at all, so these are the 5th and 95th percentile over all that sounds.
 
     Args:
-        info: The model's card.
+        card: The model's card.
     """
-    pitch_hz, power_db = info.get("f0_hz", {}), info.get("loudness_db", {})
-    low_hz, high_hz = pitch_hz.get("p5", 110.0), pitch_hz.get("p95", 880.0)
+    pitch_hz, power_db = card.f0_hz or DEFAULT_PITCH_HZ, card.loudness_db or _DEFAULT_POWER_DB
     return {
-        "mean_min_pitch_note": _midi(low_hz),
-        "mean_max_pitch_note": _midi(high_hz),
-        "mean_min_pitch_note_hz": low_hz,
-        "mean_max_pitch_note_hz": high_hz,
-        "mean_min_power_note": power_db.get("p5", -60.0),
-        "mean_max_power_note": power_db.get("p95", -10.0),
+        "mean_min_pitch_note": _midi(pitch_hz.p5),
+        "mean_max_pitch_note": _midi(pitch_hz.p95),
+        "mean_min_pitch_note_hz": pitch_hz.p5,
+        "mean_max_pitch_note_hz": pitch_hz.p95,
+        "mean_min_power_note": power_db.p5,
+        "mean_max_power_note": power_db.p95,
         "version": version("ddsp"),
         "export_time": datetime.now(UTC).replace(tzinfo=None).isoformat(),  # the plugin tells models apart by it
         "num_harmonics": _OUTPUTS["harmonic_distribution"][0],

@@ -25,7 +25,7 @@ def train(
     `data_fingerprint` is there for the cache key.
     """
     from components import storage
-    from components.artifacts.model_files import MODEL_FOLDER
+    from components.artifacts.model_card import MODEL_DIR
     from components.kubernetes import connection
     from components.launch import local_process, step
     from components.launch.finished import FinishedTraining
@@ -50,6 +50,6 @@ def train(
         else:
             finished = local_process.train(training)
         running.found(finished.summary())
-        model.uri = storage.join(training.out_uri, MODEL_FOLDER)
+        model.uri = storage.join(training.out_uri, MODEL_DIR)
         model.metadata.update(finished.facts())
         return training.out_uri

@@ -22,5 +22,5 @@ class FinishedTraining:
 
     def facts(self) -> dict[str, Any]:
         """Metadata of the model artifact."""
-        names = ("family", "synth", "preset", "steps", "data_fingerprint", "code_fingerprint")
+        names = ("family", "synth", "preset", "steps", "data_fingerprint", "training_version")
         return {**{name: self.record[name] for name in names}, "valid_loss": self.record["best"]["valid_loss"]}

@@ -22,18 +22,18 @@ def read(training: Training) -> dict[str, Any] | None:
     return record if all(record.get(name) == value for name, value in ours.items()) else None
 
 
-def finished(training: Training, code: str | None = None) -> dict[str, Any] | None:
+def finished(training: Training, code: int | None = None) -> dict[str, Any] | None:
     """Returns the run.json of a finished training; None where it has still to be trained.
 
     Args:
         training: Which.
-        code: As of code_version.training_code. What other code trained is for the trainer to judge, so it does not
+        code: The training version. What another version trained is for the trainer to judge, so it does not
             count here; all counts if None.
     """
     record = read(training)
     if not record or record.get("status") != "finished":
         return None
-    return record if code is None or record.get("code_fingerprint") == code else None
+    return record if code is None or record.get("training_version") == code else None
 
 
 def after(training: Training, what: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from components import storage
 from components.core.errors import EXIT_AGAIN, InputError, StepError
-from components.core.versions import training_code
+from components.core.versions import TRAINING_VERSION
 from components.kubernetes.client import Api, Object
 from components.kubernetes.connection import connect, in_a_cluster, named_namespace
 from components.kubernetes.errors import ApiError
@@ -86,7 +86,7 @@ def launch(
     placement, cluster = placement or Placement(), cluster or Cluster()
     api = connect(cluster.context, cluster.namespace)
     wanted = fill_in(_template(cluster.template, api), training, placement, api.namespace)
-    code = training_code()
+    code = TRAINING_VERSION
     earlier = records.finished(training, code)
     if earlier:
         _LOG.info("%s is trained already: %s", training.name, training.out_uri)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from components.artifacts.model_files import CARD_NAME
+from components.artifacts.model_card import CARD_NAME
 from components.core.errors import InputError, nearest
 
 if TYPE_CHECKING:

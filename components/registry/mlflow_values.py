@@ -14,7 +14,6 @@ from typing import Any
 from gin import config_parser
 
 Key = tuple[str, int, float]
-RUN_ID = "mlflow_run_id"  # in run.json: the MLflow run that the training sends its curves to
 _CURVES = ("total_loss", "spectral_loss", "learning_rate", "grad_norm", "steps_per_s", "input_wait_s")
 
 

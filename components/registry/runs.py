@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_BATCH
 
-from components.registry.mlflow_values import RUN_ID, Key, Point, is_curve
+from components.registry.mlflow_values import Key, Point, is_curve
 
 
-def own_run(client: MlflowClient, record: Mapping[str, Any]) -> Run | None:
-    """Returns the MLflow run that a training has logged to, by its run record; None where this MLflow has none."""
-    if not record.get(RUN_ID):
+def own_run(client: MlflowClient, run_id: str) -> Run | None:
+    """Returns the MLflow run that a training has logged to, by its id; None where this MLflow has none."""
+    if not run_id:
         return None
     try:
-        run = client.get_run(record[RUN_ID])
+        run = client.get_run(run_id)
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise

@@ -19,7 +19,7 @@ from components.artifacts.training_dir import EVALUATION_NAME, LISTENING_DIR, RE
 from components.config.gate import LOSS
 from components.core.errors import InputError
 from components.core.fingerprint import content_fingerprint
-from components.registry.mlflow_values import RUN_ID, Point, gin_parameters, milliseconds, numbers, points
+from components.registry.mlflow_values import Point, gin_parameters, milliseconds, numbers, points
 from components.registry.tags import (
     DATA_TAG,
     DATA_URI_TAG,
@@ -34,7 +34,7 @@ from components.registry.tags import (
 # What a registration shows beside the model. Checkpoints and TensorBoard's summaries are not copied.
 TRAINING_FILES = (RECORD_NAME, CONFIG_NAME, METRICS_NAME)
 EVALUATION_FILES = (EVALUATION_NAME, REPORT_NAME, LISTENING_DIR)
-_NOT_SETTINGS = ("schema_version", "packages", "best", "rollbacks", "status", "started", "finished", RUN_ID)
+_NOT_SETTINGS = ("schema_version", "packages", "best", "rollbacks", "status", "started", "finished", "mlflow_run_id")
 _FINGERPRINT_DIGITS = 64
 
 

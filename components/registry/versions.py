@@ -61,7 +61,7 @@ def ensure_version(
         The version of the family's registered model.
     """
     tags = {**training.tags(), **lineage}
-    own = runs.own_run(client, training.record)
+    own = runs.own_run(client, training.record.mlflow_run_id)
     experiment_id = own.info.experiment_id if own else experiment_id
     run = _finished_run(client, experiment_id, training) or _log_run(client, experiment_id, training, tags, own)
     model_id = run.outputs.model_outputs[0].model_id

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from components import storage
-from components.artifacts.model_files import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME, find_model
+from components.artifacts.model_card import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME, ModelCard, find_model
 from components.audio.f0 import fill_forward
-from components.audio.loudness import LOUDNESS_DEFINITION
 from components.config.bindings import with_our_layers
 from components.core.errors import InputError
 from components.nsynth.note import HOP_SAMPLES, FloatArray
@@ -33,15 +33,12 @@ class Instrument:
     """A trained model, ready to be played.
 
     Attributes:
-        info: The model's card: family, synth, preset, sample_rate_hz, frame_rate_hz (of the curves), loudness (the
-            definition that `play` wants: see loudness.loudness_db), data_fingerprint, steps, valid_loss, f0_hz and
-            loudness_db (p5, median and p95 over the frames of the training that sound, and the loudness's quantiles),
-            num_parameters.
+        card: The model's card.
     """
 
-    def __init__(self, model: Any, info: dict[str, Any], config: str) -> None:
+    def __init__(self, model: Any, card: ModelCard, config: str) -> None:
         """Takes a model that was built under the gin configuration `config`; use `load`."""
-        self.info = info
+        self.card = card
         self._model, self._config = model, config
 
     @property
@@ -52,7 +49,7 @@ class Instrument:
     @property
     def loudness_definition(self) -> str:
         """Which loudness it is to be played with; see loudness.loudness_db."""
-        return str(self.info.get("loudness", LOUDNESS_DEFINITION))
+        return self.card.loudness_definition
 
     @property
     def stride(self) -> int:
@@ -79,12 +76,12 @@ class Instrument:
             if storage.is_remote(home):
                 local = Path(scratch)
                 storage.download_tree(home, local)
-            info = _checked_card(home, local)
+            card = _checked_card(home, local)
             config = with_our_layers((local / CONFIG_NAME).read_text())
             with models.configured(config):
                 model = models.build()
             model.load_weights(str(local / WEIGHTS_NAME))
-        return cls(model, info, config)
+        return cls(model, card, config)
 
     def play(self, f0_hz: npt.ArrayLike, loudness_db: npt.ArrayLike, seed: int = 0) -> dict[str, Any]:
         """Plays pitch and loudness curves.
@@ -120,7 +117,7 @@ class Instrument:
         f0_hz, loudness_db = (np.pad(curve, ends, mode="edge") for curve in (f0_hz, loudness_db))
         models.set_frames(self._model, f0_hz.shape[1])
         outputs = self._model(models.inputs(f0_hz, loudness_db, (seed, 0)), training=False)
-        tone, noise = outputs[self.info["synth"]], outputs[_NOISE]
+        tone, noise = outputs[self.card.synth], outputs[_NOISE]
         controls = {**tone["controls"], "f0_hz": outputs["f0_hz"], "noise_magnitudes": noise["controls"]["magnitudes"]}
         signals = {"audio": outputs["audio_synth"], "tonal": tone["signal"], "noise": noise["signal"]}
         return {
@@ -129,12 +126,12 @@ class Instrument:
         }
 
 
-def save(model: Any, info: dict[str, Any], config: str, local_dir: str | Path) -> None:
+def save(model: Any, card: ModelCard, config: str, local_dir: str | Path) -> None:
     """Writes a model directory; its card comes last.
 
     Args:
         model: What models.build made, trained.
-        info: The card; see Instrument.info.
+        card: The card, whose checksums are filled in here.
         config: The gin configuration that rebuilds the model.
         local_dir: Where; what is there of an older model is replaced.
     """
@@ -144,22 +141,17 @@ def save(model: Any, info: dict[str, Any], config: str, local_dir: str | Path) -
     (folder / CONFIG_NAME).write_text(config)
     model.save_weights(str(folder / WEIGHTS_NAME))
     files = {name: _checksum(folder / name) for name in (CONFIG_NAME, WEIGHTS_NAME)}
-    storage.write_json(str(folder / CARD_NAME), {**info, "crc32c": files})
+    storage.write_json(str(folder / CARD_NAME), replace(card, crc32c=files).as_dict())
 
 
 def _checksum(path: Path) -> str:
     return storage.crc32c_base64(google_crc32c.value(path.read_bytes()))
 
 
-def _checked_card(home: str, local: Path) -> dict[str, Any]:
-    card = storage.read_json(str(local / CARD_NAME))
-    try:
-        checksums: dict[str, str] = card.pop("crc32c")
-    except (AttributeError, KeyError):
-        raise InputError(f"'{storage.join(home, CARD_NAME)}' is not the card of one of Luthier's models") from None
+def _checked_card(home: str, local: Path) -> ModelCard:
+    card = ModelCard.parse(storage.read_json(str(local / CARD_NAME)), storage.join(home, CARD_NAME))
     for name in (CONFIG_NAME, WEIGHTS_NAME):
         path = local / name
-        if not path.is_file() or _checksum(path) != checksums.get(name):
+        if not path.is_file() or _checksum(path) != card.crc32c.get(name):
             raise InputError(f"the model at '{home}' is not whole: {name} is missing or damaged; try copying it again")
-    info: dict[str, Any] = card
-    return info
+    return card

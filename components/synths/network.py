@@ -24,7 +24,7 @@ class Network:
         self._model = instrument.model
         group = self._model.processor_group
         processors = {each.name: each for each in group.processors}
-        self.tone, self.noise = processors[instrument.info["synth"]], processors["filtered_noise"]
+        self.tone, self.noise = processors[instrument.card.synth], processors["filtered_noise"]
         self._tone_inputs = next(node[1] for node in group.dag if node[0] == self.tone.name)
         self.units, self.stride = int(self._model.decoder.rnn.rnn.units), instrument.stride
         self.outputs = {name: int(channels) for name, channels in self._model.decoder.output_splits}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from components.artifacts.model_card import Percentiles
 from components.audio.levels import sounding_frames
 from components.nsynth.note import HOP_SAMPLES, FloatArray
 
@@ -57,7 +58,7 @@ class Sounds:
             rows = np.minimum(np.arange(start, start + size), len(self) - 1)
             yield Sounds(self.audio[rows], self.f0_hz[rows], self.loudness_db[rows])
 
-    def heard(self) -> dict[str, dict[str, Any]]:
+    def percentiles(self) -> dict[str, Percentiles]:
         """Returns p5, median and p95 of pitch and loudness where there is sound, for a model's card.
 
         And of the loudness of the frames that sound, `quantiles`: its 0th, 5th, ... 100th percentile, which transfer
@@ -66,13 +67,13 @@ class Sounds:
         some = self[:: -(-len(self) // _MOST_HEARD)]
         sounding = (some.f0_hz > 0) & (some.loudness_db > _SILENCE_DB)
         values = {"f0_hz": some.f0_hz, "loudness_db": some.loudness_db}
-        heard: dict[str, dict[str, Any]] = {
-            name: dict(zip(("p5", "median", "p95"), _percentiles(value, sounding, [5, 50, 95]), strict=True))
-            for name, value in values.items()
-        }
+        found = {}
+        for name, value in values.items():
+            p5, median, p95 = _percentiles(value, sounding, (5, 50, 95))
+            found[name] = Percentiles(p5, median, p95)
         sounding = sounding & sounding_frames(some.loudness_db)
-        heard["loudness_db"]["quantiles"] = _percentiles(some.loudness_db, sounding, range(0, 101, 5))
-        return heard
+        quantiles = tuple(_percentiles(some.loudness_db, sounding, range(0, 101, 5)))
+        return found | {"loudness_db": replace(found["loudness_db"], quantiles=quantiles)}
 
 
 def _percentiles(values: FloatArray, where: npt.NDArray[np.bool_], shares: Sequence[int]) -> list[float]:

@@ -23,12 +23,12 @@ import numpy as np
 import numpy.typing as npt
 
 from components import storage
+from components.artifacts.training_dir import CHECKPOINTS_DIR
 from components.core.errors import InputError, StepError
 from components.storage import ObjectInfo
 from components.telemetry import log
 
 _LOG = log.get(__name__)
-FOLDER = "checkpoints"
 _FORMAT = "luthier-checkpoint-1"
 _KEPT = 2
 _NAME = re.compile(r"step-(\d{8,})\.ckpt")
@@ -58,7 +58,7 @@ class Checkpoints:
 
     def __init__(self, training_uri: str, read_only: bool = False) -> None:
         """Args: the training directory; whether another process is the one that writes to it."""
-        self._uri, self._read_only = storage.join(training_uri, FOLDER), read_only
+        self._uri, self._read_only = storage.join(training_uri, CHECKPOINTS_DIR), read_only
 
     def any(self) -> bool:
         """Tells whether there is one, whole or not."""

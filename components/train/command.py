@@ -59,7 +59,7 @@ def command(
         results = train_several(data_uri, synths, out_uri, family, preset, bindings, start, tracking_uri)
     else:
         results = [
-            train(data_uri, synth, out_uri, family, preset, bindings, None, start, tracking_uri, warm_start),
+            train(data_uri, synth, out_uri, family, preset, bindings, start, tracking_uri, warm_start),
         ]
     for result in results:
         click.echo(f"{'trained already' if result.reused else 'trained'}: {result.family}-{result.synth}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from components.artifacts.metrics_log import Curves
+from components.artifacts.metrics_log import MetricsLog
 from components.config.settings import TrainSettings
 from components.telemetry import log
 from components.train.checkpoints import Snapshot
@@ -64,7 +64,7 @@ class Loop:
             self._go_to(snapshot)
             self.state.restarts += 1
         after_step = self.state.step if snapshot else -1
-        self._curves = Curves(outlets.folder, after_step, self.state.validated_step, self.state.seconds)
+        self._curves = MetricsLog(outlets.folder, after_step, self.state.validated_step, self.state.seconds)
         self.summaries = Summaries(outlets.folder)
         self._saved, self._saved_step = time.monotonic(), self.state.step
         self._pace = Pace()

@@ -13,11 +13,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components import storage
-from components.artifacts.metrics_log import METRICS_NAME, read
+from components.artifacts.metrics_log import METRICS_NAME, read_lines
 from components.core import environment
-from components.registry.metric_points import RUN_ID, Key, points
-from components.registry.parameters import gin_parameters, milliseconds
+from components.registry.mlflow_values import Key, gin_parameters, milliseconds, points
 from components.telemetry import log
 from components.train.plan import Plan
 
@@ -31,7 +29,7 @@ _PATIENCE_S = {"KILLED": 5.0}  # at the end of a training; who was asked to stop
 _MOST_PATIENCE_S = 30.0
 _EXPERIMENT = "luthier"
 _PARENT_TAG = "mlflow.parentRunId"
-_SETTINGS = ("family", "synth", "preset", "bindings", "data_uri", "data_fingerprint", "code_fingerprint")
+_SETTINGS = ("family", "synth", "preset", "bindings", "data_uri", "data_fingerprint", "training_version")
 
 
 class Tracker:
@@ -98,8 +96,8 @@ class Tracker:
         client = self._client or self._connect()
         size = self._path.stat().st_size
         if size != self._size or closing:
-            started_ms = milliseconds(self._plan.record["started"]) or 0
-            new = [point for point in points(read(self._path), started_ms) if point.key not in self._known]
+            started_ms = milliseconds(self._plan.record.started) or 0
+            new = [point for point in points(read_lines(self._path), started_ms) if point.key not in self._known]
             runs.log_points(client, self._run_id, new)
             self._known.update(point.key for point in new)
             self._size = size
@@ -111,39 +109,38 @@ class Tracker:
 
     def _connect(self) -> MlflowClient:
         """Opens MLflow, and the run of an earlier process or a new one."""
-        from components.registry import connection, runs
+        from components.registry import runs
+        from components.registry.client import open_client, open_for_writing
 
         experiment_id = environment.get(environment.MLFLOW_EXPERIMENT_ID)
         if experiment_id:
-            client = connection.open_client(self._uri)
+            client = open_client(self._uri)
         else:
             name = environment.get(environment.MLFLOW_EXPERIMENT_NAME, _EXPERIMENT)
-            with connection.connected(self._uri, name) as (client, experiment_id):
+            with open_for_writing(self._uri, name) as (client, experiment_id):
                 pass
-        run = runs.own_run(client, self._plan.record)
+        run = runs.own_run(client, self._plan.record.mlflow_run_id)
         if run is None:
-            run = client.create_run(
-                experiment_id, milliseconds(self._plan.record["started"]), self._tags(), self._name()
-            )
-            self._plan.record[RUN_ID] = run.info.run_id
-            self._plan.write_record()
+            run = client.create_run(experiment_id, milliseconds(self._plan.record.started), self._tags(), self._name())
+            self._plan.writer.update(mlflow_run_id=run.info.run_id)
         else:
             client.update_run(run.info.run_id, "RUNNING")
         runs.log_parameters(client, run, self._parameters())
-        self._client, self._run_id, self._known = client, run.info.run_id, runs.known(client, run)
+        self._client, self._run_id, self._known = client, run.info.run_id, runs.known_points(client, run)
         return client
 
     def _name(self) -> str:
         """As a registration names it: run and training."""
-        parent = storage.basename(str(self._plan.out_uri).rstrip("/").rpartition("/")[0])
-        return f"{parent}/{self._plan.name}"
+        return f"{self._plan.training_dir.run_id}/{self._plan.name}"
 
     def _tags(self) -> dict[str, str]:
-        tags = {name: str(self._plan.record[name]) for name in ("family", "synth", "preset", "data_fingerprint")}
+        names = ("family", "synth", "preset", "data_fingerprint")
+        tags = {name: str(getattr(self._plan.record, name)) for name in names}
         parent = environment.get(environment.MLFLOW_RUN_ID)  # of the pipeline's run: Kubeflow Pipelines sets it
         return tags | ({_PARENT_TAG: parent} if parent else {})
 
     def _parameters(self) -> dict[str, str]:
-        settings: dict[str, Any] = {name: self._plan.record[name] for name in _SETTINGS}
+        written = self._plan.record.as_dict()
+        settings: dict[str, Any] = {name: written[name] for name in _SETTINGS}
         as_text = {name: value if isinstance(value, str) else json.dumps(value) for name, value in settings.items()}
         return as_text | gin_parameters(self._config)

@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from components import storage
-from components.artifacts.run_record import RECORD_NAME
+from components.artifacts.run_record import RunRecord, RunRecordWriter
+from components.artifacts.training_dir import TrainingDir, training_name
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A training that is about to start, or to go on.
+    """A training that is about to start, or to continue.
 
     Attributes:
-        record: Its run.json.
+        writer: Of its run record.
         config: The gin configuration; None for that of the record's synth, preset and bindings.
-        out_uri: The training directory.
+        training_dir: Its directory.
     """
 
-    record: dict[str, Any]
+    writer: RunRecordWriter
     config: str | None
-    out_uri: str
+    training_dir: TrainingDir
+
+    @property
+    def record(self) -> RunRecord:
+        """The newest run record."""
+        return self.writer.record
 
     @property
     def name(self) -> str:
         """What it is called, "string-harmonic"."""
-        return f"{self.record['family']}-{self.record['synth']}"
-
-    def write_record(self) -> None:
-        """Writes run.json as it is now."""
-        storage.write_json(storage.join(self.out_uri, RECORD_NAME), self.record)
+        return training_name(self.record.family, self.record.synth)

@@ -10,12 +10,10 @@ have, and references to what they refer to, or what ddsp's parts were given ther
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from components import storage
-from components.artifacts import run_record
-from components.artifacts.model_files import CONFIG_NAME
-from components.artifacts.run_record import RECORD_NAME
+from components.artifacts.run_record import RunRecord
+from components.artifacts.training_dir import TrainingDir
 from components.config.bindings import check_configuration
 from components.core.errors import InputError
 from components.nsynth.sorted_set import SortedSet
@@ -27,12 +25,12 @@ class Origin:
 
     Attributes:
         uri: Its directory.
-        record: Its run.json.
+        record: Its run record.
         config: Its operative configuration.
     """
 
     uri: str
-    record: dict[str, Any]
+    record: RunRecord
     config: str
 
     @classmethod
@@ -42,14 +40,12 @@ class Origin:
         Raises:
             InputError: There is no training, or its configuration is not one of ours.
         """
-        record_uri, config_uri = storage.join(uri, RECORD_NAME), storage.join(uri, CONFIG_NAME)
-        for needed in (record_uri, config_uri):
+        training_dir = TrainingDir(uri)
+        config_uri = training_dir.config_uri
+        for needed in (training_dir.record_uri, config_uri):
             if not storage.exists(needed):
                 raise InputError(f"there is no training at '{uri}': got no {storage.basename(needed)} there")
-        record = storage.read_json(record_uri)
-        missing = [name for name in ("family", "synth", "preset", "bindings", "data_uri") if name not in record]
-        if missing:
-            raise InputError(f"'{record_uri}' is not a training's: it has no {missing[0]}")
+        record = RunRecord.read(training_dir.record_uri)
         config = storage.read_bytes(config_uri).decode()
         check_configuration(config, config_uri)
         return cls(uri, record, config)
@@ -60,8 +56,8 @@ class Origin:
         Raises:
             InputError: There is no set, or another one.
         """
-        data = SortedSet.open(data_uri or self.record["data_uri"])
-        found, expected = data.family_fingerprint(self.record["family"]), self.record["data_fingerprint"]
+        data = SortedSet.open(data_uri or self.record.data_uri)
+        found, expected = data.family_fingerprint(self.record.family), self.record.data_fingerprint
         if found != expected:
             raise InputError(
                 f"'{data.uri}' is not the data of '{self.uri}': its fingerprint is {found}, expected {expected}; "
@@ -69,8 +65,16 @@ class Origin:
             )
         return data
 
-    def again(self, data: SortedSet) -> dict[str, Any]:
+    def again(self, data: SortedSet) -> RunRecord:
         """Returns the record of the new training."""
-        family, synth, preset, bindings = (self.record[name] for name in ("family", "synth", "preset", "bindings"))
-        facts, warm = {"rebuilt_from": self.uri}, self.record.get("warm_start")
-        return run_record.describe(data, family, synth, preset, bindings, facts, self.config, warm)
+        found = self.record
+        return RunRecord.begin(
+            data,
+            found.family,
+            found.synth,
+            found.preset,
+            found.bindings,
+            config=self.config,
+            warm_start=found.warm_start,
+            reproduced_from=self.uri,
+        )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from components import storage
-from components.artifacts.model_files import MODEL_FOLDER
+from components.artifacts.run_record import RunRecord
+from components.artifacts.training_dir import TrainingDir
 
 
 @dataclass(frozen=True)
@@ -42,19 +41,21 @@ class TrainResult:
     reused: bool
 
     @classmethod
-    def of(cls, record: dict[str, Any], training_uri: str, reused: bool) -> TrainResult:
-        """Returns the result that a finished training's run.json tells of."""
+    def of(cls, record: RunRecord, training_uri: str, reused: bool) -> TrainResult:
+        """Returns the result of a finished training."""
+        outcome = record.outcome
+        assert outcome is not None, "the training has finished"
         return cls(
             training_uri=training_uri,
-            model_uri=storage.join(training_uri, MODEL_FOLDER),
-            family=record["family"],
-            synth=record["synth"],
-            steps=record["steps"],
-            first_spectral_loss=record["first_spectral_loss"],
-            last_spectral_loss=record["last_spectral_loss"],
-            valid_loss=record["best"]["valid_loss"],
-            best_step=record["best"]["step"],
-            stopped_by=record["stopped_by"],
-            stop_reason=record["stop_reason"],
+            model_uri=TrainingDir(training_uri).model_uri,
+            family=record.family,
+            synth=record.synth,
+            steps=outcome.steps,
+            first_spectral_loss=outcome.first_spectral_loss,
+            last_spectral_loss=outcome.last_spectral_loss,
+            valid_loss=outcome.best_valid_loss,
+            best_step=outcome.best_step,
+            stopped_by=outcome.stopped_by,
+            stop_reason=outcome.stop_reason,
             reused=reused,
         )

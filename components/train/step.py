@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any
+from dataclasses import replace
+from typing import NamedTuple
 
-from components import storage
-from components.artifacts import run_record
+from components.artifacts.run_record import RunRecord, RunRecordWriter
+from components.artifacts.training_dir import TrainingDir, training_name
 from components.config.bindings import check_bindings
 from components.config.catalog import check_preset, check_synth
 from components.core import environment
@@ -34,7 +35,6 @@ def train(
     family: str | None = None,
     preset: str = "smoke",
     bindings: Sequence[str] = (),
-    run_facts: dict[str, Any] | None = None,
     start: Start = "continue",
     tracking_uri: str = "",
     warm_start_uri: str = "",
@@ -48,7 +48,6 @@ def train(
         family: A family of the set; may be None where the set has one alone.
         preset: A name of catalog.PRESETS.
         bindings: Gin bindings, `configurable.parameter = literal` each; untrusted.
-        run_facts: Further entries of run.json.
         start: What to make of what is in `out_uri` already; see start.Start.
         tracking_uri: Of an MLflow that shows the curves meanwhile; "" for what MLFLOW_TRACKING_URI names, if anything.
         warm_start_uri: A model, or the training around it, whose weights it begins with; "" for none.
@@ -65,8 +64,8 @@ def train(
     data = SortedSet.open(data_uri)
     family = _family(data, family)
     warm = warm_start(warm_start_uri) if warm_start_uri else None
-    record = run_record.describe(data, family, synth, preset, bindings, run_facts, warm=warm)
-    return _train(data, [Plan(record, None, out_uri)], start, tracking_uri)[0]
+    record = RunRecord.begin(data, family, synth, preset, bindings, warm_start=warm)
+    return _train(data, [_Asked(record, None, out_uri)], start, tracking_uri)[0]
 
 
 def train_several(
@@ -106,9 +105,9 @@ def train_several(
     check_bindings(bindings)
     data = SortedSet.open(data_uri)
     family = _family(data, family)
-    records = [run_record.describe(data, family, synth, preset, bindings) for synth in synths]
-    plans = [Plan(each, None, storage.join(out_uri, f"{family}-{each['synth']}")) for each in records]
-    return _train(data, plans, start, tracking_uri)
+    records = [RunRecord.begin(data, family, synth, preset, bindings) for synth in synths]
+    asked = [_Asked(each, None, TrainingDir.of(out_uri, family, each.synth).uri) for each in records]
+    return _train(data, asked, start, tracking_uri)
 
 
 def train_again(
@@ -130,7 +129,7 @@ def train_again(
     """
     origin = Origin.read(from_uri)
     data = origin.data(data_uri)
-    return _train(data, [Plan(origin.again(data), origin.config, out_uri)], start, tracking_uri)[0]
+    return _train(data, [_Asked(origin.again(data), origin.config, out_uri)], start, tracking_uri)[0]
 
 
 def _family(data: SortedSet, family: str | None) -> str:
@@ -145,39 +144,53 @@ def _family(data: SortedSet, family: str | None) -> str:
     return family
 
 
-def _as_it_began(plan: Plan, before: dict[str, Any]) -> None:
-    """Keeps what a training began with: the registry may have better weights by the time it goes on."""
-    began, asked = before.get("warm_start"), plan.record.pop("warm_start", None)
-    if began:
-        plan.record["warm_start"] = began
-    if began != asked:
-        _LOG.warning("%s goes on as it began, with the weights of %s", plan.name, began["uri"] if began else "none")
+class _Asked(NamedTuple):
+    """A training that is asked for: its record as of now, its configuration if it is given whole, its directory."""
+
+    record: RunRecord
+    config: str | None
+    out_uri: str
 
 
-def _train(data: SortedSet, plans: Sequence[Plan], start: Start, tracking_uri: str) -> list[TrainResult]:
+def _continued(record: RunRecord, found: RunRecord) -> RunRecord:
+    """Returns the record of a training that continues: with what it began with, whatever the registry has since."""
+    if found.warm_start != record.warm_start:
+        model = found.warm_start.uri if found.warm_start else "none"
+        name = training_name(record.family, record.synth)
+        _LOG.warning("%s continues as it began, with the weights of %s", name, model)
+    return replace(
+        record,
+        warm_start=found.warm_start,
+        started=found.started or record.started,
+        mlflow_run_id=found.mlflow_run_id,
+        config_fingerprint=record.config_fingerprint if found.config_fingerprint is None else found.config_fingerprint,
+    )
+
+
+def _train(data: SortedSet, asked: Sequence[_Asked], start: Start, tracking_uri: str) -> list[TrainResult]:
     """Trains what is not trained already."""
     workers = cluster()
     reads_only = workers is not None and not workers.is_chief
     results: dict[str, TrainResult] = {}
     left = []
-    for plan in plans:
-        before = earlier(plan.record, plan.out_uri, start, reads_only)
-        if before:
-            _as_it_began(plan, before)
-        if before and before["status"] == "finished":
-            _LOG.info("%s is trained already: %s", plan.name, plan.out_uri)
-            results[plan.name] = TrainResult.of(before, plan.out_uri, reused=True)
+    for record, config, out_uri in asked:
+        found = earlier(record, out_uri, start, reads_only)
+        name = training_name(record.family, record.synth)
+        if found and found.is_finished:
+            _LOG.info("%s is trained already: %s", name, out_uri)
+            results[name] = TrainResult.of(found, out_uri, reused=True)
             continue
-        if before:
-            plan.record.update({name: before[name] for name in ("started", "mlflow_run_id") if name in before})
-        left.append(plan)
+        training_dir = TrainingDir(out_uri)
+        wanted = _continued(record, found) if found else record
+        writer = RunRecordWriter(training_dir.record_uri, wanted, read_only=reads_only)
+        left.append(Plan(writer, config, training_dir))
     if left:
         termination = Termination()
         with termination.caught(), ExitStack() as stack:
-            mirrors = [stack.enter_context(mirrored(plan.out_uri, reads_only)) for plan in left]
+            mirrors = [stack.enter_context(mirrored(plan.training_dir.uri, reads_only)) for plan in left]
             from components.train.work import work
 
             mlflow_uri = tracking_uri or environment.get(environment.MLFLOW_TRACKING_URI)
             work(data, left, mirrors, workers, termination, mlflow_uri)
-        results |= {plan.name: TrainResult.of(plan.record, plan.out_uri, reused=False) for plan in left}
-    return [results[plan.name] for plan in plans]
+        results |= {plan.name: TrainResult.of(plan.record, plan.training_dir.uri, reused=False) for plan in left}
+    return [results[training_name(record.family, record.synth)] for record, _, _ in asked]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from dataclasses import replace
 
-from components.artifacts import run_record
-from components.artifacts.model_files import CONFIG_NAME, MODEL_FOLDER
+from components.artifacts.model_card import CONFIG_NAME, MODEL_DIR, ModelCard, Percentiles
+from components.artifacts.run_record import FAILED, FINISHED, Outcome, RunRecord, utc_now
 from components.config.settings import train_settings
 from components.core.errors import InputError, StepError
-from components.nsynth.note import FRAME_RATE_HZ, SAMPLE_RATE_HZ
 from components.synths import instrument
 from components.synths import model as models
 from components.synths.ddsp_imports import gin, tf
@@ -57,12 +56,12 @@ class Training:
         """
         self.plan, self._devices, self._mirror, self._termination = plan, devices, mirror, termination
         record = plan.record
-        self._config = plan.config or models.config_text(record["synth"], record["preset"], record["bindings"])
+        self._config = plan.config or models.config_text(record.synth, record.preset, record.bindings)
         with models.configured(self._config):
             self.settings = train_settings()
             self.loudness_definition = models.loudness_definition(self.settings.crop_samples)
         devices.check(self.settings.batch_size)
-        self._checkpoints = Checkpoints(plan.out_uri, read_only=not devices.is_chief)
+        self._checkpoints = Checkpoints(plan.training_dir.uri, read_only=not devices.is_chief)
         self._snapshot = self._checkpoints.newest()
 
     def build(self, material: Material, tracking_uri: str) -> None:
@@ -76,8 +75,8 @@ class Training:
             InputError: The configured values do not make a model, or the checkpoint is of another one.
         """
         plan, settings, self._material = self.plan, self.settings, material
-        warm = plan.record.get("warm_start") if self._snapshot is None else None
-        weights = weights_of(warm["uri"]) if warm else []
+        warm = plan.record.warm_start if self._snapshot is None else None
+        weights = weights_of(warm.uri) if warm else []
         tf.config.experimental.enable_tensor_float_32_execution(settings.tf32)
         with models.configured(self._config):
             train_settings()  # for gin to note them among what is in force
@@ -85,10 +84,10 @@ class Training:
             with self._devices.scope():
                 self._model = models.build(settings.precision)
                 if warm:
-                    begin_with(self._model, weights, warm["uri"])
+                    begin_with(self._model, weights, warm.uri)
             self._trainer = Trainer(self._model, settings, self._devices)
             self._config = gin.operative_config_str()
-        watch = Watch(plan.record["family"], plan.record["synth"], settings)
+        watch = Watch(plan.record.family, plan.record.synth, settings)
         outlets = Outlets(self._mirror.folder, self._checkpoints, watch, self._mirror.publish)
         self._loop = Loop(self._trainer, material, settings, outlets, self._snapshot, self._termination)
         self._tracker = Tracker(plan, self._config, self._mirror.folder, tracking_uri if self._devices.is_chief else "")
@@ -100,7 +99,7 @@ class Training:
 
     def begin(self) -> None:
         """Writes run.json and the configuration: from here on there is a training in the directory."""
-        self._write_record()
+        self.plan.writer.update()
         self._tracker.start()
         (self._mirror.folder / CONFIG_NAME).write_text(self._config)
 
@@ -128,9 +127,8 @@ class Training:
             self._finish(run())
             status = "FINISHED"
         except StepError as error:
-            self.plan.record.update(status="failed", failure=str(error))
             with suppress(InputError, StepError):  # where there is no room for it either, the error says what happened
-                self._write_record()
+                self.plan.writer.update(status=FAILED, failure=str(error))
             raise
         except SystemExit:
             status = "KILLED"
@@ -144,18 +142,14 @@ class Training:
             self._trainer.use(self._loop.best)
             self._save_model()
             self._mirror.publish()
-        self.plan.record.update(_finished(self.state, over, self._material))
-        self._write_record()
-
-    def _write_record(self) -> None:
-        if self._devices.is_chief:
-            self.plan.write_record()
+        outcome = _outcome(self.state, over, self._material)
+        self.plan.writer.update(status=FINISHED, failure="", outcome=outcome)
 
     def _save_model(self) -> None:
         """Writes model/, and for TensorBoard what that plays."""
-        folder, note = self._mirror.folder / MODEL_FOLDER, self._material.valid
-        heard = {"loudness": self.loudness_definition, **self._material.train.heard()}
-        card = _card(self.plan.record, self.state, heard, self._model.count_params())
+        folder, note = self._mirror.folder / MODEL_DIR, self._material.valid
+        card = _card(self.plan.record, self.state, self._material.train.percentiles())
+        card = replace(card, loudness_definition=self.loudness_definition, num_parameters=self._model.count_params())
         instrument.save(self._model, card, self._config, folder)
         played = instrument.Instrument(self._model, card, self._config).play(note.f0_hz[:1], note.loudness_db[:1])
         sounds = {"model/original": note.audio[0], "model/played": played["audio"][0]}
@@ -163,31 +157,32 @@ class Training:
         self._loop.summaries.flush()
 
 
-def _card(record: dict[str, Any], state: State, heard: dict[str, Any], parameters: int) -> dict[str, Any]:
-    return {
-        **{name: record[name] for name in ("family", "synth", "preset", "data_fingerprint")},
-        "sample_rate_hz": SAMPLE_RATE_HZ,
-        "frame_rate_hz": FRAME_RATE_HZ,
-        "steps": state.best_step,
-        "valid_loss": state.best_loss,
-        "num_parameters": parameters,
-        **heard,
-    }
+def _card(record: RunRecord, state: State, percentiles: dict[str, Percentiles]) -> ModelCard:
+    return ModelCard(
+        family=record.family,
+        synth=record.synth,
+        preset=record.preset,
+        data_fingerprint=record.data_fingerprint,
+        steps=state.best_step,
+        valid_loss=state.best_loss,
+        f0_hz=percentiles["f0_hz"],
+        loudness_db=percentiles["loudness_db"],
+    )
 
 
-def _finished(state: State, over: Verdict, material: Material) -> dict[str, Any]:
-    return {
-        "status": "finished",
-        "finished": run_record.now(),
-        "steps": state.step,
-        "first_spectral_loss": state.first_loss,
-        "last_spectral_loss": state.last_loss,
-        "best": {"step": state.best_step, "valid_loss": state.best_loss},
-        "stopped_by": over.by,
-        "stop_reason": over.reason,
-        "seconds": round(state.seconds, 1),
-        "input_wait_s": round(state.waited_s, 3),
-        "restarts": state.restarts,
-        "rollbacks": state.rollbacks,
-        "validation": material.validation,
-    }
+def _outcome(state: State, over: Verdict, material: Material) -> Outcome:
+    return Outcome(
+        finished=utc_now(),
+        steps=state.step,
+        first_spectral_loss=state.first_loss,
+        last_spectral_loss=state.last_loss,
+        best_step=state.best_step,
+        best_valid_loss=state.best_loss,
+        stopped_by=over.by,
+        stop_reason=over.reason,
+        seconds=round(state.seconds, 1),
+        input_wait_s=round(state.waited_s, 3),
+        restarts=state.restarts,
+        rollbacks=tuple(state.rollbacks),
+        validation=material.validation,
+    )

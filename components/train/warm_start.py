@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from components import storage
-from components.artifacts.model_files import CARD_NAME, MODEL_FOLDER, WEIGHTS_NAME
-from components.core.errors import InputError
+from components.artifacts.model_card import WEIGHTS_NAME, ModelCard, find_model
+from components.artifacts.run_record import WarmStart
 from components.telemetry import log
 
 _LOG = log.get(__name__)
 
 
-def warm_start(uri: str) -> dict[str, str]:
-    """Returns what run.json says of a model to begin with: where it is, and which weights it has.
+def warm_start(uri: str) -> WarmStart:
+    """Returns the model to begin with: where it is, and which weights it has.
 
     Args:
         uri: A model directory, or the training directory around it.
@@ -21,11 +20,8 @@ def warm_start(uri: str) -> dict[str, str]:
     Raises:
         InputError: There is no model.
     """
-    for home in (uri, storage.join(uri, MODEL_FOLDER)):
-        card_uri = storage.join(home, CARD_NAME)
-        if storage.exists(card_uri):
-            return {"uri": home, "weights": str(storage.read_json(card_uri).get("crc32c", {}).get(WEIGHTS_NAME, ""))}
-    raise InputError(f"there is no model at '{uri}' to begin with: expected {CARD_NAME} there or in {MODEL_FOLDER}/")
+    model_uri = find_model(uri)
+    return WarmStart(model_uri, ModelCard.read(model_uri).crc32c.get(WEIGHTS_NAME, ""))
 
 
 def weights_of(uri: str) -> list[Any]:

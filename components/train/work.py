@@ -53,7 +53,7 @@ def work(
     trainings = [
         Training(plan, on, mirror, termination) for plan, on, mirror in zip(plans, computing, mirrors, strict=True)
     ]
-    family, settings = plans[0].record["family"], trainings[0].settings
+    family, settings = plans[0].record.family, trainings[0].settings
     title = f"train {plans[0].name if len(plans) == 1 else family}"
     with Stage(settings.memory_mb, title, trainings[0].loudness_definition) as stage, peers_may_die(cluster):
         material = load(data, family, settings.valid_notes, stage)
@@ -61,7 +61,7 @@ def work(
             training.build(material, tracking_uri)
         for training in trainings:
             training.begin()
-        names = [plan.record["synth"] for plan in plans]
+        names = [plan.record.synth for plan in plans]
         totals, done = [each.settings.max_steps for each in trainings], [each.state.step for each in trainings]
         with termination.polled(), bars(title, names, totals, done) as shown:
             _side_by_side(trainings, shown)

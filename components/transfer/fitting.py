@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from components.artifacts.model_card import ModelCard, Percentiles
 from components.audio.f0 import fill_nearest
 from components.audio.levels import sounding_frames
-from components.audio.loudness import FLOOR_DB, LOUDNESS_DEFINITION
+from components.audio.loudness import FLOOR_DB
 from components.core.errors import InputError
 from components.nsynth.note import FloatArray
 from components.transfer.curves import Curves
@@ -73,22 +73,22 @@ class Fitted:
     gate: FloatArray
 
 
-def fit(heard: Curves, info: dict[str, Any], steering: Steering) -> Fitted:
+def fit(heard: Curves, card: ModelCard, steering: Steering) -> Fitted:
     """Fits what was heard to a model.
 
     Args:
         heard: Of the recording; some of it has a pitch.
-        info: The model's card. One without the statistics leaves the curves as they are.
+        card: The model's card. One without the statistics leaves the curves as they are.
         steering: What the user wants.
     """
     sounding = sounding_frames(heard.loudness_db)
     pitched = (heard.f0_hz > 0) & sounding
     octaves = steering.octaves
     if octaves is None:
-        octaves = _octaves(heard.f0_hz[pitched if pitched.any() else heard.f0_hz > 0], info) if steering.auto else 0
-    loudness = heard.loudness[info.get("loudness", LOUDNESS_DEFINITION)]
-    if steering.auto and "loudness_db" in info:
-        loudness = _mapped(loudness, loudness[sounding], info["loudness_db"])
+        octaves = _octaves(heard.f0_hz[pitched if pitched.any() else heard.f0_hz > 0], card) if steering.auto else 0
+    loudness = heard.loudness[card.loudness_definition]
+    if steering.auto and card.loudness_db:
+        loudness = _mapped(loudness, loudness[sounding], card.loudness_db)
     return Fitted(
         octaves,
         (fill_nearest(heard.f0_hz) * 2.0**octaves).astype(np.float32),
@@ -97,14 +97,14 @@ def fit(heard: Curves, info: dict[str, Any], steering: Steering) -> Fitted:
     )
 
 
-def _octaves(f0_hz: FloatArray, info: dict[str, Any]) -> int:
-    if "f0_hz" not in info:
+def _octaves(f0_hz: FloatArray, card: ModelCard) -> int:
+    if card.f0_hz is None:
         return 0
-    return round(float(np.log2(info["f0_hz"]["median"] / np.median(f0_hz))))
+    return round(float(np.log2(card.f0_hz.median / np.median(f0_hz))))
 
 
-def _mapped(loudness_db: FloatArray, sounding_db: FloatArray, card: dict[str, Any]) -> FloatArray:
-    shares, wanted = _wanted(card)
+def _mapped(loudness_db: FloatArray, sounding_db: FloatArray, wanted_db: Percentiles) -> FloatArray:
+    shares, wanted = _wanted(wanted_db)
     found = np.percentile(sounding_db, shares)
     steps, middle = np.diff(found), len(found) // 2
     reached = wanted.copy()
@@ -120,11 +120,11 @@ def _mapped(loudness_db: FloatArray, sounding_db: FloatArray, card: dict[str, An
     return fitted
 
 
-def _wanted(card: dict[str, Any]) -> tuple[_Array, _Array]:
+def _wanted(wanted_db: Percentiles) -> tuple[_Array, _Array]:
     """Returns percentages and the training's loudness at them; a card of an older model has but three."""
-    if "quantiles" in card:
-        return np.linspace(0, 100, len(card["quantiles"])), np.array(card["quantiles"])
-    return np.array([5.0, 50.0, 95.0]), np.array([card[name] for name in ("p5", "median", "p95")])
+    if wanted_db.quantiles:
+        return np.linspace(0, 100, len(wanted_db.quantiles)), np.array(wanted_db.quantiles)
+    return np.array([5.0, 50.0, 95.0]), np.array([wanted_db.p5, wanted_db.median, wanted_db.p95])
 
 
 def gate(sounding: _Mask) -> FloatArray:

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from soundfile import SoundFile
 
 from components import storage
-from components.artifacts.model_files import find_model
+from components.artifacts.model_card import ModelCard, find_model
 from components.audio.pitch import DEFAULT, Tracker, tracker
 from components.audio.reading import mono_blocks, opened, resampled
 from components.audio.writing import FORMATS, check_rate, check_writable, sound_format, survey, write_sound
@@ -113,8 +113,8 @@ def transfer(
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="luthier-")))
         sounds: list[Transferred] = []
         for instrument in instruments:
-            fitted = fit(heard, instrument.info, steering or Steering())
-            target = place.next(instrument.info)
+            fitted = fit(heard, instrument.card, steering or Steering())
+            target = place.next(instrument.card)
             sounds.append(_play(instrument, heard, fitted, samples, target, rate_hz, seed, scratch))
     columns = [Sound(each.name, each.out_uri, each.curves, each.facts()) for each in sounds]
     write_page(place.page_uri, found.seconds, [Sound("recording", input_uri, heard), *columns])
@@ -139,11 +139,11 @@ class _Place:
         for uri in [self.page_uri] if self._folder else [self._out_uri, self.page_uri]:
             check_writable(uri)
 
-    def next(self, info: dict[str, Any]) -> str:
+    def next(self, card: ModelCard) -> str:
         """Returns where the sound of a model goes."""
         if not self._folder:
             return self._out_uri
-        name = f"{self.stem}-{info['family']}-{info['synth']}"
+        name = f"{self.stem}-{card.family}-{card.synth}"
         number = next(n for n in itertools.count(1) if (name, n) not in self._taken)
         self._taken.add((name, number))
         return storage.join(self._out_uri, f"{name}{'' if number == 1 else f'-{number}'}.wav")
@@ -198,7 +198,7 @@ def _play(
 ) -> Transferred:
     from components.transfer.rendering import played
 
-    began, name = time.monotonic(), f"{instrument.info['family']} {instrument.info['synth']}"
+    began, name = time.monotonic(), f"{instrument.card.family} {instrument.card.synth}"
     listener = Listener(samples)
     blocks = _cut(_numbers(played(instrument, fitted, seed), name), samples)
     gain = write_sound(_heard(listener, blocks, f"play {name}", samples), out_uri, rate_hz, scratch)

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from components import storage
+from components.artifacts.model_card import ModelCard
 from components.evaluate.step import EvaluateResult, evaluate
 from tests.notes import make_note, write_sorted_set
+from tests.records import finished_record
 
 HOSTILE_ID = "<script>alert('note')</script>/../&\"x"
 
@@ -69,9 +71,8 @@ def write_training(folder: Path, family: str, synth: str) -> str:
         "data_fingerprint": "0" * 64,
         "f0_hz": {"p5": 180.0, "median": 260.0, "p95": 350.0},
     }
-    save(model, card, config, folder / "model")
-    run = {"family": family, "synth": synth, "preset": "smoke", "status": "finished", "steps": 2}
-    storage.write_json(str(folder / "run.json"), run)
+    save(model, ModelCard.parse(card, "test"), config, folder / "model")
+    storage.write_json(str(folder / "run.json"), finished_record(family, synth, steps=2).as_dict())
     losses = [(1, "train", 20.0), (2, "train", 15.0), (2, "valid", card["valid_loss"])]
     lines = [{"step": step, "split": split, "total_loss": loss, "seconds": step} for step, split, loss in losses]
     storage.write_bytes(str(folder / "metrics.jsonl"), "".join(json.dumps(line) + "\n" for line in lines).encode())

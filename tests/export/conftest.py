@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from components.artifacts.model_card import ModelCard
 from components.config.catalog import SYNTHS
 
 
@@ -22,7 +23,7 @@ def beginner(folder: Path, synth: str, preset: str, *bindings: str) -> str:
     card = {"family": "flute", "synth": synth, "preset": preset, "loudness": loudness}
     card |= {"f0_hz": {"p5": 180.0, "median": 300.0, "p95": 900.0}}
     card |= {"loudness_db": {"p5": -50.0, "median": -20.0, "p95": -5.0}}
-    save(model, card, config, folder)
+    save(model, ModelCard.parse(card, "test"), config, folder)
     return str(folder)
 
 

@@ -64,7 +64,7 @@ def test_a_training_that_is_finished_needs_no_job(stage, server, luthier, argume
 
 def test_what_other_code_trained_is_for_the_trainer_to_judge(stage, server, luthier, arguments):
     def play(workload):
-        workload.trained(code_fingerprint="of an older release")
+        workload.trained(training_version=0)
         workload.complete()
 
     stage.play = play

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from itertools import count
 
 from components import storage
-from components.artifacts import run_record
+from components.artifacts.run_record import RunRecord
 from components.nsynth.sorted_set import SortedSet
 
 TAKEN_AWAY = "DisruptionTarget"
@@ -82,7 +82,7 @@ class Workload:
         bindings = [value for flag, value in pairs if flag == "--set"]
         data = SortedSet.open(flags["--data"])
         record = {
-            **run_record.describe(data, flags["--family"], flags["--synth"], flags["--preset"], bindings),
+            **RunRecord.begin(data, flags["--family"], flags["--synth"], flags["--preset"], bindings).as_dict(),
             "status": status,
             "steps": 30,
             "stop_reason": "all 30 steps done",

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 
+from components.artifacts.model_card import ModelCard
 from components.register.step import register
 from tests.register.trainings import write_training
 
@@ -28,8 +29,8 @@ def test_the_champion_plays_in_a_fresh_process(tmp_path):
     uri = write_training(folder, 5.0)
     config = model.config_text("harmonic", "smoke")
     with model.configured(config):
-        info = {"family": "string", "synth": "harmonic", "valid_loss": 5.0, "steps": 0}
-        instrument.save(model.build(), info, config, folder / "model")
+        card = ModelCard("string", "harmonic", valid_loss=5.0)
+        instrument.save(model.build(), card, config, folder / "model")
     tracking_uri = f"sqlite:///{tmp_path}/mlflow/mlflow.db"
     register([uri], tracking_uri)
 

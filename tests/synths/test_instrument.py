@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from components import storage
+from components.artifacts.model_card import ModelCard
 from components.config.catalog import SYNTHS
 from components.core.errors import InputError
 from components.synths.instrument import Instrument, save
@@ -29,7 +30,7 @@ def model_dirs(tmp_path_factory: pytest.TempPathFactory):
         with configured(config_text(synth, "smoke")):
             model = build()
             config = gin.operative_config_str()
-        save(model, {"family": "string", "synth": synth}, config, folder / synth / "model")
+        save(model, ModelCard("string", synth), config, folder / synth / "model")
     return folder
 
 
@@ -41,7 +42,7 @@ def _curves(frames: int, batch: int = 1) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("synth", SYNTHS)
 def test_plays_any_length_as_the_sum_of_its_parts(model_dirs, synth):
     instrument = Instrument.load(str(model_dirs / synth))
-    assert instrument.info == {"family": "string", "synth": synth}
+    assert (instrument.card.family, instrument.card.synth) == ("string", synth)
     for frames in (1, 7, 130):
         played = instrument.play(*_curves(frames, batch=2))
         for signal in ("audio", "tonal", "noise"):
@@ -88,7 +89,12 @@ def test_a_binding_is_part_of_the_saved_model(tmp_path):
 
     with configured(config_text("sinusoidal", "smoke", ["luthier.quiet_exp_sigmoid.initial_bias = -6.0"])):
         model = build()
-        save(model, {"synth": "sinusoidal"}, gin.operative_config_str(), tmp_path)
+        save(
+            model,
+            ModelCard("string", "sinusoidal"),
+            gin.operative_config_str(),
+            tmp_path,
+        )
     amplitudes = Instrument.load(str(tmp_path)).play(*_curves(5))["controls"]["amplitudes"]
     assert amplitudes.max() < 1e-3
 
@@ -102,7 +108,7 @@ def test_a_model_saved_with_ddsp_s_own_layers_plays_with_ours(model_dirs, tmp_pa
     with configured(config_text("harmonic", "smoke")):
         model = build()
     model.load_weights(str(older / "weights.h5"))
-    save(model, {"synth": "harmonic"}, config, older)
+    save(model, ModelCard("string", "harmonic"), config, older)
     expected = Instrument.load(str(model_dirs / "harmonic")).play(*_curves(9))["audio"]
     np.testing.assert_array_equal(Instrument.load(str(older)).play(*_curves(9))["audio"], expected)
 
@@ -120,9 +126,14 @@ def test_a_model_saved_before_sinusoids_knew_the_pitch_plays_as_it_did(model_dir
     ]
     config = re.sub(r"'sin_freqs',\s*'f0_hz'", "'sin_freqs'", "\n".join(lines))
     assert "'sin_freqs']" in config
-    save(model, {"synth": "sinusoidal"}, config, older)
+    save(model, ModelCard("string", "sinusoidal"), config, older)
     ddsps = ["Sinusoidal.pull = 0.0", "Sinusoidal.fade = 0.0"]
-    save(model, {"synth": "sinusoidal"}, config_text("sinusoidal", "smoke", ddsps), tmp_path / "ddsps")
+    save(
+        model,
+        ModelCard("string", "sinusoidal"),
+        config_text("sinusoidal", "smoke", ddsps),
+        tmp_path / "ddsps",
+    )
     played = Instrument.load(str(older)).play(*_curves(9))
     np.testing.assert_array_equal(Instrument.load(str(tmp_path / "ddsps")).play(*_curves(9))["audio"], played["audio"])
     tuned = Instrument.load(str(model_dirs / "sinusoidal")).play(*_curves(9))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from components.artifacts.model_card import ModelCard
 from components.config.catalog import SYNTHS
 from components.nsynth.note import HOP_SAMPLES
 from components.synths.ddsp_imports import tf
@@ -22,7 +23,7 @@ def _instrument(folder, synth: str, *bindings: str, preset: str = "smoke") -> In
         tf.keras.utils.set_random_seed(3)
         model = build()
         config = gin.operative_config_str()
-    save(model, {"family": "string", "synth": synth}, config, folder)
+    save(model, ModelCard("string", synth), config, folder)
     return Instrument.load(str(folder))
 
 

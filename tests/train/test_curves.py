@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from components.artifacts.metrics_log import METRICS_NAME, Curves, read
+from components.artifacts.metrics_log import METRICS_NAME, MetricsLog, read_lines
 
 
 def test_lines_after_the_checkpoint_and_half_a_line_are_dropped(tmp_path):
-    curves = Curves(tmp_path)
+    curves = MetricsLog(tmp_path)
     curves.add(0, "valid", 20.0)
     for step in (1, 10, 20, 30):
         curves.add(step, "train", 20.0 - step / 10, learning_rate=1e-3)
     with (tmp_path / METRICS_NAME).open("a") as stream:
         stream.write('{"step": 31, "spl')
-    resumed = Curves(tmp_path, after_step=20, validated_step=0, seconds=100.0)
+    resumed = MetricsLog(tmp_path, after_step=20, validated_step=0, seconds=100.0)
     resumed.add(30, "train", 3.0)
-    lines = read(tmp_path / METRICS_NAME)
+    lines = read_lines(tmp_path / METRICS_NAME)
     assert [line["step"] for line in lines] == [0, 1, 10, 20, 30]
     assert lines[-1]["total_loss"] == lines[-1]["spectral_loss"] == 3.0
     assert 100 <= lines[-1]["seconds"] < 130
@@ -22,14 +22,17 @@ def test_lines_after_the_checkpoint_and_half_a_line_are_dropped(tmp_path):
 
 
 def test_a_validation_that_comes_again_is_dropped_though_its_step_does_not(tmp_path):
-    curves = Curves(tmp_path)
+    curves = MetricsLog(tmp_path)
     for step, split in ((0, "valid"), (10, "train"), (10, "valid")):
         curves.add(step, split, 5.0)
     curves.rewind(after_step=10, validated_step=0)
-    assert [(line["step"], line["split"]) for line in read(tmp_path / METRICS_NAME)] == [(0, "valid"), (10, "train")]
+    assert [(line["step"], line["split"]) for line in read_lines(tmp_path / METRICS_NAME)] == [
+        (0, "valid"),
+        (10, "train"),
+    ]
 
 
 def test_a_training_from_the_start_begins_an_empty_file(tmp_path):
-    Curves(tmp_path).add(0, "valid", 20.0)
-    Curves(tmp_path)
-    assert read(tmp_path / METRICS_NAME) == []
+    MetricsLog(tmp_path).add(0, "valid", 20.0)
+    MetricsLog(tmp_path)
+    assert read_lines(tmp_path / METRICS_NAME) == []

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from components import storage
-from components.artifacts.metrics_log import read
+from components.artifacts.metrics_log import read_lines
 from components.train.checkpoints import decode
 from components.train.divergence import Diverged, check_interval, check_validation
 from components.train.trainer import Interval
@@ -24,8 +24,8 @@ def test_a_nan_is_undone_and_the_rate_is_halved(data, nursery, undisturbed, tmp_
     assert record["steps"] == STEPS
     [undone] = record["rollbacks"]
     assert (undone["step"], undone["to_step"]) == (20, 0)
-    rates = [line["learning_rate"] for line in read(tmp_path / "metrics.jsonl") if line["split"] == "train"]
-    before = [line["learning_rate"] for line in read(undisturbed / "metrics.jsonl") if line["split"] == "train"]
+    rates = [line["learning_rate"] for line in read_lines(tmp_path / "metrics.jsonl") if line["split"] == "train"]
+    before = [line["learning_rate"] for line in read_lines(undisturbed / "metrics.jsonl") if line["split"] == "train"]
     assert rates[0] == pytest.approx(before[0] / 2)
     steps = [step for step, split, _ in curve(tmp_path) if split == "train"]
     assert steps == [1, 5, 10, 15, 20, 25, 30]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from components.artifacts.metrics_log import read
+from components.artifacts.metrics_log import read_lines
 from components.audio.loudness import POWER_DEFINITION
 from components.nsynth.sorted_set import SortedSet
 from components.synths.instrument import Instrument
@@ -17,7 +17,9 @@ _SMALL = [*BINDINGS, "train.crop_samples = 3200", "train.batch_size = 2", "train
 def test_it_learns_and_its_card_says_what_it_hears(data, nursery, tmp_path):
     code, said = nursery.run(*command(data, tmp_path / "first", _SMALL, "--preset", "vst"))
     assert code == 0, said
-    losses = [line["spectral_loss"] for line in read(tmp_path / "first" / "metrics.jsonl") if line["split"] == "valid"]
+    losses = [
+        line["spectral_loss"] for line in read_lines(tmp_path / "first" / "metrics.jsonl") if line["split"] == "valid"
+    ]
     assert losses[-1] < 0.9 * losses[0]
     instrument = Instrument.load(str(tmp_path / "first"))
     assert (instrument.loudness_definition, instrument.stride) == (POWER_DEFINITION, 5)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from components.artifacts.metrics_log import read
+from components.artifacts.metrics_log import read_lines
 from tests.conftest import _free_port
 from tests.train.trainings import BINDINGS, assert_same, command, last_step, run_json
 
@@ -31,7 +31,7 @@ def _runs(registry: str):
 def _assert_has_all(client: MlflowClient, run_id: str, out: Path) -> None:
     """Asserts that the run has the points of metrics.jsonl, each once."""
     for split in ("train", "valid"):
-        lines = [line for line in read(out / "metrics.jsonl") if line["split"] == split]
+        lines = [line for line in read_lines(out / "metrics.jsonl") if line["split"] == split]
         points = client.get_metric_history(run_id, f"{split}/spectral_loss")
         assert [(each.step, each.value) for each in points] == [(each["step"], each["spectral_loss"]) for each in lines]
 
@@ -73,7 +73,7 @@ def test_it_is_seen_meanwhile_and_continued_after_a_kill_as_the_same_run(data, n
     history = client.get_metric_history(run.info.run_id, "train/spectral_loss")
     assert len({each.step for each in history}) == len(history)
     expected = {
-        (each["step"], each["spectral_loss"]) for each in read(out / "metrics.jsonl") if each["split"] == "train"
+        (each["step"], each["spectral_loss"]) for each in read_lines(out / "metrics.jsonl") if each["split"] == "train"
     }
     assert expected <= {(each.step, each.value) for each in history}
 

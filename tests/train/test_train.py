@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from components import storage
-from components.artifacts.metrics_log import read
+from components.artifacts.metrics_log import read_lines
 from components.launch.finished import FinishedTraining
 from components.synths.instrument import Instrument
 from tests.conftest import _free_port
@@ -16,7 +16,7 @@ from tests.train.trainings import BINDINGS, STEPS, command, last_step, options, 
 
 
 def test_the_loss_falls_and_the_curves_tell(undisturbed):
-    lines = read(undisturbed / "metrics.jsonl")
+    lines = read_lines(undisturbed / "metrics.jsonl")
     assert [(line["step"], line["split"]) for line in lines] == [
         (0, "valid"),
         (1, "train"),
@@ -34,7 +34,7 @@ def test_the_loss_falls_and_the_curves_tell(undisturbed):
 
 def test_the_record_names_what_was_trained(undisturbed):
     record = run_json(undisturbed)
-    lines = read(undisturbed / "metrics.jsonl")
+    lines = read_lines(undisturbed / "metrics.jsonl")
     assert (record["family"], record["synth"], record["preset"]) == ("string", "harmonic", "smoke")
     assert (record["status"], record["steps"]) == ("finished", STEPS)
     assert record["first_spectral_loss"] == pytest.approx(lines[0]["spectral_loss"], rel=1e-5)
@@ -45,7 +45,7 @@ def test_the_record_names_what_was_trained(undisturbed):
     assert (record["restarts"], record["rollbacks"]) == (0, [])
     assert record["bindings"] == BINDINGS
     assert {"ddsp", "tensorflow"} <= set(record["packages"])
-    assert record["data_fingerprint"] and record["code_fingerprint"]
+    assert record["data_fingerprint"] and record["training_version"]
     assert list((undisturbed / "summaries").glob("events.*"))
     assert list((undisturbed / "summaries" / "sounds").glob("events.*"))
     assert f"train.max_steps = {STEPS}" in (undisturbed / "operative_config.gin").read_text()
@@ -106,7 +106,7 @@ def test_out_of_time_it_ends_with_a_validation_at_whatever_step_that_is(data, nu
     record = run_json(tmp_path)
     assert record["stopped_by"] == "max_minutes"
     assert record["stop_reason"] == "train.max_minutes = 0.03"
-    assert [line["step"] for line in read(tmp_path / "metrics.jsonl") if line["split"] == "valid"][-1] == record[
+    assert [line["step"] for line in read_lines(tmp_path / "metrics.jsonl") if line["split"] == "valid"][-1] == record[
         "steps"
     ]
 

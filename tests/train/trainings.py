@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from components import storage
-from components.artifacts.metrics_log import lines_of
+from components.artifacts.metrics_log import parse_lines
 from components.train.checkpoints import decode
 
 STEPS = 30
@@ -41,7 +41,7 @@ def curve(out: Path | str) -> list[tuple[int, str, float]]:
     """Returns a training's curves: step, split and loss of each line."""
     uri = storage.join(str(out), "metrics.jsonl")
     text = storage.read_bytes(uri).decode() if storage.exists(uri) else ""
-    return [(line["step"], line["split"], line["spectral_loss"]) for line in lines_of(text)]
+    return [(line["step"], line["split"], line["spectral_loss"]) for line in parse_lines(text)]
 
 
 def last_step(out: Path | str) -> int:

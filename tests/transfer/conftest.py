@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from components.artifacts.model_card import ModelCard
+
 _SAMPLES = Path(__file__).parents[2] / "samples"
 # As little as makes an instrument that follows its loudness.
 _BINDINGS = ["train.max_steps = 150", "train.eval_every_steps = 75", "train.checkpoint_every_s = 600.0"]
@@ -38,5 +40,10 @@ def beginners(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
             model, config = build(), gin.operative_config_str()
         heard = {"f0_hz": {"p5": 200.0, "median": 300.0, "p95": 500.0}}
         loudness = {"loudness_db": {"p5": -50.0, "median": -20.0, "p95": -5.0}}
-        save(model, {"family": "string", "synth": synth, **heard, **loudness}, config, folder / synth)
+        save(
+            model,
+            ModelCard.parse({"family": "string", "synth": synth, **heard, **loudness}, "test"),
+            config,
+            folder / synth,
+        )
     return {synth: str(folder / synth) for synth in ("harmonic", "wavetable")}

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from components.artifacts.model_card import ModelCard, Percentiles
 from components.audio.loudness import LOUDNESS_DEFINITION, POWER_DEFINITION
 from components.core.errors import InputError
 from components.transfer.curves import Curves, Listener
 from components.transfer.fitting import Steering, fit, gate
 from tests.transfer.recordings import sweep
 
-CARD = {
-    "f0_hz": {"p5": 200.0, "median": 440.0, "p95": 900.0},
-    "loudness_db": {"p5": -40.0, "median": -20.0, "p95": -10.0},
-}
+CARD = ModelCard.parse(
+    {
+        "family": "string",
+        "synth": "harmonic",
+        **{
+            "f0_hz": {"p5": 200.0, "median": 440.0, "p95": 900.0},
+            "loudness_db": {"p5": -40.0, "median": -20.0, "p95": -10.0},
+        },
+    },
+    "test",
+)
 
 
 def _curves(f0_hz, loudness_db) -> Curves:
@@ -42,8 +52,12 @@ def test_quiet_middle_and_loud_become_the_trainings():
     np.testing.assert_allclose(louder - fitted, 6.0, atol=1e-4)
 
 
-def _fitted_db(loudness_db, card) -> np.ndarray:
-    return fit(_curves(np.full(len(loudness_db), 440.0), loudness_db), {"loudness_db": card}, Steering()).loudness_db
+def _fitted_db(loudness_db, loudness) -> np.ndarray:
+    return fit(
+        _curves(np.full(len(loudness_db), 440.0), loudness_db),
+        ModelCard("string", "harmonic", loudness_db=loudness),
+        Steering(),
+    ).loudness_db
 
 
 def test_every_quantile_of_a_newer_card_becomes_the_trainings():
@@ -51,8 +65,9 @@ def test_every_quantile_of_a_newer_card_becomes_the_trainings():
     # Evenly spread in the recording; in the training crowded twice, which three quantiles do not tell.
     loudness_db = np.random.default_rng(0).permutation(np.linspace(-48, -16, 1_001))
     wanted_db = np.interp(shares, [0, 25, 50, 75, 100], [-45.0, -33.8, -28.2, -17.0, -11.4])
-    card = dict(zip(("p5", "median", "p95"), wanted_db[[1, 10, 19]], strict=True))
-    by_all, by_three = (_fitted_db(loudness_db, each) for each in ({**card, "quantiles": wanted_db.tolist()}, card))
+    card = Percentiles(*wanted_db[[1, 10, 19]])
+    cards = (dataclasses.replace(card, quantiles=tuple(wanted_db.tolist())), card)
+    by_all, by_three = (_fitted_db(loudness_db, each) for each in cards)
     np.testing.assert_allclose(np.percentile(by_all, shares), wanted_db, atol=0.02)
     assert np.abs(np.percentile(by_three, shares) - wanted_db).max() > 2.0
     assert (np.argsort(by_all) == np.argsort(loudness_db)).all()
@@ -94,7 +109,7 @@ def test_a_steady_tones_flutter_stays_one():
 
 def test_a_card_without_statistics_leaves_the_curves_alone():
     heard = _curves(np.full(100, 100.0), np.linspace(-60, -10, 100))
-    fitted = fit(heard, {}, Steering())
+    fitted = fit(heard, ModelCard("string", "harmonic"), Steering())
     np.testing.assert_array_equal(fitted.f0_hz, heard.f0_hz)
     np.testing.assert_array_equal(fitted.loudness_db, heard.loudness_db)
 

@@ -1,0 +1,192 @@
+"""A model's directory: the card (model.json), the gin configuration and the weights; found and read without TensorFlow.
+
+The card is written last: it commits the other two and holds their checksums. See synths.instrument.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from components import storage
+from components.artifacts.fields import Fields
+from components.audio.loudness import LOUDNESS_DEFINITION
+from components.core.errors import InputError, nearest
+from components.nsynth.note import FRAME_RATE_HZ, SAMPLE_RATE_HZ
+
+CARD_NAME = "model.json"
+CONFIG_NAME = "operative_config.gin"
+WEIGHTS_NAME = "weights.h5"
+MODEL_DIR = "model"
+"""The model's directory within a training directory."""
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Percentiles:
+    """How the values of a curve are spread over the frames of the training that sound.
+
+    Attributes:
+        p5: 5th percentile.
+        median: 50th percentile.
+        p95: 95th percentile.
+        quantiles: Evenly spaced percentiles from the 0th to the 100th; empty where the card has none.
+    """
+
+    p5: float
+    median: float
+    p95: float
+    quantiles: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, fields: Fields | None) -> Percentiles | None:
+        """Reads them from a card; None where it has none."""
+        if fields is None:
+            return None
+        return cls(
+            fields.number("p5"), fields.number("median"), fields.number("p95"), fields.numbers("quantiles", default=())
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns them as the card holds them."""
+        values: dict[str, Any] = {"p5": self.p5, "median": self.median, "p95": self.p95}
+        return values | ({"quantiles": list(self.quantiles)} if self.quantiles else {})
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What model.json holds.
+
+    Attributes:
+        family: Instrument family.
+        synth: Synthesizer.
+        preset: The preset it was trained with; "" where the card does not say.
+        data_fingerprint: Of the family's records in the sorted set; "" where the card does not say.
+        steps: Gradient steps behind the weights.
+        valid_loss: Their spectral loss on the validation notes; None where there were none.
+        num_parameters: Trained numbers.
+        sample_rate_hz: Of the audio.
+        frame_rate_hz: Of the curves of pitch and loudness.
+        loudness_definition: Which loudness the model takes; see synths.loudness. "loudness" in the file.
+        f0_hz: Pitch in the training, in Hz; None where the card does not say.
+        loudness_db: Loudness in the training, by the loudness definition; None where the card does not say.
+        crc32c: Checksums of the other files, base64 of the big-endian CRC32C, by name.
+        schema_version: Of the file.
+    """
+
+    family: str
+    synth: str
+    preset: str = ""
+    data_fingerprint: str = ""
+    steps: int = 0
+    valid_loss: float | None = None
+    num_parameters: int = 0
+    sample_rate_hz: int = SAMPLE_RATE_HZ
+    frame_rate_hz: int = FRAME_RATE_HZ
+    loudness_definition: str = LOUDNESS_DEFINITION
+    f0_hz: Percentiles | None = None
+    loudness_db: Percentiles | None = None
+    crc32c: dict[str, str] = field(default_factory=dict)
+    schema_version: int = SCHEMA_VERSION
+
+    @classmethod
+    def read(cls, model_uri: str) -> ModelCard:
+        """Reads the card of a model directory.
+
+        Raises:
+            InputError: There is none, or a field is missing or of a wrong type.
+        """
+        uri = storage.join(model_uri, CARD_NAME)
+        return cls.parse(storage.read_json(uri), uri)
+
+    @classmethod
+    def parse(cls, values: Any, uri: str) -> ModelCard:
+        """Reads a card's content.
+
+        Args:
+            values: The JSON value.
+            uri: Where it was read, for errors.
+
+        Raises:
+            InputError: A field is missing or of a wrong type, or the card is of a newer release.
+        """
+        fields = Fields(values, uri, "a model's card")
+        version = fields.whole("schema_version", SCHEMA_VERSION)
+        if version > SCHEMA_VERSION:
+            raise fields.wrong("schema_version", f"{SCHEMA_VERSION} or lower; the model is of a newer Luthier: update")
+        return cls(
+            family=fields.text("family"),
+            synth=fields.text("synth"),
+            preset=fields.text("preset", ""),
+            data_fingerprint=fields.text("data_fingerprint", ""),
+            steps=fields.whole("steps", 0),
+            valid_loss=fields.finite("valid_loss"),
+            num_parameters=fields.whole("num_parameters", 0),
+            sample_rate_hz=fields.whole("sample_rate_hz", SAMPLE_RATE_HZ),
+            frame_rate_hz=fields.whole("frame_rate_hz", FRAME_RATE_HZ),
+            loudness_definition=fields.text("loudness", LOUDNESS_DEFINITION),
+            f0_hz=Percentiles.of(fields.object("f0_hz")),
+            loudness_db=Percentiles.of(fields.object("loudness_db")),
+            crc32c=fields.text_map("crc32c"),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the card as the file holds it."""
+        ranges = {"f0_hz": self.f0_hz, "loudness_db": self.loudness_db}
+        return {
+            "schema_version": self.schema_version,
+            "family": self.family,
+            "synth": self.synth,
+            "preset": self.preset,
+            "data_fingerprint": self.data_fingerprint,
+            "steps": self.steps,
+            "valid_loss": self.valid_loss,
+            "num_parameters": self.num_parameters,
+            "sample_rate_hz": self.sample_rate_hz,
+            "frame_rate_hz": self.frame_rate_hz,
+            "loudness": self.loudness_definition,
+            **{name: value.as_dict() for name, value in ranges.items() if value},
+            "crc32c": self.crc32c,
+        }
+
+
+def find_model(uri: str) -> str:
+    """Returns the URI of a model's directory.
+
+    Args:
+        uri: The directory itself, or the training directory around it; local or gs://.
+
+    Raises:
+        InputError: There is no model. It names what is there instead, and models whose names are near.
+    """
+    for model_uri in (uri, storage.join(uri, MODEL_DIR)):
+        if storage.exists(storage.join(model_uri, CARD_NAME)):
+            return model_uri
+    names, models = _listing(uri)
+    raise InputError(
+        f"there is no model at '{uri}': got {', '.join(names[:8]) or 'nothing'}, expected {CARD_NAME}, {CONFIG_NAME} "
+        f"and {WEIGHTS_NAME}, there or in {MODEL_DIR}/; {_suggestion(uri, models)}"
+    )
+
+
+def _suggestion(uri: str, models: list[str]) -> str:
+    if models:
+        return f"models are in it: {', '.join(models[:8])}"
+    name = storage.basename(uri)
+    parent_uri = uri.rstrip("/").removesuffix(name).rstrip("/") if storage.is_remote(uri) else str(Path(uri).parent)
+    siblings = _listing(parent_uri)[1] if parent_uri != "gs:" else []
+    return f"beside it, {nearest(name, siblings)}" if siblings else "try a training that has finished"
+
+
+def _listing(uri: str) -> tuple[list[str], list[str]]:
+    """Returns the names of what is directly in a directory, and of those the ones that are models."""
+    if storage.is_remote(uri):
+        found = [info.name for info in storage.list_objects(uri)]
+    else:
+        patterns = ("*", f"*/{CARD_NAME}", f"*/{MODEL_DIR}/{CARD_NAME}")  # not all below it: it may be any directory
+        found = [path.relative_to(uri).as_posix() for pattern in patterns for path in Path(uri).glob(pattern)]
+    parts = [name.split("/") for name in found]
+    models = {first for first, *rest in parts if rest in ([CARD_NAME], [MODEL_DIR, CARD_NAME])}
+    return sorted({first for first, *_ in parts}), sorted(models)
