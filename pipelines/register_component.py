@@ -1,4 +1,4 @@
-"""Kubeflow component: registers one family's models. Wiring of two steps: evaluate scores the champion, register decides.
+"""Kubeflow component: registers one family's models. Wires two steps: evaluate scores the champion, register decides.
 
 One task, because in Kubeflow Pipelines (2.17) no task can wait for one that ignores failures upstream.
 """

@@ -4,8 +4,8 @@
          -> for each family: (for each synth: train -> evaluate) -> register
          -> compare
 
-When a training fails, the other synths of its family are still evaluated and registered, the other families continue, and
-the comparison says what is missing. The run as a whole fails.
+When a training fails, the other synths of its family are still evaluated and registered, the other families continue,
+and the comparison says what is missing. The run as a whole fails.
 """
 
 from kfp import dsl
@@ -73,7 +73,9 @@ def train_instruments(
     light(planned).set_caching_options(False)  # the source may have changed at the same URI
     prepared = prepare(source=source, records_uri=planned.outputs["records_uri"], families=planned.outputs["families"])
     light(prepared, "4Gi", hours=6).set_caching_options(False)  # it compares the content itself
-    groups = group_shards(records_uri=prepared.output, sorted_uri=planned.outputs["sorted_uri"], max_workers=sort_workers)
+    groups = group_shards(
+        records_uri=prepared.output, sorted_uri=planned.outputs["sorted_uri"], max_workers=sort_workers
+    )
     light(groups).set_caching_options(False)  # as prepare
     sorting = sort_shards(groups=groups.output, sorted_uri=planned.outputs["sorted_uri"])
     sorted_set = seal(sorted_uri=planned.outputs["sorted_uri"], families=planned.outputs["families"]).after(sorting)

@@ -35,9 +35,7 @@ def evaluate(
 
 
 @dsl.component(base_image=environment.data_image(), install_kfp_package=False)
-def compare(
-    report: dsl.Output[dsl.HTML], run_uri: str = "", families: list[str] = [], synths: list[str] = []
-):
+def compare(report: dsl.Output[dsl.HTML], run_uri: str = "", families: list[str] = [], synths: list[str] = []):
     """Compares the synthesizers of every family in one report, which also says what is missing."""
     from pathlib import Path
 

@@ -12,7 +12,7 @@ from components.artifacts import listening
 from components.artifacts.evaluation import Transfer
 from components.audio import pictures
 from components.evaluate.note_view import Clip, note_name, pitch_distance
-from components.evaluate.training import Training
+from components.evaluate.training_view import TrainingView
 from components.nsynth.families import FAMILIES
 from components.nsynth.note import NOTE_SECONDS, SAMPLE_RATE_HZ
 
@@ -49,7 +49,7 @@ class MatrixRow:
 
 @dataclass(frozen=True)
 class Matrix:
-    """The whole table. `families` are the models' families with their numbers of columns; clips have `seconds` of every note."""
+    """The whole table. `families` are the models', with their numbers of columns; clips have `seconds` of every note."""
 
     families: list[tuple[str, int]]
     synths: list[str]
@@ -57,7 +57,7 @@ class Matrix:
     seconds: float
 
 
-def matrix(trainings: Sequence[Training], seconds: float = NOTE_SECONDS) -> Matrix | None:
+def matrix(trainings: Sequence[TrainingView], seconds: float = NOTE_SECONDS) -> Matrix | None:
     """Returns the matrix of some models; None where none has resynthesised a note of another family.
 
     Args:
@@ -68,7 +68,9 @@ def matrix(trainings: Sequence[Training], seconds: float = NOTE_SECONDS) -> Matr
     if not any(set(training.transfers()) - {training.family} for training in trainings):
         return None
     families = [(family, len(list(some))) for family, some in groupby(trainings, lambda each: each.family)]
-    in_order = dict.fromkeys([*(family for family, _ in families), *FAMILIES])  # notes of the models' own families are on the diagonal
+    in_order = dict.fromkeys(
+        [*(family for family, _ in families), *FAMILIES]
+    )  # notes of the models' own families are on the diagonal
     return Matrix(
         families=families,
         synths=[training.synth for training in trainings],
@@ -81,7 +83,7 @@ def matrix(trainings: Sequence[Training], seconds: float = NOTE_SECONDS) -> Matr
     )
 
 
-def _row(family: str, trainings: Sequence[Training], seconds: float) -> MatrixRow:
+def _row(family: str, trainings: Sequence[TrainingView], seconds: float) -> MatrixRow:
     first = next(training for training in trainings if family in training.transfers())
     note = first.transfers()[family]
     title = note_name(note.pitch)
@@ -94,7 +96,7 @@ def _row(family: str, trainings: Sequence[Training], seconds: float) -> MatrixRo
     )
 
 
-def _cell(note: Transfer, training: Training, seconds: float) -> MatrixCell:
+def _cell(note: Transfer, training: TrainingView, seconds: float) -> MatrixCell:
     model = (training.family, training.synth, training.family == note.family)
     transfer = training.transfers().get(note.family)
     if transfer is None or transfer.id != note.id:
@@ -114,7 +116,7 @@ def _facts(transfer: Transfer) -> tuple[str, ...]:
     return tuple(facts)
 
 
-def _clip(training: Training, note: Transfer, kind: str, words: str, seconds: float) -> Clip:
+def _clip(training: TrainingView, note: Transfer, kind: str, words: str, seconds: float) -> Clip:
     flac = listening.read_clip(training.uri, note.clips[kind])
     audio = listening.decode_flac(flac)
     if len(audio) > seconds * SAMPLE_RATE_HZ:

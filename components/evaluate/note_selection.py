@@ -1,4 +1,4 @@
-"""Selects the notes of an evaluation. The selection depends on the data only: all synths of a family get the same notes."""
+"""Selects the notes of an evaluation, by the data only: all synths of a family get the same notes."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.artifacts.evaluation import Group, Summary
-from components.evaluate.training import Training
+from components.evaluate.training_view import TrainingView
 
 # Title, unit and key in the evaluation's summary. NUMBERS are in the first table; lower is better for all of them.
 NUMBERS = (
@@ -33,7 +33,7 @@ class Cell:
     best: bool = False
 
 
-def columns(trainings: Sequence[Training]) -> list[list[Cell]]:
+def columns(trainings: Sequence[TrainingView]) -> list[list[Cell]]:
     """Returns the first table, column by column: the validation loss, then NUMBERS; a cell for each training."""
     values = [[training.valid_loss for training in trainings]]
     for _, _, key in NUMBERS:
@@ -42,7 +42,7 @@ def columns(trainings: Sequence[Training]) -> list[list[Cell]]:
     return [_column(column) for column in values]
 
 
-def spreads(trainings: Sequence[Training]) -> list[tuple[str, list[str]]]:
+def spreads(trainings: Sequence[TrainingView]) -> list[tuple[str, list[str]]]:
     """Returns every score: title, and for each training the mean with its interval, median and 95th percentile."""
     rows = []
     for title, unit, key in (*NUMBERS, *MORE_NUMBERS):
@@ -52,7 +52,7 @@ def spreads(trainings: Sequence[Training]) -> list[tuple[str, list[str]]]:
     return rows
 
 
-def groups(trainings: Sequence[Training]) -> list[tuple[str, list[str]]]:
+def groups(trainings: Sequence[TrainingView]) -> list[tuple[str, list[str]]]:
     """Returns the spectral loss by register and velocity: a row for each group, a column for each training."""
     rows: dict[str, list[str]] = {}
     for by in ("register", "velocity"):
@@ -74,11 +74,11 @@ def _spread(summary: Summary) -> str:
     return f"{text(summary.mean)} ({interval}); median {text(summary.median)}; 95th percentile {text(summary.p95)}"
 
 
-def _summary(training: Training, key: str) -> Summary | None:
+def _summary(training: TrainingView, key: str) -> Summary | None:
     return training.evaluation.summary.get(key) if training.evaluation else None
 
 
-def _group(training: Training, by: str) -> dict[str, Group]:
+def _group(training: TrainingView, by: str) -> dict[str, Group]:
     return training.evaluation.groups.get(by, {}) if training.evaluation else {}
 
 

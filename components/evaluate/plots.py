@@ -135,7 +135,10 @@ def nice_ticks(low: float, high: float, about: int) -> list[tuple[float, str]]:
 
 
 def log_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Returns round numbers between low and high for a logarithmic axis: 1, 2, 5, 10, 20 ... or evenly spaced ones where these are fewer than three."""
+    """Returns round numbers between low and high for a logarithmic axis: 1, 2, 5, 10, 20 ...
+
+    Evenly spaced ones where fewer than three of these are in the range.
+    """
     decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     values = [factor * 10.0**decade for decade in decades for factor in (1, 2, 5)]
     inside = [(value, f"{value:,.10g}") for value in values if low <= value <= high]

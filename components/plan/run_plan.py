@@ -1,7 +1,7 @@
 """Plans a run: checks its parameters and decides the URIs of everything that it will write.
 
-The URIs are content addresses: the same source, settings and versions (see core.versions) give the same URIs. A run that
-is started again finds what is done, and one with other settings never mixes with it.
+The URIs are content addresses: the same source, settings and versions (see core.versions) give the same URIs. A run
+that is started again finds what is done, and one with other settings never mixes with it.
 """
 
 from __future__ import annotations

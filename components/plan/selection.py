@@ -78,9 +78,7 @@ def select(
     return Selection(selected, warm_starts, _other_families_uri(client, {*families, *data.present("train")}))
 
 
-def _warm_start(
-    versions: Sequence[ModelVersion], key: TrainingKey, synth: str, champion: ModelVersion | None
-) -> str:
+def _warm_start(versions: Sequence[ModelVersion], key: TrainingKey, synth: str, champion: ModelVersion | None) -> str:
     """Returns the training to begin with, on other data but of this synth and these settings; "" for none.
 
     The champion goes before others, a newer version before an older one. A training whose files are gone is left out.

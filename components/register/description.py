@@ -1,6 +1,6 @@
 """Descriptions of versions, runs and registered models for MLflow's pages, in Markdown.
 
-A text that a person has written is never replaced: Luthier's own texts end in an HTML comment, which only an editor sees.
+A text that a person has written is never replaced: Luthier's own texts end in an HTML comment, which the page hides.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _of_training(training: TrainedModel, run: Run, lineage: Mapping[str, str]) -
 def _of_model(family: str, versions: Sequence[ModelVersion], champion: ModelVersion | None) -> str:
     name = model_name(family)
     count = f"{len(versions)} {'version' if len(versions) == 1 else 'versions'}"
-    lines = [f"DDSP instrument, {family}, {count}. It plays the pitch and the loudness of any recording with this instrument's timbre."]
+    lines = [f"DDSP instrument, {family}, {count}. It plays any recording's pitch and loudness with its own timbre."]
     if champion is None:
         lines.append("No champion: no version has passed the gate. The description of each version says why.")
     else:

@@ -114,9 +114,7 @@ def _behind(best: Score, score: Score) -> str:
     return f"behind version {best.version}: spectral loss {score.means[LOSS]:.3f} against {best.means[LOSS]:.3f}"
 
 
-def _set_challenger(
-    client: MlflowClient, name: str, passed: Sequence[Score], champion: ModelVersion | None
-) -> None:
+def _set_challenger(client: MlflowClient, name: str, passed: Sequence[Score], champion: ModelVersion | None) -> None:
     """Moves the alias `challenger` to the best new version that was not promoted; removes it where there is none."""
     if passed and champion is not None and int(champion.version) != passed[0].version:
         client.set_registered_model_alias(name, CHALLENGER, str(passed[0].version))

@@ -8,7 +8,9 @@ import click
 @click.command("rollback")
 @click.option("--tracking-uri", default="", metavar="URI", help="MLflow. [default: $MLFLOW_TRACKING_URI]")
 @click.option("--family", required=True, help="The family whose champion is rolled back.")
-@click.option("--to", "to_version", type=int, metavar="VERSION", help="The version to promote. [default: the champion before]")
+@click.option(
+    "--to", "to_version", type=int, metavar="VERSION", help="The new champion. [default: the champion before]"
+)
 def command(tracking_uri: str, family: str, to_version: int | None) -> None:
     """Makes an earlier version of a family the champion again."""
     from components.register.rollback import roll_back

@@ -103,14 +103,16 @@ def _check_reachable(uri: str) -> None:
     try:
         http_request(credentials, "/health", "GET", max_retries=0, timeout=_HEALTH_TIMEOUT_S, raise_on_status=False)
     except MlflowException as error:
-        raise InputError(f"cannot reach MLflow at '{uri}': got no answer; check the URL and that the server runs") from error
+        raise InputError(f"cannot reach MLflow at '{uri}': got no answer; check the URL and the server") from error
 
 
 def resolve_uri(tracking_uri: str) -> str:
-    """Returns the tracking URI: the one given, else the value of MLFLOW_TRACKING_URI. InputError where neither is set."""
+    """Returns the tracking URI: the one given, else MLFLOW_TRACKING_URI. InputError where neither is set."""
     uri = tracking_uri or environment.get(environment.MLFLOW_TRACKING_URI)
     if not uri:
-        raise InputError("cannot open MLflow: got no tracking URI, expected --tracking-uri or MLFLOW_TRACKING_URI with sqlite:///PATH or a server's URL")
+        raise InputError(
+            "cannot open MLflow: got no tracking URI, expected --tracking-uri or MLFLOW_TRACKING_URI with sqlite:///PATH or a server's URL"
+        )
     return uri
 
 

@@ -55,7 +55,8 @@ def _download(uri: str, tracking_uri: str, target: Path) -> Path:
         )
     except (MlflowException, OSError) as error:
         raise InputError(
-            f"cannot download '{uri}' from MLflow at '{mlflow_uri}': {error}; check that it is MLflow and still has the model's files"
+            f"cannot download '{uri}' from MLflow at '{mlflow_uri}': {error}; check the URI and that MLflow still has "
+            "the model's files"
         ) from error
     cards = list(Path(copied).rglob(CARD_NAME))
     if not cards:

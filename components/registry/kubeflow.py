@@ -182,7 +182,7 @@ def _artifact(name: str, training: TrainedModel, lineage: Mapping[str, str]) -> 
 
 
 def _uri(training: TrainedModel) -> str:
-    # The model in the training directory, which is readable with access to the bucket; MLflow's copy may need its server.
+    # The model in the training directory needs access to the bucket only; MLflow's copy may need its server.
     uri = TrainingDir(training.uri).model_uri
     return uri if storage.is_remote(uri) else Path(uri).absolute().as_uri()
 

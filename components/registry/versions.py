@@ -49,7 +49,7 @@ _EXAMPLE = {
 def ensure_version(
     client: MlflowClient, experiment_id: str, training: TrainedModel, lineage: Mapping[str, str]
 ) -> ModelVersion:
-    """Returns the version of a trained model, which is created if it does not exist; a newer evaluation replaces an older.
+    """Returns the version of a trained model, created if it does not exist; a newer evaluation replaces an older.
 
     Args:
         client: MLflow.
@@ -122,9 +122,7 @@ def _log_model(
     client: MlflowClient, experiment_id: str, run_id: str, training: TrainedModel, tags: Mapping[str, str]
 ) -> None:
     """Does what `mlflow.pyfunc.log_model` does, without its global state and without loading the model as a check."""
-    model = client.create_logged_model(
-        experiment_id, training.training_name, run_id, dict(tags), model_type="ddsp"
-    )
+    model = client.create_logged_model(experiment_id, training.training_name, run_id, dict(tags), model_type="ddsp")
     with TemporaryDirectory(prefix="luthier-") as scratch:
         directory = Path(scratch, "model")
         mlflow.pyfunc.save_model(

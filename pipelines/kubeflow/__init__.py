@@ -1,1 +1,1 @@
-"""Kubeflow Pipelines for `submit` and `schedule`: endpoint, API client, package versions, parameters, tasks of a run."""
+"""Kubeflow Pipelines for `submit` and `schedule`: endpoint, API client, package versions, parameters, a run's tasks."""

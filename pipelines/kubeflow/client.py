@@ -111,7 +111,9 @@ def connect(endpoint: Endpoint) -> Kubeflow:
     if not health.multi_user:
         return Kubeflow(api, endpoint, None)
     if not endpoint.namespace:
-        raise InputError(f"Kubeflow Pipelines at '{endpoint.host}' is in multi-user mode: got no namespace; try --namespace")
+        raise InputError(
+            f"Kubeflow Pipelines at '{endpoint.host}' has several users: got no namespace; try --namespace"
+        )
     return Kubeflow(api, endpoint, endpoint.namespace)
 
 

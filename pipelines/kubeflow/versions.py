@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kfp_server_api import V2beta1Experiment, V2beta1Pipeline, V2beta1PipelineVersionReference
 
-from pipelines.kubeflow.client import Kubeflow, api_errors, all_pages, name_filter
+from pipelines.kubeflow.client import Kubeflow, all_pages, api_errors, name_filter
 from pipelines.package import PIPELINE_NAME, object_name, version_of
 
 

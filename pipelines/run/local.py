@@ -60,7 +60,7 @@ def run(arguments: dict[str, Any], state_path: Path, parallel_trainings: int) ->
 
 @contextmanager
 def _workspace_lock(state_path: Path) -> Iterator[None]:
-    """Holds the workspace's lock, which the kernel releases when this process ends. InputError if another run holds it."""
+    """Holds the workspace's lock, which the kernel releases when the process ends. InputError if another run has it."""
     with ExitStack() as held:
         try:
             held.enter_context(file_lock(state_path / "lock", wait_s=0))

@@ -16,7 +16,7 @@ from kfp_server_api import (
 
 from components.core.errors import InputError
 from components.core.fingerprint import fingerprint
-from pipelines.kubeflow.client import Kubeflow, api_errors, all_pages, name_filter
+from pipelines.kubeflow.client import Kubeflow, all_pages, api_errors, name_filter
 
 
 @dataclass(frozen=True)

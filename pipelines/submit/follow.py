@@ -33,7 +33,7 @@ def follow(kubeflow: Kubeflow, run_id: str) -> None:
     While the API does not answer, it retries for 15 minutes.
 
     Raises:
-        StepError: The run failed or was stopped; or the API does not answer or the user pressed Ctrl-C: the run continues.
+        StepError: The run failed or was stopped; or it continues: the API does not answer, or the user pressed Ctrl-C.
     """
     url = kubeflow.url("runs", "details", run_id)
     events_of_run = _TaskEvents()

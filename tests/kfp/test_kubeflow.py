@@ -20,7 +20,7 @@ import pytest
 from click.testing import CliRunner
 
 from components import storage
-from pipelines.kubeflow.client import Kubeflow, connect, all_pages, name_filter
+from pipelines.kubeflow.client import Kubeflow, all_pages, connect, name_filter
 from pipelines.kubeflow.endpoint import Endpoint, endpoint_options
 
 pytestmark = pytest.mark.kfp
@@ -142,7 +142,9 @@ def test_a_schedule_is_made_triggers_rests_and_goes(place):
 
     def recurring():
         call = api.recurring_runs.recurring_run_service_list_recurring_runs
-        return list(all_pages(call, "recurring_runs", namespace=place.kubeflow.namespace, filter=name_filter(place.name)))
+        return list(
+            all_pages(call, "recurring_runs", namespace=place.kubeflow.namespace, filter=name_filter(place.name))
+        )
 
     try:
         assert "created" in _luthier(*each_minute).stdout

@@ -9,8 +9,8 @@ from mlflow.exceptions import MlflowException
 
 from components.config.gate import gate_of
 from components.core.errors import InputError
-from components.register.rollback import roll_back
 from components.register.promotion import Score
+from components.register.rollback import roll_back
 from components.register.step import evaluated_trainings, register
 from components.registry import aliases as aliases_module
 from components.registry.aliases import find_champion
@@ -37,9 +37,7 @@ def test_the_champion_is_replaced_by_a_better_one_alone(trained, registry):
     assert trained("run-1", 5.0).champion.version == 1
     worse = trained("run-2", 5.5)
     assert worse.champion.version == 1
-    wanted = (
-        "challenger: spectral loss 5.500 against 5.000 of version 1 on the same notes; promotion needs a loss at least 1.0% lower"
-    )
+    wanted = "challenger: spectral loss 5.500 against 5.000 of version 1 on the same notes; promotion needs a loss at least 1.0% lower"
     assert worse.statuses == {"harmonic": wanted}
     assert aliases(registry) == {"champion": 1, "challenger": 2}
     assert trained("run-3", 4.96).champion.version == 1  # better, but by less than the margin
@@ -155,7 +153,8 @@ def test_two_retrainings_at_once_do_not_both_move_the_alias(trained, tmp_path, r
     monkeypatch.setattr(MlflowClient, "set_registered_model_alias", watched)
     monkeypatch.setattr(aliases_module, "_LOCK_POLL_S", 0.02)
     threads = [
-        threading.Thread(target=promotion.promote_best, args=(client, "string", [each], None, gate_of())) for each in scores
+        threading.Thread(target=promotion.promote_best, args=(client, "string", [each], None, gate_of()))
+        for each in scores
     ]
     for thread in threads:
         thread.start()

@@ -69,7 +69,12 @@ def test_a_family_is_registered_with_parameters_curves_numbers_report_and_lineag
     assert run.info.end_time - run.info.start_time == 60_000
     lineage = {
         **{"family": "string", "synth": "wavetable", "preset": "smoke", "run_id": "run-1", "valid_loss": "4.5"},
-        **{"data_fingerprint": "data-1", "training_version": str(TRAINING_VERSION), "git_commit": "abc", "pipeline_run": "kfp-7"},
+        **{
+            "data_fingerprint": "data-1",
+            "training_version": str(TRAINING_VERSION),
+            "git_commit": "abc",
+            "pipeline_run": "kfp-7",
+        },
     }
     assert lineage.items() <= version.tags.items() and lineage.items() <= run.data.tags.items()
     assert "image" not in version.tags  # not known: no tag

@@ -9,8 +9,8 @@ from components.register.step import register
 from components.registry import kubeflow as module
 from components.registry.kubeflow import record
 from components.registry.trained_model import open_trained_model
-from tests.registry.kubeflow_server import ModelRegistry, serving
 from tests.register.trainings import write_training
+from tests.registry.kubeflow_server import ModelRegistry, serving
 
 LINEAGE = {"pipeline_run": "train-instruments-x7k2p", "pipeline_run_id": "0b1c", "source_fingerprint": "source-1"}
 NAME = "ddsp-string"
