@@ -111,7 +111,8 @@ def resolve_uri(tracking_uri: str) -> str:
     uri = tracking_uri or environment.get(environment.MLFLOW_TRACKING_URI)
     if not uri:
         raise InputError(
-            "cannot open MLflow: got no tracking URI, expected --tracking-uri or MLFLOW_TRACKING_URI with sqlite:///PATH or a server's URL"
+            "cannot open MLflow: got no tracking URI, expected sqlite:///PATH or a server's URL in --tracking-uri or "
+            "MLFLOW_TRACKING_URI"
         )
     return uri
 

@@ -49,7 +49,7 @@ def test_a_version_says_how_it_sounds_where_to_hear_it_and_where_it_is_from(clie
 
 def test_what_fails_the_gate_says_why(client, trained):
     trained("run-1", 30.0)
-    assert status(client, 1) == "failed the gate: its spectral loss is 30, allowed is at most 20"
+    assert status(client, 1) == "failed the gate: its spectral loss is 30, the limit is at most 20"
     assert "No champion" in client.get_registered_model("ddsp-string").description
     trained("run-2", None)
     assert status(client, 2) == "failed the gate: it was not evaluated"

@@ -37,7 +37,8 @@ def test_the_champion_is_replaced_by_a_better_one_alone(trained, registry):
     assert trained("run-1", 5.0).champion.version == 1
     worse = trained("run-2", 5.5)
     assert worse.champion.version == 1
-    wanted = "challenger: spectral loss 5.500 against 5.000 of version 1 on the same notes; promotion needs a loss at least 1.0% lower"
+    wanted = "challenger: spectral loss 5.500 against 5.000 of version 1 on the same notes; "
+    wanted += "promotion needs a loss at least 1.0% lower"
     assert worse.statuses == {"harmonic": wanted}
     assert aliases(registry) == {"champion": 1, "challenger": 2}
     assert trained("run-3", 4.96).champion.version == 1  # better, but by less than the margin
