@@ -23,11 +23,11 @@ import soxr
 from benchmarks import report
 from benchmarks.process import ROOT
 from components.audio.f0 import fill_nearest
-from components.audio.pitch import on_frames, tracker
+from components.audio.pitch import tracker
 from components.nsynth.note import HOP_SAMPLES, SAMPLE_RATE_HZ
+from components.transfer.step import PITCH_TRACKERS as TRACKERS
 
 _Array = npt.NDArray[np.float32]
-_TRACKERS = ("swift-f0", "crepe")
 _RIGHT_CENTS = 50.0
 _SPEECH = {
     "a man's voice": ("en", 150, 50, "Luthiers build instruments of wood and gut. One hears the old mill all night."),
@@ -43,11 +43,11 @@ def main() -> None:
     parser.add_argument("--page", type=Path, help="its block 'bench-pitch' is replaced")
     options = parser.parse_args()
     lines = ["| recording | right, % (and within, cents): swift-f0 | crepe |", "| --- | --- | --- |"]
-    spent, heard_seconds = dict.fromkeys(_TRACKERS, 0.0), 0.0
+    spent, heard_seconds = dict.fromkeys(TRACKERS, 0.0), 0.0
     with tempfile.TemporaryDirectory() as scratch:
         for name, audio, f0_hz in _recordings(Path(scratch)):
             scores = []
-            for each in _TRACKERS:
+            for each in TRACKERS:
                 began = time.monotonic()
                 found_hz = _found(each, audio)
                 spent[each] += time.monotonic() - began
@@ -84,11 +84,11 @@ def _recordings(scratch: Path) -> Iterator[tuple[str, _Array, _Array]]:
 
 
 def _found(name: str, audio: _Array) -> _Array:
-    ears, block = tracker(name), 4 * SAMPLE_RATE_HZ
+    ears, block = tracker(name, trackers=TRACKERS), 4 * SAMPLE_RATE_HZ
     level = np.float32(0.5 / np.abs(audio).max())
     for start in range(0, len(audio), block):
         ears.push(audio[start : start + block] * level)
-    found_hz = on_frames(-(-len(audio) // HOP_SAMPLES), ears.finish())
+    found_hz = ears.finish().on_frames(-(-len(audio) // HOP_SAMPLES))
     return fill_nearest(found_hz) if found_hz.any() else np.ones_like(found_hz)
 
 

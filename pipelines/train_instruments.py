@@ -1,6 +1,6 @@
 """The pipeline `train-instruments`: from notes to registered instruments.
 
-    plan -> prepare -> group-shards -> for each group: sort -> seal -> select
+    plan -> prepare -> group-shards -> for each group: sort -> commit-sorted-set -> select
          -> for each family: (for each synth: train -> evaluate) -> register
          -> compare
 
@@ -12,7 +12,7 @@ from kfp import dsl
 
 from components.plan.component import plan, select
 from components.prepare.component import prepare
-from components.sort.component import group_shards, seal, sort
+from components.sort.component import commit_sorted_set, group_shards, sort
 from pipelines.task_resources import light
 from pipelines.train_families import train_and_compare
 
@@ -78,7 +78,9 @@ def train_instruments(
     )
     light(groups).set_caching_options(False)  # as prepare
     sorting = sort_shards(groups=groups.output, sorted_uri=planned.outputs["sorted_uri"])
-    sorted_set = seal(sorted_uri=planned.outputs["sorted_uri"], families=planned.outputs["families"]).after(sorting)
+    sorted_set = commit_sorted_set(
+        sorted_uri=planned.outputs["sorted_uri"], families=planned.outputs["families"]
+    ).after(sorting)
     light(sorted_set).set_caching_options(False)  # as prepare
     selected = select(
         sorted_uri=planned.outputs["sorted_uri"],

@@ -46,7 +46,7 @@ SUBSET = DataSet(
 )
 FAMILIES = 10  # of eleven: the subset has no synth_lead
 
-# How the sort works: components/sort/units.py and fleet.py, components/storage/gcs_reading.py and gcs_writing.py.
+# How the sort works: components/sort/{units,parallel_sort}.py, components/storage/gcs_{reading,writing}.py.
 UNIT_BYTES = 10 * (64 << 20)  # a unit is so many shards that ten families' parts come near 64 MiB
 WORKER_BYTES = 1 << 30  # the pipeline asks for no worker with less than this
 RANGE_BYTES, READ_STREAMS = 8 << 20, 5
@@ -65,7 +65,7 @@ READ_LATENCY_S, CHUNK_LATENCY_S = 0.05, 0.05
 # A worker is a pod on a machine of its own: n2-standard-2, two hyperthreads, 10 Gbit/s.
 MACHINE, VM_BYTES_PER_S, VM_HOUR_USD = "n2-standard-2", 10e9 / 8, 0.0971
 SLOWER = 2.0  # how much slower one of its hyperthreads is than a core of the measured machine. Taken, not measured
-POD_START_S, PODS_IN_A_ROW = 30.0, 3  # plan, workers, seal; image there already. Taken, not measured
+POD_START_S, PODS_IN_A_ROW = 30.0, 3  # plan, workers, commit; image there already. Taken, not measured
 
 # USD. Operations, storage and the way to the internet: cloud.google.com/storage/pricing as transcribed on 2026-09-20
 # (github.com/api-evangelist/gcp-cloud-storage). That an upload is one operation: "A completed resumable upload is

@@ -119,7 +119,7 @@ class Estimate:
 
 
 def estimate(data: DataSet, asked: int, measured: Measured) -> Estimate:
-    """Estimates a sort in the pipeline: plan, workers, seal."""
+    """Estimates a sort in the pipeline: plan, workers, commit."""
     units = [
         size / count for _, shards, size in data.splits for count in [units_of(size, shards)] for _ in range(count)
     ]

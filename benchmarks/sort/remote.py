@@ -128,7 +128,7 @@ def count_requests(source: Source, work: Path) -> dict[str, Any]:
 
     Returns:
         Its bytes, shards, units and parts; `counted`, the requests by kind; `data`, how many of these the sizes of its
-        shards and parts explain (see benchmarks/scale). What is left are listings, receipts, claim and manifest.
+        shards and parts explain (see benchmarks/scale). What is left are listings, receipts, lease and manifest.
     """
     work.mkdir(parents=True, exist_ok=True)
     with emulator.running(work / "emulator.log") as server:

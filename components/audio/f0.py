@@ -1,4 +1,4 @@
-"""Curves of the fundamental frequency (f0): how the frames without a pitch are filled.
+"""Curves of the fundamental frequency (f0): which frames have a pitch, filling gaps, moving by octaves, units.
 
 A curve has 250 frames a second. A frame without a pitch (silence, noise) holds 0 Hz. A network reads pitch on a
 logarithmic scale, where 0 Hz lies far below every note, so a fall to 0 would sweep the oscillators through all
@@ -6,15 +6,21 @@ frequencies between; each consumer fills the gaps in the way that fits it:
 
 * `fill_forward`: training and `Instrument.play`. The last pitch is held; the loudness says that the frame is silent.
 * `fill_nearest`: transfer. An attack whose pitch is not yet clear takes the pitch of its own note.
-* `components.audio.pitch.interpolated_hz`: the records of `prepare`, which follow the data set.
+* `interpolate_hz`: between the frames of a tracker, onto the 250 Hz frames; the records of `prepare` have no other
+  gaps than digital silence, as the data set's.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from components.nsynth.note import FloatArray
+
+VOICED_CONFIDENCE = 0.5
+"""A frame has a pitch where the tracker's confidence is at least this: swift-f0 is calibrated to it, CREPE near it."""
 
 
 def fill_forward(f0_hz: npt.ArrayLike) -> FloatArray:
@@ -47,3 +53,45 @@ def fill_nearest(f0_hz: FloatArray) -> FloatArray:
     nearer = np.where(np.abs(pitched[before] - frame) <= np.abs(pitched[after] - frame), before, after)
     filled: FloatArray = f0_hz[pitched[nearer]]
     return filled
+
+
+def interpolate_hz(
+    seconds: npt.NDArray[Any], known_seconds: npt.NDArray[Any], known_hz: npt.NDArray[Any]
+) -> npt.NDArray[np.float64]:
+    """Interpolates pitch linearly in octaves; before the first and after the last known pitch, that one is held.
+
+    Args:
+        seconds: Times to interpolate at, [frames].
+        known_seconds: Times with a pitch, ascending, [known]; at least one.
+        known_hz: Pitch there in Hz, [known].
+
+    Returns:
+        Pitch in Hz, f64[frames].
+    """
+    return np.asarray(2.0 ** np.interp(seconds, known_seconds, np.log2(known_hz)))
+
+
+def octaves_to_fit(f0_hz: FloatArray, sounding: npt.NDArray[np.bool_], median_hz: float) -> int:
+    """Returns by how many octaves to move a sound so that its median pitch is nearest to a model's.
+
+    Args:
+        f0_hz: Pitch of the sound in Hz, 0 where there is none, f32[frames].
+        sounding: Which frames count, bool[frames]; all with a pitch where none of these has one.
+        median_hz: Median pitch of the model's training, of its card.
+
+    Returns:
+        Whole octaves, above 0 for up; 0 for a sound without pitch.
+    """
+    pitched = f0_hz > 0
+    counted = pitched & sounding if (pitched & sounding).any() else pitched
+    return round(float(np.log2(median_hz / np.median(f0_hz[counted])))) if counted.any() else 0
+
+
+def hz_to_midi(f0_hz: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Returns MIDI semitones (A4, 440 Hz, is 69) of pitches above 0 Hz."""
+    return np.asarray(69.0 + 12.0 * np.log2(f0_hz / 440.0))
+
+
+def midi_to_hz(midi: float) -> float:
+    """Returns the pitch in Hz of a MIDI number."""
+    return float(440.0 * 2.0 ** ((midi - 69.0) / 12.0))

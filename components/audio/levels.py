@@ -1,4 +1,14 @@
-"""Levels of a sound: which frames sound, and whether a recording is clipped."""
+"""Levels of a sound: what is silent, what sounds, and whether a recording is clipped.
+
+Three questions, three definitions:
+
+* `above_floor`: is the frame more than digital silence? The statistics in a model's card count these frames: everything
+  that the training saw, down to the end of a release.
+* `sounding_frames`: would a listener miss the frame? Relative to the loud part of the same sound. Transfer maps the
+  loudness of these frames and mutes the others; evaluation and similarity compare them alone.
+* `silent_frames`: does the recording hold nothing there but the noise of its equipment? On samples instead of loudness,
+  so it needs no model's definition: checks of recordings, and what a model adds where its note is silent.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +18,64 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.audio.loudness import FLOOR_DB
+from components.audio.spectrum import framed
 
 Array = NDArray[np.floating[Any]]
 
-SOUNDING_RANGE_DB = 45.0
-
+SILENT_PEAK = 1e-3
+"""A recording with a lower peak (-60 dB of full scale) is noise."""
 CLIPPED_SHARE = 1e-3
-"""A recording of which more than this lies in flat tops is clipped."""
+"""A recording is clipped if more than this share of it lies in flat tops."""
+
+_ABOVE_FLOOR_DB = 1.0
+_SOUNDING_RANGE_DB = 45.0  # below the 95th percentile
+_SILENT_RANGE_DB = 60.0  # below the loudest frame
+LEVEL_FRAME_SAMPLES = 256
+"""Length and distance of the frames of `silent_frames`."""
 _FLAT_SAMPLES = 4  # so many equal samples at a peak are a clipped one
 
 
-class FlatTops:
-    """Finds flat tops at a recording's peak, block by block."""
+def above_floor(loudness_db: Array) -> NDArray[np.bool_]:
+    """Returns which frames are more than 1 dB above the floor of the models' loudness, of loudness_db's shape."""
+    return np.asarray(loudness_db > FLOOR_DB + _ABOVE_FLOOR_DB)
+
+
+def sounding_frames(loudness_db: Array) -> NDArray[np.bool_]:
+    """Returns which frames sound: less than 45 dB below the loud part, the 95th percentile of what is above the floor.
+
+    Args:
+        loudness_db: Loudness by a definition of the models, of one sound or of many together, any shape.
+
+    Returns:
+        bool, the same shape.
+    """
+    above = loudness_db[above_floor(loudness_db)]
+    loud_db = float(np.percentile(above, 95)) if len(above) else 0.0
+    return np.asarray(loudness_db > max(loud_db - _SOUNDING_RANGE_DB, FLOOR_DB + _ABOVE_FLOOR_DB))
+
+
+def silent_frames(audio: Array) -> NDArray[np.bool_]:
+    """Returns which frames of 256 samples are silent: their RMS level is more than 60 dB below the loudest frame's.
+
+    Args:
+        audio: f32[samples].
+
+    Returns:
+        bool[1 + samples // 256], of frames centred on multiples of 256.
+    """
+    level = np.sqrt(np.mean(np.square(framed(audio, LEVEL_FRAME_SAMPLES, LEVEL_FRAME_SAMPLES)), axis=1))
+    return np.asarray(level < level.max() * 10 ** (-_SILENT_RANGE_DB / 20))
+
+
+class ClippingDetector:
+    """Finds the flat tops that clipping leaves at a recording's peak, block by block."""
 
     def __init__(self) -> None:
         self._peak, self._samples = 0.0, 0
         self._tops: list[tuple[float, int]] = []
 
     def add(self, block: Array) -> None:
-        """Takes the next block, f32[samples], before any resampling: that makes flat tops round."""
+        """Takes the next block, f32[samples], before any resampling: that rounds flat tops."""
         level = np.abs(block)
         self._peak, self._samples = max(self._peak, float(level.max())), self._samples + len(block)
         runs = np.lib.stride_tricks.sliding_window_view(np.pad(level, (0, _FLAT_SAMPLES)), _FLAT_SAMPLES)
@@ -39,10 +88,3 @@ class FlatTops:
         """Returns how much of the recording lies in flat tops at its peak, 0..1."""
         clipped = sum(count for level, count in self._tops if level > 0.99 * self._peak)
         return clipped / self._samples if self._samples else 0.0
-
-
-def sounding_frames(loudness_db: Array) -> NDArray[np.bool_]:
-    """Returns which frames sound, of loudness_db's shape: those less than 45 dB below the loud ones."""
-    above = loudness_db[loudness_db > FLOOR_DB + 1.0]
-    loud_db = float(np.percentile(above, 95)) if len(above) else 0.0
-    return np.asarray(loudness_db > max(loud_db - SOUNDING_RANGE_DB, FLOOR_DB + 1.0))

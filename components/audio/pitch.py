@@ -1,36 +1,100 @@
-"""Who finds the pitch of a recording, and how it comes to the models' frames."""
+"""Pitch trackers: one interface, swift-f0 behind it, and the alignment of their frames to the models' 250 Hz frames.
+
+Two conventions say which time a frame of f0 is about. `PitchTrack.on_frames` takes sample 64 * i, at which a model
+plays frame i: transfer and evaluation. `PitchTrack.on_dataset_frames` takes sample 64 * i + 512, the centre of the
+window of 1024 samples that CREPE analysed for the data set: the records of `prepare`. On steady notes both agree.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from swift_f0 import FMAX, FMIN, PitchResult, SwiftF0
+from swift_f0 import FMAX, FMIN, FRAME_PERIOD, PitchResult, SwiftF0
 
+from components.audio.f0 import VOICED_CONFIDENCE, interpolate_hz
 from components.core.errors import InputError, nearest
 from components.nsynth.note import HOP_SAMPLES, SAMPLE_RATE_HZ, FloatArray
 
-_VOICED = 0.5  # swift-f0's confidence is calibrated to this threshold
-_SHORTEST_VOICED = 3  # of its frames, 48 ms: what is shorter is a stray
+DEFAULT_TRACKER = "swift-f0"
+ANALYSIS_PEAK = 0.5
+"""What audio is scaled to before it is tracked: swift-f0 takes a peak below 0.001 for silence."""
+DATASET_WINDOW_SAMPLES = 1024
+"""Of the data set's CREPE: frame i was found in the samples from 64 * i on."""
+
+_SHORTEST_VOICED_SECONDS = 0.048  # three frames of swift-f0: a shorter run is an error of the tracker
+_Array = npt.NDArray[np.floating[Any]]
+Band = tuple[float, float]
+"""Lowest and highest pitch, in Hz."""
 
 
-class Found(NamedTuple):
-    """What a tracker found: when (evenly spaced), which pitch, and whether there is one, [frames] each."""
+@dataclass(frozen=True)
+class PitchTrack:
+    """What a tracker found, on its own frames.
 
-    seconds: npt.NDArray[np.floating[Any]]
-    pitch_hz: npt.NDArray[np.floating[Any]]
-    voiced: npt.NDArray[np.bool_]
+    Attributes:
+        period_seconds: Distance of its frames; frame 0 is about second 0.
+        f0_hz: Pitch, [frames]; meaningless where the confidence is low.
+        confidence: 0..1, [frames]; see f0.VOICED_CONFIDENCE.
+    """
+
+    period_seconds: float
+    f0_hz: _Array
+    confidence: _Array
+
+    @property
+    def seconds(self) -> _Array:
+        """Time of each frame, [frames]."""
+        return np.arange(len(self.f0_hz)) * self.period_seconds
+
+    @property
+    def voiced(self) -> npt.NDArray[np.bool_]:
+        """Which frames have a pitch, bool[frames]."""
+        return np.asarray(self.confidence >= VOICED_CONFIDENCE)
+
+    def voiced_seconds(self) -> float:
+        """Returns how much of the sound has a pitch."""
+        return float(np.count_nonzero(self.voiced)) * self.period_seconds
+
+    def on_frames(self, frames: int) -> FloatArray:
+        """Returns f0 in Hz at samples 64 * i, f32[frames]; 0 where there is none.
+
+        A frame has a pitch where the tracker's nearest frame has, and that is in a run of 48 ms or more.
+        """
+        voiced = _long_runs(self.voiced, math.ceil(_SHORTEST_VOICED_SECONDS / self.period_seconds - 1e-6))
+        if not voiced.any():
+            return np.zeros(frames, np.float32)
+        seconds = np.arange(frames) * HOP_SAMPLES / SAMPLE_RATE_HZ
+        f0_hz = interpolate_hz(seconds, self.seconds[voiced], self.f0_hz[voiced])
+        return np.where(voiced[self._nearest(seconds)], f0_hz, 0.0).astype(np.float32)
+
+    def on_dataset_frames(self, frames: int) -> tuple[_Array, _Array]:
+        """Returns f0 in Hz and confidence at samples 64 * i + 512, f64[frames] each; f0 is interpolated across gaps.
+
+        The track has a pitch somewhere.
+        """
+        seconds = (np.arange(frames) * HOP_SAMPLES + DATASET_WINDOW_SAMPLES // 2) / SAMPLE_RATE_HZ
+        f0_hz = interpolate_hz(seconds, self.seconds[self.voiced], self.f0_hz[self.voiced])
+        return f0_hz, np.interp(seconds, self.seconds, self.confidence)
+
+    def _nearest(self, seconds: _Array) -> npt.NDArray[np.intp]:
+        own = self.seconds
+        after = np.clip(np.searchsorted(own, seconds), 1, len(own) - 1)
+        return np.asarray(after - (seconds - own[after - 1] < own[after] - seconds))
 
 
 class Tracker(Protocol):
-    """Finds pitch block by block, in memory that does not grow with the sound.
+    """Finds the pitch of one sound, block by block, in memory that does not grow with the sound.
 
     Attributes:
-        lowest_hz: What it hears from.
-        highest_hz: And up to.
-        slow: Whether that takes as long as the sound, or longer.
+        lowest_hz: Lower end of the range it searches.
+        highest_hz: Upper end.
+        slow: Whether it takes about as long as the sound, or longer.
     """
 
     lowest_hz: float
@@ -38,38 +102,24 @@ class Tracker(Protocol):
     slow: bool
 
     def push(self, audio: FloatArray) -> None:
-        """Takes the next block, f32[samples] at 16 kHz, -1..1, of a peak of 0.001 or more."""
+        """Takes the next block, f32[samples] at 16 kHz, -1..1; scale quiet sounds to ANALYSIS_PEAK."""
 
-    def finish(self) -> Found:
-        """Returns what was found. Called once, after the last block."""
-
-
-def tracker(name: str) -> Tracker:
-    """Returns a new tracker.
-
-    Raises:
-        InputError: There is none of that name, or what it needs is not installed.
-    """
-    if name not in _TRACKERS:
-        raise InputError(f"--pitch is '{name}': {nearest(name, _TRACKERS)}")
-    return _TRACKERS[name]()
+    def finish(self) -> PitchTrack:
+        """Returns the track. Call it once, after the last block."""
 
 
-def on_frames(frames: int, found: Found) -> FloatArray:
-    """Brings a tracker's pitch to 250 frames a second: f0 in Hz, f32[frames]; 0 where there is none."""
-    times, pitch_hz, voiced = found
-    if not voiced.any():
-        return np.zeros(frames, np.float32)
-    if len(times) == 1:
-        return np.full(frames, pitch_hz[0], np.float32)
-    seconds = np.arange(frames) * HOP_SAMPLES / SAMPLE_RATE_HZ
-    after = np.clip(np.searchsorted(times, seconds), 1, len(times) - 1)
-    closer = after - (seconds - times[after - 1] < times[after] - seconds)
-    octaves = np.interp(seconds, times[voiced], np.log2(pitch_hz[voiced]))
-    return np.where(voiced[closer], 2.0**octaves, 0.0).astype(np.float32)
+TrackerFactory = Callable[[Band | None], Tracker]
+"""Makes a tracker that searches a band, or its whole range for None."""
 
 
-def long_runs(mask: npt.NDArray[np.bool_], shortest: int) -> npt.NDArray[np.bool_]:
+def within(band_hz: Band | None, lowest_hz: float, highest_hz: float) -> Band:
+    """Returns the part of a band that lies in a tracker's range; the range where that is less than a semitone."""
+    low, high = band_hz or (lowest_hz, highest_hz)
+    low, high = max(low, lowest_hz), min(high, highest_hz)
+    return (low, high) if high >= low * 2 ** (1 / 12) else (lowest_hz, highest_hz)
+
+
+def _long_runs(mask: npt.NDArray[np.bool_], shortest: int) -> npt.NDArray[np.bool_]:
     """Returns the mask without runs of True that are shorter than `shortest`."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
     kept = np.zeros_like(mask)
@@ -78,32 +128,58 @@ def long_runs(mask: npt.NDArray[np.bool_], shortest: int) -> npt.NDArray[np.bool
     return kept
 
 
-class _Swift:
-    """swift-f0: sixty pitches a second, a hundred times as fast as it plays."""
+@cache
+def _swift_f0() -> SwiftF0:
+    # One thread that never spins: a model often runs at the same time, and more threads hardly help.
+    return SwiftF0(threads=1, spin=False)
 
-    lowest_hz, highest_hz = FMIN, FMAX
+
+class SwiftF0Tracker:
+    """swift-f0: 62.5 pitches a second, about a hundred times faster than real time. See `Tracker`."""
+
     slow = False
 
-    def __init__(self) -> None:
-        self._stream, self._found = SwiftF0(spin=False).stream(), list[PitchResult]()
+    def __init__(self, band_hz: Band | None = None) -> None:
+        """Takes the band to search, within 46.9 to 2093.8 Hz."""
+        self.lowest_hz, self.highest_hz = within(band_hz, FMIN, FMAX)
+        self._stream, self._parts = _swift_f0().stream(self.lowest_hz, self.highest_hz), list[PitchResult]()
 
     def push(self, audio: FloatArray) -> None:
-        self._found.append(self._stream.push(audio, SAMPLE_RATE_HZ))
+        self._parts.append(self._stream.push(audio, SAMPLE_RATE_HZ))
 
-    def finish(self) -> Found:
-        self._found.append(self._stream.flush())
-        names = ("timestamps", "pitch_hz", "confidence")
-        seconds, pitch_hz, confidence = (
-            np.concatenate([getattr(part, name) for part in self._found]) for name in names
-        )
-        return Found(seconds, pitch_hz, long_runs(confidence >= _VOICED, _SHORTEST_VOICED))
+    def finish(self) -> PitchTrack:
+        self._parts.append(self._stream.flush())
+        f0_hz = np.concatenate([part.pitch_hz for part in self._parts])
+        return PitchTrack(FRAME_PERIOD, f0_hz, np.concatenate([part.confidence for part in self._parts]))
 
 
-def _crepe() -> Tracker:
-    from components.transfer.crepe import Crepe  # with TensorFlow, which swift-f0 does without
-
-    return Crepe()
+TRACKERS: dict[str, TrackerFactory] = {"swift-f0": SwiftF0Tracker}
+"""The trackers that need no TensorFlow. Transfer adds CREPE."""
 
 
-_TRACKERS: dict[str, Callable[[], Tracker]] = {"swift-f0": _Swift, "crepe": _crepe}
-DEFAULT = "swift-f0"
+def tracker(
+    name: str = DEFAULT_TRACKER,
+    band_hz: Band | None = None,
+    trackers: Mapping[str, TrackerFactory] = TRACKERS,
+) -> Tracker:
+    """Returns a new tracker.
+
+    Args:
+        name: One of `trackers`.
+        band_hz: Lowest and highest pitch to search for; None for the tracker's whole range, which also replaces a
+            band outside it.
+        trackers: By name.
+
+    Raises:
+        InputError: There is no tracker of that name, or what it needs is not installed.
+    """
+    if name not in trackers:
+        raise InputError(f"--pitch is '{name}': {nearest(name, trackers)}")
+    return trackers[name](band_hz)
+
+
+def track(audio: FloatArray, chosen: Tracker | None = None) -> PitchTrack:
+    """Returns the pitch of a whole sound, f32[samples] at 16 kHz, by a new tracker; swift-f0 where there is none."""
+    chosen = chosen or tracker()
+    chosen.push(audio)
+    return chosen.finish()

@@ -1,7 +1,4 @@
-"""How far the timbre of a resynthesis is from its note's: numbers on plain arrays, one note at a time. No TensorFlow.
-
-The spectral loss, ddsp's multi-scale one, is the training's own: components.synths.losses.
-"""
+"""Quantities of timbre: mel spectrograms, and how much of a sound its harmonics are."""
 
 from __future__ import annotations
 
@@ -10,21 +7,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import dct
 
-from components.audio.spectrum import framed, stft_power
-from components.nsynth.note import SAMPLE_RATE_HZ
+from components.audio.spectrum import stft_power
+from components.nsynth.note import HOP_SAMPLES, SAMPLE_RATE_HZ
 
 Array = NDArray[np.floating[Any]]
 
 MEL_BANDS = 80
 _MEL_WINDOW_SAMPLES = 1024
+_HARMONICS_WINDOW_SAMPLES = 2048  # tells harmonics of 47 Hz apart
 _HOP_SAMPLES = 256
-_MEL_RANGE_DB = 80.0
-_MFCC = slice(1, 14)
-_SILENT_RMS = 10 ** (-70 / 20)
-_LEAST_SILENCE_FRAMES = 16  # a quarter of a second
-_FLOOR_DB = -120.0
+_COMB_BINS = 2.0  # half the main lobe of a Hann window
 
 
 def _mel_of_hz(hz: Array) -> Array:
@@ -44,44 +37,39 @@ def _mel_matrix() -> Array:
     return matrix
 
 
-def mel_distances(reference: Array, other: Array) -> tuple[float, float]:
-    """Compares log-mel spectrograms: 80 bands in dB, Hann window 1024, hop 256.
-
-    Both are clipped below at 80 dB under the reference's loudest cell, so that what nobody hears does not count.
+def mel_spectrogram_db(audio: Array) -> Array:
+    """Returns the level of 80 mel bands in dB, not below -200: Hann window 1024, hop 256.
 
     Args:
-        reference: The original's audio, f32[samples].
-        other: The resynthesis, f32[samples].
+        audio: f32[samples] in -1..1.
 
     Returns:
-        The mean absolute difference, in dB; and the mean Euclidean distance of the mel-frequency cepstral coefficients
-        1 to 13 (orthonormal DCT-II over the bands), which leaves the level out and keeps the shape of the spectrum.
+        f[1 + samples // 256, MEL_BANDS].
     """
-
-    def mel_db(audio: Array) -> Array:
-        power = stft_power(audio, _MEL_WINDOW_SAMPLES, _HOP_SAMPLES) @ _mel_matrix()
-        level: Array = 10.0 * np.log10(np.maximum(power, 1e-20))
-        return level
-
-    reference_db, other_db = mel_db(reference), mel_db(other)
-    floor_db = reference_db.max() - _MEL_RANGE_DB
-    difference_db = np.maximum(other_db, floor_db) - np.maximum(reference_db, floor_db)
-    cepstral = dct(difference_db, type=2, norm="ortho", axis=1)[:, _MFCC]
-    return float(np.mean(np.abs(difference_db))), float(np.mean(np.linalg.norm(cepstral, axis=1)))
+    power = stft_power(audio, _MEL_WINDOW_SAMPLES, _HOP_SAMPLES) @ _mel_matrix()
+    level_db: Array = 10.0 * np.log10(np.maximum(power, 1e-20))
+    return level_db
 
 
-def silence_level_db(reference: Array, other: Array) -> float | None:
-    """Returns how loud a sound is where another is silent: its RMS level in dB of full scale, -120 at least.
+def harmonic_to_noise_db(audio: Array, f0_hz: Array) -> Array:
+    """Returns how much louder a sound's harmonics are than what lies between them, in dB.
+
+    Of every frame (Hann window 2048, hop 256): the power within two bins of a multiple of f0 over all other power.
 
     Args:
-        reference: The one that says where there is silence (below -70 dB), f32[samples].
-        other: The one that is measured, the same shape.
+        audio: f32[samples].
+        f0_hz: Its pitch at 250 frames a second, f32[samples / 64]; 0 where there is none.
 
     Returns:
-        None where the reference has less than a quarter of a second of silence.
+        f64[1 + samples // 256]; NaN where there is no pitch.
     """
-    silent = np.sqrt(np.mean(np.square(framed(reference, _HOP_SAMPLES, _HOP_SAMPLES)), axis=1)) < _SILENT_RMS
-    if silent.sum() < _LEAST_SILENCE_FRAMES:
-        return None
-    power = np.mean(np.square(framed(other, _HOP_SAMPLES, _HOP_SAMPLES)[silent]))
-    return max(_FLOOR_DB, float(10.0 * np.log10(max(power, 1e-20))))
+    power = stft_power(audio, _HARMONICS_WINDOW_SAMPLES, _HOP_SAMPLES)
+    pitch = np.append(f0_hz, f0_hz[-1:])[:: _HOP_SAMPLES // HOP_SAMPLES][: len(power), None].astype(np.float64)
+    bin_hz = SAMPLE_RATE_HZ / _HARMONICS_WINDOW_SAMPLES
+    frequency_hz = bin_hz * np.arange(power.shape[1])
+    voiced = pitch[:, 0] > 0
+    number = np.maximum(np.round(frequency_hz / np.where(voiced[:, None], pitch, np.inf)), 1.0)
+    harmonic = np.abs(frequency_hz - number * pitch) <= _COMB_BINS * bin_hz
+    tone, noise = (power * harmonic).sum(axis=1), (power * ~harmonic).sum(axis=1)
+    ratio_db = 10.0 * np.log10(np.maximum(tone, 1e-20) / np.maximum(noise, 1e-20))
+    return np.where(voiced, ratio_db, np.nan)

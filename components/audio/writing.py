@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 
 from components import storage
-from components.audio.levels import CLIPPED_SHARE, FlatTops
+from components.audio.levels import CLIPPED_SHARE, SILENT_PEAK, ClippingDetector
 from components.audio.reading import mono_blocks, resampled
 from components.core.errors import InputError, nearest
 from components.nsynth.note import SAMPLE_RATE_HZ, FloatArray
@@ -21,7 +21,6 @@ from components.telemetry import log
 _LOG = log.get(__name__)
 
 LONGEST_SECONDS = 600
-_SOFTEST_PEAK = 1e-3  # -60 dB
 _LOUDEST_PEAK = 0.98
 FORMATS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS")}
 _LOWEST_RATE_HZ, _HIGHEST_RATE_HZ = 8_000, 192_000
@@ -54,13 +53,13 @@ def survey(file: soundfile.SoundFile, uri: str) -> Survey:
             f"the recording '{uri}' is too long: {seconds / 60:.1f} minutes, expected {LONGEST_SECONDS // 60} at most; "
             "cut it into pieces"
         )
-    peak, samples, tops = 0.0, 0, FlatTops()
+    peak, samples, tops = 0.0, 0, ClippingDetector()
     for block in mono_blocks(file, uri):
         peak, samples = max(peak, float(np.abs(block).max())), samples + len(block)
         tops.add(block)
-    if peak < _SOFTEST_PEAK:
+    if peak < SILENT_PEAK:
         raise InputError(
-            f"the recording '{uri}' is silent: its peak is {peak:.5f}, expected {_SOFTEST_PEAK} or more; "
+            f"the recording '{uri}' is silent: its peak is {peak:.5f}, expected {SILENT_PEAK} or more; "
             "raise its level, or check that it is the right file"
         )
     clipped = tops.share()

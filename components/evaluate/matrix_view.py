@@ -49,7 +49,7 @@ class MatrixRow:
 
 @dataclass(frozen=True)
 class Matrix:
-    """The whole table. `families` are those of the models, with the number of columns; clips have `seconds` of a note."""
+    """The whole table. `families` are those of the models, each with its number of columns; clips last `seconds`."""
 
     families: list[tuple[str, int]]
     synths: list[str]

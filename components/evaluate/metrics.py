@@ -1,57 +1,37 @@
-"""How far the pitch and the loudness of a resynthesis are from its note's: plain arrays, one note at a time."""
+"""Comparisons of a resynthesis with its note: pitch, loudness, timbre, silence. Plain arrays, one note at a time.
+
+The quantities themselves are defined in components.audio. The spectral loss, ddsp's multi-scale one, is the training's
+own: components.synths.losses.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import dct
 
-from components.nsynth.note import FRAME_RATE_HZ, SAMPLE_RATE_HZ
-
-if TYPE_CHECKING:
-    from swift_f0 import SwiftF0
+from components.audio.levels import LEVEL_FRAME_SAMPLES, silent_frames, sounding_frames
+from components.audio.spectrum import framed
+from components.audio.timbre import mel_spectrogram_db
 
 Array = NDArray[np.floating[Any]]
 
-VOICED_CONFIDENCE = 0.5
-SOUNDING_RANGE_DB = 40.0
-"""A frame sounds when it is less than this below its note's loudest frame: what is under it, no listener misses."""
-
-
-def sounding(loudness_db: Array) -> NDArray[np.bool_]:
-    """Returns which frames sound: at most SOUNDING_RANGE_DB below the loudest. loudness_db: f32[frames]."""
-    mask: NDArray[np.bool_] = loudness_db > loudness_db.max() - SOUNDING_RANGE_DB
-    return mask
+_MEL_RANGE_DB = 80.0
+_MFCC = slice(1, 14)
+_LEAST_SILENCE_FRAMES = 16  # a quarter of a second
+_FLOOR_DB = -120.0
 
 
 def loudness_error_db(reference_db: Array, other_db: Array) -> float:
     """Returns the mean absolute difference of two loudness curves over the reference's sounding frames, in dB.
 
     Args:
-        reference_db: Loudness of the original by ddsp 3.7's definition, f32[frames].
+        reference_db: Loudness of the original by a definition of the models, f32[frames]; some of it sounds.
         other_db: Loudness of the resynthesis by the same definition, f32[frames].
     """
-    mask = sounding(reference_db)
-    return float(np.mean(np.abs(other_db - reference_db)[mask]))
-
-
-def track_pitch_hz(audio: Array, tracker: SwiftF0, n_frames: int) -> Array:
-    """Returns the pitch that a tracker hears, on the data set's 250 Hz frames; NaN where it hears none.
-
-    Args:
-        audio: f32[samples] at 16 kHz.
-        tracker: A swift_f0.SwiftF0 (46.9 to 2093.8 Hz; on a steady tone it is off by some 3 cents itself).
-        n_frames: Frames of the result.
-
-    Returns:
-        Pitch in Hz, f64[n_frames]: the tracker's nearest frame (it has 62.5 of them a second).
-    """
-    heard = tracker.detect(audio.astype(np.float32), SAMPLE_RATE_HZ)
-    pitch_hz = np.where(heard.confidence >= VOICED_CONFIDENCE, heard.pitch_hz, np.nan)
-    seconds = np.arange(n_frames) / FRAME_RATE_HZ
-    nearest = np.clip(np.searchsorted(heard.timestamps, seconds - 0.008), 0, len(pitch_hz) - 1)
-    return np.asarray(pitch_hz[nearest])
+    return float(np.mean(np.abs(other_db - reference_db)[sounding_frames(reference_db)]))
 
 
 def pitch_error_cents(f0_hz: Array, heard_hz: Array, voiced: NDArray[np.bool_]) -> Array:
@@ -59,12 +39,49 @@ def pitch_error_cents(f0_hz: Array, heard_hz: Array, voiced: NDArray[np.bool_]) 
 
     Args:
         f0_hz: The pitch that was asked for, [frames].
-        heard_hz: The pitch that a tracker heard, [frames], NaN where it heard none.
+        heard_hz: The pitch that a tracker found, [frames]; 0 or NaN where it found none.
         voiced: Where the pitch asked for is to be trusted, bool[frames].
 
     Returns:
-        Cents, [<= frames]; empty where nothing was asked for or nothing was heard.
+        Cents, [<= frames]; empty where nothing was asked for or nothing was found.
     """
-    both = voiced & (f0_hz > 0) & np.isfinite(heard_hz)
+    both = voiced & (f0_hz > 0) & (heard_hz > 0)
     cents: Array = 1200.0 * np.abs(np.log2(heard_hz[both] / f0_hz[both]))
     return cents
+
+
+def mel_distances(reference: Array, other: Array) -> tuple[float, float]:
+    """Compares log-mel spectrograms; see timbre.mel_spectrogram_db.
+
+    Both are clipped below at 80 dB under the reference's loudest cell, so that inaudible differences do not count.
+
+    Args:
+        reference: The original's audio, f32[samples].
+        other: The resynthesis, f32[samples].
+
+    Returns:
+        The mean absolute difference, in dB; and the mean Euclidean distance of the mel-frequency cepstral coefficients
+        1 to 13 (orthonormal DCT-II over the bands), which leaves the level out and keeps the shape of the spectrum.
+    """
+    reference_db, other_db = mel_spectrogram_db(reference), mel_spectrogram_db(other)
+    floor_db = reference_db.max() - _MEL_RANGE_DB
+    difference_db = np.maximum(other_db, floor_db) - np.maximum(reference_db, floor_db)
+    cepstral = dct(difference_db, type=2, norm="ortho", axis=1)[:, _MFCC]
+    return float(np.mean(np.abs(difference_db))), float(np.mean(np.linalg.norm(cepstral, axis=1)))
+
+
+def silence_level_db(reference: Array, other: Array) -> float | None:
+    """Returns how loud a sound is where another is silent: its RMS level in dB of full scale, -120 at least.
+
+    Args:
+        reference: The sound whose silent frames count (see levels.silent_frames), f32[samples].
+        other: The sound that is measured, the same shape.
+
+    Returns:
+        None where the reference has less than a quarter of a second of silence.
+    """
+    silent = silent_frames(reference)
+    if silent.sum() < _LEAST_SILENCE_FRAMES:
+        return None
+    power = float(np.mean(np.square(framed(other, LEVEL_FRAME_SAMPLES, LEVEL_FRAME_SAMPLES)[silent])))
+    return max(_FLOOR_DB, float(10.0 * np.log10(max(power, 1e-20))))

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
-import numpy as np
-
 from components.artifacts.evaluation import NoteNumbers
 from components.core.errors import InputError
-from components.evaluate.metrics import VOICED_CONFIDENCE
 from components.nsynth.families import FAMILIES
 from components.nsynth.note import Note
 from components.nsynth.sorted_set import SortedSet
@@ -77,24 +74,3 @@ def _nearest_to_middle_c(data: SortedSet, family: str) -> Note:
     assert split is not None, "only families with held-out notes are asked for"
     notes = islice(data.notes(split, family), _TRANSFER_CANDIDATES)
     return min(notes, key=lambda note: (abs(note.pitch - _MIDDLE_C), -note.velocity, note.id))
-
-
-def octaves_to_fit(note: Note, lowest_hz: float, highest_hz: float) -> int:
-    """Returns by how many octaves to move a note so that a model plays it where it has learnt to.
-
-    The note's middle pitch is moved by whole octaves, as few as possible, into the training's range; where the range
-    is too narrow for that, as near to its middle as it goes. A simple form of the fit in ddsp's timbre transfer demo.
-
-    Args:
-        note: The note of another family.
-        lowest_hz: Lower end of the pitches in training.
-        highest_hz: Upper end.
-    """
-    pitched = (note.f0_hz > 0) & (note.f0_confidence >= VOICED_CONFIDENCE)
-    if not pitched.any():
-        return 0
-    octave = float(np.log2(np.median(note.f0_hz[pitched])))
-    lowest, highest = np.log2(lowest_hz), np.log2(highest_hz)
-    shifts = sorted(range(-4, 5), key=abs)
-    inside = [shift for shift in shifts if lowest <= octave + shift <= highest]
-    return inside[0] if inside else min(shifts, key=lambda shift: abs(octave + shift - (lowest + highest) / 2))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,16 +14,16 @@ from numpy.typing import NDArray
 from components.artifacts import listening
 from components.artifacts.evaluation import Heard, NoteNumbers, Numbers, Transfer, rounded
 from components.artifacts.model_card import ModelCard
-from components.audio import timbre
-from components.audio.harmonicity import harmonic_to_noise_db
+from components.audio import pitch
+from components.audio.f0 import VOICED_CONFIDENCE, octaves_to_fit
+from components.audio.levels import sounding_frames
+from components.audio.timbre import harmonic_to_noise_db
 from components.core.errors import StepError
-from components.evaluate import metrics, note_selection
+from components.evaluate import metrics
 from components.nsynth.note import NOTE_FRAMES, NOTE_SAMPLES, SAMPLE_RATE_HZ, Note
 from components.telemetry import progress
 
 if TYPE_CHECKING:
-    from swift_f0 import SwiftF0
-
     from components.synths.instrument import Instrument
 
 Array = NDArray[np.floating[Any]]
@@ -46,9 +45,11 @@ class Resynthesis:
 
     def voiced(self) -> NDArray[np.bool_]:
         """Returns where the note sounds and its pitch is to be trusted, bool[frames]."""
-        pitched = (self.note.f0_confidence >= metrics.VOICED_CONFIDENCE) & (self.note.f0_hz > 0)
-        mask: NDArray[np.bool_] = pitched & metrics.sounding(self.loudness_db)
-        return mask
+        return np.asarray((_trusted_f0_hz(self.note) > 0) & sounding_frames(self.loudness_db))
+
+    def heard_hz(self) -> Array:
+        """Returns the pitch that is tracked in the resynthesis, f32[frames]; 0 where there is none."""
+        return pitch.track(self.audio.astype(np.float32)).on_frames(NOTE_FRAMES)
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def write_sample(out_uri: str, result: Resynthesis) -> Heard:
     tone = next(name for name in ("harmonic_distribution", "frequencies", "wavetables") if name in result.controls)
     controls = listening.Controls(
         f0_hz=np.where(result.voiced(), result.note.f0_hz, 0.0),
-        heard_hz=metrics.track_pitch_hz(result.audio, _tracker(), NOTE_FRAMES),
+        heard_hz=np.where((heard_hz := result.heard_hz()) > 0, heard_hz, np.nan),
         loudness_db=result.loudness_db,
         heard_db=result.heard_db,
         amplitudes=result.controls["amplitudes"],
@@ -119,19 +120,25 @@ def write_transfer(out_uri: str, result: Resynthesis) -> Transfer:
     )
 
 
-def _octaves(note: Note, card: ModelCard) -> int:
+def _trusted_f0_hz(note: Note) -> Array:
+    """Returns a note's pitch where the record's confidence is high enough, f32[frames]; 0 elsewhere."""
+    return np.where(note.f0_confidence >= VOICED_CONFIDENCE, note.f0_hz, 0.0)
+
+
+def _octaves(note: Note, loudness_db: Array, card: ModelCard) -> int:
+    """Returns by how many octaves a note is moved: one of another family as `luthier transfer` would move it."""
     if note.family == card.family or card.f0_hz is None:
         return 0
-    return note_selection.octaves_to_fit(note, card.f0_hz.p5, card.f0_hz.p95)
+    return octaves_to_fit(_trusted_f0_hz(note), sounding_frames(loudness_db), card.f0_hz.median)
 
 
 def _resynthesise_batch(instrument: Instrument, notes: Sequence[Note]) -> list[Resynthesis]:
     from components.synths.loudness import loudness_db
 
-    octaves = [_octaves(note, instrument.card) for note in notes]
-    f0_hz = np.stack([note.f0_hz * 2.0**shift for note, shift in zip(notes, octaves, strict=True)])
     definition = instrument.loudness_definition
     asked_db = np.asarray(loudness_db(np.stack([note.audio for note in notes]), definition))
+    octaves = [_octaves(note, loud, instrument.card) for note, loud in zip(notes, asked_db, strict=True)]
+    f0_hz = np.stack([note.f0_hz * 2.0**shift for note, shift in zip(notes, octaves, strict=True)])
     out = instrument.play(f0_hz.astype(np.float32), asked_db)
     if not np.isfinite(out["audio"]).all():
         raise StepError(
@@ -153,14 +160,6 @@ def _resynthesise_batch(instrument: Instrument, notes: Sequence[Note]) -> list[R
     ]
 
 
-@functools.cache
-def _tracker() -> SwiftF0:
-    """The pitch tracker: on one thread that never spins, for the model plays the next notes meanwhile."""
-    from swift_f0 import SwiftF0
-
-    return SwiftF0(threads=1, spin=False)
-
-
 def _note_numbers(result: Resynthesis) -> NoteNumbers:
     return NoteNumbers(result.note.id, result.note.pitch, result.note.velocity, _numbers(result))
 
@@ -169,8 +168,8 @@ def _numbers(result: Resynthesis) -> Numbers:
     from components.synths.losses import spectral_loss
 
     note, audio, pitch = result.note, result.audio, _pitch(result)
-    log_mel_distance_db, mfcc_distance = timbre.mel_distances(note.audio, audio)
-    silence_db = timbre.silence_level_db(note.audio, audio)
+    log_mel_distance_db, mfcc_distance = metrics.mel_distances(note.audio, audio)
+    silence_db = metrics.silence_level_db(note.audio, audio)
     return Numbers(
         spectral_loss=rounded(spectral_loss(audio[None], note.audio[None])[0]),
         log_mel_distance_db=rounded(log_mel_distance_db),
@@ -187,8 +186,7 @@ def _numbers(result: Resynthesis) -> Numbers:
 
 def _pitch(result: Resynthesis) -> _Pitch:
     voiced = result.voiced()
-    heard_hz = metrics.track_pitch_hz(result.audio, _tracker(), NOTE_FRAMES)
-    cents = metrics.pitch_error_cents(result.note.f0_hz * 2.0**result.octaves, heard_hz, voiced)
+    cents = metrics.pitch_error_cents(result.note.f0_hz * 2.0**result.octaves, result.heard_hz(), voiced)
     return _Pitch(
         error_cents=rounded(float(np.median(cents))) if len(cents) else None,
         error_mean_cents=rounded(float(np.mean(cents))) if len(cents) else None,

@@ -1,1 +1,1 @@
-"""A client of the Kubernetes API with typed errors, watches that survive dropped connections, and container logs."""
+"""A client of the Kubernetes API with typed errors, watches that survive lost connections, and container logs."""

@@ -1,6 +1,6 @@
-"""The few requests that Luthier makes of a Kubernetes API server, patient with one that is away for a while.
+"""Requests to a Kubernetes API server. Those that fail because the server is unavailable are repeated.
 
-Objects are plain dictionaries, as in YAML. The official client brings credentials, certificates and connections.
+Objects are plain dictionaries, as in YAML. The official client provides credentials, certificates and connections.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, Protocol
@@ -18,11 +19,18 @@ import urllib3
 from components.core import backoff
 from components.core.backoff import Backoff, RetryPolicy
 from components.core.errors import InputError
-from components.kubernetes.errors import RETRIED, ApiError, in_words
+from components.kubernetes.errors import (
+    Conflict,
+    ConnectionLost,
+    NotFound,
+    StreamsClosed,
+    Unavailable,
+    from_client,
+)
 
 Object = dict[str, Any]
 _TIMEOUT_S = (10, 60)
-# A stream may be silent for hours. These notice within about two minutes that the other side is gone.
+# A stream may be silent for hours. With these, a server that is gone is noticed within about two minutes.
 _KEEPALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
 _KEEPALIVE += [
     (socket.IPPROTO_TCP, getattr(socket, name), value)
@@ -31,16 +39,8 @@ _KEEPALIVE += [
 ]
 
 
-class Dropped(Exception):  # noqa: N818 - what happens to a connection every day is no error
-    """The connection broke, or there was none."""
-
-
-class Closed(Exception):  # noqa: N818 - nor is this: its reader is not needed any more
-    """The API's streams were closed."""
-
-
 class _Client(Protocol):
-    """What is used of kubernetes.client.ApiClient."""
+    """The part of kubernetes.client.ApiClient that Api uses."""
 
     configuration: Any
     rest_client: Any
@@ -53,72 +53,76 @@ class Api:
     """One namespace of one cluster. Safe to use from several threads.
 
     Attributes:
-        namespace: Its name.
+        namespace: Name of the namespace.
+        server: The API server, for messages: "the API server https://10.0.0.1".
     """
 
     def __init__(self, client: _Client, namespace: str, policy: RetryPolicy | None = None) -> None:
         self.namespace = namespace
         self._policy = policy
         self._client = client
-        self._who = f"the API server {client.configuration.host}"
+        self.server = f"the API server {client.configuration.host}"
         pool = client.rest_client.pool_manager.connection_pool_kw
         pool["socket_options"] = [*urllib3.connection.HTTPConnection.default_socket_options, *_KEEPALIVE]
         self._streams: set[Any] = set()
         self._lock = threading.Lock()
         self._closed = False
 
-    def backoff(self, limit_s: float | None = None) -> Backoff:
-        """Returns a new Backoff for a request to this server; `limit_s` replaces its time limit."""
+    def backoff(self, limit_s: float | None = None, sleep: Callable[[float], object] = time.sleep) -> Backoff:
+        """Returns a new Backoff for requests to this server; `limit_s` replaces the time limit of its RetryPolicy."""
         policy = self._policy or backoff.DEFAULT
         if limit_s is not None:
             policy = replace(policy, limit_s=limit_s)
-        return Backoff(self._who, policy)
+        return Backoff(self.server, policy, sleep=sleep)
 
     def get(
         self, collection: str, name: str = "", query: Mapping[str, str] | None = None, limit_s: float | None = None
     ) -> Object:
-        """Returns an object, or the list of a collection such as "jobs", "pods", "events", "configmaps".
+        """Returns an object, or the list of a collection.
+
+        Args:
+            collection: "jobs", "pods", "events" or "configmaps".
+            name: Of the object; "" for the list.
+            query: The query parameters, for instance `labelSelector`.
+            limit_s: Time limit, instead of that of the RetryPolicy.
 
         Raises:
-            ApiError: The server said no: 404 where there is no such object.
-            InputError: It says that the user may not.
-            StepError: It did not answer within `limit_s`, or the limit of backoff.RetryPolicy.
+            ApiError: The server refused the request: NotFound where there is no such object.
+            StepError: The server did not answer within the time limit.
+            InputError: The server's certificate is not trusted.
         """
         return self._request("GET", collection, name, query, limit_s=limit_s)
 
     def create(self, collection: str, body: Object) -> Object:
-        """Creates an object; a field that Kubernetes does not know is an error. Errors as of `get`; 409: it exists."""
+        """Creates an object and returns it. Errors as of `get`; Conflict: it exists; Invalid: a field is unknown."""
         return self._request("POST", collection, body=body, query={"fieldValidation": "Strict"})
 
     def patch(self, collection: str, name: str, body: Object, limit_s: float | None = None) -> Object:
-        """Changes what `body` names (a JSON merge patch). Errors as of `get`; 409: a `metadata.uid` is another."""
+        """Applies a JSON merge patch. Errors as of `get`; Conflict: `metadata.uid` of the patch is not the object's."""
         return self._request("PATCH", collection, name, body=body, limit_s=limit_s)
 
     def delete(self, collection: str, name: str, uid: str, limit_s: float | None = None) -> None:
-        """Deletes one object and, before it, what it owns; nothing where none has that uid. Errors as of `get`."""
+        """Deletes an object after all that it owns; does nothing if no object has that uid. Errors as of `get`."""
         body = {"propagationPolicy": "Foreground", "preconditions": {"uid": uid}}
-        try:
+        with suppress(NotFound, Conflict):
             self._request("DELETE", collection, name, body=body, limit_s=limit_s)
-        except ApiError as error:
-            if error.code not in (404, 409):
-                raise
 
     @contextmanager
     def stream(
         self, collection: str, name: str = "", query: Mapping[str, str] | None = None, silence_s: float | None = None
     ) -> Iterator[Iterator[bytes]]:
-        """Opens a watch or a log and yields an iterator of its whole lines. Nothing is tried again.
+        """Opens a watch or a log and yields an iterator of its complete lines. It does not repeat the request.
 
         Args:
             collection: As of `get`.
-            name: Of one object, with what is asked of it: "my-pod/log".
-            query: What to ask for.
-            silence_s: The longest silence before it counts as dropped; any if None.
+            name: Name and subresource of one object: "my-pod/log".
+            query: The query parameters.
+            silence_s: The longest silence before the connection counts as lost; None for no limit.
 
         Raises:
-            ApiError: The server said no.
-            Dropped: The connection broke, or there was none.
-            Closed: `close` was called, before or meanwhile.
+            ApiError: The server refused the request.
+            ConnectionLost: The connection broke, or could not be made.
+            StreamsClosed: `close` was called, before or meanwhile.
         """
         response = None
         try:
@@ -129,7 +133,7 @@ class Api:
             self._check_open()
             yield _lines(response)
             self._check_open()
-        except Dropped:
+        except ConnectionLost:
             self._check_open()
             raise
         finally:
@@ -139,20 +143,16 @@ class Api:
                 response.close()
 
     def close(self) -> None:
-        """Ends all streams, also those that another thread is reading; what is opened later ends at once."""
+        """Ends all streams, also those that other threads read; a stream that is opened later ends at once."""
         with self._lock:
             self._closed = True
             for response in self._streams:
-                with suppress(ValueError, RuntimeError, OSError):  # it has ended by itself
+                with suppress(ValueError, RuntimeError, OSError):  # the stream has ended already
                     response.shutdown()
-
-    def in_words(self, error: ApiError, collection: str) -> Exception:
-        """Returns what to raise for an answer; see answers.in_words."""
-        return in_words(error, self._who, self.namespace, collection)
 
     def _check_open(self) -> None:
         if self._closed:
-            raise Closed
+            raise StreamsClosed
 
     def _path(self, collection: str, name: str) -> str:
         root = "/apis/batch/v1" if collection == "jobs" else "/api/v1"
@@ -173,11 +173,9 @@ class Api:
                 response = self._send(method, path, query or {}, body, _TIMEOUT_S)
                 result: Object = json.loads(_read(response))
                 return result
-            except Dropped as error:
+            except ConnectionLost as error:
                 retries.failed(error)
-            except ApiError as error:
-                if error.code not in RETRIED:
-                    raise self.in_words(error, collection) from error
+            except Unavailable as error:
                 retries.failed(error, error.retry_after_s)
 
     def _send(self, method: str, path: str, query: Mapping[str, str], body: Object | None, timeout_s: Any) -> Any:
@@ -199,30 +197,32 @@ class Api:
                 _request_timeout=timeout_s,
             )
         except ApiException as error:
-            if not error.status:  # a certificate that is not accepted
+            if not error.status:  # TLS failed: the client reports it without a status
                 reason = " ".join(str(error.reason).split())
-                raise InputError(f"{self._who} cannot be trusted: {reason}; look at the kubeconfig") from error
-            raise ApiError.of(error) from None
+                raise InputError(
+                    f"the certificate of {self.server} is not trusted: {reason}; check the kubeconfig"
+                ) from error
+            raise from_client(error) from None
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Dropped(str(error)) from error
+            raise ConnectionLost(str(error)) from error
 
 
 def _read(response: Any) -> bytes:
     try:
         data: bytes = response.data
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise Dropped(str(error)) from error
+        raise ConnectionLost(str(error)) from error
     return data
 
 
 def _lines(response: Any) -> Iterator[bytes]:
-    """Yields lines as they come. What a broken connection leaves of a line is dropped: it will come again, whole."""
+    """Yields lines as they arrive. Where the connection breaks within a line, the part of it is dropped."""
     rest = b""
     try:
         for chunk in response.stream(amt=None, decode_content=False):
             *lines, rest = (rest + chunk).split(b"\n")
             yield from lines
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-        raise Dropped(str(error)) from error
+        raise ConnectionLost(str(error)) from error
     if rest:
         yield rest

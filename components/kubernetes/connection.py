@@ -1,4 +1,4 @@
-"""Finds the cluster: the one that this pod is in, or the one of a kubeconfig's context."""
+"""Finds the cluster: the one that this pod runs in, or that of a context of the kubeconfig."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from components.core import environment
 from components.core.errors import InputError
 from components.kubernetes.client import Api
 
-_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+POD_NAMESPACE_PATH = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+"""The file with the namespace of a pod."""
 
 
 def connect(context: str | None = None, namespace: str | None = None) -> Api:
-    """Returns the API of the cluster, for one of its namespaces; nothing is sent yet.
+    """Returns the API of a cluster for one of its namespaces. It sends no request.
 
     Args:
-        context: Of the kubeconfig; its current one, or the cluster that this pod is in, if None.
-        namespace: If None, that of LUTHIER_NAMESPACE, else the pod's own, else the context's.
+        context: Name of a context of the kubeconfig; None for the cluster that this pod runs in, else the current
+            context.
+        namespace: None for that of LUTHIER_NAMESPACE, else the pod's own, else the context's.
 
     Raises:
         InputError: There is no cluster, no such context, or no credentials.
@@ -25,8 +27,8 @@ def connect(context: str | None = None, namespace: str | None = None) -> Api:
     from kubernetes import client, config
 
     configuration = client.Configuration()
-    configuration.retries = False  # ours know what may be sent twice, and say what they wait for
-    inside = context is None and in_a_cluster()
+    configuration.retries = False  # Api decides which requests may be repeated, and logs why it waits
+    inside = context is None and environment.in_cluster()
     try:
         if inside:
             config.load_incluster_config(client_configuration=configuration)
@@ -35,23 +37,18 @@ def connect(context: str | None = None, namespace: str | None = None) -> Api:
         found = named_namespace(namespace) or (None if inside else _namespace_of(context))
     except (config.ConfigException, OSError, ValueError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
-        place = "this pod's service account" if inside else f"the kubeconfig '{_kubeconfig()}'"
+        credentials = "this pod's service account" if inside else f"the kubeconfig '{_kubeconfig()}'"
         hint = "automountServiceAccountToken: true" if inside else "KUBECONFIG and --context"
-        raise InputError(f"cannot connect to a cluster with {place}: {reason}; look at {hint}") from error
+        raise InputError(f"cannot connect to a cluster with {credentials}: {reason}; check {hint}") from error
     return Api(client.ApiClient(configuration), found or "default")
 
 
-def in_a_cluster() -> bool:
-    """Tells whether this process runs in a pod."""
-    return environment.in_cluster()
-
-
 def named_namespace(namespace: str | None) -> str | None:
-    """Returns the namespace that is given, else LUTHIER_NAMESPACE, else this pod's own; None where there is none."""
+    """Returns `namespace`, else LUTHIER_NAMESPACE, else this pod's own namespace; None outside of a cluster."""
     if given := namespace or environment.get(environment.NAMESPACE):
         return given
-    if in_a_cluster() and _POD_NAMESPACE.is_file():
-        return _POD_NAMESPACE.read_text().strip()
+    if environment.in_cluster() and POD_NAMESPACE_PATH.is_file():
+        return POD_NAMESPACE_PATH.read_text().strip()
     return None
 
 

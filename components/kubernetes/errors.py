@@ -1,4 +1,7 @@
-"""What it means when an API server says no."""
+"""The errors of the Kubernetes API: one class for each kind of answer, and those of a connection.
+
+https://kubernetes.io/docs/reference/using-api/api-concepts and the reasons of a Status.
+"""
 
 from __future__ import annotations
 
@@ -7,68 +10,114 @@ import re
 from contextlib import suppress
 from typing import Any
 
-from components.core.errors import InputError, StepError
-
-RETRIED = (429, 500, 502, 503, 504)
-"""Statuses of a server that is busy, or on its way up or down."""
-
-_CANNOT = re.compile(r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<resource>[^"]*)"')
+_NOT_PERMITTED = re.compile(r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<resource>[^"]*)"')
 _NO_NAMESPACE = re.compile(r'namespaces "[^"]*" not found')
 _LONGEST_MESSAGE = 1000
 
 
 class ApiError(Exception):
-    """The API server said no.
+    """The API server refused a request.
 
     Attributes:
-        code: The HTTP status.
-        message: Its own words.
-        retry_after_s: How long it asks to be left alone.
+        status: The HTTP status.
+        message: The server's message.
+        retry_after_s: The pause that the server asks for; None where it asks for none.
     """
 
-    def __init__(self, code: int, message: str, retry_after_s: float | None = None) -> None:
-        super().__init__(f"HTTP {code}: {message}")
-        self.code, self.message, self.retry_after_s = code, message, retry_after_s
-
-    @classmethod
-    def of(cls, error: Any) -> ApiError:
-        """Returns the answer in a kubernetes.client.ApiException: the message of its Status, if it is one."""
-        body = error.body or b""
-        text = body.decode(errors="replace") if isinstance(body, bytes) else str(body)
-        with suppress(ValueError, AttributeError):
-            text = json.loads(text).get("message") or text
-        retry_after = (error.headers or {}).get("Retry-After", "")
-        message = " ".join(text.split())[:_LONGEST_MESSAGE]
-        return cls(error.status, message, float(retry_after) if retry_after.isdigit() else None)
+    def __init__(self, status: int, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(f"HTTP {status}: {message}")
+        self.status, self.message, self.retry_after_s = status, message, retry_after_s
 
 
-def in_words(error: ApiError, who: str, namespace: str, collection: str) -> Exception:
-    """Returns what to raise for an answer.
+class BadRequest(ApiError):
+    """400: the request makes no sense, for instance for the log of a container that has not started."""
 
-    Args:
-        error: The answer.
-        who: The server, for a person.
-        namespace: Where it was asked.
-        collection: What it was asked for.
 
-    Returns:
-        An InputError for what only the user can mend; the answer itself where a program may know what to do (404 not
-        found, 409 conflict, 410 gone); a StepError for the rest.
+class Unauthorized(ApiError):
+    """401: the credentials are not accepted."""
+
+
+class Forbidden(ApiError):
+    """403: a quota, an admission rule or missing permissions forbid it."""
+
+
+class NotPermitted(Forbidden):
+    """403, by RBAC: no Role gives the user this verb on this resource.
+
+    Attributes:
+        user: The user or service account, without "system:serviceaccount:".
+        verb: For instance "create".
+        resource: For instance "jobs" or "pods/log".
     """
-    denied = _CANNOT.search(error.message)
-    if error.code == 403 and denied:
-        user, verb, resource = denied["user"].removeprefix("system:serviceaccount:"), denied["verb"], denied["resource"]
-        return InputError(
-            f"'{user}' may not {verb} {resource} in namespace '{namespace}': expected a Role there with verb {verb} on "
-            f"{resource}, bound to it, as Role luthier-launcher of manifests/base"
-        )
-    if error.code == 401:
-        return InputError(f"{who} does not accept the credentials (HTTP 401): log in again")
-    if error.code == 404 and _NO_NAMESPACE.search(error.message):
-        return InputError(
-            f"there is no namespace '{namespace}': try another --namespace, or make it with "
-            "`kubectl apply -k manifests/base`"
-        )
-    if error.code in (400, 403, 422):
-        return InputError(f"the cluster refuses this for {collection}: {error.message}")
-    return error if error.code in (404, 409, 410) else StepError(f"{who}: {error}")
+
+    def __init__(self, status: int, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(status, message, retry_after_s)
+        found = _NOT_PERMITTED.search(message)
+        self.user, self.verb, self.resource = found.groups() if found else ("the user", "use", "the resource")
+        self.user = self.user.removeprefix("system:serviceaccount:")
+        self.args = (f"'{self.user}' may not {self.verb} {self.resource} (HTTP {status})",)
+
+
+class NotFound(ApiError):
+    """404: there is no such object."""
+
+
+class NamespaceNotFound(NotFound):
+    """404: there is no such namespace."""
+
+
+class Conflict(ApiError):
+    """409: an object of that name exists, or the object has another uid or version than the request names."""
+
+
+class Gone(ApiError):
+    """410: the server does not have the resource version any more from which a watch was to continue."""
+
+
+class Invalid(ApiError):
+    """422: the object does not fit its schema, or its values are not valid."""
+
+
+class Unavailable(ApiError):
+    """429 and 5xx: the server is busy, starts or stops. The same request may succeed a little later."""
+
+
+class ConnectionLost(Exception):
+    """The connection to the API server broke, or could not be made."""
+
+
+class StreamsClosed(Exception):
+    """`Api.close` was called: nobody reads the streams any more."""
+
+
+_CLASSES: dict[int, type[ApiError]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    410: Gone,
+    422: Invalid,
+    **dict.fromkeys((429, 500, 502, 503, 504), Unavailable),
+}
+
+
+def api_error(status: int, message: str, retry_after_s: float | None = None) -> ApiError:
+    """Returns the error of an answer: the class that its status, and for some its message, stands for."""
+    kind = _CLASSES.get(status, ApiError)
+    if kind is Forbidden and _NOT_PERMITTED.search(message):
+        kind = NotPermitted
+    if kind is NotFound and _NO_NAMESPACE.search(message):
+        kind = NamespaceNotFound
+    return kind(status, message, retry_after_s)
+
+
+def from_client(error: Any) -> ApiError:
+    """Returns the error of a kubernetes.client.ApiException: with the message of its Status, if its body is one."""
+    body = error.body or b""
+    text = body.decode(errors="replace") if isinstance(body, bytes) else str(body)
+    with suppress(ValueError, AttributeError):
+        text = json.loads(text).get("message") or text
+    retry_after = (error.headers or {}).get("Retry-After", "")
+    message = " ".join(text.split())[:_LONGEST_MESSAGE]
+    return api_error(error.status, message, float(retry_after) if retry_after.isdigit() else None)

@@ -1,29 +1,22 @@
-"""Follows a container's log through dropped connections, and brings no line twice.
+"""Follows a container's log through lost connections, and yields no line twice.
 
-A log can be asked for from a second on, not from a line on, so every line comes with its time: what was seen is known
-by that, to the nanosecond, and by how many lines had it.
+A log can be requested from a second on, not from a line on. So every line is requested with its time, to the
+nanosecond: a line is new if its time is later, or if it comes after as many lines of the same time as were read before.
 """
 
 from __future__ import annotations
 
-import json
 import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime
 
-from components.core import environment
-from components.core.errors import StepError
-from components.kubernetes.client import Api, Dropped
-from components.kubernetes.errors import ApiError
-from components.telemetry import log
-
-_LOG = log.get(__name__)
-_FIRST_PAUSE_S = 0.5
-_LONGEST_PAUSE_S = 15.0
+from components.kubernetes.client import Api
+from components.kubernetes.errors import ApiError, BadRequest, ConnectionLost, Forbidden, NotFound, Unauthorized
 
 
 class _Position:
-    """How far a log has been read."""
+    """How far a log has been read: the time of the last line, and how many lines had that time."""
 
     def __init__(self) -> None:
         self.time: tuple[int, int] | None = None
@@ -33,7 +26,7 @@ class _Position:
         self._passed = 0
 
     def is_new(self, time: tuple[int, int]) -> bool:
-        """Tells whether a line is to be shown, and takes it as read."""
+        """Tells whether a line was not read before, and counts it as read."""
         if self.time is None or time > self.time:
             self.time, self._with_time, self._passed = time, 1, 1
             return True
@@ -47,22 +40,31 @@ class _Position:
 
 
 def lines(api: Api, pod: str, container: str, ended: threading.Event, tail_lines: int | None = None) -> Iterator[str]:
-    """Yields the lines of a container's log until it has ended and all has been read.
+    """Yields the lines of a container's log until the container has ended and all lines have been read.
 
     Args:
         api: The API.
         pod: Name of the pod.
         container: Name of the container, which has started.
-        ended: Set by who knows that the container has ended: then an end of the stream is the end of the log.
-        tail_lines: Begin so many lines before the end; at the beginning if None.
+        ended: Set by the caller once the container has ended: then the end of the stream is the end of the log. As
+            long as it is not set, the log is requested again after a pause.
+        tail_lines: Start so many lines before the end; at the beginning if None.
 
     Raises:
-        InputError: The user may not read logs.
-        StepError: The server was away for too long.
+        Forbidden, Unauthorized: The user may not read logs.
+        StepError: The server did not answer for too long.
+        StreamsClosed: `Api.close` was called.
     """
-    backoff, position, pause_s = api.backoff(), _Position(), _FIRST_PAUSE_S
+
+    def sleep(seconds: float) -> None:
+        if ended.is_set():
+            time.sleep(seconds)
+        else:
+            ended.wait(seconds)  # the rest of the log can be read as soon as the container has ended
+
+    backoff, position = api.backoff(sleep=sleep), _Position()
     while True:
-        was_ended = ended.is_set()  # before the stream is opened: only then does it hold all there is
+        was_ended = ended.is_set()  # read before the stream is opened: only then does the stream have the whole log
         try:
             with api.stream("pods", f"{pod}/log", _query(container, position, tail_lines)) as stream:
                 backoff.answered()
@@ -71,41 +73,23 @@ def lines(api: Api, pod: str, container: str, ended: threading.Event, tail_lines
                     stamp, text = _split(line)
                     if position.is_new(stamp):
                         backoff.progressed()
-                        pause_s = _FIRST_PAUSE_S
                         yield text
             if was_ended:
                 return
-        except Dropped as error:
+            backoff.pause()
+        except ConnectionLost as error:
             backoff.failed(error)
+        except (Forbidden, Unauthorized):
+            raise
+        except NotFound:
+            return  # the pod was deleted
         except ApiError as error:
-            if error.code == 404 or (was_ended and error.code == 400):
-                return  # the pod is gone, or never got as far
-            if error.code in (401, 403):
-                raise api.in_words(error, "pods") from error
+            if was_ended and isinstance(error, BadRequest):
+                return  # the container never started
             if was_ended:
-                backoff.failed(error)  # else the kubelet is restarting, or away, and will be back with its container
-        if not was_ended:
-            ended.wait(pause_s)
-            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
-
-
-def relay(api: Api, pod: str, container: str, ended: threading.Event, tail_lines: int | None = None) -> Iterator[str]:
-    """Yields readable lines as of `lines`; a log that cannot be had is one warning, and not the end of a training."""
-    try:
-        for line in lines(api, pod, container, ended, tail_lines):
-            yield readable(line)
-    except (StepError, ValueError) as error:
-        _LOG.warning("the log of %s cannot be read: %s", pod, error)
-
-
-def readable(line: str) -> str:
-    """Returns a line of the trainer's; of one in JSON the message alone, unless this process logs in JSON itself."""
-    if not line.startswith('{"') or environment.logs_json():
-        return line
-    try:
-        return str(json.loads(line)["message"])
-    except (ValueError, KeyError):
-        return line
+                backoff.failed(error)
+            else:
+                backoff.pause()  # the kubelet restarts, or its node is lost, and may come back
 
 
 def _query(container: str, position: _Position, tail_lines: int | None) -> dict[str, str]:
@@ -117,7 +101,7 @@ def _query(container: str, position: _Position, tail_lines: int | None) -> dict[
 
 
 def _split(line: bytes) -> tuple[tuple[int, int], str]:
-    """Returns a line's time, as seconds and nanoseconds, and its text: of "2026-01-02T03:04:05.678901234Z text"."""
+    """Splits "2026-01-02T03:04:05.678901234Z text" into its time, as seconds and nanoseconds, and its text."""
     stamp, _, text = line.decode(errors="replace").partition(" ")
     head, dot, tail = stamp.partition(".")
     digits = tail[: len(tail) - len(tail.lstrip("0123456789"))]

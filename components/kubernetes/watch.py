@@ -1,4 +1,4 @@
-"""Watches a collection for as long as it takes: through dropped connections, and versions that the server forgot.
+"""Watches a collection through lost connections and resource versions that the server does not have any more.
 
 https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
 """
@@ -7,62 +7,79 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from components.core.backoff import Backoff
-from components.kubernetes.client import Api, Dropped, Object
-from components.kubernetes.errors import RETRIED, ApiError
+from components.kubernetes.client import Api, Object
+from components.kubernetes.errors import ConnectionLost, Gone, NotFound, Unavailable, api_error
 
-# The server ends a watch after this long; one that is silent for longer has lost its connection without a word.
-_WATCH_S = 240
-_SILENCE_S = 300
-_GONE = 410
+SILENCE_S = 300.0
+"""A watch that brings nothing for so long, not even a bookmark, has lost its connection."""
 
-
-class _GoneError(Exception):
-    """The version to watch from is too old."""
+_SERVER_LIMIT_S = 240  # the server ends a watch after this long, so a healthy one is never silent for SILENCE_S
 
 
-def views(api: Api, collection: str, **selectors: str) -> Iterator[dict[str, Object]]:
-    """Yields what is in a collection, name to object, at first and after every change; never ends by itself.
+def snapshots(
+    api: Api, collection: str, selectors: Mapping[str, str], silence_s: float = SILENCE_S
+) -> Iterator[dict[str, Object]]:
+    """Yields the objects of a collection by name, at first and after every change. It does not end by itself.
 
     Args:
         api: The API.
         collection: As of Api.get.
-        **selectors: `labelSelector` or `fieldSelector`.
+        selectors: `labelSelector` or `fieldSelector`.
+        silence_s: The longest silence of a stream before it is opened again.
 
     Raises:
-        InputError: The user may not list or watch it.
-        StepError: The server was away for too long.
+        ApiError: The server refuses to list or watch it.
+        StepError: The server did not answer for too long.
+        StreamsClosed: `Api.close` was called.
     """
     backoff = api.backoff()
     while True:
+        listed = api.get(collection, query=selectors)
+        snapshot = {item["metadata"]["name"]: item for item in listed["items"]}
+        yield dict(snapshot)
+        version = listed["metadata"]["resourceVersion"]
         try:
-            listed = api.get(collection, query=selectors)
-        except ApiError as error:
-            raise api.in_words(error, collection) from error
-        view = {item["metadata"]["name"]: item for item in listed["items"]}
-        yield dict(view)
-        try:
-            for kind, item in _changes(api, collection, selectors, listed["metadata"]["resourceVersion"], backoff):
+            for kind, item in _changes(api, collection, selectors, version, silence_s, backoff):
                 if kind == "DELETED":
-                    view.pop(item["metadata"]["name"], None)
+                    snapshot.pop(item["metadata"]["name"], None)
                 else:
-                    view[item["metadata"]["name"]] = item
-                yield dict(view)
-        except _GoneError:
-            backoff.pause()
+                    snapshot[item["metadata"]["name"]] = item
+                yield dict(snapshot)
+        except Gone as error:
+            backoff.failed(error)
+
+
+def is_deleted_within(api: Api, collection: str, name: str, uid: str, limit_s: float) -> bool:
+    """Waits until an object is deleted; tells whether it was within `limit_s`. Another object of its name may exist.
+
+    Raises:
+        ApiError: The server refuses to show it.
+        StepError: The server did not answer for too long.
+    """
+    backoff, deadline = api.backoff(), time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        try:
+            found = api.get(collection, name)
+        except NotFound:
+            return True
+        if found["metadata"]["uid"] != uid:
+            return True
+        backoff.pause()
+    return False
 
 
 def _changes(
-    api: Api, collection: str, selectors: dict[str, str], version: str, backoff: Backoff
+    api: Api, collection: str, selectors: Mapping[str, str], version: str, silence_s: float, backoff: Backoff
 ) -> Iterator[tuple[str, Object]]:
-    """Yields what happens to a collection from a version on: ADDED, MODIFIED or DELETED, and the object."""
-    query = {**selectors, "watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(_WATCH_S)}
+    """Yields the changes of a collection from a version on: ADDED, MODIFIED or DELETED, and the object."""
+    query = {**selectors, "watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(_SERVER_LIMIT_S)}
     while True:
         opened, has_brought = time.monotonic(), False
         try:
-            with api.stream(collection, "", query | {"resourceVersion": version}, _SILENCE_S) as lines:
+            with api.stream(collection, "", query | {"resourceVersion": version}, silence_s) as lines:
                 backoff.answered()
                 for line in lines:
                     kind, item = _event(line)
@@ -70,14 +87,10 @@ def _changes(
                     backoff.progressed()
                     if kind != "BOOKMARK":
                         yield kind, item
-        except Dropped as error:
+        except ConnectionLost as error:
             if not has_brought:
                 backoff.failed(error)
-        except ApiError as error:
-            if error.code == _GONE:
-                raise _GoneError from error
-            if error.code not in RETRIED:
-                raise api.in_words(error, collection) from error
+        except Unavailable as error:
             backoff.failed(error, error.retry_after_s)
         else:
             if time.monotonic() - opened < 1:
@@ -88,5 +101,5 @@ def _event(line: bytes) -> tuple[str, Object]:
     event = json.loads(line)
     item: Object = event["object"]
     if event["type"] == "ERROR":
-        raise ApiError(item.get("code") or 500, item.get("message") or "the watch failed")
+        raise api_error(item.get("code") or 500, item.get("message") or "the watch failed")
     return event["type"], item

@@ -1,6 +1,6 @@
-"""One Kubernetes Job for each training: create it or adopt it, watch it, say what it waits for, stop it. No TensorFlow.
+"""One Kubernetes Job for each training: create or adopt it, follow it, log its state, terminate it. No TensorFlow.
 
-`training` and `names` say what is launched, `template` and `job` make the Job of it; `connection`, `api` and `answers`
-speak with the API server, `watching` and `logs` follow what it streams; `pods`, `refusals` and `states` turn that into
-words; `adopting`, `following` and `termination` decide what to do, `step` puts it all together.
+`request` has what to train, `template` and `job` make the Job of it, `labels` its labels and annotations; `pod_state`,
+`job_state` and `events` tell what it is doing and why it is pending; `reconcile`, `follow` and `terminate` act on it;
+`result` reads what it trained; `step` connects them. `local_process` trains without a cluster.
 """

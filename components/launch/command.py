@@ -20,31 +20,33 @@ if TYPE_CHECKING:
 @click.option("--out", "out_uri", required=True, metavar="URI", help="The training directory.")
 @click.option("--preset", default="smoke", show_default=True, help=f"{preset_help()}.")
 @click.option("--set", "bindings", multiple=True, metavar="BINDING", help="Gin binding, 'train.max_steps = 400'.")
-@click.option("--warm-start", default="", metavar="URI", help="A training or model whose weights it begins with.")
-@click.option("--run", "run_id", metavar="ID", help="The run that it belongs to: part of the Job's name, and a label.")
-@click.option("--image", help="The trainer's image, over the template's and LUTHIER_TRAIN_IMAGE.")
+@click.option("--warm-start", default="", metavar="URI", help="Training or model whose weights it starts from.")
+@click.option("--run", "run_id", metavar="ID", help="Run that it belongs to: in the Job's name and labels.")
+@click.option("--image", help="Image of the trainer.  [default: the template's, else LUTHIER_TRAIN_IMAGE]")
 @click.option(
     "--template",
     default=f"configmap/{CONFIG_MAP}",
     show_default=True,
-    metavar="PLACE",
-    help="The Job to fill in: a file, a folder with files laid over it, or configmap/NAME.",
+    metavar="TEMPLATE",
+    help="The Job to fill in: a YAML file, a folder of a Job and patches, or configmap/NAME.",
 )
 @click.option("--context", help="Context of the kubeconfig.")
-@click.option("-n", "--namespace", help="Default: LUTHIER_NAMESPACE, the pod's own, or the context's.")
-@click.option("--queue", metavar="NAME", help="Kueue LocalQueue to wait in.")
+@click.option(
+    "-n", "--namespace", help="Namespace of the Job.  [default: LUTHIER_NAMESPACE, else the pod's or the context's]"
+)
+@click.option("--queue", metavar="NAME", help="LocalQueue of Kueue.")
 @click.option("--priority-class", metavar="NAME", help="PriorityClass of the pods.")
 @click.option("--nodes", default=1, show_default=True, help="Pods that train together.")
 @click.option("--gpus", type=int, help="GPUs of each pod; 0 for none.  [default: the template's]")
-@click.option("--follow/--detach", "follows", default=True, help="Wait for the end, or only create the Job.")
+@click.option("--follow/--detach", "follows", default=True, help="Follow the Job to its end, or only create it.")
 @click.option(
     "--on-terminate",
     type=click.Choice(["suspend", "delete", "leave"]),
     default="suspend",
     show_default=True,
-    help="What becomes of the Job on SIGTERM or Ctrl-C.",
+    help="What to do with the Job on SIGTERM or Ctrl-C.",
 )
-@click.option("--dry-run", is_flag=True, help="Print the Job, and create nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the Job instead of creating it.")
 def command(
     data_uri: str,
     family: str,
@@ -66,29 +68,31 @@ def command(
     on_terminate: OnTerminate,
     dry_run: bool,
 ) -> None:
-    """Trains one synthesizer on one family as a Kubernetes Job.
+    """Trains one synth on one family as a Kubernetes Job.
 
-    The same command again adopts its Job, or goes on where an earlier one was stopped; where the training is finished,
-    it does nothing.
+    Repeat the command at any time: it follows the Job if it is active, continues a training that was stopped, and does
+    nothing if the training is finished.
     """
-    from components.launch.step import Cluster, launch, manifest
-    from components.launch.training import Placement, Training
+    from components.artifacts.training_dir import TrainingDir
+    from components.launch import result
+    from components.launch.request import Placement, TrainingRequest
+    from components.launch.step import ClusterOptions, launch, manifest
 
-    training = Training.checked(data_uri, family, synth, out_uri, preset, bindings, run_id, warm_start)
+    request = TrainingRequest.checked(data_uri, family, synth, out_uri, preset, bindings, run_id, warm_start)
     placement = Placement(image, queue, priority_class, nodes, gpus)
-    cluster = Cluster(context, namespace, template)
+    cluster = ClusterOptions(context, namespace, template)
     if dry_run:
         import yaml
 
-        click.echo(yaml.safe_dump(manifest(training, placement, cluster), sort_keys=False, width=120), nl=False)
+        click.echo(yaml.safe_dump(manifest(request, placement, cluster), sort_keys=False, width=120), nl=False)
         return
-    launched = launch(training, placement, cluster, on_terminate, follows)
+    launched = launch(request, placement, cluster, on_terminate, follows)
     if launched.record is None:
-        click.echo(f"launched: {training.name}")
+        click.echo(f"launched: {request.name}")
         click.echo(f"  follow  kubectl -n {launched.namespace} logs -f job/{launched.job_name}")
         return
-    click.echo(f"{'trained already' if launched.reused else 'trained'}: {training.name}")
-    click.echo(f"  steps   {launched.record['steps']} ({launched.record['stop_reason']})")
-    best = launched.record["best"]
-    click.echo(f"  loss    {best['valid_loss']:.2f} held out, at step {best['step']}")
-    click.echo(f"  model   {training.out_uri.rstrip('/')}/model")
+    click.echo(f"{'trained already' if launched.reused else 'trained'}: {request.name}")
+    outcome = result.outcome(launched.record)
+    click.echo(f"  steps   {outcome.steps} ({outcome.stop_reason})")
+    click.echo(f"  loss    {outcome.best_valid_loss:.2f} held out, at step {outcome.best_step}")
+    click.echo(f"  model   {TrainingDir(request.out_uri).model_uri}")

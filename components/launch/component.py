@@ -1,4 +1,4 @@
-"""Kubeflow component: trains one synthesizer on one family: a Job in a cluster, a child process on a laptop."""
+"""Kubeflow component: trains one synth on one family: in a cluster as a Job, on a laptop as a child process."""
 
 from kfp import dsl
 
@@ -20,36 +20,37 @@ def train(
     priority_class: str,
     model: dsl.Output[dsl.Model],
 ) -> str:
-    """Trains one synthesizer on one family. Returns the training directory.
+    """Trains one synth on one family. Returns the training directory.
 
-    `data_fingerprint` is there for the cache key.
+    `data_fingerprint` is a part of the cache key, and not used.
     """
     from components import storage
-    from components.artifacts.model_card import MODEL_DIR
-    from components.kubernetes import connection
-    from components.launch import local_process, step
-    from components.launch.finished import FinishedTraining
-    from components.launch.training import Placement, Training
+    from components.artifacts.training_dir import TrainingDir
+    from components.core.environment import in_cluster
+    from components.launch import local_process, result, step
+    from components.launch.request import Placement, TrainingRequest
     from components.telemetry.task import task
 
     with task(f"train {family}-{synth}") as running:
-        training = Training.checked(
+        training_dir = TrainingDir.of(run_uri, family, synth)
+        request = TrainingRequest.checked(
             data_uri=sorted_uri,
             family=family,
             synth=synth,
-            out_uri=storage.join(run_uri, f"{family}-{synth}"),
+            out_uri=training_dir.uri,
             preset=preset,
             bindings=bindings,
             run_id=storage.basename(run_uri),
-            warm_start=warm_starts.get(f"{family}-{synth}", ""),
+            warm_start=warm_starts.get(training_dir.name, ""),
         )
-        if connection.in_a_cluster():
+        if in_cluster():
             gpus_or_template = gpus if gpus >= 0 else None
             placement = Placement(queue=queue or None, priority_class=priority_class or None, gpus=gpus_or_template)
-            finished = FinishedTraining(step.launch(training, placement).record or {})
+            record = step.launch(request, placement).record
+            assert record is not None  # it was followed to its end
         else:
-            finished = local_process.train(training)
-        running.found(finished.summary())
-        model.uri = storage.join(training.out_uri, MODEL_DIR)
-        model.metadata.update(finished.facts())
-        return training.out_uri
+            record = local_process.train(request)
+        running.found(result.summary(record))
+        model.uri = training_dir.model_uri
+        model.metadata.update(result.model_metadata(record))
+        return request.out_uri

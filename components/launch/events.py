@@ -1,57 +1,58 @@
-"""What the cluster refuses a Job: quotas, admission, Kueue, volumes. It is told in events, and nowhere else."""
+"""Pending reasons that only events tell: quotas, admission, Kueue, volumes, networks."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-from components.core.errors import InputError
 from components.kubernetes.client import Api, Object
-from components.launch.pending_reason import Hindrance
+from components.kubernetes.errors import Forbidden
+from components.launch import labels
+from components.launch.pod_state import PendingReason
 from components.telemetry import log
 
 _LOG = log.get(__name__)
 _QUOTA = re.compile(
     r"exceeded quota: (?P<name>[^,]+), requested: (?P<requested>.*), used: (?P<used>.*), limited: (?P<limited>.*)"
 )
-# What admission has decided; a webhook that does not answer is another matter.
-_DECIDED = re.compile(r" is forbidden: (?!not yet ready)| is invalid: |denied the request")
+# Decisions of admission, which stay as they are; a webhook that does not answer is none.
+_ADMISSION_DECISION = re.compile(r" is forbidden: (?!not yet ready)| is invalid: |denied the request")
 _POD_NAME = re.compile(r'^Error creating: pods "[^"]*" is forbidden: ')
 
 
-class Refusals:
-    """Looks for them. Without the permission to list events it says so once, and finds nothing."""
+class Events:
+    """Reads pending reasons from events. Without the permission to list events it warns once, and finds none."""
 
     def __init__(self, api: Api) -> None:
-        self._api, self._is_allowed = api, True
+        self._api, self._is_permitted = api, True
 
-    def of_job(self, job: Object, queue: str | None, pods: Iterable[Object]) -> Hindrance | None:
-        """Returns why a Job has no pod: why none could be made after `pods`, or why Kueue holds it back."""
-        # What was held against it before its last pod, or before it was resumed, has been overcome.
+    def of_job(self, job: Object, pods: Iterable[Object]) -> PendingReason | None:
+        """Returns why a Job has no pod: why none could be created since `pods`, or why Kueue holds it back."""
+        # Older events tell of reasons that the Job's last pod, or its last resumption, has shown to be gone.
         since = max([job["status"].get("startTime") or "", *(pod["metadata"]["creationTimestamp"] for pod in pods)])
         created = self._newest(f"involvedObject.uid={job['metadata']['uid']},reason=FailedCreate", since=since)
         if created:
-            return _of_creation(created)
-        if queue:
-            # Kueue's object for a Job: "job-<name>-<hash>". It may not be read, but what is said of it may.
+            return _creation_failure(created)
+        if labels.queue_of(job):
+            # The launcher may not read Kueue's Workload of a Job, "job-<name>-<hash>", but it may read its events.
             prefix = f"job-{job['metadata']['name']}-"
             pending = self._newest("involvedObject.kind=Workload,reason=Pending", prefix)
-            return Hindrance(pending) if pending else None
+            return PendingReason(pending) if pending else None
         return None
 
-    def of_pod(self, pod: Object) -> Hindrance | None:
-        """Returns why a pod that has a node does not start, where its status does not tell: volumes, networks."""
+    def of_pod(self, pod: Object) -> PendingReason | None:
+        """Returns why a pod that has a node does not start, where its status has no reason: volumes, networks."""
         text = self._newest(f"involvedObject.uid={pod['metadata']['uid']},type=Warning")
-        return Hindrance(f"its pod does not start: {text}") if text else None
+        return PendingReason(f"its pod does not start: {text}") if text else None
 
     def _newest(self, selector: str, prefix: str = "", since: str = "") -> str | None:
-        if not self._is_allowed:
+        if not self._is_permitted:
             return None
         try:
             events = self._api.get("events", query={"fieldSelector": selector})["items"]
-        except InputError as error:
-            self._is_allowed = False
-            _LOG.warning("quota and admission refusals will not be seen: %s", error)
+        except Forbidden as error:
+            self._is_permitted = False
+            _LOG.warning("events cannot be read, so refusals by quota or admission will not be shown: %s", error)
             return None
         events = [event for event in events if event["involvedObject"].get("name", "").startswith(prefix)]
         newest = max((event for event in events if _time_of(event) >= since.rstrip("Z")), key=_time_of, default=None)
@@ -62,28 +63,28 @@ def _time_of(event: Object) -> str:
     series = event.get("series") or {}
     times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
     found = next((time for time in times if time), event["metadata"].get("creationTimestamp") or "")
-    return str(found).rstrip("Z")  # with or without microseconds, they now sort as they should
+    return str(found).rstrip("Z")  # so that times with and without microseconds sort correctly
 
 
-def _of_creation(message: str) -> Hindrance:
+def _creation_failure(message: str) -> PendingReason:
     quota = _QUOTA.search(message)
     if quota:
         never = _never_fits(quota["requested"], quota["limited"])
-        return Hindrance(
+        return PendingReason(
             f"quota '{quota['name']}' is {'too small' if never else 'used up'}: its pod requests "
             f"{quota['requested']}, used is {quota['used']}, the limit {quota['limited']}",
             never,
         )
-    return Hindrance(f"its pod is refused: {_POD_NAME.sub('', message)}", bool(_DECIDED.search(message)))
+    return PendingReason(f"its pod is refused: {_POD_NAME.sub('', message)}", bool(_ADMISSION_DECISION.search(message)))
 
 
 def _never_fits(requested: str, limited: str) -> bool:
-    """Tells whether a pod requests more than the quota has in all; both as "cpu=1,memory=2Gi"."""
+    """Tells whether a pod requests more than the whole quota; both as "cpu=1,memory=2Gi"."""
     from kubernetes.utils import parse_quantity
 
     limits = dict(part.split("=", 1) for part in limited.split(",") if "=" in part)
-    wishes = dict(part.split("=", 1) for part in requested.split(",") if "=" in part)
+    requests = dict(part.split("=", 1) for part in requested.split(",") if "=" in part)
     try:
-        return any(parse_quantity(wishes[name]) > parse_quantity(limits[name]) for name in wishes.keys() & limits)
+        return any(parse_quantity(requests[name]) > parse_quantity(limits[name]) for name in requests.keys() & limits)
     except ValueError:
         return False

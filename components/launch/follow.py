@@ -1,7 +1,10 @@
-"""Follows a Job to its end: says once what it waits for, passes its log on, and gives up what cannot come to be.
+"""Follows a Job until it has finished: logs its state when that changes, prints its log, gives up what cannot run.
 
-Two watches and the reader of the log are threads that put what they find into one inbox; all else happens in the thread
-that called, which is therefore the only one that prints.
+Two watches and the readers of logs are threads that put messages into one inbox. The thread that called `follow` reads
+the inbox and is the only one that decides and prints.
+
+A Job may be queued, suspended, pending or running for any time, which is logged regularly. All other waits are limited;
+see Timing.
 """
 
 from __future__ import annotations
@@ -9,47 +12,70 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from components.core.errors import StepError
-from components.kubernetes.client import Api, Closed, Object
-from components.kubernetes.logs import relay
-from components.kubernetes.watch import views
-from components.launch import job_state
-from components.launch import pods as pod_words
-from components.launch.events import Refusals
-from components.launch.pending_reason import Hindrance
-from components.launch.reconcile import resume_if_ours
+from components.kubernetes import logs, watch
+from components.kubernetes.client import Api, Object
+from components.kubernetes.errors import ApiError, StreamsClosed
+from components.launch import job_state, labels, pod_state
+from components.launch.events import Events
+from components.launch.job_state import Phase, State
+from components.launch.pod_state import PendingReason
+from components.launch.reconcile import resume
 from components.launch.template import CONTAINER
 from components.telemetry import log
 
 _LOG = log.get(__name__)
-_HEARTBEAT_S = 300.0
-_FIRST_LOOK_S, _LONGEST_LOOK_S = 1.0, 30.0
-# A refusal that holds for so long will not go by itself: the kubelet has tried again, and so has the Job's controller.
-_SURE_S = 30.0
-_LOG_END_S = 15.0
 _ADOPTED_LINES = 10
 
 
-class JobGoneError(Exception):
-    """Somebody deleted the Job, or it was removed after it had finished."""
+@dataclass(frozen=True)
+class Timing:
+    """Intervals and time limits of a launcher.
+
+    Attributes:
+        heartbeat_s: An unchanged state is logged again after this time without another line.
+        first_check_s: The events of a pending Job are read after this time, then after twice the time, and so on.
+        longest_check_s: The longest time between two readings of the events.
+        permanent_s: A permanent pending reason that holds for this time ends the launch. The kubelet and the Job
+            controller have tried again by then.
+        terminating_s: A Job that is being deleted, or whose pods have ended, may take this time. A pod may take its
+            grace period on top.
+        log_end_s: The rest of the log of a finished Job may take this time.
+        watch_silence_s: See watch.snapshots.
+    """
+
+    heartbeat_s: float = 300.0
+    first_check_s: float = 1.0
+    longest_check_s: float = 30.0
+    permanent_s: float = 30.0
+    terminating_s: float = 600.0
+    log_end_s: float = 15.0
+    watch_silence_s: float = watch.SILENCE_S
 
 
-class HopelessError(Exception):
-    """The Job waits for what will not come by itself; the message says for what."""
+DEFAULT_TIMING = Timing()
+
+
+class JobDeletedError(Exception):
+    """The Job does not exist any more: somebody deleted it, or it expired after it had finished."""
+
+
+class CannotRunError(Exception):
+    """The Job has a permanent pending reason, which is the message."""
 
 
 @dataclass(frozen=True)
-class Ended:
+class FinishedJob:
     """A Job that has finished.
 
     Attributes:
-        job: As it is now.
-        pods: Those of its pods that are still there.
-        last_line: The newest of its log.
+        job: The Job.
+        pods: Those of its pods that still exist.
+        last_line: The newest line of its log.
     """
 
     job: Object
@@ -57,177 +83,239 @@ class Ended:
     last_line: str
 
 
-def follow(api: Api, job: Object, is_new: bool) -> Ended:
-    """Follows a Job until it has finished; the API's streams are closed then.
+@dataclass(frozen=True)
+class _Jobs:
+    """The watch brought Jobs, by name."""
+
+    jobs: dict[str, Object]
+
+
+@dataclass(frozen=True)
+class _Pods:
+    """The watch brought the pods of the Job, by name."""
+
+    pods: dict[str, Object]
+
+
+@dataclass(frozen=True)
+class _LogLine:
+    """A reader read a line of the trainer's log."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class _LogEnd:
+    """A reader has read the whole log of a pod, or given up."""
+
+    pod_uid: str
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """A thread failed with an error that ends the launch."""
+
+    error: Exception
+
+
+_Message = _Jobs | _Pods | _LogLine | _LogEnd | _Failure
+
+
+def follow(api: Api, job: Object, is_new: bool, timing: Timing = DEFAULT_TIMING) -> FinishedJob:
+    """Follows a Job until it has finished, and closes the API's streams.
 
     Args:
         api: The API.
         job: The Job.
-        is_new: It has just been created; of one that was at work before, only the log's last lines are shown.
+        is_new: It has just been created. Of the log of any other Job, only the last lines are printed.
+        timing: Intervals and time limits.
 
     Raises:
-        JobGoneError: The Job is not there any more.
-        HopelessError: It waits for what will not come by itself.
-        InputError: The user may not watch.
-        StepError: The API server was away for too long.
+        JobDeletedError: The Job does not exist any more.
+        CannotRunError: It has a permanent pending reason.
+        ApiError: The server refuses a watch.
+        StuckError: It stays in phase Terminating.
+        StepError: The server did not answer for too long.
     """
-    follower = _Follower(api, job, is_new)
     try:
-        return follower.run()
+        return _Follower(api, job, is_new, timing).run()
     finally:
         api.close()
 
 
 class _Follower:
-    def __init__(self, api: Api, job: Object, is_new: bool) -> None:
-        self._api, self._job, self._name = api, job, job["metadata"]["name"]
-        self._inbox: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+    def __init__(self, api: Api, job: Object, is_new: bool, timing: Timing) -> None:
+        self._api, self._job, self._name, self._timing = api, job, job["metadata"]["name"], timing
+        self._inbox: queue.SimpleQueue[_Message] = queue.SimpleQueue()
         self._pods: dict[str, Object] = {}
-        self._pod_selector = {"labelSelector": f"batch.kubernetes.io/controller-uid={job['metadata']['uid']}"}
-        self._logs: dict[str, threading.Event] = {}  # of the pods that are read, by uid: set when the pod has ended
-        self._reading: set[str] = set()
+        self._pod_selector = {"labelSelector": f"{labels.CONTROLLER_UID}={job['metadata']['uid']}"}
+        self._log_ends: dict[str, threading.Event] = {}  # by uid of the pod: set when its trainer has ended
+        self._reading: set[str] = set()  # uids of the pods whose log is being read
         self._tail_lines = None if is_new else _ADOPTED_LINES
-        self._endings_told: set[str] = set()
+        self._logged_endings: set[str] = set()
         self._last_line = ""
-        self._refusals = Refusals(api)
-        self._refusal: Hindrance | None = None
-        self._state: job_state.State | None = None
-        self._said_time = self._state_time = time.monotonic()
-        self._hopeless_time: float | None = None
-        self._look_s = _FIRST_LOOK_S
+        self._events = Events(api)
+        self._from_events: PendingReason | None = None
+        self._state: State | None = None
+        self._output_time = self._state_time = time.monotonic()
+        self._phase_time = self._output_time
+        self._permanent_time: float | None = None
+        self._check_s = timing.first_check_s
 
-    def run(self) -> Ended:
-        self._start(self._watch, "jobs", {"fieldSelector": f"metadata.name={self._name}"})
-        self._start(self._watch, "pods", self._pod_selector)
+    def run(self) -> FinishedJob:
+        self._start("jobs", self._watch_jobs)
+        self._start("pods", self._watch_pods)
         while not job_state.is_finished(self._job):
             try:
-                kind, value = self._inbox.get(timeout=self._patience_s())
+                message = self._inbox.get(timeout=self._longest_wait_s())
             except queue.Empty:
-                self._look()
+                self._check_events()
             else:
-                self._take(kind, value)
-            self._judge()
-        return self._end()
+                self._take(message)
+            self._update_state()
+        return self._finish()
 
-    def _take(self, kind: str, value: Any) -> None:
-        if kind == "line":
-            self._last_line = value.strip() or self._last_line
-            self._said_time = time.monotonic()
-            print(value, flush=True)
-        elif kind == "log end":
-            self._reading.discard(value)
-        elif kind == "error":
-            raise value
-        elif kind == "jobs":
-            job = value.get(self._name)
-            if job is None or job["metadata"]["uid"] != self._job["metadata"]["uid"]:
-                raise JobGoneError
-            self._job = job
-            resume_if_ours(self._api, job)
-        else:
-            self._take_pods(value)
+    def _take(self, message: _Message) -> None:
+        match message:
+            case _LogLine(text):
+                self._last_line = text.strip() or self._last_line
+                self._output_time = time.monotonic()
+                print(text, flush=True)
+            case _LogEnd(pod_uid):
+                self._reading.discard(pod_uid)
+            case _Jobs(jobs):
+                job = jobs.get(self._name)
+                if job is None or job["metadata"]["uid"] != self._job["metadata"]["uid"]:
+                    raise JobDeletedError
+                self._job = job
+                resume(self._api, job)
+            case _Pods(pods):
+                self._take_pods(pods)
+            case _Failure(error):
+                raise error
 
-    def _take_pods(self, view: dict[str, Object]) -> None:
-        there = {pod["metadata"]["uid"]: pod for pod in view.values()}
-        for uid, pod in sorted(there.items(), key=lambda item: str(item[1]["metadata"].get("creationTimestamp"))):
-            if uid not in self._logs and pod_words.index_of(pod) == 0 and pod_words.has_started(pod):
-                self._logs[uid] = threading.Event()
-                self._reading.add(uid)
-                self._start(self._read, pod, self._logs[uid], self._tail_lines)
-            if uid in self._logs and pod_words.has_ended(pod):
-                self._logs[uid].set()
-            if pod_words.is_over(pod) and uid not in self._endings_told:
-                self._endings_told.add(uid)
-                self._tell_ending(pod)
-        self._tail_lines = None  # what starts from now on is read from its beginning
-        self._pods = view
+    def _take_pods(self, pods: dict[str, Object]) -> None:
+        for pod in sorted(pods.values(), key=lambda pod: str(pod["metadata"].get("creationTimestamp"))):
+            uid = pod["metadata"]["uid"]
+            if uid not in self._log_ends and labels.index_of(pod) == 0 and pod_state.has_started(pod):
+                self._read_log(pod)
+            if uid in self._log_ends and pod_state.has_ended(pod):
+                self._log_ends[uid].set()
+            if pod_state.is_over(pod) and uid not in self._logged_endings:
+                self._logged_endings.add(uid)
+                ending = pod_state.ending(pod)
+                if ending.exit_code != 0 and not job_state.is_finished(self._job):
+                    self._log(f"pod {pod['metadata']['name']} was {ending.text}")
+        self._tail_lines = None  # logs of later pods are read from their beginning
+        self._pods = pods
 
-    def _tell_ending(self, pod: Object) -> None:
-        ending = pod_words.ending(pod)
-        if ending.exit_code != 0 and not job_state.is_finished(self._job):
-            self._say(f"pod {pod['metadata']['name']} was {ending.text}")
-
-    def _judge(self) -> None:
-        """Says what the Job is at where that has changed, and gives up what is hopeless."""
+    def _update_state(self) -> None:
+        """Logs the state where it has changed, and ends the launch where waiting does not help."""
         if job_state.is_finished(self._job):
             return
-        bare, now = job_state.state_of(self._job, self._pods.values()), time.monotonic()
-        if self._state is None or (bare.kind, _uid(bare)) != (self._state.kind, _uid(self._state)):
-            self._refusal, self._look_s = None, _FIRST_LOOK_S
-        state = job_state.state_of(self._job, self._pods.values(), self._refusal)
+        pods, now = list(self._pods.values()), time.monotonic()
+        without_events = job_state.state_of(self._job, pods)
+        if self._state is None or _key(without_events) != _key(self._state):
+            self._from_events, self._check_s, self._phase_time = None, self._timing.first_check_s, now
+        state = job_state.state_of(self._job, pods, self._from_events)
         if self._state is None or state.text != self._state.text:
             self._state_time = now
-            self._say(state.text)
-        elif now - self._said_time >= _HEARTBEAT_S:
-            self._say(f"{state.text}, for {(now - self._state_time) / 60:.0f} min")
+            self._log(state.text)
+        elif now - self._output_time >= self._timing.heartbeat_s:
+            self._log(f"{state.text}, for {(now - self._state_time) / 60:.0f} min")
         self._state = state
-        self._hopeless_time = (self._hopeless_time or now) if state.is_hopeless else None
-        if self._hopeless_time is not None and now - self._hopeless_time >= _SURE_S:
-            raise HopelessError(state.text)
+        self._permanent_time = (self._permanent_time or now) if state.is_permanent else None
+        if self._permanent_time is not None and now - self._permanent_time >= self._timing.permanent_s:
+            raise CannotRunError(state.text)
+        if state.phase is Phase.TERMINATING and now - self._phase_time >= self._terminating_limit_s(state):
+            raise job_state.stuck_error(self._job, state, now - self._phase_time)
 
-    def _look(self) -> None:
-        """Asks what is held against a Job that does not get on: nobody tells that unasked."""
-        self._look_s = min(self._look_s * 2, _LONGEST_LOOK_S)
+    def _terminating_limit_s(self, state: State) -> float:
+        grace_s = state.pod["metadata"].get("deletionGracePeriodSeconds") if state.pod else None
+        return self._timing.terminating_s + (grace_s or 0)
+
+    def _check_events(self) -> None:
+        """Reads the pending reason of a Job or pod from its events, which are not watched."""
+        self._check_s = min(self._check_s * 2, self._timing.longest_check_s)
         state = self._state
-        if state is None or state.is_hopeless:
+        if state is None or state.is_permanent or state.phase not in (Phase.PENDING, Phase.QUEUED):
             return
-        if state.kind in ("queued", "without"):
-            self._refusal = self._refusals.of_job(self._job, job_state.queue_of(self._job), self._pods.values())
-        elif state.kind == "starts" and state.pod and state.pod["spec"].get("nodeName"):
-            self._refusal = self._refusals.of_pod(state.pod)
+        if state.pod is None:
+            self._from_events = self._events.of_job(self._job, self._pods.values())
+        elif state.pod["spec"].get("nodeName"):
+            self._from_events = self._events.of_pod(state.pod)
 
-    def _patience_s(self) -> float:
-        """Returns how long to wait for news before looking for oneself."""
+    def _longest_wait_s(self) -> float:
+        """Returns how long to wait for a message."""
         if self._state is None:
-            return _LONGEST_LOOK_S
-        if self._state.is_hopeless:
-            return min(self._look_s, _SURE_S)
-        return self._look_s if self._state.kind in ("queued", "without", "starts") else _HEARTBEAT_S
+            return self._timing.longest_check_s
+        if self._state.is_permanent:
+            return min(self._check_s, self._timing.permanent_s)
+        if self._state.phase is Phase.TERMINATING:
+            left_s = self._phase_time + self._terminating_limit_s(self._state) - time.monotonic()
+            return min(self._timing.heartbeat_s, max(left_s, 0.0))
+        return self._check_s if self._state.phase in (Phase.PENDING, Phase.QUEUED) else self._timing.heartbeat_s
 
-    def _say(self, text: str) -> None:
-        self._said_time = time.monotonic()
+    def _log(self, text: str) -> None:
+        self._output_time = time.monotonic()
         _LOG.info("Job %s: %s", self._name, text)
 
-    def _end(self) -> Ended:
-        """Reads what is left of the log."""
-        with suppress(StepError):  # the Job has finished: what is known of its pods will do
-            pods = self._api.get("pods", query=self._pod_selector, limit_s=_LOG_END_S)["items"]
+    def _finish(self) -> FinishedJob:
+        """Reads the rest of the log."""
+        with suppress(StepError, ApiError):  # the Job has finished: the pods as they were last seen will do
+            pods = self._api.get("pods", query=self._pod_selector, limit_s=self._timing.log_end_s)["items"]
             self._take_pods({pod["metadata"]["name"]: pod for pod in pods})
-        for ended in self._logs.values():
+        for ended in self._log_ends.values():
             ended.set()
-        deadline = time.monotonic() + _LOG_END_S
-        while self._reading and time.monotonic() < deadline:
+        deadline = time.monotonic() + self._timing.log_end_s
+        while self._reading and (left_s := deadline - time.monotonic()) > 0:
             try:
-                kind, value = self._inbox.get(timeout=deadline - time.monotonic())
-            except (queue.Empty, ValueError):
+                message = self._inbox.get(timeout=left_s)
+            except queue.Empty:
                 break
-            if kind in ("line", "log end"):
-                self._take(kind, value)
-        return Ended(self._job, list(self._pods.values()), self._last_line)
+            if isinstance(message, _LogLine | _LogEnd):
+                self._take(message)
+        return FinishedJob(self._job, list(self._pods.values()), self._last_line)
 
-    def _start(self, work: Any, *arguments: Any) -> None:
-        threading.Thread(target=work, args=arguments, name=f"launch-{work.__name__}", daemon=True).start()
+    def _start(self, name: str, work: Callable[[], None]) -> None:
+        """Runs `work` in a thread; its error is put into the inbox."""
 
-    def _watch(self, collection: str, selectors: dict[str, str]) -> None:
-        try:
-            for view in views(self._api, collection, **selectors):
-                self._inbox.put((collection, view))
-        except Closed:
-            return
-        except Exception as error:
-            self._inbox.put(("error", error))
+        def run() -> None:
+            try:
+                work()
+            except StreamsClosed:
+                return
+            except Exception as error:
+                self._inbox.put(_Failure(error))
 
-    def _read(self, pod: Object, ended: threading.Event, tail_lines: int | None) -> None:
-        try:
-            for line in relay(self._api, pod["metadata"]["name"], CONTAINER, ended, tail_lines):
-                self._inbox.put(("line", line))
-        except Closed:
-            return
-        except Exception as error:
-            self._inbox.put(("error", error))
-        finally:
-            self._inbox.put(("log end", pod["metadata"]["uid"]))
+        threading.Thread(target=run, name=f"launch-{name}", daemon=True).start()
+
+    def _watch_jobs(self) -> None:
+        selectors = {"fieldSelector": f"metadata.name={self._name}"}
+        for jobs in watch.snapshots(self._api, "jobs", selectors, self._timing.watch_silence_s):
+            self._inbox.put(_Jobs(jobs))
+
+    def _watch_pods(self) -> None:
+        for pods in watch.snapshots(self._api, "pods", self._pod_selector, self._timing.watch_silence_s):
+            self._inbox.put(_Pods(pods))
+
+    def _read_log(self, pod: Object) -> None:
+        """Starts a thread that reads the trainer's log; a log that cannot be read is a warning."""
+        uid, name, tail_lines = pod["metadata"]["uid"], pod["metadata"]["name"], self._tail_lines
+        ended = self._log_ends[uid] = threading.Event()
+        self._reading.add(uid)
+
+        def read() -> None:
+            try:
+                for line in logs.lines(self._api, name, CONTAINER, ended, tail_lines):
+                    self._inbox.put(_LogLine(pod_state.log_text(line)))
+            except (ApiError, StepError, ValueError) as error:
+                _LOG.warning("the log of pod %s cannot be read: %s", name, error)
+            finally:
+                self._inbox.put(_LogEnd(uid))
+
+        self._start("log", read)
 
 
-def _uid(state: job_state.State) -> str | None:
-    return state.pod["metadata"]["uid"] if state.pod else None
+def _key(state: State) -> tuple[Phase, str | None]:
+    return state.phase, state.pod["metadata"]["uid"] if state.pod else None

@@ -1,53 +1,54 @@
-"""Fills a Job's template in: what is trained, on how many pods, in which queue, and the hash that knows it again."""
+"""The Job of a training: its template filled in, the hash by which it is recognized, and how two Jobs differ."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from components.core import environment
-from components.core.environment import TRAIN_IMAGE
 from components.core.errors import InputError
 from components.core.fingerprint import fingerprint
+from components.kubernetes.client import Object
+from components.launch import labels
+from components.launch.request import Placement, TrainingRequest
 from components.launch.template import CONTAINER, container_of
-from components.launch.training import Placement, Training
 
-HASH_ANNOTATION = "luthier.dev/spec-hash"
-QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 GPU = "nvidia.com/gpu"
 WORKERS_SERVICE = "luthier-workers"
 WORKERS_PORT = 2222
-# Of the MLflow run that a pipeline's step belongs to. Another one each time, so they do not tell trainings apart.
+# Of the MLflow run of the pipeline's step. They change from run to run, so they are not part of the hash.
 _PARENT_RUN = (environment.MLFLOW_TRACKING_URI, environment.MLFLOW_EXPERIMENT_ID, environment.MLFLOW_RUN_ID)
 
 
 def fill_in(
-    template: Mapping[str, Any], training: Training, placement: Placement, namespace: str | None
-) -> dict[str, Any]:
+    template: Mapping[str, Any], request: TrainingRequest, placement: Placement, namespace: str | None
+) -> Object:
     """Returns the Job of a training, ready to be created.
 
     Args:
         template: As of template.merged.
-        training: What to train.
-        placement: How to run it.
-        namespace: Where; None leaves it to who creates the Job.
+        request: What to train.
+        placement: On what.
+        namespace: Namespace of the Job; None to write none into it.
 
     Raises:
-        InputError: Nothing names an image, or a value of `placement` cannot be.
+        InputError: There is no image, or a value of `placement` is out of range.
     """
     placement.check()
     job = copy.deepcopy(dict(template))
     job.pop("status", None)
-    job["metadata"] = _metadata(job.get("metadata") or {}, training, placement, namespace)
+    job["metadata"] = _metadata(job.get("metadata") or {}, request, placement, namespace)
     pod_template = job["spec"]["template"]
-    pod_template["metadata"] = _labelled(pod_template.get("metadata") or {}, training)
+    pod_template["metadata"] = _labelled(pod_template.get("metadata") or {}, request)
     pod = pod_template["spec"]
     container = container_of(job)
-    container["args"] = training.arguments()
+    container["args"] = request.arguments()
     container["image"] = _image(placement, container)
-    container.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")  # the last line, kept with the pod
-    _set_env(container, {TRAIN_IMAGE: container["image"]})
+    # Kubernetes then keeps the last lines of the log in the pod's status: the reason of a failure.
+    container.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")
+    _set_env(container, {environment.TRAIN_IMAGE: container["image"]})
     if placement.gpus is not None:
         _set_gpus(container, placement.gpus)
     if placement.priority_class:
@@ -55,40 +56,61 @@ def fill_in(
     if placement.queue:
         job["spec"]["suspend"] = True  # Kueue starts it
     if placement.nodes > 1:
-        _spread(job["spec"], pod, container, training.job_name, placement.nodes)
-    job["metadata"]["annotations"][HASH_ANNOTATION] = _hash(job)
+        _set_workers(job["spec"], pod, container, request.job_name, placement.nodes)
+    job["metadata"]["annotations"][labels.SPEC_HASH] = _hash(job)
     if environment.get(environment.MLFLOW_RUN_ID):
         _set_env(container, {name: value for name in _PARENT_RUN if (value := environment.get(name))})
     return job
 
 
+def first_difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """Describes one difference between two Jobs: of the trainer's arguments, else of its image, else of the rest.
+
+    Args:
+        found: The Job as the API server returns it, with the server's defaults.
+        wanted: The Job as it would be created.
+    """
+    wanted_container, found_container = container_of(wanted), container_of(found)
+    wanted_flags, found_flags = _flags(wanted_container["args"]), _flags(found_container.get("args") or [])
+    for flag in wanted_flags | found_flags:
+        found_value, wanted_value = _values(found_flags.get(flag)), _values(wanted_flags.get(flag))
+        if found_value != wanted_value:
+            return f"its {flag} is {found_value}, expected {wanted_value}"
+    if found_container.get("image") != wanted_container["image"]:
+        return f"its image is '{found_container.get('image')}', expected '{wanted_container['image']}'"
+    of_labels = _differences(found["metadata"].get("labels"), wanted["metadata"]["labels"], "metadata.labels")
+    for difference in chain(of_labels, _differences(found["spec"], wanted["spec"], "spec")):
+        return difference
+    return "it has a field that its template does not have any more"
+
+
 def _metadata(
-    metadata: dict[str, Any], training: Training, placement: Placement, namespace: str | None
+    metadata: dict[str, Any], request: TrainingRequest, placement: Placement, namespace: str | None
 ) -> dict[str, Any]:
-    metadata = _labelled(metadata, training) | {"name": training.job_name}
+    metadata = _labelled(metadata, request) | {"name": request.job_name}
     metadata.pop("namespace", None)
     if namespace:
         metadata["namespace"] = namespace
     if placement.queue:
-        metadata["labels"][QUEUE_LABEL] = placement.queue
+        metadata["labels"][labels.QUEUE] = placement.queue
     metadata["annotations"] = {
         **(metadata.get("annotations") or {}),
-        "luthier.dev/training-uri": training.out_uri,
-        "luthier.dev/config": training.command_line(),
+        labels.TRAINING_URI: request.out_uri,
+        labels.COMMAND_LINE: request.command_line(),
     }
     return metadata
 
 
-def _labelled(metadata: dict[str, Any], training: Training) -> dict[str, Any]:
-    return {**metadata, "labels": {**(metadata.get("labels") or {}), **training.labels()}}
+def _labelled(metadata: dict[str, Any], request: TrainingRequest) -> dict[str, Any]:
+    return {**metadata, "labels": {**(metadata.get("labels") or {}), **request.labels()}}
 
 
 def _image(placement: Placement, container: Mapping[str, Any]) -> str:
-    image = placement.image or container.get("image") or environment.get(TRAIN_IMAGE)
+    image = placement.image or container.get("image") or environment.get(environment.TRAIN_IMAGE)
     if not image:
         raise InputError(
-            f"nothing names the trainer's image: expected --image, an image of container '{CONTAINER}' in the "
-            f"template, or {TRAIN_IMAGE}"
+            f"there is no image for the trainer: expected --image, an image of container '{CONTAINER}' in the "
+            f"template, or {environment.TRAIN_IMAGE}"
         )
     return str(image)
 
@@ -99,7 +121,7 @@ def _set_env(container: dict[str, Any], values: Mapping[str, str]) -> None:
 
 
 def _set_gpus(container: dict[str, Any], gpus: int) -> None:
-    """A GPU is limited and never only requested; where both stand they must be equal."""
+    """Sets the limit of GPUs. Kubernetes needs no request of them, but one that is there has to equal the limit."""
     resources = container.setdefault("resources", {})
     for kind in ("limits", "requests"):
         values = resources.get(kind) or {}
@@ -112,8 +134,8 @@ def _set_gpus(container: dict[str, Any], gpus: int) -> None:
             resources.pop(kind, None)
 
 
-def _spread(spec: dict[str, Any], pod: dict[str, Any], container: dict[str, Any], name: str, nodes: int) -> None:
-    """Makes N pods that find each other by name: "<job>-<index>" within the headless Service."""
+def _set_workers(spec: dict[str, Any], pod: dict[str, Any], container: dict[str, Any], name: str, nodes: int) -> None:
+    """Makes it an Indexed Job, whose pods find each other as "<job>-<index>" in the headless Service."""
     spec.update(completionMode="Indexed", completions=nodes, parallelism=nodes)
     pod["subdomain"] = WORKERS_SERVICE
     hosts = ",".join(f"{name}-{index}.{WORKERS_SERVICE}:{WORKERS_PORT}" for index in range(nodes))
@@ -121,6 +143,41 @@ def _spread(spec: dict[str, Any], pod: dict[str, Any], container: dict[str, Any]
 
 
 def _hash(job: Mapping[str, Any]) -> str:
-    """Hashes what makes the Job what it is, before the cluster adds its defaults or changes a thing."""
-    identity = {"labels": job["metadata"]["labels"], "spec": job["spec"]}
-    return fingerprint(identity)
+    """Hashes labels and spec before the cluster adds its defaults. Returns 16 hexadecimal digits."""
+    return fingerprint({"labels": job["metadata"]["labels"], "spec": job["spec"]})
+
+
+def _flags(arguments: list[str]) -> dict[str, list[str]]:
+    flags: dict[str, list[str]] = {}
+    for flag, value in zip(arguments[1::2], arguments[2::2], strict=False):
+        flags.setdefault(flag, []).append(value)
+    return flags
+
+
+def _values(values: list[str] | None) -> str:
+    return "not set" if values is None else " and ".join(f"'{value}'" for value in values)
+
+
+def _differences(found: Any, wanted: Any, path: str) -> Iterator[str]:
+    """Yields where `found` lacks something of `wanted`. What it has beyond that are the API server's defaults."""
+    if isinstance(wanted, Mapping):
+        for key, value in wanted.items():
+            if (path, key) != ("spec", "suspend"):
+                inner = found.get(key) if isinstance(found, Mapping) else None
+                yield from _differences(inner, value, f"{path}.{key}")
+    elif isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
+        for index, (inner, value) in enumerate(zip(found, wanted, strict=True)):
+            name = value.get("name", index) if isinstance(value, Mapping) else index
+            yield from _differences(inner, value, f"{path}[{name}]")
+    elif found != wanted and not _same_quantity(found, wanted):
+        yield f"its {path} is {found!r}, expected {wanted!r}"
+
+
+def _same_quantity(found: Any, wanted: Any) -> bool:
+    """Tells whether both are the same quantity in different notations: the API server writes 1000m as 1."""
+    from kubernetes.utils import parse_quantity
+
+    try:
+        return bool(parse_quantity(found) == parse_quantity(wanted))
+    except (ValueError, TypeError):
+        return False

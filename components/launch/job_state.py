@@ -1,134 +1,192 @@
-"""What a Job waits for, and why it failed, in words that a person can act on."""
+"""The state of a training's Job, with the reason why it is pending, and the error that a failed Job is to its user."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from enum import StrEnum
 
 from components.core.errors import EXIT_INPUT_ERROR, InputError, StepError
 from components.kubernetes.client import Object
-from components.launch import pods as pod_words
-from components.launch.job import HASH_ANNOTATION, QUEUE_LABEL
-from components.launch.pending_reason import Hindrance
+from components.launch import labels, pod_state
+from components.launch.pod_state import PendingReason
 
 _EXIT_CODE = re.compile(r"exit code (\d+)")
-_AGAIN = "the same command goes on from its checkpoint"
+_RETRY = "the same command continues from its checkpoint"
 
-# trains: a pod runs. queued: Kueue has it. paused: somebody suspended it. starts: a pod is on its way.
-# without: there is no pod. ending: the Job is being deleted, or closed.
-Kind = Literal["trains", "queued", "paused", "starts", "without", "ending"]
+
+class Phase(StrEnum):
+    """What a Job is doing, in the words of Kubernetes and Kueue."""
+
+    PENDING = "Pending"
+    """It has no pod yet, or its pod has not started."""
+
+    QUEUED = "Queued"
+    """Kueue holds it back until its queue has room."""
+
+    SUSPENDED = "Suspended"
+    """A person or a launcher suspended it."""
+
+    RUNNING = "Running"
+    """All its pods run."""
+
+    TERMINATING = "Terminating"
+    """It, or a pod of it, is being deleted or has ended, and Kubernetes has not removed or completed it yet."""
+
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+
+
+class StuckError(StepError):
+    """A Job stays in phase Terminating: a person has to find out why."""
+
+
+FINISHED = (Phase.COMPLETE, Phase.FAILED)
 
 
 @dataclass(frozen=True)
 class State:
-    """What a Job is at.
+    """The state of a Job.
 
     Attributes:
-        kind: See Kind.
-        text: In words.
-        is_hopeless: Waiting alone does not help: somebody has to change something.
-        pod: The pod that it is about, if any.
+        phase: What it is doing.
+        text: The state, for people.
+        is_permanent: See PendingReason.
+        pod: The pod that the state is about; None for a state of the Job itself.
     """
 
-    kind: Kind
+    phase: Phase
     text: str
-    is_hopeless: bool = False
+    is_permanent: bool = False
     pod: Object | None = None
 
 
-def state_of(job: Object, pods: Iterable[Object], refusal: Hindrance | None = None) -> State:
-    """Returns what a Job that has not finished is at; `refusal` is the newest thing held against it or its pod."""
-    name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
+def state_of(job: Object, pods: Iterable[Object], from_events: PendingReason | None = None) -> State:
+    """Returns the state of a Job.
+
+    Args:
+        job: The Job.
+        pods: Its pods.
+        from_events: The newest pending reason in the events of the Job or its pod; see events.
+    """
+    finished = finished_phase(job)
+    if finished:
+        return State(finished, finished.lower())
     if job["metadata"].get("deletionTimestamp"):
-        return State("ending", "is being deleted")
+        return State(Phase.TERMINATING, "is being deleted")
     if job["spec"].get("suspend"):
-        queue = queue_of(job)
-        if queue:
-            why = f": {refusal.text}" if refusal else ""
-            return State("queued", f"queued in Kueue (queue '{queue}'){why}", bool(refusal and refusal.is_hopeless))
-        resume = f'kubectl -n {namespace} patch job {name} -p \'{{"spec":{{"suspend":false}}}}\''
-        return State("paused", f"paused; {resume} resumes it")
+        return _suspended(job, from_events)
     pods = list(pods)
-    active = sorted((pod for pod in pods if not pod_words.is_over(pod)), key=pod_words.index_of)
+    active = sorted((pod for pod in pods if not pod_state.is_over(pod)), key=labels.index_of)
     if not active:
         succeeded = [pod for pod in pods if pod["status"]["phase"] == "Succeeded"]
         if len(succeeded) >= (job["spec"].get("completions") or 1):
-            return State("ending", "its pods are done")
-        if refusal:
-            return State("without", refusal.text, refusal.is_hopeless)
-        return State("without", "waits for a pod")
+            return State(Phase.TERMINATING, "its pods are done; Kubernetes completes it")
+        reason = from_events or PendingReason("waits for a pod")
+        return State(Phase.PENDING, reason.text, reason.is_permanent)
     for pod in active:
-        if not pod_words.has_started(pod):
-            return _starting(pod, refusal, len(active) > 1)
-    leaving = [pod for pod in active if pod["metadata"].get("deletionTimestamp") or not pod_words.is_running(pod)]
-    if leaving:
-        return State("trains", f"pod {leaving[0]['metadata']['name']} is ending", pod=leaving[0])
+        if not pod_state.has_started(pod):
+            return _starting(pod, from_events, len(active) > 1)
+    for pod in active:
+        if pod["metadata"].get("deletionTimestamp") or not pod_state.is_running(pod):
+            return State(Phase.TERMINATING, f"pod {pod['metadata']['name']} is terminating", pod=pod)
     nodes = ", ".join(pod["spec"].get("nodeName") or "?" for pod in active)
-    return State("trains", f"trains on node {nodes} (pod {active[0]['metadata']['name']})", pod=active[0])
-
-
-def queue_of(job: Object) -> str | None:
-    """Returns the Kueue queue of a Job, if it has one."""
-    labels: Mapping[str, str] = job["metadata"].get("labels") or {}
-    return labels.get(QUEUE_LABEL)
-
-
-def hash_of(job: Object) -> str | None:
-    """Returns the hash of the specification that a Job was made from."""
-    annotations: Mapping[str, str] = job["metadata"].get("annotations") or {}
-    return annotations.get(HASH_ANNOTATION)
+    return State(Phase.RUNNING, f"runs on node {nodes} (pod {active[0]['metadata']['name']})", pod=active[0])
 
 
 def condition(job: Object, kind: str) -> Object | None:
-    """Returns a condition of a Job, for instance "Complete", if it is true."""
+    """Returns a condition of a Job, for instance "Complete"; None where it has none or it is not true."""
     conditions: list[Object] = job.get("status", {}).get("conditions") or []
     return next((found for found in conditions if found["type"] == kind and found["status"] == "True"), None)
 
 
+def finished_phase(job: Object) -> Phase | None:
+    """Returns Complete or Failed; None for a Job that has not finished."""
+    return next((phase for phase in FINISHED if condition(job, phase)), None)
+
+
 def is_finished(job: Object) -> bool:
-    """Tells whether a Job will do no more."""
-    return bool(condition(job, "Complete") or condition(job, "Failed"))
+    """Tells whether a Job is Complete or Failed."""
+    return finished_phase(job) is not None
 
 
 def failed_by_input(job: Object, pods: Iterable[Object]) -> bool:
-    """Tells whether the trainer found its input at fault (exit code 2)."""
-    failed = condition(job, "Failed")
+    """Tells whether a Job failed because the trainer found an error in its input (exit code 2)."""
+    failed = condition(job, Phase.FAILED)
     code = _EXIT_CODE.search((failed or {}).get("message") or "")
     return bool(failed) and (
         (code is not None and int(code[1]) == EXIT_INPUT_ERROR)
-        or any(pod_words.ending(pod).exit_code == EXIT_INPUT_ERROR for pod in pods if pod_words.is_over(pod))
+        or any(pod_state.ending(pod).exit_code == EXIT_INPUT_ERROR for pod in pods if pod_state.is_over(pod))
     )
 
 
 def failure_of(job: Object, pods: Iterable[Object], last_line: str = "") -> InputError | StepError:
-    """Returns the error that a failed Job is to its user; `last_line` is the newest that was seen of its log."""
-    failed, name = condition(job, "Failed") or {}, job["metadata"]["name"]
+    """Returns the error to raise for a failed Job.
+
+    Args:
+        job: The Job.
+        pods: Those of its pods that still exist.
+        last_line: The newest line of its log.
+    """
+    failed, name = condition(job, Phase.FAILED) or {}, job["metadata"]["name"]
     ended = sorted(
-        (pod for pod in pods if pod_words.is_over(pod)), key=lambda pod: pod["metadata"]["creationTimestamp"]
+        (pod for pod in pods if pod_state.is_over(pod)), key=lambda pod: str(pod["metadata"]["creationTimestamp"])
     )
-    endings = [pod_words.ending(pod) for pod in ended]
+    endings = [pod_state.ending(pod) for pod in ended]
     if failed_by_input(job, ended):
-        code = EXIT_INPUT_ERROR
-        lines = [ending.last_line for ending in endings if ending.exit_code == code and ending.last_line]
-        said = (lines[-1] if lines else last_line) or failed.get("message") or "its input is at fault"
-        return InputError(said.removeprefix("luthier: "))
+        lines = [ending.last_line for ending in endings if ending.exit_code == EXIT_INPUT_ERROR and ending.last_line]
+        message = (lines[-1] if lines else last_line) or failed.get("message") or "its input has an error"
+        return InputError(message.removeprefix("luthier: "))
     last = f": its last pod was {endings[-1].text}" if endings else ""
     if failed.get("reason") == "DeadlineExceeded":
         deadline_s = job["spec"].get("activeDeadlineSeconds")
         return StepError(
-            f"Job {name} ran longer than its activeDeadlineSeconds, {deadline_s}: raise it in the template; {_AGAIN}"
+            f"Job {name} ran longer than its activeDeadlineSeconds, {deadline_s}: raise it in the template; {_RETRY}"
         )
     if failed.get("reason") == "BackoffLimitExceeded":
         times, limit = job["status"].get("failed") or len(endings), job["spec"].get("backoffLimit")
-        return StepError(f"Job {name} failed {times} times (its backoffLimit is {limit}){last}; {_AGAIN}")
-    return StepError(f"Job {name} failed: {failed.get('message') or failed.get('reason')}{last}; {_AGAIN}")
+        return StepError(f"Job {name} failed {times} times (its backoffLimit is {limit}){last}; {_RETRY}")
+    return StepError(f"Job {name} failed: {failed.get('message') or failed.get('reason')}{last}; {_RETRY}")
 
 
-def _starting(pod: Object, refusal: Hindrance | None, is_one_of_several: bool) -> State:
-    waits = pod_words.waiting(pod)
-    who = f"worker {pod_words.index_of(pod)}: " if is_one_of_several else ""
-    if refusal and pod["spec"].get("nodeName") and not waits.is_hopeless:
-        return State("starts", who + refusal.text, refusal.is_hopeless, pod)
-    return State("starts", who + waits.text, waits.is_hopeless, pod)
+def stuck_error(job: Object, state: State, waited_s: float) -> StuckError:
+    """Returns the error for a Job that stays in phase Terminating: what keeps it, and what to do about it."""
+    name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
+    for_s = f"for {waited_s:.0f} s"
+    if job["metadata"].get("deletionTimestamp"):
+        finalizers = ", ".join(job["metadata"].get("finalizers") or []) or "none"
+        return StuckError(
+            f"Job {name} has been in deletion {for_s} (finalizers: {finalizers}): expected Kubernetes to remove it; "
+            f"delete its pods with `kubectl -n {namespace} delete pods --force -l {labels.JOB_NAME}={name}`, or, if it "
+            f"has none, its finalizers with `kubectl -n {namespace} patch job {name} --type merge "
+            '-p \'{"metadata":{"finalizers":null}}\'`'
+        )
+    if state.pod:
+        pod, node = state.pod["metadata"]["name"], state.pod["spec"].get("nodeName")
+        return StuckError(
+            f"pod {pod} of Job {name} has been terminating {for_s} on node {node}: check that node; if it is lost, "
+            f"`kubectl -n {namespace} delete pod {pod} --force`"
+        )
+    return StuckError(
+        f"Job {name} has not been completed {for_s} after its pods succeeded: check the Job controller of the cluster "
+        f"(kube-controller-manager) and `kubectl -n {namespace} describe job {name}`"
+    )
+
+
+def _suspended(job: Object, from_events: PendingReason | None) -> State:
+    queue = labels.queue_of(job)
+    if queue:
+        reason = f": {from_events.text}" if from_events else ""
+        is_permanent = bool(from_events and from_events.is_permanent)
+        return State(Phase.QUEUED, f"queued in Kueue (queue '{queue}'){reason}", is_permanent)
+    patch = f"kubectl -n {job['metadata']['namespace']} patch job {job['metadata']['name']} "
+    return State(Phase.SUSPENDED, f'suspended; {patch}-p \'{{"spec":{{"suspend":false}}}}\' resumes it')
+
+
+def _starting(pod: Object, from_events: PendingReason | None, is_one_of_several: bool) -> State:
+    reason = pod_state.pending_reason(pod)
+    if from_events and pod["spec"].get("nodeName") and not reason.is_permanent:
+        reason = from_events
+    worker = f"worker {labels.index_of(pod)}: " if is_one_of_several else ""
+    return State(Phase.PENDING, worker + reason.text, reason.is_permanent, pod)

@@ -1,6 +1,6 @@
-"""Runs `luthier train` as a child process: what a laptop does where a cluster starts a Job.
+"""Trains in a child process, `luthier train`: what a pipeline on a laptop does instead of creating a Job.
 
-A process of its own leaves nothing of TensorFlow behind and can be killed and started again like a Job's pod.
+TensorFlow's memory is freed when the child ends, and the child can be killed and started again like a Job's pod.
 """
 
 from __future__ import annotations
@@ -9,33 +9,33 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from components import storage
+from components.artifacts.run_record import RunRecord
+from components.artifacts.training_dir import TrainingDir
 from components.core.errors import EXIT_AGAIN, EXIT_INPUT_ERROR, InputError, StepError
-from components.launch.finished import FinishedTraining
-from components.launch.training import Training
+from components.launch.request import TrainingRequest
 from components.telemetry.slots import slot
 
 
-def train(training: Training) -> FinishedTraining:
-    """Trains in a child process and waits for it. Its output goes where this process's goes.
+def train(request: TrainingRequest) -> RunRecord:
+    """Trains in a child process, prints its output as it comes, and returns the run record.
 
     Raises:
-        InputError: The child found the user's input at fault (exit code 2); the message is its own.
-        StepError: It ended otherwise.
+        InputError: The child found an error in the user's input (exit code 2); the message is the child's.
+        StepError: The child failed or was stopped.
     """
     with slot():
-        code, last_line = _relay([sys.executable, "-m", "components.cli", *training.arguments()])
+        code, last_line = _run([sys.executable, "-m", "components.cli", *request.arguments()])
     if code == EXIT_INPUT_ERROR:
         raise InputError(last_line.removeprefix("luthier: "))
     if code == EXIT_AGAIN:
-        raise StepError(f"training {training.name} was asked to stop: the same run goes on from there")
+        raise StepError(f"training {request.name} was stopped: the same run continues it")
     if code:
-        raise StepError(f"training {training.name} ended with exit code {code}: {last_line}")
-    return FinishedTraining(storage.read_json(storage.join(training.out_uri, "run.json")))
+        raise StepError(f"training {request.name} ended with exit code {code}: {last_line}")
+    return RunRecord.read(TrainingDir(request.out_uri).record_uri)
 
 
-def _relay(command: Sequence[str]) -> tuple[int, str]:
-    """Runs a command, passes its output on line by line, and returns its exit code and last line."""
+def _run(command: Sequence[str]) -> tuple[int, str]:
+    """Runs a command, prints its output line by line, and returns its exit code and last line."""
     last_line = ""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1) as process:
         assert process.stdout is not None

@@ -1,29 +1,42 @@
-"""Launches one training as a Kubernetes Job, follows it, and returns what it left; safe to repeat at any moment.
+"""Launches one training as a Kubernetes Job, follows it, and returns its result; may be repeated at any time.
 
-The Job's name follows from run, family and synth, so a launcher that was killed and is started again finds its Job. The
-Job holds nothing that matters: checkpoints and result are in the training's directory, and a Job that failed, was
-deleted or expired is simply created anew and goes on there.
+The Job's name follows from run, family and synth, so a launcher that is started again finds its Job. The Job has no
+state of its own: checkpoints and result are in the training directory. A Job that failed, was deleted or expired is
+created again, and the training continues.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from components import storage
+from components.artifacts.run_record import RunRecord
+from components.core import environment
 from components.core.errors import EXIT_AGAIN, InputError, StepError
 from components.core.versions import TRAINING_VERSION
 from components.kubernetes.client import Api, Object
-from components.kubernetes.connection import connect, in_a_cluster, named_namespace
-from components.kubernetes.errors import ApiError
-from components.launch import job_state
-from components.launch import record as records
-from components.launch.follow import HopelessError, JobGoneError, follow
+from components.kubernetes.connection import connect, named_namespace
+from components.kubernetes.errors import (
+    ApiError,
+    BadRequest,
+    Forbidden,
+    Invalid,
+    NamespaceNotFound,
+    NotFound,
+    NotPermitted,
+    Unauthorized,
+)
+from components.launch import follow as following
+from components.launch import job_state, result
+from components.launch.follow import CannotRunError, JobDeletedError, Timing, follow
 from components.launch.job import fill_in
+from components.launch.job_state import Phase, StuckError
 from components.launch.reconcile import create_or_adopt
+from components.launch.request import Placement, TrainingRequest
 from components.launch.template import CONFIG_MAP, merged, read_files
-from components.launch.terminate import OnTerminate, TerminatedError, caught, let_go
-from components.launch.training import Placement, Training
+from components.launch.terminate import OnTerminate, TerminatedError, signals_raised, terminate
 from components.telemetry import log
 
 _LOG = log.get(__name__)
@@ -35,26 +48,26 @@ class Launched:
     """A training that was launched.
 
     Attributes:
-        job_name: The name of its Job.
-        namespace: Where that is or was.
-        record: Its run.json; None where it was not followed to its end.
-        reused: It had been finished before, and no Job was needed.
+        job_name: Name of its Job.
+        namespace: Namespace of the Job.
+        record: Its run record; None where it was not followed to its end.
+        reused: The training had been finished before, so no Job was created.
     """
 
     job_name: str
     namespace: str
-    record: dict[str, Any] | None
+    record: RunRecord | None
     reused: bool
 
 
 @dataclass(frozen=True)
-class Cluster:
-    """Where to launch.
+class ClusterOptions:
+    """The cluster, and what is in it.
 
     Attributes:
-        context: Of the kubeconfig; None for its current one, or the cluster that this pod is in.
+        context: Name of a context of the kubeconfig; see connection.connect.
         namespace: See connection.connect.
-        template: A file, a folder, or "configmap/NAME".
+        template: The Job's template: a file, a folder, or "configmap/NAME".
     """
 
     context: str | None = None
@@ -63,81 +76,116 @@ class Cluster:
 
 
 def launch(
-    training: Training,
+    request: TrainingRequest,
     placement: Placement | None = None,
-    cluster: Cluster | None = None,
+    cluster: ClusterOptions | None = None,
     on_terminate: OnTerminate = "suspend",
     follows: bool = True,
+    timing: Timing | None = None,
 ) -> Launched:
     """Creates or adopts the Job of a training and follows it to its end.
 
     Args:
-        training: What to train.
-        placement: How to run it, over what the template says.
+        request: What to train.
+        placement: On what; replaces values of the template.
         cluster: Where.
-        on_terminate: What becomes of the Job when this process gets SIGTERM or SIGINT; see termination.
+        on_terminate: What to do with the Job when this process gets SIGTERM or SIGINT; see terminate.
         follows: Whether to wait for the end.
+        timing: Intervals and time limits; follow.DEFAULT_TIMING if None.
 
     Raises:
-        InputError: The user's input is at fault: found here, by the cluster or by the trainer.
-        StepError: The training failed, its Job was deleted, or the API server was away for too long.
+        InputError: The launcher, the cluster or the trainer found an error in the user's input.
+        StepError: The training failed, its Job was deleted or is stuck, or the API server did not answer for too long.
         SystemExit: This process was asked to end; the code is errors.EXIT_AGAIN.
     """
-    placement, cluster = placement or Placement(), cluster or Cluster()
+    placement, cluster = placement or Placement(), cluster or ClusterOptions()
+    timing = timing or following.DEFAULT_TIMING
     api = connect(cluster.context, cluster.namespace)
-    wanted = fill_in(_template(cluster.template, api), training, placement, api.namespace)
-    code = TRAINING_VERSION
-    earlier = records.finished(training, code)
-    if earlier:
-        _LOG.info("%s is trained already: %s", training.name, training.out_uri)
-        return Launched(training.job_name, api.namespace, earlier, reused=True)
-    with caught():
-        try:
-            job, is_new = create_or_adopt(api, wanted, lambda: records.finished(training, code) is not None)
-            _warn_of_local(training)
-            if not follows:
-                return Launched(training.job_name, api.namespace, None, reused=False)
-            return Launched(training.job_name, api.namespace, _followed(api, job, is_new, training), reused=False)
-        except TerminatedError:
-            if follows:
-                let_go(api, wanted, on_terminate)
-            raise SystemExit(EXIT_AGAIN) from None
+    with _errors_explained(api):
+        wanted = fill_in(_template(cluster.template, api), request, placement, api.namespace)
+        earlier = result.finished(request, TRAINING_VERSION)
+        if earlier:
+            _LOG.info("%s is trained already: %s", request.name, request.out_uri)
+            return Launched(request.job_name, api.namespace, earlier, reused=True)
+        with signals_raised():
+            try:
+                job, is_new = create_or_adopt(
+                    api, wanted, lambda: result.finished(request, TRAINING_VERSION) is not None, timing.terminating_s
+                )
+                _warn_of_local(request)
+                record = _followed(api, job, is_new, request, timing) if follows else None
+                return Launched(request.job_name, api.namespace, record, reused=False)
+            except TerminatedError:
+                if follows:
+                    terminate(api, wanted, on_terminate)
+                raise SystemExit(EXIT_AGAIN) from None
 
 
-def manifest(training: Training, placement: Placement, cluster: Cluster) -> Object:
-    """Returns the Job as `launch` would create it; asks the cluster for nothing but a template that is kept there."""
-    if cluster.template.startswith(_CONFIG_MAP_PREFIX):
-        api = connect(cluster.context, cluster.namespace)
-        return fill_in(_template(cluster.template, api), training, placement, api.namespace)
-    return fill_in(_template(cluster.template), training, placement, named_namespace(cluster.namespace))
+def manifest(request: TrainingRequest, placement: Placement, cluster: ClusterOptions) -> Object:
+    """Returns the Job as `launch` would create it. Its only request to the cluster is for a template in a ConfigMap."""
+    if not cluster.template.startswith(_CONFIG_MAP_PREFIX):
+        template = _template_of_files(cluster.template)
+        return fill_in(template, request, placement, named_namespace(cluster.namespace))
+    api = connect(cluster.context, cluster.namespace)
+    with _errors_explained(api):
+        return fill_in(_template(cluster.template, api), request, placement, api.namespace)
 
 
-def _followed(api: Api, job: Object, is_new: bool, training: Training) -> dict[str, Any]:
-    """Follows a Job and returns the run.json of what it trained."""
-    name, namespace = training.job_name, api.namespace
+def _followed(api: Api, job: Object, is_new: bool, request: TrainingRequest, timing: Timing) -> RunRecord:
+    """Follows a Job and returns the run record of its training."""
+    name, namespace = request.job_name, api.namespace
     try:
-        ended = follow(api, job, is_new)
-    except JobGoneError:
-        return records.after(training, f"Job {name} was deleted by somebody before the training was finished")
-    except HopelessError as error:
-        api.delete("jobs", name, job["metadata"]["uid"])  # it may hold a GPU, and there is nothing to lose with it
+        finished = follow(api, job, is_new, timing)
+    except JobDeletedError:
+        return result.after_job(request, f"Job {name} was deleted before its training was finished")
+    except CannotRunError as error:
+        # It may hold a GPU, and has nothing to lose.
+        api.delete("jobs", name, job["metadata"]["uid"])
         raise InputError(f"Job {name} cannot run, and was deleted: {error}") from error
+    except StuckError:
+        raise
     except StepError as error:
         raise StepError(
-            f"{error}; Job {name} in namespace {namespace} trains on, the same command follows it"
+            f"{error}; Job {name} in namespace {namespace} continues, and the same command follows it"
         ) from error
-    if job_state.condition(ended.job, "Complete"):
-        return records.after(training, f"Job {name} is done, but '{training.out_uri}' has no finished training")
-    raise job_state.failure_of(ended.job, ended.pods, ended.last_line)
+    if job_state.finished_phase(finished.job) is Phase.COMPLETE:
+        return result.after_job(request, f"Job {name} is complete, but '{request.out_uri}' has no finished training")
+    raise job_state.failure_of(finished.job, finished.pods, finished.last_line)
 
 
-def _template(place: str, api: Api | None = None) -> Object:
-    if not place.startswith(_CONFIG_MAP_PREFIX) or api is None:
-        return merged(read_files(place), f"'{place}'")
-    name = place.removeprefix(_CONFIG_MAP_PREFIX)
+@contextmanager
+def _errors_explained(api: Api) -> Iterator[None]:
+    """Raises an InputError with what to do for answers of the API server that only the user can change."""
+    try:
+        yield
+    except NotPermitted as error:
+        raise InputError(
+            f"'{error.user}' may not {error.verb} {error.resource} in namespace '{api.namespace}': expected a Role "
+            f"there with verb {error.verb} on {error.resource}, bound to it, as Role luthier-launcher of manifests/base"
+        ) from error
+    except Unauthorized as error:
+        raise InputError(f"{api.server} does not accept the credentials (HTTP 401): log in again") from error
+    except NamespaceNotFound as error:
+        raise InputError(
+            f"there is no namespace '{api.namespace}': try another --namespace, or create it with "
+            "`kubectl apply -k manifests/base`"
+        ) from error
+    except (BadRequest, Forbidden, Invalid) as error:
+        raise InputError(
+            f"{api.server} refuses the request: {error.message}; check the Job's template and the quotas of "
+            f"namespace '{api.namespace}'"
+        ) from error
+    except ApiError as error:
+        raise StepError(f"{api.server}: {error}") from error
+
+
+def _template(template: str, api: Api) -> Object:
+    if not template.startswith(_CONFIG_MAP_PREFIX):
+        return _template_of_files(template)
+    name = template.removeprefix(_CONFIG_MAP_PREFIX)
     try:
         found = api.get("configmaps", name)
-    except ApiError as error:
+    except NotFound as error:
         raise InputError(
             f"namespace '{api.namespace}' has no ConfigMap '{name}' with the Job's template: apply manifests/base "
             "there, or try another --namespace or --template"
@@ -145,7 +193,13 @@ def _template(place: str, api: Api | None = None) -> Object:
     return merged(found.get("data") or {}, f"ConfigMap '{name}' in namespace '{api.namespace}'")
 
 
-def _warn_of_local(training: Training) -> None:
-    local = [uri for uri in (training.data_uri, training.out_uri) if not storage.is_remote(uri)]
-    if local and not in_a_cluster():
-        _LOG.warning("%s: the Job sees that only where a volume is mounted there", " and ".join(local))
+def _template_of_files(path: str) -> Object:
+    return merged(read_files(path), f"'{path}'")
+
+
+def _warn_of_local(request: TrainingRequest) -> None:
+    local = [uri for uri in (request.data_uri, request.out_uri) if not storage.is_remote(uri)]
+    if local and not environment.in_cluster():
+        _LOG.warning(
+            "%s: the Job can read a local path only where a volume is mounted at that path", " and ".join(local)
+        )

@@ -1,7 +1,7 @@
-"""The Job that operators write: a YAML file with further files laid over it, from a folder or a ConfigMap.
+"""The template of a training's Job: a YAML file that operators write, with patches, from a folder or a ConfigMap.
 
-`training-job.yaml` is a batch/v1 Job. Every other *.yaml beside it is a partial one, laid over it in the order of their
-names: maps are merged, lists whose items have a `name` are merged by it, other lists are appended, null deletes.
+`training-job.yaml` is a batch/v1 Job. Every other *.yaml beside it is a patch, applied in the order of the file names:
+maps are merged, lists whose items have a `name` are merged by name, other lists are appended, null deletes.
 """
 
 from __future__ import annotations
@@ -21,30 +21,32 @@ _SUFFIXES = (".yaml", ".yml")
 
 
 def read_files(path: str) -> dict[str, str]:
-    """Returns the template's files of a path, name to text: of the one file, or of the folder that it names.
+    """Returns the text of a template's files by name.
+
+    Args:
+        path: The one file, or a folder of several.
 
     Raises:
         InputError: There is no such file, or it cannot be read.
     """
-    place = Path(path)
     try:
-        if not place.is_dir():
-            return {FILE_NAME: place.read_text()}
-        return {file.name: file.read_text() for file in place.iterdir() if file.is_file()}
+        if not Path(path).is_dir():
+            return {FILE_NAME: Path(path).read_text()}
+        return {file.name: file.read_text() for file in Path(path).iterdir() if file.is_file()}
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read the Job's template '{path}': {reason}") from error
 
 
 def merged(files: Mapping[str, str], source: str) -> dict[str, Any]:
-    """Returns the Job that the files make together.
+    """Returns the Job with all patches applied.
 
     Args:
-        files: Name to YAML text, as of a ConfigMap's data; names that are not *.yaml do not count.
-        source: Where they come from, for errors.
+        files: YAML text by file name, as in a ConfigMap's data; files that are not *.yaml are ignored.
+        source: The folder, file or ConfigMap, for errors.
 
     Raises:
-        InputError: One is missing, is not YAML, or the whole is no Job with a container `trainer`.
+        InputError: The Job is missing, a file is not YAML, or the result is no Job with a container `trainer`.
     """
     if FILE_NAME not in files:
         found = ", ".join(sorted(files)) or "nothing"
@@ -52,43 +54,43 @@ def merged(files: Mapping[str, str], source: str) -> dict[str, Any]:
     job: dict[str, Any] = _parsed(files[FILE_NAME], FILE_NAME, source)
     for name in sorted(files):
         if name != FILE_NAME and name.endswith(_SUFFIXES):
-            job = lay_over(job, _parsed(files[name], name, source))
+            job = apply_patch(job, _parsed(files[name], name, source))
     _check(job, source)
     return job
 
 
-def lay_over(base: Any, patch: Any) -> Any:
-    """Returns `base` with `patch` laid over it; neither is changed."""
+def apply_patch(base: Any, patch: Any) -> Any:
+    """Returns `base` with `patch` applied; neither is changed."""
     if isinstance(base, dict) and isinstance(patch, dict):
         result = dict(base)
         for key, value in patch.items():
             if value is None:
                 result.pop(key, None)
             else:
-                result[key] = lay_over(result.get(key), value)
+                result[key] = apply_patch(result.get(key), value)
         return result
     if isinstance(base, list) and isinstance(patch, list):
-        return _lay_list_over(base, patch)
+        return _apply_to_list(base, patch)
     if isinstance(patch, dict):
-        return lay_over({}, patch)  # drops its nulls
+        return apply_patch({}, patch)  # removes its nulls
     return patch
 
 
 def container_of(job: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the trainer's container of a Job."""
+    """Returns the container of a Job that trains."""
     containers = job["spec"]["template"]["spec"]["containers"]
     found: dict[str, Any] = next(container for container in containers if container.get("name") == CONTAINER)
     return found
 
 
-def _lay_list_over(base: list[Any], patch: list[Any]) -> list[Any]:
+def _apply_to_list(base: list[Any], patch: list[Any]) -> list[Any]:
     if not all(isinstance(item, dict) and "name" in item for item in base + patch):
         return base + patch
     result = {item["name"]: item for item in base}
-    if len(result) < len(base):  # a volume mounted twice: which of them is meant cannot be told
+    if len(result) < len(base):  # names repeat, as of a volume mounted twice: it is not clear which one the patch means
         return base + patch
     for item in patch:
-        result[item["name"]] = lay_over(result.get(item["name"], {}), item)
+        result[item["name"]] = apply_patch(result.get(item["name"], {}), item)
     return list(result.values())
 
 
@@ -97,10 +99,10 @@ def _parsed(text: str, name: str, source: str) -> Any:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}" if mark else ""
-        raise InputError(f"{name} of {source} is not YAML{place}: {getattr(error, 'problem', error)}") from error
+        line = f", line {mark.line + 1}" if mark else ""
+        raise InputError(f"{name} of {source} is not YAML{line}: {getattr(error, 'problem', error)}") from error
     if not isinstance(value, dict):
-        raise InputError(f"{name} of {source} is a {type(value).__name__}, expected a Job or a part of one")
+        raise InputError(f"{name} of {source} is a {type(value).__name__}, expected a Job or a patch of one")
     return value
 
 

@@ -1,11 +1,14 @@
-"""What becomes of the Job when its launcher is asked to end, and why.
+"""What happens to the Job when its launcher is terminated.
 
-A pipeline run that is terminated and a launcher's pod that is only moved to another node look the same from inside: a
-SIGTERM. So the answer has to be right for both. `suspend`, the default, is: the training saves its state and frees its
-GPU; a launcher that is started again adopts the Job and lets it go on; a run that was terminated costs nothing more.
-`delete` is as safe (the state is in the training's directory, not in the Job) and leaves nothing to look at. `leave`
-lets it train on with nobody watching: for a person who wants to look away. A Job of Kueue's is deleted instead of
-suspended: Kueue starts every Job that it has admitted, and would start that one again at once.
+A launcher gets the same SIGTERM when its pipeline run is terminated and when its pod moves to another node, so the
+Job's treatment has to suit both:
+
+* `suspend`, the default: the training saves its state and frees its GPU. A launcher that is started again adopts the
+  Job and resumes it; a run that was terminated costs nothing more.
+* `delete` is as safe, since the state is in the training directory and not in the Job, but leaves no Job to look at.
+* `leave`: the training continues without a launcher.
+
+A Job that Kueue manages is deleted instead of suspended: Kueue resumes every Job that it has admitted.
 """
 
 from __future__ import annotations
@@ -18,26 +21,25 @@ from typing import Any, Literal
 
 from components.core.errors import InputError, StepError
 from components.kubernetes.client import Api, Object
-from components.kubernetes.errors import ApiError
-from components.launch import job_state
+from components.kubernetes.errors import ApiError, NotFound
+from components.launch import job_state, labels
 from components.launch.reconcile import suspend
 from components.telemetry import log
 
 _LOG = log.get(__name__)
 OnTerminate = Literal["suspend", "delete", "leave"]
-# A pod is killed 30 s after its SIGTERM.
-_LIMIT_S = 15.0
+_LIMIT_S = 15.0  # a pod is killed 30 s after its SIGTERM
 
 
 class TerminatedError(BaseException):
-    """The process has been asked to end. Raised in the main thread, wherever it is."""
+    """The process got SIGTERM or Ctrl-C. Raised in the main thread, wherever that is."""
 
 
 @contextmanager
-def caught() -> Iterator[None]:
-    """Turns the first SIGTERM or Ctrl-C inside the block into a TerminatedError; a second one ends the process.
+def signals_raised() -> Iterator[None]:
+    """Raises TerminatedError in the block on the first SIGTERM or Ctrl-C; a second one ends the process.
 
-    Only the main thread may catch signals; elsewhere this does nothing.
+    Outside of the main thread, which alone can handle signals, this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -50,32 +52,31 @@ def caught() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def let_go(api: Api, wanted: Object, on_terminate: OnTerminate) -> None:
-    """Does with the Job what its user wants done when nobody follows it any more.
+def terminate(api: Api, wanted: Object, on_terminate: OnTerminate) -> None:
+    """Suspends, deletes or leaves the Job of a launcher that ends. Logs what it did; raises nothing.
 
     Args:
         api: The API.
-        wanted: The Job; whether it was ever created need not be known.
+        wanted: The Job as of job.fill_in; it need not have been created yet.
         on_terminate: What to do.
     """
     name = wanted["metadata"]["name"]
     try:
         job = api.get("jobs", name, limit_s=_LIMIT_S)
-        if job_state.hash_of(job) != job_state.hash_of(wanted) or job_state.is_finished(job):
+        if labels.spec_hash_of(job) != labels.spec_hash_of(wanted) or job_state.is_finished(job):
             return
         if on_terminate == "leave":
-            _LOG.info("Job %s trains on; the same command follows it again", name)
-        elif on_terminate == "delete" or job_state.queue_of(job):
+            _LOG.info("Job %s continues; the same command follows it again", name)
+        elif on_terminate == "delete" or labels.queue_of(job):
             api.delete("jobs", name, job["metadata"]["uid"], limit_s=_LIMIT_S)
-            _LOG.info("Job %s is deleted; the same command goes on from its checkpoint", name)
+            _LOG.info("Job %s is deleted; the same command continues from its checkpoint", name)
         elif not job["spec"].get("suspend"):
             suspend(api, job, _LIMIT_S)
-            _LOG.info("Job %s is paused; the same command goes on with it", name)
-    except ApiError as error:
-        if error.code != 404:
-            _LOG.warning("Job %s could not be stopped, it trains on: %s", name, error)
-    except (InputError, StepError) as error:
-        _LOG.warning("Job %s could not be stopped, it trains on: %s", name, error)
+            _LOG.info("Job %s is suspended; the same command resumes it", name)
+    except NotFound:
+        return
+    except (ApiError, InputError, StepError) as error:
+        _LOG.warning("Job %s could not be stopped, so it continues: %s", name, error)
 
 
 def _on_signal(number: int, frame: Any) -> None:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from components import storage
 from components.core.errors import InputError, nearest
 from components.core.fingerprint import fingerprint
 from components.nsynth import checksum
 from components.nsynth.framing import read_records
-from components.nsynth.manifest import MANIFEST_NAME, SPLITS, read_manifest
+from components.nsynth.manifest import MANIFEST_NAME, SPLITS, Manifest, read_manifest
 from components.nsynth.note import Note
 from components.nsynth.wire import BadExample
 from components.storage import crc32c_number
@@ -30,7 +29,7 @@ class SortedSet:
     """
 
     uri: str
-    manifests: dict[str, dict[str, Any]]
+    manifests: dict[str, Manifest]
 
     @classmethod
     def open(cls, uri: str) -> SortedSet:
@@ -55,8 +54,7 @@ class SortedSet:
             raise InputError(
                 f"'{self.uri}' is sorted by {manifest['by']}, expected by family; sort again into another folder"
             )
-        totals: dict[str, int] = manifest["totals"]
-        return totals
+        return manifest["totals"]
 
     def present(self, split: str) -> list[str]:
         """Returns the families that have records in a split."""
@@ -64,7 +62,7 @@ class SortedSet:
 
     def fingerprint(self, split: str) -> str:
         """Returns what identifies the split's content: equal for equal records sorted in the same way."""
-        return str(self._manifest(split)["fingerprint"])
+        return self._manifest(split)["fingerprint"]
 
     def family_fingerprint(self, family: str, splits: Sequence[str] = ("train", "valid")) -> str:
         """Returns what identifies a family's records alone: equal whatever other families are sorted beside it.
@@ -121,7 +119,7 @@ class SortedSet:
             if count != entry["records"]:
                 raise InputError(f"'{uri}' has {count} records, its manifest says {entry['records']}; sort again")
 
-    def _manifest(self, split: str) -> dict[str, Any]:
+    def _manifest(self, split: str) -> Manifest:
         if split not in self.manifests:
             raise InputError(f"'{self.uri}' has no {split} split, only {', '.join(self.manifests)}")
         return self.manifests[split]

@@ -7,20 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.audio.harmonicity import harmonic_to_noise_db
-from components.audio.levels import CLIPPED_SHARE
-from components.audio.spectrum import framed
+from components.audio.f0 import VOICED_CONFIDENCE
+from components.audio.levels import CLIPPED_SHARE, silent_frames
+from components.audio.timbre import harmonic_to_noise_db
 from components.nsynth.note import SAMPLE_RATE_HZ, Note
 from components.prepare.recording import Take
 
-_VOICED_CONFIDENCE = 0.5
-_SILENT_DB = -60.0  # under the recording's loudest part
 _MOSTLY = 0.5
 # Of the forty sample notes, the worst had 54 % of their frames below this ratio, thirty-eight less than 10 %; of two of
 # them mixed at equal peaks a third had more than 80 %, of three of them half.
 _MIXED_RATIO_DB = 3.0
 _MIXED_SHARE = 0.6
-_HOP_SAMPLES = 256
 _LITTLE_SECONDS, _GOOD_SECONDS = 60.0, 600.0
 
 
@@ -66,16 +63,16 @@ def look(take: Take, notes: list[Note]) -> Look:
         notes: What was made of it.
     """
     sound = np.concatenate(take.windows)[: round(take.seconds * SAMPLE_RATE_HZ)]
-    level = np.sqrt(np.mean(np.square(framed(sound, _HOP_SAMPLES, _HOP_SAMPLES)), axis=1))
-    silent = level < level.max() * 10 ** (_SILENT_DB / 20)
     mixed = [_mixed(note) for note in notes]
     frames, much_else = (sum(counts) for counts in zip(*mixed, strict=True)) if mixed else (0, 0)
-    return Look(take.seconds, take.clipped_share, float(silent.mean()), much_else / frames if frames else 0.0)
+    return Look(
+        take.seconds, take.clipped_share, float(silent_frames(sound).mean()), much_else / frames if frames else 0.0
+    )
 
 
 def _mixed(note: Note) -> tuple[int, int]:
     """Returns in how many frames a note has a pitch, and in how many of them about as much else."""
-    f0_hz = np.where(note.f0_confidence >= _VOICED_CONFIDENCE, note.f0_hz, 0.0)
+    f0_hz = np.where(note.f0_confidence >= VOICED_CONFIDENCE, note.f0_hz, 0.0)
     ratio_db = harmonic_to_noise_db(note.audio, f0_hz)
     pitched = ratio_db[np.isfinite(ratio_db)]
     return len(pitched), int((pitched < _MIXED_RATIO_DB).sum())

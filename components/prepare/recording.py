@@ -8,7 +8,7 @@ from importlib import resources
 
 import numpy as np
 
-from components.audio.levels import FlatTops
+from components.audio.levels import ClippingDetector
 from components.audio.reading import mono_blocks, opened, resampled
 from components.nsynth.note import NOTE_SAMPLES, SAMPLE_RATE_HZ, FloatArray
 from components.nsynth.recordings import Recording
@@ -53,7 +53,7 @@ def read_take(recording: Recording) -> Take:
     Raises:
         InputError: It cannot be read, or is too short.
     """
-    uri, tops = recording.info.uri, FlatTops()
+    uri, tops = recording.info.uri, ClippingDetector()
     with opened(uri) as file:
         blocks = list(mono_blocks(file, uri))
         for block in blocks:

@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from components import storage
+from components.audio.levels import SILENT_PEAK
 from components.audio.loudness import nsynth_loudness_db
 from components.core.errors import InputError
 from components.nsynth.framing import frame
@@ -28,7 +29,6 @@ _LOG = log.get(__name__)
 SUMMARY_NAME = "luthier.json"
 _SCHEMA_VERSION = 1
 _VELOCITY = 100  # of recordings whose name does not tell
-_SOFTEST_PEAK = 1e-3  # -60 dB: below it is noise, not a note
 
 
 @dataclass(frozen=True)
@@ -177,8 +177,8 @@ def _notes_of(recording: Recording, advice: Advice) -> list[Note]:
     notes = [note for name, window in named if (note := _note(recording, name, window))]
     if not notes:
         peak = max(float(np.abs(window).max()) for window in windows)
-        fault = f"is too quiet (its peak is {peak:.5f}, expected {_SOFTEST_PEAK} or more)"
-        if peak >= _SOFTEST_PEAK:
+        fault = f"is too quiet (its peak is {peak:.5f}, expected {SILENT_PEAK} or more)"
+        if peak >= SILENT_PEAK:
             fault = "has no pitch between 47 and 2094 Hz"
         raise InputError(f"the recording '{uri}' {fault}: there is nothing to learn an instrument from; leave it out")
     if len(notes) < len(windows):
@@ -191,7 +191,7 @@ def _notes_of(recording: Recording, advice: Advice) -> list[Note]:
 
 def _note(recording: Recording, name: str, window: FloatArray) -> Note | None:
     """Makes a note of a window of f32[64000]; None where it is too quiet or has no pitch."""
-    if np.abs(window).max() < _SOFTEST_PEAK:
+    if np.abs(window).max() < SILENT_PEAK:
         return None
     pitch = find_pitch(window, recording.pitch)
     if pitch is None:

@@ -1,4 +1,4 @@
-"""`luthier sort`."""
+"""The command `luthier sort`."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 
 @click.command("sort")
-@click.option("--source", metavar="URI", help="Folder of nsynth-<split>.tfrecord-* shards.")
+@click.option("--source", metavar="URI", help="Directory of nsynth-<split>.tfrecord-* shards.")
 @click.option("--out", metavar="URI", help="Root of the sorted set.")
-@click.option("--split", default="train", show_default=True, help="train, valid, test, or all of them: all.")
-@click.option("--by", default="family", show_default=True, help="family, instrument or source.")
+@click.option("--split", default="train", show_default=True, help="train, valid, test, or all.")
+@click.option("--by", default="family", show_default=True, help="Field to sort by: family, instrument or source.")
 @click.option(
-    "--where", multiple=True, metavar="CONDITION", help="Take only some records, e.g. pitch=40..60; repeatable."
+    "--where", multiple=True, metavar="CONDITION", help="Take only records with, e.g., pitch=40..60; repeatable."
 )
 @click.option(
-    "--workers", type=click.IntRange(1), default=None, help="Processes that copy. [default: one for every core]"
+    "--workers", type=click.IntRange(1), default=None, help="Processes that copy. [default: one for each core]"
 )
 @click.option(
     "--on-bad-record",
     default="stop",
     show_default=True,
-    help="stop, or quarantine: set a damaged record, or one without family, aside and count it.",
+    help="For a record that is damaged or has no family: stop, or quarantine (set it aside and count it).",
 )
-@click.option("--overwrite", is_flag=True, help="Replace another sort that is there, or one that will not come back.")
-@click.option("--verify", "verify_uri", metavar="URI", help="Read a sorted set again and prove it; sorts nothing.")
+@click.option("--overwrite", is_flag=True, help="Replace another sort in --out, finished or not.")
+@click.option("--verify", "verify_uri", metavar="URI", help="Read a sorted set again and check it; sorts nothing.")
 def command(
     source: str | None,
     out: str | None,
@@ -45,12 +45,12 @@ def command(
 ) -> None:
     """Sorts records into shards of one instrument family, byte for byte.
 
-    Sorting the same again does nothing; a sort that was killed is continued. A reader finds <out>/<split>/manifest.json
-    only once a sort is done.
+    Sorting the same again does nothing; a sort that was killed is continued. <out>/<split>/manifest.json is written
+    last, when all records are there.
 
-    Conditions: pitch and velocity take ranges and lists (pitch=40..60, velocity>=100, velocity=25,50), source takes
-    names (source=acoustic,electronic). A public bucket needs no credentials; one that makes the requester pay needs a
-    project in LUTHIER_USER_PROJECT.
+    Conditions of --where: pitch and velocity take ranges and lists (pitch=40..60, velocity>=100, velocity=25,50),
+    source takes names (source=acoustic,electronic). A public bucket needs no credentials. A requester-pays bucket
+    needs the project that pays in LUTHIER_USER_PROJECT.
     """
     from components.telemetry import metrics
 
@@ -67,7 +67,7 @@ def command(
     splits = step.sort(source, out, () if split == "all" else (split,), options).splits
     _print_table(splits)
     for name, result in splits.items():
-        done = "was sorted before, nothing to do" if result.reused else f"sorted, {result.bytes / 1e6:,.1f} MB"
+        done = "was sorted before; nothing to do" if result.reused else f"sorted, {result.bytes / 1e6:,.1f} MB"
         click.echo(f"{name} {done}: {out} (fingerprint {result.fingerprint})")
 
 
@@ -76,7 +76,9 @@ def _verify(sorted_uri: str, workers: int) -> None:
 
     for split, found in verify(sorted_uri, workers).items():
         records = sum(found.totals.values())
-        click.echo(f"{split} is whole: {records:,} records in {found.objects:,} parts, {found.bytes / 1e6:,.1f} MB")
+        click.echo(
+            f"{split} matches its manifest: {records:,} records in {found.objects:,} parts, {found.bytes / 1e6:,.1f} MB"
+        )
 
 
 def _print_table(splits: dict[str, SortResult]) -> None:

@@ -7,13 +7,20 @@ import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
 
 from components import storage
 from components.core.errors import InputError, StepError
 from components.nsynth.layout import fingerprint_of
-from components.nsynth.manifest import MANIFEST_NAME, SCHEMA_VERSION, read_manifest
-from components.sort.lease import Receipt, check_claim, clear_state, read_receipts
+from components.nsynth.manifest import (
+    MANIFEST_NAME,
+    SCHEMA_VERSION,
+    Manifest,
+    PartEntry,
+    SourceEntry,
+    read_manifest,
+)
+from components.sort import lease
+from components.sort.lease import Receipt
 from components.sort.routing import GROUPINGS, QUARANTINE
 from components.sort.units import Shard, SortPlan
 from components.storage import ObjectInfo, crc32c_base64
@@ -24,8 +31,8 @@ _PART_NAME = re.compile(r"[^/]+/part-\d{5}-of-\d{5}\.tfrecord")
 _THREADS = 8  # for small objects
 
 
-def finished_sort(plan: SortPlan, split_uri: str, overwrite: bool = False) -> dict[str, Any] | None:
-    """Returns the manifest of an earlier sort of the same, if all that it names is still there.
+def finished_sort(plan: SortPlan, split_uri: str, overwrite: bool = False) -> Manifest | None:
+    """Returns the manifest of an earlier sort with the same plan, if all parts that it names are still there.
 
     Raises:
         InputError: There is a sort of something else, and `overwrite` is not set.
@@ -43,18 +50,60 @@ def finished_sort(plan: SortPlan, split_uri: str, overwrite: bool = False) -> di
         if overwrite:
             return None
         raise InputError(
-            f"'{split_uri}' holds another sort, by {manifest['by']} of {manifest['source']['uri']}: its fingerprint is "
-            f"{manifest['fingerprint']}, expected {expected}; give another --out, or --overwrite to replace it"
+            f"cannot sort to '{split_uri}': it holds another sort, by {manifest['by']} of {manifest['source']['uri']}, "
+            f"with fingerprint {manifest['fingerprint']}, expected {expected}; give another --out, or --overwrite to "
+            "replace it"
         )
     sizes = {info.name: info.size for info in storage.list_objects(split_uri)}
     if all(sizes.get(entry["name"]) == entry["bytes"] for entry in manifest["objects"]):
         return manifest
-    _LOG.warning("%s has lost parts since it was sorted: sorting again", split_uri)
+    _LOG.warning("'%s' has lost parts since it was sorted: sorting again", split_uri)
     storage.delete(storage.join(split_uri, MANIFEST_NAME))
     return None
 
 
-def _fingerprint(plan: SortPlan, sources: Iterable[dict[str, Any]]) -> str:
+def commit(plan: SortPlan, split_uri: str, quarantine: bool) -> Manifest:
+    """Checks a sort whose units are all copied, and writes its manifest, which makes the split readable.
+
+    Args:
+        plan: The sort.
+        split_uri: The split's directory in the output.
+        quarantine: Whether bad records may have been set aside.
+
+    Returns:
+        The manifest: this sort's, or the equal one of another sort that was faster.
+
+    Raises:
+        Changed: A shard of the source was replaced.
+        StepError: A unit has no valid receipt, or another sort holds the lease.
+    """
+    receipts = lease.read_receipts(plan, split_uri, quarantine)
+    missing = sorted(set(range(plan.units)) - receipts.keys())
+    if missing:
+        finished = finished_sort(plan, split_uri)  # which deleted the receipts
+        if finished is not None:
+            return finished
+        raise StepError(
+            f"cannot commit '{split_uri}': {len(missing)} of {plan.units} units are missing (number {missing[0]}); "
+            "sort again, it continues"
+        )
+    lease.verify(plan, split_uri)
+    _check_source(plan)
+    manifest = _manifest(plan, split_uri, [receipts[unit] for unit in range(plan.units)])
+    _delete_stale_parts(split_uri, {entry["name"] for entry in manifest["objects"]})
+    try:
+        storage.write_json(storage.join(split_uri, MANIFEST_NAME), manifest, if_generation_match="0")
+    except storage.Conflict:
+        other = finished_sort(plan, split_uri)
+        if other is None or other["objects"] != manifest["objects"]:
+            raise StepError(f"another sort wrote '{split_uri}' while this one was at work; sort again") from None
+        _LOG.warning("'%s': another sort of the same was faster; its identical result is kept", split_uri)
+        manifest = other
+    lease.delete_state(split_uri)
+    return manifest
+
+
+def _fingerprint(plan: SortPlan, sources: Iterable[SourceEntry]) -> str:
     """Identifies the sort by content. The shards' checksums are those in `sources` where it has the same versions."""
     known = {(entry["name"], entry["size"], entry["generation"]): entry["crc32c"] for entry in sources}
     infos = [_with_checksum(shard, known.get((shard.name, shard.size, shard.generation))) for shard in plan.shards]
@@ -62,50 +111,9 @@ def _fingerprint(plan: SortPlan, sources: Iterable[dict[str, Any]]) -> str:
 
 
 def _with_checksum(shard: Shard, known: str | None) -> ObjectInfo:
-    info = storage.stat(shard.uri) if not (known or shard.crc32c) else None  # has to be read
+    info = storage.stat(shard.uri) if not (known or shard.crc32c) else None  # its checksum has to be computed
     crc32c = known or shard.crc32c
     return ObjectInfo(shard.uri, shard.name, shard.size, shard.generation, lambda: info.crc32c if info else crc32c)
-
-
-def seal(plan: SortPlan, split_uri: str, quarantine: bool) -> dict[str, Any]:
-    """Checks a sort whose units are all copied, and writes its manifest, which makes it count.
-
-    Args:
-        plan: The sort.
-        split_uri: The split's folder.
-        quarantine: Whether records may have been set aside.
-
-    Returns:
-        The manifest: this sort's, or the equal one of another sort that was faster.
-
-    Raises:
-        Changed: A shard of the source was replaced.
-        StepError: A unit has no receipt that counts, or another sort has taken the place over.
-    """
-    receipts = read_receipts(plan, split_uri, quarantine)
-    missing = sorted(set(range(plan.units)) - receipts.keys())
-    if missing:
-        finished = finished_sort(plan, split_uri)  # then its receipts are gone because all is done
-        if finished is not None:
-            return finished
-        raise StepError(
-            f"'{split_uri}' cannot be sealed: {len(missing)} of {plan.units} units are not there "
-            f"(number {missing[0]}); sort again, it continues"
-        )
-    check_claim(plan, split_uri)
-    _check_source(plan)
-    manifest = _manifest(plan, split_uri, [receipts[unit] for unit in range(plan.units)])
-    _sweep(split_uri, {entry["name"] for entry in manifest["objects"]})
-    try:
-        storage.write_json(storage.join(split_uri, MANIFEST_NAME), manifest, if_generation_match="0")
-    except storage.Conflict:
-        other = finished_sort(plan, split_uri)
-        if other is None or other["objects"] != manifest["objects"]:
-            raise StepError(f"another sort wrote '{split_uri}' while this one was at work; sort again") from None
-        _LOG.warning("%s: another sort of the same was faster; its result is identical and stays", split_uri)
-        manifest = other
-    clear_state(split_uri)
-    return manifest
 
 
 def _check_source(plan: SortPlan) -> None:
@@ -114,13 +122,13 @@ def _check_source(plan: SortPlan) -> None:
     for shard in plan.shards:
         info = now.get(shard.uri)
         if info is None or (info.size, info.generation) != (shard.size, shard.generation):
-            what = "is gone" if info is None else "was replaced"
+            what = "was deleted" if info is None else "was replaced"
             raise storage.Changed(f"'{shard.uri}' {what} while the sort was at work; sort again")
 
 
-def _manifest(plan: SortPlan, split_uri: str, receipts: list[Receipt]) -> dict[str, Any]:
+def _manifest(plan: SortPlan, split_uri: str, receipts: list[Receipt]) -> Manifest:
     written = {entry["name"]: entry for receipt in receipts for entry in receipt["objects"]}
-    found = sorted({str(entry["group"]) for entry in written.values()})
+    found = sorted({entry["group"] for entry in written.values()})
     names = [(plan.part_name(group, unit), group) for group in found for unit in range(plan.units)]
     with ThreadPoolExecutor(_THREADS) as pool:
         gaps = [name for name in names if name[0] not in written]
@@ -131,10 +139,10 @@ def _manifest(plan: SortPlan, split_uri: str, receipts: list[Receipt]) -> dict[s
         if entry["group"] != QUARANTINE:
             totals[entry["group"]] += entry["records"]
     sources = [entry for receipt in receipts for entry in receipt["sources"]]
-    set_aside = [entry for receipt in receipts for entry in receipt["quarantine"]]
-    records, left_out = (sum(receipt[key] for receipt in receipts) for key in ("records", "left_out"))
-    # Entries of no bytes speak of a shard as a whole.
-    if sum(totals.values()) + left_out + sum(bool(entry["bytes"]) for entry in set_aside) != records:
+    bad = [entry for receipt in receipts for entry in receipt["quarantine"]]
+    records, left_out = sum(each["records"] for each in receipts), sum(each["left_out"] for each in receipts)
+    # An entry of 0 bytes is about a shard as a whole, not about a record.
+    if sum(totals.values()) + left_out + sum(bool(entry["bytes"]) for entry in bad) != records:
         raise RuntimeError(f"'{split_uri}': {records} records were read, and another number written: {totals}")
     return {
         "schema_version": SCHEMA_VERSION,
@@ -146,22 +154,21 @@ def _manifest(plan: SortPlan, split_uri: str, receipts: list[Receipt]) -> dict[s
         "records": records,
         "left_out": left_out,
         "totals": totals,
-        "quarantined": len(set_aside),
-        "quarantine": set_aside,
+        "quarantined": len(bad),
+        "quarantine": bad,
         "objects": objects,
     }
 
 
-def _write_empty_part(split_uri: str, name_and_group: tuple[str, str]) -> dict[str, Any]:
+def _write_empty_part(split_uri: str, name_and_group: tuple[str, str]) -> PartEntry:
     # A unit without a record of this group. A gap among part-i-of-n would look like a lost file.
     name, group = name_and_group
     storage.write_bytes(storage.join(split_uri, name), b"")
     return {"name": name, "group": group, "records": 0, "bytes": 0, "crc32c": crc32c_base64(0)}
 
 
-def _sweep(split_uri: str, names: set[str]) -> None:
-    """Deletes parts of earlier sorts; nothing else that lies there."""
-    stale = [info for info in storage.list_objects(split_uri) if _PART_NAME.fullmatch(info.name)]
-    for info in stale:
-        if info.name not in names:
+def _delete_stale_parts(split_uri: str, names: set[str]) -> None:
+    """Deletes parts of earlier sorts, and no other file."""
+    for info in storage.list_objects(split_uri):
+        if _PART_NAME.fullmatch(info.name) and info.name not in names:
             storage.delete(info.uri)

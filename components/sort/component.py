@@ -1,4 +1,4 @@
-"""Kubeflow components of the sort: the groups of shards, their workers, and the seal."""
+"""Kubeflow components of the sort: the shares of the shards, the workers that copy them, and the commit."""
 
 from typing import NamedTuple
 
@@ -9,39 +9,41 @@ from components.core import environment
 
 @dsl.component(base_image=environment.data_image(), install_kfp_package=False)
 def group_shards(records_uri: str, sorted_uri: str, max_workers: int) -> list[str]:
-    """Groups the records' shards by bytes, one group for each worker; one group that is empty when all is sorted."""
-    from components.sort import fleet
+    """Divides the shards into shares of about equal bytes, one for each worker; into one when all is sorted."""
+    from components.sort import parallel_sort
     from components.telemetry.task import task
 
     with task("group-shards") as running:
-        shares = fleet.begin(records_uri, sorted_uri, max_workers)
+        shares = parallel_sort.plan_shares(records_uri, sorted_uri, max_workers)
         running.found(f"{len(shares)} worker{'s' if len(shares) > 1 else ''}")
     return shares
 
 
 @dsl.component(base_image=environment.data_image(), install_kfp_package=False)
 def sort(sorted_uri: str, share: str):
-    """Sorts one group of shards by instrument family."""
-    from components.sort import fleet
+    """Sorts one share of the shards by instrument family."""
+    from components.sort import parallel_sort
     from components.telemetry import metrics
     from components.telemetry.task import task
 
     with task(f"sort {share}") as running:
         metrics.serve_if_asked()
-        running.found(f"{fleet.work(sorted_uri, share)} units copied")
+        running.found(f"{parallel_sort.copy_share(sorted_uri, share)} units copied")
 
 
 @dsl.component(base_image=environment.data_image(), install_kfp_package=False)
-def seal(sorted_uri: str, families: list[str]) -> NamedTuple("SealOutputs", families=list[str], data_fingerprint=str):
-    """Checks that nothing was lost and writes the manifests, which make the sorted set count."""
+def commit_sorted_set(sorted_uri: str, families: list[str]) -> NamedTuple(
+    "CommitOutputs", families=list[str], data_fingerprint=str
+):
+    """Checks that no record was lost and writes the manifests, which make the sorted set readable."""
     from typing import NamedTuple
 
-    from components.sort import fleet
+    from components.sort import parallel_sort
     from components.telemetry.task import task
 
-    with task("seal") as running:
-        result = fleet.finish(sorted_uri)
+    with task("commit-sorted-set") as running:
+        result = parallel_sort.commit_sorted_set(sorted_uri)
         found = result.families(families)
         running.found(f"{result.summary()}: {', '.join(found)}", families=found)
-    outputs = NamedTuple("SealOutputs", [("families", list), ("data_fingerprint", str)])
+    outputs = NamedTuple("CommitOutputs", [("families", list), ("data_fingerprint", str)])
     return outputs(found, result.fingerprint)

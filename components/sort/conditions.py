@@ -1,4 +1,4 @@
-"""`--where`: which records of the source a sorted set takes, by pitch, velocity and source."""
+"""The conditions of `--where`: which records a sort takes, by pitch, velocity and source."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from components.core.errors import InputError, nearest
 from components.nsynth.families import SOURCES
 
 _HIGHEST_MIDI = 127
-_FIELDS = {"pitch": "pitch", "velocity": "velocity", "source": "instrument/source"}  # as written -> the record's key
+_FIELDS = {"pitch": "pitch", "velocity": "velocity", "source": "instrument/source"}  # in --where -> in a record
 _CONDITION = re.compile(r"\s*(?P<field>\w+)\s*(?P<operator>>=|<=|=)\s*(?P<values>[^\s=<>][^=<>]*?)\s*")
 _EXAMPLES = "for instance pitch=40..60, velocity>=64 or source=acoustic,electronic"
 
@@ -34,8 +34,8 @@ class Condition:
         return any(low <= value <= high for low, high in self.ranges)
 
 
-def parse_where(texts: Sequence[str]) -> tuple[Condition, ...]:
-    """Parses the conditions of `--where`; all of them must hold. InputError for what cannot be understood."""
+def parse_conditions(texts: Sequence[str]) -> tuple[Condition, ...]:
+    """Parses the conditions of `--where`; all of them must hold. InputError for a malformed one."""
     return tuple(sorted((_parse(text) for text in texts), key=lambda condition: condition.text))
 
 
@@ -48,7 +48,7 @@ def _parse(text: str) -> Condition:
         raise InputError(f"--where is '{text}': there is no field '{field}': {nearest(field, _FIELDS)}")
     if field == "source":
         if operator != "=":
-            raise InputError(f"--where is '{text}': a source has no order, expected source={values}")
+            raise InputError(f"--where is '{text}': sources have no order; expected source={values}")
         ranges = [_source_range(text, name.strip()) for name in values.split(",")]
         names = ",".join(SOURCES[low] for low, _ in sorted(set(ranges)))
         return Condition(f"source={names}", _FIELDS[field], tuple(sorted(set(ranges))))
@@ -72,12 +72,12 @@ def _number_range(text: str, part: str) -> tuple[int, int]:
     first = _number(text, low)
     last = _number(text, high) if dots else first
     if last < first:
-        raise InputError(f"--where is '{text}': {first}..{last} holds nothing, expected the lower value first")
+        raise InputError(f"--where is '{text}': the range {first}..{last} is empty, expected the lower value first")
     return first, last
 
 
 def _number(text: str, word: str) -> int:
     word = word.strip()
     if not word.isdecimal() or int(word) > _HIGHEST_MIDI:
-        raise InputError(f"--where is '{text}': '{word}' is not a number of 0..{_HIGHEST_MIDI}; {_EXAMPLES}")
+        raise InputError(f"--where is '{text}': '{word}' is not a whole number of 0..{_HIGHEST_MIDI}; {_EXAMPLES}")
     return int(word)

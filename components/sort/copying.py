@@ -1,17 +1,18 @@
-"""Copies one unit: its shards' records, byte for byte, to one part for each group, both CRCs of each checked."""
+"""Copies one unit: the records of its shards, byte for byte, to one part for each group, with both CRCs checked."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from components import storage
 from components.nsynth import checksum
 from components.nsynth.framing import BadRecord, Damage, Record, Scanner
+from components.nsynth.manifest import BadEntry, PartEntry, SourceEntry
 from components.nsynth.wire import BadExample
-from components.sort.lease import Receipt
+from components.sort.lease import UnitResult
 from components.sort.routing import GROUPINGS, QUARANTINE, Router
 from components.sort.units import Shard, SortPlan
 from components.storage import crc32c_base64
@@ -47,7 +48,7 @@ class _Part:
 
 @dataclass
 class _Unit:
-    """A unit at work: where its records went so far."""
+    """A unit at work: what has become of its records so far."""
 
     plan: SortPlan
     split_uri: str
@@ -55,8 +56,8 @@ class _Unit:
     quarantine: bool
     stack: ExitStack
     parts: dict[str, _Part] = field(default_factory=dict)
-    sources: list[dict[str, Any]] = field(default_factory=list)
-    set_aside: list[dict[str, Any]] = field(default_factory=list)
+    sources: list[SourceEntry] = field(default_factory=list)
+    bad: list[BadEntry] = field(default_factory=list)
     records: int = 0
     left_out: int = 0
     left_out_bytes: int = 0
@@ -70,12 +71,12 @@ class _Unit:
             self.parts[group] = _Part(stream)
         return self.parts[group]
 
-    def set_record_aside(self, shard: Shard, item: Record | Damage, reason: str) -> None:
-        """Puts a bad record, or a damaged span of the shard, into quarantine; raises it where that stops the sort."""
+    def quarantine_item(self, shard: Shard, item: Record | Damage, reason: str) -> None:
+        """Puts a bad record, or a damaged span of the shard, into quarantine; raises BadRecord if it stops the sort."""
         if not self.quarantine:
             raise BadRecord(shard.name, item.offset, item.size, reason)
-        # An empty shard, or one with too few records, is an entry of no bytes.
-        self.set_aside.append({"shard": shard.name, "offset": item.offset, "bytes": item.size, "reason": reason})
+        # An empty shard, or one with too few records, is an entry of 0 bytes.
+        self.bad.append({"shard": shard.name, "offset": item.offset, "bytes": item.size, "reason": reason})
         if not item.size:
             return
         part = self.part(QUARANTINE)
@@ -88,18 +89,18 @@ class _Unit:
                 part.write_piece(piece)
 
 
-def copy_unit(plan: SortPlan, split_uri: str, unit: int, quarantine: bool, advance: Advance) -> Receipt:
+def copy_unit(plan: SortPlan, split_uri: str, unit: int, quarantine: bool, advance: Advance) -> UnitResult:
     """Copies the records of a unit's shards, in their order, to their groups' parts.
 
     Args:
         plan: The sort.
-        split_uri: The sorted split's folder.
+        split_uri: The split's directory in the output.
         unit: Which of the plan's units.
         quarantine: Whether a bad record is set aside; otherwise it is raised.
-        advance: Called with bytes and records after every record; what it raises stops the copy, and no part appears.
+        advance: Called with bytes and records after every record. If it raises, the copy stops and no part appears.
 
     Returns:
-        The unit's receipt.
+        What became of the unit, for its receipt.
 
     Raises:
         BadRecord: A record is damaged or has no group.
@@ -113,14 +114,14 @@ def copy_unit(plan: SortPlan, split_uri: str, unit: int, quarantine: bool, advan
     return {
         "sources": work.sources,
         "objects": [_entry(plan.part_name(group, unit), group, part) for group, part in sorted(work.parts.items())],
-        "quarantine": work.set_aside,
+        "quarantine": work.bad,
         "records": work.records,
         "left_out": work.left_out,
     }
 
 
 def _opened(shards: tuple[Shard, ...]) -> Iterator[tuple[Shard, BinaryIO]]:
-    """Yields each shard with its stream; the next one is opened, and being read ahead, while a shard is at work."""
+    """Yields each shard with its stream. Meanwhile the next one is open already and read ahead."""
     stacks, streams = [ExitStack() for _ in shards], list[BinaryIO]()
     try:
         for index, shard in enumerate(shards):
@@ -136,27 +137,29 @@ def _opened(shards: tuple[Shard, ...]) -> Iterator[tuple[Shard, BinaryIO]]:
 def _copy_shard(work: _Unit, shard: Shard, stream: BinaryIO, router: Router, advance: Advance) -> None:
     scanner, records = Scanner(stream, shard.name, shard.size), 0
     if not shard.size and shard.records != 0:
-        work.set_record_aside(shard, Damage(0, 0, "the shard is empty"), "the shard is empty")
+        work.quarantine_item(shard, Damage(0, 0, "the shard is empty"), "the shard is empty")
     for item in scanner:
         records += 1
         if isinstance(item, Damage):
-            work.set_record_aside(shard, item, item.reason)
+            work.quarantine_item(shard, item, item.reason)
         else:
             _copy_record(work, shard, item, router)
         advance(item.size, 1)
-    if shard.records not in (None, records) and not any(bad["shard"] == shard.name for bad in work.set_aside):
+    if shard.records not in (None, records) and not any(bad["shard"] == shard.name for bad in work.bad):
         reason = f"the shard has {records} records, dataset_info.json says {shard.records}; copy it again"
-        work.set_record_aside(shard, Damage(shard.size, 0, reason), reason)
+        work.quarantine_item(shard, Damage(shard.size, 0, reason), reason)
     work.records += records
-    source = {"name": shard.name, "size": shard.size, "generation": shard.generation, "records": records}
-    work.sources.append({**source, "crc32c": crc32c_base64(scanner.crc32c)})
+    crc32c = crc32c_base64(scanner.crc32c)
+    work.sources.append(
+        {"name": shard.name, "size": shard.size, "generation": shard.generation, "crc32c": crc32c, "records": records}
+    )
 
 
 def _copy_record(work: _Unit, shard: Shard, record: Record, router: Router) -> None:
     try:
         group = router.group(record.payload)
     except BadExample as error:
-        work.set_record_aside(shard, record, str(error))
+        work.quarantine_item(shard, record, str(error))
         return
     if group is None:
         work.left_out += 1
@@ -165,19 +168,19 @@ def _copy_record(work: _Unit, shard: Shard, record: Record, router: Router) -> N
         work.part(group).write(record)
 
 
-def _entry(name: str, group: str, part: _Part) -> dict[str, Any]:
+def _entry(name: str, group: str, part: _Part) -> PartEntry:
     crc32c = crc32c_base64(part.crc32c)
     return {"name": name, "group": group, "records": part.records, "bytes": part.size, "crc32c": crc32c}
 
 
 def _check_sum(work: _Unit) -> None:
-    """Nothing may be lost or doubled on the way, whatever the reason: the parts' bytes and records are the source's."""
+    """Checks that no byte and no record of the source was lost or copied twice, whatever the reason."""
     shards = work.plan.unit_shards(work.unit)
     size = sum(shard.size for shard in shards)
     arrived = sum(part.size for part in work.parts.values()) + work.left_out_bytes
     written = sum(part.records for part in work.parts.values()) + work.left_out
     if arrived != size or written != work.records:
         raise RuntimeError(
-            f"{len(shards)} shards from {shards[0].uri} on hold {size} bytes, but {arrived} arrived "
-            f"({work.records} records read, {written} written): a shard changed while it was read"
+            f"the {len(shards)} shards from '{shards[0].uri}' on have {size} bytes and {work.records} records, but "
+            f"{arrived} bytes and {written} records were written: a shard changed while it was read"
         )

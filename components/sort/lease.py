@@ -1,10 +1,10 @@
-"""What a sort leaves in its output while it is under way: a claim on the place, and a receipt for every unit done.
+"""The state of a sort that is under way, in its output: a lease on the split, and a receipt for every unit done.
 
-    <out>/<split>/.sorting/claim.json                     the plan, written first and by one sort alone
-    <out>/<split>/.sorting/unit-00003-of-00025.json       written when all parts of the unit are there
+    <out>/<split>/.sorting/claim.json                     the lease, with the plan: made first, by one sort alone
+    <out>/<split>/.sorting/unit-00003-of-00025.json       the receipt, written when all parts of the unit are there
 
-A sort that was killed is continued by the next one with the same plan. Another plan is turned away: two sorts in one
-place would mix their parts. All of this goes when the manifest is written.
+A sort that was killed is continued by the next one with the same plan. A sort with another plan is refused, because the
+parts of two sorts would mix. Lease and receipts are deleted when the manifest is written.
 """
 
 from __future__ import annotations
@@ -12,150 +12,181 @@ from __future__ import annotations
 import os
 import socket
 import time
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from components import storage
 from components.core.errors import InputError, StepError
-from components.nsynth.manifest import MANIFEST_NAME, SPLITS
+from components.nsynth.manifest import MANIFEST_NAME, SPLITS, BadEntry, PartEntry, SourceEntry
 from components.sort.units import SortPlan
 
-STATE_FOLDER = ".sorting"
-_CLAIM_NAME = "claim.json"
-
-Receipt = dict[str, Any]
-
-
-def _claim_uri(split_uri: str) -> str:
-    return storage.join(split_uri, STATE_FOLDER, _CLAIM_NAME)
+STATE_DIR = ".sorting"
+_LEASE_NAME = "claim.json"
+_ATTEMPTS = 20  # each is lost only to another process that wrote in the same moment
 
 
-def read_claim(split_uri: str) -> dict[str, Any] | None:
-    """Returns the claim on a place, or None."""
-    return _read_if_there(_claim_uri(split_uri))
+class Lease(TypedDict):
+    """The content of claim.json: the plan that holds the split, and the process that acquired it."""
+
+    id: str
+    plan: dict[str, Any]
+    host: str
+    pid: int
+    time: str
 
 
-def _read_if_there(uri: str) -> dict[str, Any] | None:
-    """Returns a JSON object, or None: another sort of the same may have finished and cleared it away by now."""
-    while True:
-        try:
-            found: dict[str, Any] = storage.read_json(uri)
-            return found
-        except storage.Changed:
-            continue  # or have written it again, equal but newer
-        except InputError:
-            if storage.exists(uri):
-                raise
-            return None
+class UnitResult(TypedDict):
+    """What became of a unit: the shards that were read, the parts that were written, and counts of records."""
+
+    sources: list[SourceEntry]
+    objects: list[PartEntry]
+    quarantine: list[BadEntry]
+    records: int
+    left_out: int
 
 
-def take_claim(plan: SortPlan, split_uri: str, overwrite: bool) -> bool:
-    """Claims a place for a plan, or joins the claim that the same plan has there.
+class Receipt(UnitResult):
+    """A unit's result, with the id of its plan."""
+
+    id: str
+
+
+def acquire(plan: SortPlan, split_uri: str, overwrite: bool) -> bool:
+    """Acquires the lease on a split for a plan, or joins the sort that holds it with the same plan.
+
+    Args:
+        plan: The plan.
+        split_uri: The split's directory in the output.
+        overwrite: Whether to take the lease from another plan, and to delete the manifest.
 
     Returns:
-        Whether the claim is new, so that whoever made it should release it after a failure.
+        Whether the lease is new, so that whoever acquired it should release it after a failure.
 
     Raises:
-        InputError: Another plan has the place, and `overwrite` is not set.
+        InputError: Another plan holds the lease, and `overwrite` is not set.
+        StepError: Other sorts acquired and released it all the time.
     """
-    claim = {"id": plan.id, "plan": plan.to_json(), "host": socket.gethostname(), "pid": os.getpid(), "time": _now()}
-    while True:
-        existing = storage.stat(_claim_uri(split_uri))
-        found = read_claim(split_uri) if existing else None
+    lease: Lease = {
+        "id": plan.id,
+        "plan": plan.to_json(),
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "time": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+    }
+    for _ in range(_ATTEMPTS):
+        existing = storage.stat(_lease_uri(split_uri))
+        found = _read_lease(split_uri) if existing else None
         if found is not None and found["id"] == plan.id:
             return False
         if found is not None and not overwrite:
-            raise InputError(_claimed_by_another(split_uri, found))
+            raise InputError(
+                f"cannot sort to '{split_uri}': another sort holds it: {_described(found)}; wait for it, finish it by "
+                "the same command, or give --overwrite if it has ended for good"
+            )
         if overwrite:
             storage.delete(storage.join(split_uri, MANIFEST_NAME))  # from here on, readers see an unfinished sort
         try:
-            storage.write_json(_claim_uri(split_uri), claim, existing.generation if existing and found else "0")
+            storage.write_json(_lease_uri(split_uri), lease, existing.generation if existing and found else "0")
         except storage.Conflict:
-            continue  # somebody was faster: look again
+            continue  # another sort was faster
         return True
+    raise StepError(f"cannot sort to '{split_uri}': other sorts keep replacing '{_lease_uri(split_uri)}'; sort again")
 
 
-def check_claim(plan: SortPlan, split_uri: str) -> None:
-    """Makes sure that the place is still this plan's; takes it again where nobody has it. StepError otherwise."""
-    found = read_claim(split_uri)
+def verify(plan: SortPlan, split_uri: str) -> None:
+    """Makes sure that a plan still holds its lease; acquires it again where nobody does. StepError otherwise."""
+    found = _read_lease(split_uri)
     if found is None:
         try:
-            take_claim(plan, split_uri, overwrite=False)
+            acquire(plan, split_uri, overwrite=False)
         except InputError:
-            found = read_claim(split_uri)
+            found = _read_lease(split_uri)
     if found is not None and found["id"] != plan.id:
-        raise StepError(f"another sort has taken '{split_uri}' over while this one was at work: {_who(found)}")
+        raise StepError(f"another sort has taken '{split_uri}' over while this one was at work: {_described(found)}")
 
 
-def release_claim(plan: SortPlan, split_uri: str) -> None:
-    """Gives a place up after a failure, so that a sort with other options may have it. Receipts stay."""
-    found = read_claim(split_uri)
+def release(plan: SortPlan, split_uri: str) -> None:
+    """Releases a plan's lease after a failure, so that a sort with other options can acquire it. Receipts stay."""
+    found = _read_lease(split_uri)
     if found is not None and found["id"] == plan.id:
-        storage.delete(_claim_uri(split_uri))
+        storage.delete(_lease_uri(split_uri))
 
 
-def claimed_plans(out_uri: str) -> list[SortPlan]:
+def active_plans(out_uri: str) -> list[SortPlan]:
     """Returns the plans of all splits whose sort is under way."""
-    claims = (read_claim(storage.join(out_uri, split)) for split in SPLITS)
-    return [SortPlan.from_json(claim["plan"]) for claim in claims if claim is not None]
+    leases = (_read_lease(storage.join(out_uri, split)) for split in SPLITS)
+    return [SortPlan.from_json(lease["plan"]) for lease in leases if lease is not None]
 
 
-def _receipt_uri(plan: SortPlan, split_uri: str, unit: int) -> str:
-    return storage.join(split_uri, STATE_FOLDER, f"unit-{unit:05d}-of-{plan.units:05d}.json")
-
-
-def write_receipt(plan: SortPlan, split_uri: str, unit: int, receipt: Receipt) -> None:
+def write_receipt(plan: SortPlan, split_uri: str, unit: int, result: UnitResult) -> None:
     """Writes the receipt of a unit whose parts are all there."""
-    storage.write_json(_receipt_uri(plan, split_uri, unit), {"id": plan.id, **receipt})
+    receipt: Receipt = {**result, "id": plan.id}
+    storage.write_json(_receipt_uri(plan, split_uri, unit), receipt)
 
 
 def read_receipts(plan: SortPlan, split_uri: str, quarantine: bool) -> dict[int, Receipt]:
-    """Returns the receipts by unit that still count.
+    """Returns the valid receipts by unit.
 
-    A receipt counts if it is of this plan, of the same versions of the source shards, and all its parts are as it says;
-    and, unless `quarantine` is set, if no record was set aside.
+    A receipt is valid if it is of this plan, of the same versions of the source shards, and all its parts are as it
+    says; and, unless `quarantine` is set, if it has no bad record.
     """
     found = {info.name: info for info in storage.list_objects(split_uri)}
     receipts = {}
     for unit in range(plan.units):
         uri = _receipt_uri(plan, split_uri, unit)
-        receipt = _read_if_there(uri) if storage.join(STATE_FOLDER, storage.basename(uri)) in found else None
-        if receipt and _counts(receipt, plan, unit) and all(_is_there(entry, found) for entry in receipt["objects"]):
-            receipts[unit] = receipt
+        if storage.join(STATE_DIR, storage.basename(uri)) in found:
+            receipt = cast(Receipt | None, _read_if_exists(uri))
+            if receipt and _is_of(plan, unit, receipt) and all(_is_whole(part, found) for part in receipt["objects"]):
+                receipts[unit] = receipt
     return {unit: receipt for unit, receipt in receipts.items() if quarantine or not receipt["quarantine"]}
 
 
-def _counts(receipt: Receipt, plan: SortPlan, unit: int) -> bool:
+def delete_state(split_uri: str) -> None:
+    """Deletes lease, receipts, and what killed sorts left half-written, once the manifest is there."""
+    storage.delete_tree(storage.join(split_uri, STATE_DIR))
+    storage.delete_leftovers(split_uri)
+
+
+def _lease_uri(split_uri: str) -> str:
+    return storage.join(split_uri, STATE_DIR, _LEASE_NAME)
+
+
+def _read_lease(split_uri: str) -> Lease | None:
+    return cast(Lease | None, _read_if_exists(_lease_uri(split_uri)))
+
+
+def _receipt_uri(plan: SortPlan, split_uri: str, unit: int) -> str:
+    return storage.join(split_uri, STATE_DIR, f"unit-{unit:05d}-of-{plan.units:05d}.json")
+
+
+def _read_if_exists(uri: str) -> Any:
+    """Returns a JSON object; None where another sort of the same plan has finished and deleted it."""
+    for _ in range(_ATTEMPTS):
+        try:
+            return storage.read_json(uri)
+        except storage.Changed:
+            continue  # another process wrote it again
+        except InputError:
+            if storage.exists(uri):
+                raise
+            return None
+    raise StepError(f"cannot read '{uri}': other sorts keep replacing it; sort again")
+
+
+def _is_of(plan: SortPlan, unit: int, receipt: Receipt) -> bool:
     generations = [entry["generation"] for entry in receipt["sources"]]
     return receipt["id"] == plan.id and generations == [shard.generation for shard in plan.unit_shards(unit)]
 
 
-def _is_there(entry: dict[str, Any], found: dict[str, storage.ObjectInfo]) -> bool:
-    info = found.get(entry["name"])
-    if info is None or info.size != entry["bytes"]:
+def _is_whole(part: PartEntry, found: dict[str, storage.ObjectInfo]) -> bool:
+    info = found.get(part["name"])
+    if info is None or info.size != part["bytes"]:
         return False
     # Reading every local part again would cost as much as sorting; a rename after fsync does not leave half a file.
-    return not storage.is_remote(info.uri) or info.crc32c == entry["crc32c"]
+    return not storage.is_remote(info.uri) or info.crc32c == part["crc32c"]
 
 
-def clear_state(split_uri: str) -> None:
-    """Removes claim and receipts, and what killed sorts left half-written, once the manifest is there."""
-    storage.delete_tree(storage.join(split_uri, STATE_FOLDER))
-    storage.delete_leftovers(split_uri)
-
-
-def _claimed_by_another(split_uri: str, claim: dict[str, Any]) -> str:
-    return (
-        f"'{split_uri}' is taken by another sort: {_who(claim)}; wait for it, finish it by the same command, or "
-        "give --overwrite if it will not come back"
-    )
-
-
-def _who(claim: dict[str, Any]) -> str:
-    plan = claim["plan"]
-    where = "".join(f" --where {text}" for text in plan["where"])
-    what = f"by {plan['by']}{where} of {plan['source_uri']}"
-    return f"{what}, begun {claim['time']} on {claim['host']} (process {claim['pid']})"
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
+def _described(lease: Lease) -> str:
+    plan = lease["plan"]
+    conditions = "".join(f" --where {text}" for text in plan["where"])
+    sorts = f"by {plan['by']}{conditions} of {plan['source_uri']}"
+    return f"{sorts}, started {lease['time']} on {lease['host']} (process {lease['pid']})"

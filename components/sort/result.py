@@ -1,14 +1,14 @@
-"""What a sort gives back."""
+"""The result of a sort."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from components.core.errors import InputError
 from components.nsynth.layout import fingerprint_of
+from components.nsynth.manifest import Manifest
 from components.sort.routing import QUARANTINE
 
 
@@ -17,12 +17,12 @@ class SortResult:
     """What is in one sorted split.
 
     Attributes:
-        totals: Records of every group; a family without records is in it with 0.
-        bytes_by_group: Size of every group's parts, the quarantine's included.
-        quarantined: Records set aside.
+        totals: Records of every group, 0 for a family without records.
+        bytes_by_group: Bytes of every group's parts, the quarantine's included.
+        quarantined: Bad records.
         left_out: Records that `--where` left out.
         fingerprint: Identifies source content, split and grouping.
-        reused: Whether an earlier sort's result was found, so that nothing was done.
+        reused: Whether an earlier sort's result was found, and nothing was done.
     """
 
     totals: dict[str, int]
@@ -33,28 +33,27 @@ class SortResult:
     reused: bool
 
     @classmethod
-    def of(cls, manifest: dict[str, Any], reused: bool) -> SortResult:
-        """Reads a manifest."""
+    def of(cls, manifest: Manifest, reused: bool) -> SortResult:
+        """Returns the result that a manifest describes."""
         sizes = Counter[str]()
         for entry in manifest["objects"]:
             sizes[entry["group"]] += entry["bytes"]
-        totals: dict[str, int] = manifest["totals"]
         left_out = manifest.get("left_out", 0)
-        return cls(totals, dict(sizes), manifest["quarantined"], left_out, manifest["fingerprint"], reused)
+        return cls(manifest["totals"], dict(sizes), manifest["quarantined"], left_out, manifest["fingerprint"], reused)
 
     @property
     def bytes(self) -> int:
-        """Size of all the parts."""
+        """Bytes of all parts."""
         return sum(self.bytes_by_group.values())
 
     @property
     def quarantined_bytes(self) -> int:
-        """Size of what was set aside."""
+        """Bytes of the quarantine's parts."""
         return self.bytes_by_group.get(QUARANTINE, 0)
 
     @property
     def records(self) -> int:
-        """Records of the groups, and those set aside."""
+        """Records of the groups, and bad records."""
         return sum(self.totals.values()) + self.quarantined
 
 

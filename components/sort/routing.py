@@ -1,4 +1,4 @@
-"""Where a record goes: by one field of it to a group, which is the name of a folder."""
+"""The group of a record, which is the name of its directory: by one field of the record."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Grouping:
 
     Attributes:
         key: The field's key in a record.
-        name: From the field's value to the group; None for a value that there is not.
-        expected: What the value must be, for messages.
+        name: Returns the group of a value; None for an invalid value.
+        expected: The valid values, for messages.
         always: Groups that are counted even without records.
         usual_groups: How many groups the public data set has, for the size of the parts.
     """
@@ -70,7 +70,7 @@ class Router:
         values = self._labels.read(payload)
         for key, value in zip(self._keys, values, strict=True):
             if value is None:
-                raise BadExample(f"it has no '{key}' with one integer")
+                raise BadExample(f"it has no feature '{key}' with one integer")
         group = self._grouping.name(values[0] or 0)
         if group is None:
             raise BadExample(f"'{self._keys[0]}' is {values[0]}, expected {self._grouping.expected}")

@@ -1,4 +1,4 @@
-"""What a sort will do, decided before anything is read: consecutive ranges of source shards, each a unit of work.
+"""The plan of a sort, made before anything is read: consecutive ranges of source shards, each a unit of work.
 
 Part i of every group holds the group's records of the i-th unit. So the number of parts is known from the listing
 alone, units are independent of each other, and the result does not depend on how many workers there are.
@@ -16,11 +16,12 @@ from components.core.errors import InputError, nearest
 from components.core.fingerprint import fingerprint
 from components.nsynth.layout import find_shards
 from components.nsynth.manifest import SCHEMA_VERSION
-from components.sort.conditions import Condition, parse_where
+from components.sort.conditions import Condition, parse_conditions
 from components.sort.routing import GROUPINGS
 from components.storage import ObjectInfo
 
-_PART_BYTES = 64 << 20  # aimed at, on average over the groups
+PART_BYTES = 64 << 20
+"""The size of parts that a plan aims at, on average over the groups."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,12 @@ class Shard:
     """A source shard as it was listed.
 
     Attributes:
-        uri: Where it is.
-        name: Its name in the source folder.
+        uri: Its URI.
+        name: Its name in the source directory.
         size: Bytes.
         generation: Which version of the object; see storage.ObjectInfo.
-        crc32c: Base64 of its checksum; empty where only reading it would tell.
-        records: How many records dataset_info.json says it has; None where that says nothing.
+        crc32c: Its CRC32C in base64; empty on local disk, where it would have to be computed.
+        records: Its number of records in dataset_info.json; None where that has none.
     """
 
     uri: str
@@ -44,7 +45,7 @@ class Shard:
     records: int | None
 
     def info(self) -> ObjectInfo:
-        """Returns what a listing would say, to open it with."""
+        """Returns the entry of a listing, to open the shard with."""
         return ObjectInfo(self.uri, self.name, self.size, self.generation, lambda: self.crc32c)
 
 
@@ -53,8 +54,8 @@ class SortPlan:
     """One split's sort.
 
     Attributes:
-        source_uri: The source folder.
-        split: Its split.
+        source_uri: The source directory.
+        split: "train", "valid" or "test".
         by: A key of GROUPINGS.
         where: Conditions in their canonical form.
         shards: The split's shards, in order.
@@ -70,7 +71,7 @@ class SortPlan:
 
     @cached_property
     def id(self) -> str:
-        """Tells sorts apart that must not share an output. On local disk a touched file is still the same."""
+        """Identifies the plan: sorts with different ids must not share an output. Times of local files do not count."""
         remote = storage.is_remote(self.source_uri)
         shards = [[shard.name, shard.size, shard.generation if remote else None] for shard in self.shards]
         identity = [SCHEMA_VERSION, self.source_uri, self.split, self.by, self.where, shards, self.ends]
@@ -83,8 +84,8 @@ class SortPlan:
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
-        """`where`, parsed."""
-        return parse_where(self.where)
+        """The conditions, parsed."""
+        return parse_conditions(self.where)
 
     def unit_shards(self, unit: int) -> tuple[Shard, ...]:
         """Returns the shards of a unit."""
@@ -99,12 +100,12 @@ class SortPlan:
         return f"{group}/part-{unit:05d}-of-{self.units:05d}.tfrecord"
 
     def to_json(self) -> dict[str, Any]:
-        """Returns what `from_json` takes."""
+        """Returns the plan as a JSON object."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> SortPlan:
-        """Rebuilds a plan."""
+        """Returns the plan of a JSON object."""
         shards = tuple(Shard(**shard) for shard in values["shards"])
         return cls(**{**values, "where": tuple(values["where"]), "shards": shards, "ends": tuple(values["ends"])})
 
@@ -113,7 +114,7 @@ def plan_sort(source_uri: str, split: str = "train", by: str = "family", where: 
     """Lists a split's shards and cuts them into units. InputError for a bad option, or a source not as expected."""
     if by not in GROUPINGS:
         raise InputError(f"--by is '{by}': {nearest(by, GROUPINGS)}")
-    conditions = tuple(condition.text for condition in parse_where(where))
+    conditions = tuple(condition.text for condition in parse_conditions(where))
     found = find_shards(source_uri, split)
     counts = _record_counts(source_uri, split, len(found))
     shards = tuple(_shard(info, records) for info, records in zip(found, counts, strict=True))
@@ -127,7 +128,7 @@ def _shard(info: ObjectInfo, records: int | None) -> Shard:
 
 
 def _record_counts(source_uri: str, split: str, num_shards: int) -> Sequence[int | None]:
-    """A shard cut off between two records looks whole; TFDS's own count of its records, where there is one, tells."""
+    """Returns each shard's records by TFDS's dataset_info.json: a shard that is cut off between records looks whole."""
     info_uri = storage.join(source_uri, "dataset_info.json")
     if not storage.exists(info_uri):
         return [None] * num_shards
@@ -138,9 +139,9 @@ def _record_counts(source_uri: str, split: str, num_shards: int) -> Sequence[int
 
 
 def _ends(sizes: Sequence[int], usual_groups: int) -> tuple[int, ...]:
-    """Cuts shards into consecutive ranges of about equal bytes, whose parts come near _PART_BYTES on average."""
+    """Cuts shards into consecutive ranges of about equal bytes, whose parts come near PART_BYTES on average."""
     total = sum(sizes)
-    count = max(1, min(len(sizes), round(total / (_PART_BYTES * usual_groups))))
+    count = max(1, min(len(sizes), round(total / (PART_BYTES * usual_groups))))
     ends, behind = list[int](), 0
     for index, size in enumerate(sizes):
         behind += size

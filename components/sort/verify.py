@@ -1,4 +1,4 @@
-"""`luthier sort --verify`: reads a sorted set again, all of it, and proves it against its manifests."""
+"""`luthier sort --verify`: reads all of a sorted set again and compares it with its manifests."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 from components import storage
 from components.core.errors import InputError
 from components.nsynth.framing import Damage, Scanner
-from components.nsynth.manifest import MANIFEST_NAME
+from components.nsynth.manifest import MANIFEST_NAME, Manifest, PartEntry
 from components.nsynth.sorted_set import SortedSet
 from components.nsynth.wire import BadExample
-from components.sort.conditions import parse_where
+from components.sort.conditions import parse_conditions
 from components.sort.routing import QUARANTINE, Router
 from components.sort.workers import process_context
 from components.storage import crc32c_base64
@@ -26,7 +25,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Verified:
-    """What was proved of one split.
+    """What was found in one split, which is as its manifest says.
 
     Attributes:
         totals: Records by group, as read.
@@ -41,10 +40,10 @@ class Verified:
 
 @dataclass(frozen=True)
 class _Part:
-    """A part to be read, and what the manifest says of it."""
+    """A part to be read, with its entry in the manifest and how the split is sorted."""
 
     uri: str
-    entry: dict[str, Any]
+    entry: PartEntry
     by: str
     where: tuple[str, ...]
 
@@ -52,8 +51,8 @@ class _Part:
 def verify(sorted_uri: str, workers: int = 1) -> dict[str, Verified]:
     """Reads every part of a sorted set and compares it with the manifests.
 
-    Checked: sizes, checksums, both CRCs of every record, the number of records, that every record belongs in its
-    folder, and that the sums are those of the source.
+    It checks sizes, checksums, both CRCs of every record, the number of records, that every record is in the directory
+    of its group, and that the sums are those of the source.
 
     Args:
         sorted_uri: The set's root.
@@ -63,7 +62,7 @@ def verify(sorted_uri: str, workers: int = 1) -> dict[str, Verified]:
         What was found, by split.
 
     Raises:
-        InputError: Something is not as the manifest says; names the first few.
+        InputError: Something is not as the manifest says; the message names the first few faults.
     """
     opened = SortedSet.open(sorted_uri)
     return {split: _verify_split(opened, split, workers) for split in opened.splits()}
@@ -84,7 +83,7 @@ def _verify_split(opened: SortedSet, split: str, workers: int) -> Verified:
         if faults:
             more = f" (and {len(faults) - _SHOWN} more)" if len(faults) > _SHOWN else ""
             raise InputError(
-                f"'{split_uri}' is not what its {MANIFEST_NAME} says: {'; '.join(faults[:_SHOWN])}{more}; sort again"
+                f"'{split_uri}' differs from its {MANIFEST_NAME}: {'; '.join(faults[:_SHOWN])}{more}; sort again"
             )
     return Verified(manifest["totals"], total_bytes, len(entries))
 
@@ -126,18 +125,18 @@ def _faults(part: _Part) -> list[str]:
 
 @functools.cache
 def _router(by: str, where: tuple[str, ...]) -> Router:
-    return Router(by, parse_where(where))
+    return Router(by, parse_conditions(where))
 
 
 def _group(router: Router, payload: bytes) -> str:
     try:
-        return router.group(payload) or "none: --where leaves it out"
+        return router.group(payload) or "no group: --where leaves it out"
     except BadExample as error:
-        return f"none: {error}"
+        return f"no group: {error}"
 
 
-def _wrong_sums(manifest: dict[str, Any]) -> list[str]:
-    """Compares the manifest with itself: nothing between the source and the parts may be unaccounted for."""
+def _wrong_sums(manifest: Manifest) -> list[str]:
+    """Returns where the manifest contradicts itself: its records read, left out, set aside and written must add up."""
     totals = Counter[str]()
     for entry in manifest["objects"]:
         totals[entry["group"]] += entry["records"]
@@ -146,8 +145,8 @@ def _wrong_sums(manifest: dict[str, Any]) -> list[str]:
         for group, records in manifest["totals"].items()
         if totals[group] != records
     ]
-    set_aside = sum(bool(entry["bytes"]) for entry in manifest["quarantine"])
-    accounted = sum(manifest["totals"].values()) + manifest.get("left_out", 0) + set_aside
+    bad = sum(bool(entry["bytes"]) for entry in manifest["quarantine"])
+    accounted = sum(manifest["totals"].values()) + manifest.get("left_out", 0) + bad
     if accounted != manifest["records"]:
         faults.append(f"{manifest['records']} records were in the source, {accounted} are accounted for")
     return faults

@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from components.artifacts.model_card import Percentiles
-from components.audio.levels import sounding_frames
+from components.audio.levels import above_floor, sounding_frames
 from components.nsynth.note import HOP_SAMPLES, FloatArray
 
-_SILENCE_DB = -79.0  # the definition's floor is -80
 _MOST_HEARD = 2_000  # notes whose statistics are taken
 
 
@@ -65,7 +64,7 @@ class Sounds:
         brings a recording to. Of very many notes, some are taken, spread over them.
         """
         some = self[:: -(-len(self) // _MOST_HEARD)]
-        sounding = (some.f0_hz > 0) & (some.loudness_db > _SILENCE_DB)
+        sounding = (some.f0_hz > 0) & above_floor(some.loudness_db)
         values = {"f0_hz": some.f0_hz, "loudness_db": some.loudness_db}
         found = {}
         for name, value in values.items():

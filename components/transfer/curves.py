@@ -15,7 +15,6 @@ from components.audio.loudness import LOUDNESS_DEFINITION, WINDOW_SAMPLES
 from components.nsynth.note import HOP_SAMPLES, FloatArray
 from components.synths.loudness import loudness_db
 
-PEAK = 0.5  # what a recording is scaled to for the pitch: swift-f0 takes a peak below 0.001 for silence
 _MOST_COLUMNS = 1_200
 _FRAMES_PER_COLUMN = 4
 _CLOSEST_HOP = 160
@@ -48,7 +47,7 @@ class Listener:
     def __init__(self, samples: int, gain: float = 1.0, tracker: pitch.Tracker | None = None) -> None:
         """Takes the sound's length at 16 kHz, what to multiply it by to find its pitch, and who finds that."""
         self._samples, self._gain = samples, np.float32(gain)
-        self._tracker = tracker or pitch.tracker(pitch.DEFAULT)
+        self._tracker = tracker or pitch.tracker()
         self._loudness: list[dict[str, FloatArray]] = []
         # Audio that the next frames need, from before; the sound begins in the middle of its first frame.
         self._for_loudness = np.zeros(_LOUDNESS_MARGIN * HOP_SAMPLES, np.float32)
@@ -78,7 +77,7 @@ class Listener:
             self._for_loudness = np.pad(self._for_loudness, (0, max(0, length - len(self._for_loudness))))
             self._measure(missing)
         loudness = {name: np.concatenate([part[name] for part in self._loudness])[:frames] for name in WINDOW_SAMPLES}
-        return Curves(pitch.on_frames(frames, self._tracker.finish()), loudness, self._picture.bands())
+        return Curves(self._tracker.finish().on_frames(frames), loudness, self._picture.bands())
 
 
 class _Picture:

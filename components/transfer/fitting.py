@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.artifacts.model_card import ModelCard, Percentiles
-from components.audio.f0 import fill_nearest
+from components.audio.f0 import fill_nearest, octaves_to_fit
 from components.audio.levels import sounding_frames
 from components.audio.loudness import FLOOR_DB
 from components.core.errors import InputError
@@ -82,10 +82,10 @@ def fit(heard: Curves, card: ModelCard, steering: Steering) -> Fitted:
         steering: What the user wants.
     """
     sounding = sounding_frames(heard.loudness_db)
-    pitched = (heard.f0_hz > 0) & sounding
     octaves = steering.octaves
     if octaves is None:
-        octaves = _octaves(heard.f0_hz[pitched if pitched.any() else heard.f0_hz > 0], card) if steering.auto else 0
+        trained = card.f0_hz if steering.auto else None
+        octaves = octaves_to_fit(heard.f0_hz, sounding, trained.median) if trained else 0
     loudness = heard.loudness[card.loudness_definition]
     if steering.auto and card.loudness_db:
         loudness = _mapped(loudness, loudness[sounding], card.loudness_db)
@@ -95,12 +95,6 @@ def fit(heard: Curves, card: ModelCard, steering: Steering) -> Fitted:
         np.maximum(loudness + steering.loudness_db, FLOOR_DB).astype(np.float32),
         gate(sounding),
     )
-
-
-def _octaves(f0_hz: FloatArray, card: ModelCard) -> int:
-    if card.f0_hz is None:
-        return 0
-    return round(float(np.log2(card.f0_hz.median / np.median(f0_hz))))
 
 
 def _mapped(loudness_db: FloatArray, sounding_db: FloatArray, wanted_db: Percentiles) -> FloatArray:

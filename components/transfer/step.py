@@ -16,14 +16,14 @@ from soundfile import SoundFile
 
 from components import storage
 from components.artifacts.model_card import ModelCard, find_model
-from components.audio.pitch import DEFAULT, Tracker, tracker
+from components.audio.pitch import ANALYSIS_PEAK, DEFAULT_TRACKER, TRACKERS, Band, Tracker, tracker
 from components.audio.reading import mono_blocks, opened, resampled
 from components.audio.writing import FORMATS, check_rate, check_writable, sound_format, survey, write_sound
 from components.core.errors import InputError, StepError
 from components.nsynth.note import SAMPLE_RATE_HZ, FloatArray
 from components.registry.download import downloaded
 from components.telemetry import progress
-from components.transfer.curves import PEAK, Curves, Listener
+from components.transfer.curves import Curves, Listener
 from components.transfer.fitting import Fitted, Steering, fit
 from components.transfer.page import Sound, write_page
 from components.transfer.similarity import Likeness, likeness
@@ -82,7 +82,7 @@ def transfer(
     rate_hz: int = SAMPLE_RATE_HZ,
     seed: int = 0,
     tracking_uri: str = "",
-    pitch: str = DEFAULT,
+    pitch: str = DEFAULT_TRACKER,
 ) -> TransferResult:
     """Plays a recording with models.
 
@@ -100,7 +100,10 @@ def transfer(
         InputError: The recording, a model, the registry or an argument cannot be used.
         StepError: A model plays no numbers.
     """
-    place, ears = _Place(out_uri, PurePosixPath(input_uri).stem, len(model_uris) > 1), tracker(pitch)
+    place, ears = (
+        _Place(out_uri, PurePosixPath(input_uri).stem, len(model_uris) > 1),
+        tracker(pitch, trackers=PITCH_TRACKERS),
+    )
     check_rate(rate_hz)
     with ExitStack() as stack:
         file = stack.enter_context(opened(input_uri))
@@ -109,7 +112,7 @@ def transfer(
         homes = [find_model(stack.enter_context(downloaded(uri, tracking_uri))) for uri in model_uris]
         place.check()
         instruments = _loaded(homes)
-        heard, samples = _recording(file, input_uri, PEAK / found.peak, ears)
+        heard, samples = _recording(file, input_uri, ANALYSIS_PEAK / found.peak, ears)
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="luthier-")))
         sounds: list[Transferred] = []
         for instrument in instruments:
@@ -147,6 +150,16 @@ class _Place:
         number = next(n for n in itertools.count(1) if (name, n) not in self._taken)
         self._taken.add((name, number))
         return storage.join(self._out_uri, f"{name}{'' if number == 1 else f'-{number}'}.wav")
+
+
+def crepe_tracker(band_hz: Band | None) -> Tracker:
+    from components.transfer.crepe import CrepeTracker  # with TensorFlow
+
+    return CrepeTracker(band_hz)
+
+
+PITCH_TRACKERS = {**TRACKERS, "crepe": crepe_tracker}
+"""The trackers of `--pitch`, by name."""
 
 
 def _loaded(homes: Iterable[str]) -> list[Instrument]:

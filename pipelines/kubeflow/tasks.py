@@ -1,6 +1,6 @@
 """Tasks of a run, derived from the nodes of its Argo workflow in Kubeflow Pipelines 2.
 
-The API returns the nodes of an Argo workflow. The task `train` of a pipeline is a pod `train-driver`, which prepares it,
+The API returns the nodes of an Argo workflow. A task `train` of a pipeline is a pod `train-driver`, which prepares it,
 a group `train`, and in that a pod `executor`, which does the work; with retries, `executor` is a group of the attempts
 `executor(0)`, `executor(1)`. Loops are groups of their own, `iteration-item(0:1)` and so on. A node names its children,
 and the nodes that follow it, by Argo's id, which ends like the name of their pod.

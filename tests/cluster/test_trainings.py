@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from components.launch.names import job_name
+from components.launch.request import job_name
 from tests.cluster import overlay
 from tests.cluster.cluster import GPU, Cluster, has_condition
 from tests.cluster.conftest import PULL_S, START_S

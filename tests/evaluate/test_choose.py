@@ -58,16 +58,3 @@ def test_of_equals_the_louder_note_is_taken_and_few_are_read(
     assert note_selection.note_of_each_family([reeds])[0].pitch == 60
     monkeypatch.setattr(note_selection, "_TRANSFER_CANDIDATES", 3)
     assert note_selection.note_of_each_family([reeds])[0].id == notes[1].id
-
-
-@pytest.mark.parametrize(
-    ("pitch", "octaves"),
-    [(60, 0), (55, 0), (36, 1), (30, 2), (84, -1), (96, -2)],
-)
-def test_octaves_into_the_training_range(pitch: int, octaves: int) -> None:
-    lowest_hz, highest_hz = (440.0 * 2 ** ((midi - 69) / 12) for midi in (47, 75))
-    assert note_selection.octaves_to_fit(make_note("keyboard", pitch), lowest_hz, highest_hz) == octaves
-
-
-def test_a_range_narrower_than_an_octave_is_approached() -> None:
-    assert note_selection.octaves_to_fit(make_note("keyboard", 36), 430.0, 450.0) == 3  # C5 is nearer to A4 than C4

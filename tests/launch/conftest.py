@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from components.core import backoff
+from components.launch import follow
 from tests.launch.api_rules import TOKEN
 from tests.launch.api_server import ApiServer
 from tests.launch.workload import Stage
@@ -113,14 +115,17 @@ def said():
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """Nobody needs to be sure for half a minute in a test, or to spare the server."""
-    from components.core import backoff
-    from components.launch import follow
+def timing(monkeypatch):
+    """Sets short intervals and time limits; returns a function that changes some of them for one test."""
 
-    monkeypatch.setattr(backoff, "DEFAULT", backoff.RetryPolicy(longest_pause_s=0.3))
-    monkeypatch.setattr(follow, "_SURE_S", 0.3)
-    monkeypatch.setattr(follow, "_FIRST_LOOK_S", 0.05)
+    def change(retries=None, **values):
+        times = {"permanent_s": 0.2, "first_check_s": 0.02, "longest_check_s": 0.2, **values}
+        monkeypatch.setattr(follow, "DEFAULT_TIMING", follow.Timing(**times))
+        policy = {"first_pause_s": 0.02, "longest_pause_s": 0.2, **(retries or {})}
+        monkeypatch.setattr(backoff, "DEFAULT", backoff.RetryPolicy(**policy))
+
+    change()
+    return change
 
 
 @pytest.fixture(autouse=True)

@@ -42,7 +42,7 @@ def test_no_template_in_the_namespace(server, refused, arguments):
 
 def test_nothing_names_an_image(server, refused, arguments):
     line = refused(*arguments[: arguments.index("--image")])
-    assert "nothing names the trainer's image: expected --image" in line
+    assert "there is no image for the trainer: expected --image" in line
 
 
 def test_the_quota_of_jobs_is_exceeded(stage, server, refused, arguments):
@@ -52,7 +52,7 @@ def test_the_quota_of_jobs_is_exceeded(stage, server, refused, arguments):
         raise RefusedError(403, "Forbidden", message)
 
     server.admission = admission
-    assert "the cluster refuses this for jobs" in refused(*arguments)
+    assert "refuses the request: jobs.batch" in refused(*arguments)
     assert "exceeded quota: jobs" in refused(*arguments)
 
 
@@ -68,7 +68,7 @@ def test_a_field_of_the_template_that_kubernetes_does_not_know(stage, server, re
     [
         ({}, "has no training-job.yaml, the template of the Job; it has nothing"),
         ({"training-job.yaml": "a: [1"}, "training-job.yaml of 'TEMPLATE' is not YAML, line 1"),
-        ({"training-job.yaml": "- a"}, "is a list, expected a Job or a part of one"),
+        ({"training-job.yaml": "- a"}, "is a list, expected a Job or a patch of one"),
         ({"training-job.yaml": "{apiVersion: v1, kind: Pod}"}, "is a v1 Pod, expected a batch/v1 Job"),
         ({"training-job.yaml": "{apiVersion: batch/v1, kind: Job}"}, "has no list of named containers"),
         (
@@ -142,4 +142,4 @@ def test_a_certificate_that_is_not_trusted(server, refused, arguments, tmp_path)
     config = json.loads(path.read_text())
     config["clusters"][0]["cluster"]["server"] = server.url.replace("http:", "https:")
     path.write_text(yaml.safe_dump(config))
-    assert "cannot be trusted" in refused(*arguments)
+    assert "is not trusted" in refused(*arguments)

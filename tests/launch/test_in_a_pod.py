@@ -43,7 +43,7 @@ def pod(server, tmp_path, monkeypatch):
     namespace.write_text("luthier\n")
     monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(token))
     monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(certificate_file))
-    monkeypatch.setattr(connection, "_POD_NAMESPACE", namespace)
+    monkeypatch.setattr(connection, "POD_NAMESPACE_PATH", namespace)
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", server.url.rpartition(":")[2])
     monkeypatch.delenv("KUBECONFIG")
@@ -68,4 +68,4 @@ def test_a_certificate_of_somebody_else(pod, refused, arguments, monkeypatch, tm
     other = tmp_path / "other"
     other.mkdir()
     monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(certificate(other)[0]))
-    assert "cannot be trusted" in refused(*arguments)
+    assert "is not trusted" in refused(*arguments)

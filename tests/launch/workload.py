@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 
 from components import storage
-from components.artifacts.run_record import RunRecord
+from components.artifacts.training_dir import TrainingDir
 from components.nsynth.sorted_set import SortedSet
+from tests.records import finished_record
 
 TAKEN_AWAY = "DisruptionTarget"
 
@@ -72,7 +74,7 @@ class Workload:
         }
         self.server.put("events", body)
 
-    def trained(self, status: str = "finished", **facts: object) -> None:
+    def trained(self, **fields: object) -> None:
         """Writes the run.json that the trainer leaves, from the Job's own arguments."""
         job = self.job
         container = job["spec"]["template"]["spec"]["containers"][0]
@@ -81,15 +83,17 @@ class Workload:
         flags = dict(pairs)
         bindings = [value for flag, value in pairs if flag == "--set"]
         data = SortedSet.open(flags["--data"])
-        record = {
-            **RunRecord.begin(data, flags["--family"], flags["--synth"], flags["--preset"], bindings).as_dict(),
-            "status": status,
-            "steps": 30,
-            "stop_reason": "all 30 steps done",
-            "best": {"step": 30, "valid_loss": 9.5},
-            **facts,
-        }
-        storage.write_json(storage.join(flags["--out"], "run.json"), record)
+        record = finished_record(
+            flags["--family"],
+            flags["--synth"],
+            steps=30,
+            valid_loss=9.5,
+            preset=flags["--preset"],
+            bindings=tuple(bindings),
+            data_fingerprint=data.family_fingerprint(flags["--family"]),
+        )
+        record = replace(record, **fields)
+        storage.write_json(TrainingDir(flags["--out"]).record_uri, record.as_dict())
 
 
 class Pod:

@@ -70,11 +70,11 @@ def test_however_its_parts_are_cut(tmp_path, monkeypatch):
         return opened.family_fingerprint("string"), len(opened.manifests["train"]["objects"])
 
     whole, _ = fingerprint("whole")
-    monkeypatch.setattr(units, "_PART_BYTES", 1)
+    monkeypatch.setattr(units, "PART_BYTES", 1)
     assert fingerprint("in-two-parts") == (whole, 2)
 
 
 def test_another_schema_is_refused(root):
     storage.write_json(storage.join(root, "train", "manifest.json"), {"schema_version": 2})
-    with pytest.raises(InputError, match=r"schema 1 \(got 2\)"):
+    with pytest.raises(InputError, match=r"schema version 2, expected 1; sort again"):
         SortedSet.open(root)

@@ -17,9 +17,9 @@ FAULTS = Path(__file__).parent / "faults"
 STEPS = {
     "plan": "components.plan.run_plan:plan",
     "prepare": "components.prepare.step:prepare",
-    "group-shards": "components.sort.fleet:begin",
-    "sort 1/1": "components.sort.fleet:work",
-    "seal": "components.sort.fleet:finish",
+    "group-shards": "components.sort.parallel_sort:plan_shares",
+    "sort 1/1": "components.sort.parallel_sort:copy_share",
+    "commit-sorted-set": "components.sort.parallel_sort:commit_sorted_set",
     "select": "components.plan.selection:select",
     "train string-harmonic": "components.train.step:train",
     "evaluate string-harmonic": "components.evaluate.step:evaluate",

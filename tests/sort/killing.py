@@ -68,7 +68,7 @@ class _ReportDone(logging.Handler):
 
 def main():
     source, root = sys.argv[1], Path(sys.argv[2])
-    units._PART_BYTES = 1000  # a unit for every shard
+    units.PART_BYTES = 1000  # a unit for every shard
     logging.getLogger("components").setLevel(logging.INFO)
     results = []
     while not results or results[-1][0] == "killed":

@@ -52,7 +52,7 @@ def test_quarantine_sets_bad_records_aside_and_counts_them(places):
     entries = storage.read_json(storage.join(out, "train", "manifest.json"))["quarantine"]
     second = len(good[0] + damaged)
     assert [entry["offset"] for entry in entries] == [len(good[0]), second, second + len(strange + good[2])]
-    assert ["CRC" in entries[0]["reason"], "no 'instrument/family'" in entries[1]["reason"]] == [True, True]
+    assert ["CRC" in entries[0]["reason"], "no feature 'instrument/family'" in entries[1]["reason"]] == [True, True]
     assert sort(source, out, on_bad_record="quarantine").reused
     with pytest.raises(InputError, match="quarantine"):
         sort(source, out)
@@ -81,7 +81,7 @@ DAMAGE = {
     "absurd length": (_with_length(1 << 62), "4611686018427387904"),
     "length beyond the shard": (_with_length(60 << 20), "bytes are missing|ends within"),
     "not an Example": (frame(b"\xff\xff\xff not a message"), "number|wire type|field|end"),
-    "zero-length record": (frame(b""), "it has no 'instrument/family'"),
+    "zero-length record": (frame(b""), "it has no feature 'instrument/family'"),
     "unknown family": (frame(example.encode({"instrument/family": np.array([17], np.int64)})), "is 17, expected 0..10"),
     "family of two values": (frame(example.encode({"instrument/family": np.array([1, 2], np.int64)})), "one integer"),
     "garbage between records": (bytes(range(256)) * 3, "CRC of its length"),
@@ -140,7 +140,7 @@ def test_a_shard_cut_off_between_records_is_noticed(tmp_path):
 
 
 def test_a_failing_range_ends_the_others(tmp_path, monkeypatch):
-    monkeypatch.setattr(units, "_PART_BYTES", 1000)
+    monkeypatch.setattr(units, "PART_BYTES", 1000)
     source = write_source(tmp_path / "source", {"train": NOTES}, shards=3)
     path = tmp_path / "source" / shard_name("train", 1, 3)
     path.write_bytes(path.read_bytes()[:-1])

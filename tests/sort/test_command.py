@@ -33,7 +33,7 @@ def test_bad_input_is_one_line(refused, tmp_path):
         "sort", "--source", source, "--out", out, "--on-bad-record", "quarantined"
     )
     storage.write_bytes(str(out / "train" / "manifest.json"), b"{}")
-    assert "not a sorted set's manifest" in refused("sort", "--source", source, "--out", out)
+    assert "has schema version None, expected 1" in refused("sort", "--source", source, "--out", out)
 
 
 def test_a_corrupt_record_is_one_line_and_can_be_quarantined(luthier, refused, tmp_path):

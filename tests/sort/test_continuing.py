@@ -13,7 +13,7 @@ import pytest
 from components import storage
 from components.core.errors import InputError, StepError
 from components.sort import copying, lease, step, units
-from components.sort.commit import seal
+from components.sort.commit import commit
 from components.sort.units import plan_sort
 from tests.notes import make_note, shard_name, write_source
 from tests.sort.sorting import all_bytes, sort
@@ -23,7 +23,7 @@ NOTES = [make_note(family, pitch) for pitch in (50, 62) for family in ("string",
 
 @pytest.fixture
 def small_units(monkeypatch):
-    monkeypatch.setattr(units, "_PART_BYTES", 1000)
+    monkeypatch.setattr(units, "PART_BYTES", 1000)
 
 
 def test_killed_at_any_step_on_the_disk_it_is_continued_to_the_same_bytes(tmp_path):
@@ -45,11 +45,11 @@ def test_a_killed_parent_leaves_no_worker_behind(tmp_path):
     script = f"""
 import sys, time
 from components.sort import step, units, workers
-units._PART_BYTES = workers._WORKER_BYTES = 1000
-def slow(done):
+units.PART_BYTES = workers.WORKER_BYTES = 1000
+def slow(*arguments):
     print("working", flush=True)
     time.sleep(60)
-step._tell = slow
+workers.write_receipt = slow
 step.sort({source!r}, {str(tmp_path / "out")!r}, ("train",), step.SortOptions(workers=2))
 """
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, start_new_session=True)
@@ -83,7 +83,7 @@ def test_units_with_a_receipt_are_not_copied_again(places, small_units, monkeypa
     real = copying.copy_unit
     monkeypatch.setattr("components.sort.workers.copy_unit", lambda *a: (copied.append(a[2]), real(*a))[1])
     plan, split_uri = plan_sort(source), storage.join(out, "train")
-    lease.take_claim(plan, split_uri, overwrite=False)
+    lease.acquire(plan, split_uri, overwrite=False)
     lease.write_receipt(plan, split_uri, 1, real(plan, split_uri, 1, False, lambda size, records: None))
     sort(source, out)
     assert copied == [0, 2]
@@ -119,28 +119,28 @@ def test_of_two_sorts_of_the_same_one_wins_and_the_other_says_so(places, monkeyp
     assert sorted(name for name in all_bytes(storage.join(out, "train")) if name.startswith(".")) == []
 
 
-def test_another_sort_is_turned_away_from_a_claimed_place(tmp_path):
+def test_another_sort_is_refused_while_one_holds_the_lease(tmp_path):
     source, out = write_source(tmp_path / "source", {"train": NOTES}), str(tmp_path / "out")
     split_uri = storage.join(out, "train")
-    lease.take_claim(plan_sort(source, by="source"), split_uri, overwrite=False)
-    with pytest.raises(InputError, match=r"is taken by another sort: by source of .*process \d+.*--overwrite"):
+    lease.acquire(plan_sort(source, by="source"), split_uri, overwrite=False)
+    with pytest.raises(InputError, match=r"another sort holds it: by source of .*process \d+.*--overwrite"):
         sort(source, out)
     assert sort(source, out, overwrite=True).records == 6
     assert all(not name.startswith("train/acoustic") for name in all_bytes(out))
 
 
-def test_a_sort_whose_place_was_taken_over_does_not_write_its_manifest(tmp_path):
+def test_a_sort_whose_lease_was_taken_over_does_not_write_its_manifest(tmp_path):
     source, split_uri = write_source(tmp_path / "source", {"train": NOTES}), str(tmp_path / "out" / "train")
     plan = plan_sort(source)
-    lease.take_claim(plan, split_uri, overwrite=False)
+    lease.acquire(plan, split_uri, overwrite=False)
     lease.write_receipt(plan, split_uri, 0, copying.copy_unit(plan, split_uri, 0, False, lambda *_: None))
-    lease.take_claim(plan_sort(source, by="source"), split_uri, overwrite=True)
+    lease.acquire(plan_sort(source, by="source"), split_uri, overwrite=True)
     with pytest.raises(StepError, match=r"another sort has taken .* over while this one was at work: by source"):
-        seal(plan, split_uri, quarantine=False)
+        commit(plan, split_uri, quarantine=False)
     assert not storage.exists(storage.join(split_uri, "manifest.json"))
 
 
-def test_after_a_failure_the_place_is_free_for_other_options(tmp_path, small_units):
+def test_after_a_failure_the_output_is_free_for_other_options(tmp_path, small_units):
     source = write_source(tmp_path / "source", {"train": NOTES}, shards=3)
     path = tmp_path / "source" / shard_name("train", 2, 3)
     path.write_bytes(path.read_bytes()[:-1])
@@ -167,9 +167,9 @@ def test_a_shard_that_is_replaced_while_it_is_read_is_noticed(places, monkeypatc
 
 def test_a_worker_process_that_dies_is_one_line(tmp_path, small_units, monkeypatch):
     source = write_source(tmp_path / "source", {"train": NOTES}, shards=3)
-    monkeypatch.setattr("components.sort.workers._WORKER_BYTES", 1000)
-    monkeypatch.setattr("components.sort.workers._start_worker", _die)
-    with pytest.raises(StepError, match=r"a worker process of the sort died .*Run it again"):
+    monkeypatch.setattr("components.sort.workers.WORKER_BYTES", 1000)
+    monkeypatch.setattr("components.sort.workers.start_worker", _die)
+    with pytest.raises(StepError, match=r"a worker process of the sort died .*Run the command again"):
         step.sort(source, str(tmp_path / "out"), ("train",), step.SortOptions(workers=2))
 
 

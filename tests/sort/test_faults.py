@@ -7,7 +7,7 @@ from prometheus_client import REGISTRY
 
 from components import storage
 from components.core.errors import InputError
-from components.sort import step
+from components.sort import workers
 from components.sort.verify import verify
 from components.storage import gcs_client, gcs_reading, retrying
 from tests.notes import make_note, shard_name, write_source
@@ -105,9 +105,15 @@ def test_a_bit_that_flips_on_the_way_is_not_taken_for_the_record(faulty_gcs, pla
 
 
 def test_a_shard_that_is_replaced_between_two_units_is_noticed(places, monkeypatch):
-    monkeypatch.setattr("components.sort.units._PART_BYTES", 1000)
+    monkeypatch.setattr("components.sort.units.PART_BYTES", 1000)
     late = storage.join(places[0], shard_name("train", 1, 2))
-    monkeypatch.setattr(step, "_tell", lambda done: storage.write_bytes(late, storage.read_bytes(late)))
+    write_receipt = workers.write_receipt
+
+    def replace(*arguments):
+        write_receipt(*arguments)
+        storage.write_bytes(late, storage.read_bytes(late))
+
+    monkeypatch.setattr(workers, "write_receipt", replace)
     with pytest.raises(storage.Changed, match="00001-of-00002' was replaced while it was read"):
         sort(*places)
 

@@ -77,7 +77,9 @@ def test_a_touched_source_is_the_same_and_a_changed_one_is_not(tmp_path):
     (tmp_path / "source" / shard_name("train", 0, 1)).touch()
     assert sort(source, str(out)).reused
     write_source(source, {"train": [*NOTES[:-1], make_note("flute", 74, seed=5, velocity=90)]})
-    with pytest.raises(InputError, match=rf"is {first.fingerprint}, expected \w+; give another --out, or --overwrite"):
+    with pytest.raises(
+        InputError, match=rf"fingerprint {first.fingerprint}, expected \w+; give another --out, or --overwrite"
+    ):
         sort(source, str(out))
     replaced = sort(source, str(out), overwrite=True)
     assert not replaced.reused
@@ -128,7 +130,7 @@ def test_lost_parts_are_sorted_again(tmp_path):
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_large_sources_give_several_parts_whatever_the_workers(tmp_path, monkeypatch, workers):
-    monkeypatch.setattr(units, "_PART_BYTES", 60_000)
+    monkeypatch.setattr(units, "PART_BYTES", 60_000)
     notes = [*NOTES, make_note("vocal", 60)]  # vocal: in one range alone
     source = write_source(tmp_path / "source", {"train": notes}, shards=5)
     result = sort(source, str(tmp_path / "out"), workers=workers)

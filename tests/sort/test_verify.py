@@ -74,7 +74,7 @@ def test_sums_that_do_not_add_up_are_found(sorted_set):
 def test_the_command(luthier, refused, sorted_set):
     finished = luthier("sort", "--verify", sorted_set)
     assert finished.code == 0
-    assert "train is whole: 6 records in 3 parts" in finished.out
+    assert "train matches its manifest: 6 records in 3 parts" in finished.out
     flip(sorted_set / STRING, 20)
     assert "is not what its manifest.json says" in refused("sort", "--verify", sorted_set)
     assert "needs --source and --out" in refused("sort")

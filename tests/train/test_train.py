@@ -9,7 +9,6 @@ import pytest
 
 from components import storage
 from components.artifacts.metrics_log import read_lines
-from components.launch.finished import FinishedTraining
 from components.synths.instrument import Instrument
 from tests.conftest import _free_port
 from tests.train.trainings import BINDINGS, STEPS, command, last_step, options, run_json, saved_steps
@@ -50,12 +49,6 @@ def test_the_record_names_what_was_trained(undisturbed):
     assert list((undisturbed / "summaries" / "sounds").glob("events.*"))
     assert f"train.max_steps = {STEPS}" in (undisturbed / "operative_config.gin").read_text()
     assert saved_steps(undisturbed)[-1] == STEPS
-
-
-def test_the_task_line_says_what_came_of_it_and_why_it_ended(undisturbed):
-    assert FinishedTraining(run_json(undisturbed)).summary().startswith(f"{STEPS} steps, spectral loss ")
-    flat = {**run_json(undisturbed), "stopped_by": "flat"}
-    assert "30 steps (the curve went flat), spectral loss" in FinishedTraining(flat).summary()
 
 
 def test_the_model_is_the_best_one_and_plays(undisturbed):

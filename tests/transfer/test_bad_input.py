@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import socket
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -102,6 +103,13 @@ def test_arguments_that_mean_nothing(refuse, recording):
     assert "--pitch is 'creep': did you mean 'crepe'?" in refuse(recording, "--pitch", "creep")
     assert "--octave is 9: expected from -6 to 6" in refuse(recording, "--octave", 9)
     assert "--loudness-db is nan: expected from -60 to 60" in refuse(recording, "--loudness-db", "nan")
+
+
+@pytest.mark.usefixtures("no_model")
+def test_without_crepes_weights_one_line_says_what_to_install(refuse, recording, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    line = refuse(recording, "--pitch", "crepe")
+    assert "the package torchcrepe is missing; try pip install 'luthier[crepe]'" in line
 
 
 @pytest.mark.usefixtures("no_model")

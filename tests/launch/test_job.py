@@ -10,43 +10,46 @@ from hypothesis import strategies as st
 
 from components.config.catalog import SYNTHS
 from components.core.errors import EXIT_INPUT_ERROR
-from components.launch import names, pods, template
+from components.launch import labels, template
 from components.launch.job import fill_in
-from components.launch.training import Placement, Training
+from components.launch.pod_state import ending
+from components.launch.request import Placement, TrainingRequest, derived_run_id, job_name
 from components.nsynth.families import FAMILIES
 
 MANIFEST = "manifests/base/training-job.yaml"
 
 
 @settings(deadline=None)
-@given(run_id=st.from_regex(names._LABEL_VALUE, fullmatch=True).filter(lambda text: len(text) <= 63))
-def test_every_run_has_names_that_kubernetes_takes(run_id):
-    for family in FAMILIES:
-        for synth in SYNTHS:
-            name = names.job_name(run_id, family, synth)
-            assert re.fullmatch(r"luthier-[a-z0-9]([a-z0-9-]*[a-z0-9])?", name), name
-            assert len(name) <= 63 - len("-999")
-            assert name == names.job_name(run_id, family, synth)
+@given(
+    run_id=st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", fullmatch=True),
+    family=st.sampled_from(FAMILIES),
+    synth=st.sampled_from(SYNTHS),
+)
+def test_every_run_has_names_that_kubernetes_takes(run_id, family, synth):
+    name = job_name(run_id, family, synth)
+    assert re.fullmatch(r"luthier-[a-z0-9]([a-z0-9-]*[a-z0-9])?", name), name
+    assert len(name) <= 63 - len("-999")
+    assert name == job_name(run_id, family, synth)
 
 
 def test_a_name_says_what_it_is_and_is_shortened_in_the_middle():
-    assert names.job_name("smoke-1a2b", "synth_lead", "harmonic") == "luthier-smoke-1a2b-synth-lead-harmonic"
-    long = names.job_name("a-rather-long-name-for-a-run-of-the-day", "synth_lead", "sinusoidal")
+    assert job_name("smoke-1a2b", "synth_lead", "harmonic") == "luthier-smoke-1a2b-synth-lead-harmonic"
+    long = job_name("a-rather-long-name-for-a-run-of-the-day", "synth_lead", "sinusoidal")
     assert long.startswith("luthier-a-rather")
     assert long.endswith("-synth-lead-sinusoidal")
 
 
 def test_runs_that_only_look_alike_have_names_of_their_own():
     alike = ["my.run", "my-run", "My-Run", "my_run", "a" * 60, "a" * 61]
-    assert len({names.job_name(run_id, "string", "harmonic") for run_id in alike}) == len(alike)
+    assert len({job_name(run_id, "string", "harmonic") for run_id in alike}) == len(alike)
 
 
 def test_a_run_without_a_name_has_one_of_its_folder():
-    first = names.run_id_of("gs://b/runs/smoke-1/string-harmonic", "string", "harmonic")
+    first = derived_run_id("gs://b/runs/smoke-1/string-harmonic", "string", "harmonic")
     assert re.fullmatch(r"smoke-1-[0-9a-f]{6}", first)
-    assert first == names.run_id_of("gs://b/runs/smoke-1/string-harmonic/", "string", "harmonic")
-    assert first != names.run_id_of("gs://other/runs/smoke-1/string-harmonic", "string", "harmonic")
-    assert names.check_label_value(names.run_id_of("/tmp/Mein Ordner", "string", "harmonic"), "run")
+    assert first == derived_run_id("gs://b/runs/smoke-1/string-harmonic/", "string", "harmonic")
+    assert first != derived_run_id("gs://other/runs/smoke-1/string-harmonic", "string", "harmonic")
+    assert labels.check_value(derived_run_id("/tmp/Mein Ordner", "string", "harmonic"), "run")
 
 
 def test_laying_over():
@@ -63,7 +66,7 @@ def test_laying_over():
       mounts: [{name: w, path: /c}]
     """)
     before = yaml.safe_dump(base)
-    assert template.lay_over(base, patch) == {
+    assert template.apply_patch(base, patch) == {
         "map": {"kept": 1, "changed": 2, "new": {"other": 3}},
         "named": [{"name": "a", "x": 2}, {"name": "b"}, {"name": "c"}],
         "plain": [1, 2],
@@ -83,14 +86,14 @@ def test_files_are_laid_over_in_the_order_of_their_names(tmp_path):
     assert (job["spec"]["a"], job["spec"]["b"]) == (2, 1)
 
 
-def training():
-    return Training("smoke-1", "string", "harmonic", "gs://b/sorted", "0" * 16, "gs://b/out", "smoke", ())
+def request():
+    return TrainingRequest("smoke-1", "string", "harmonic", "gs://b/sorted", "0" * 16, "gs://b/out", "smoke", ())
 
 
 def test_the_shipped_template_makes_jobs_that_kubernetes_takes():
     shipped = template.merged(template.read_files(MANIFEST), MANIFEST)
     for placement in (Placement("trainer:1"), Placement("trainer:1", "gpus", "high", nodes=4, gpus=8)):
-        job = fill_in(shipped, training(), placement, "luthier")
+        job = fill_in(shipped, request(), placement, "luthier")
         kubernetes_validate.validate(job, "1.36", strict=True)
         rules = job["spec"]["podFailurePolicy"]["rules"]
         assert rules[0]["onPodConditions"][0]["type"] == "DisruptionTarget"
@@ -104,10 +107,10 @@ def test_no_gpus_leaves_nothing_of_them():
       {apiVersion: batch/v1, kind: Job, spec: {template: {spec: {containers: [
         {name: trainer, resources: {limits: {nvidia.com/gpu: 1}, requests: {nvidia.com/gpu: 1, cpu: 1}}}]}}}}
     """)
-    filled = fill_in(job, training(), Placement("trainer:1", gpus=0), None)
+    filled = fill_in(job, request(), Placement("trainer:1", gpus=0), None)
     assert template.container_of(filled)["resources"] == {"requests": {"cpu": 1}}
     assert "namespace" not in filled["metadata"]
-    both = fill_in(job, training(), Placement("trainer:1", gpus=2), None)
+    both = fill_in(job, request(), Placement("trainer:1", gpus=2), None)
     assert template.container_of(both)["resources"]["requests"]["nvidia.com/gpu"] == 2
 
 
@@ -135,8 +138,8 @@ def disrupted(reason):
         (pod({"exitCode": 139}), "ended with exit code 139"),
         (pod({"exitCode": 143}, conditions=disrupted("EvictionByEvictionAPI")), "evicted, as when a node is drained"),
         (pod({"exitCode": 143}, conditions=disrupted("TerminationByKubelet")), "ended by its node, which shuts down"),
-        (pod(conditions=disrupted("DeletionByPodGC")), "lost with its node; the training goes on"),
-        (pod(conditions=disrupted("SomethingNew")), "taken away (m); the training goes on"),
+        (pod(conditions=disrupted("DeletionByPodGC")), "lost with its node; the training continues"),
+        (pod(conditions=disrupted("SomethingNew")), "disrupted (m); the training continues"),
         (
             pod(reason="Evicted", message='Usage of EmptyDir volume "scratch" exceeds the limit "30Gi". '),
             'evicted: Usage of EmptyDir volume "scratch" exceeds the limit "30Gi".',
@@ -144,9 +147,9 @@ def disrupted(reason):
     ],
 )
 def test_how_a_pod_ended(found, expected):
-    assert pods.ending(found).text.startswith(expected)
+    assert ending(found).text.startswith(expected)
 
 
 def test_input_at_fault_outweighs_a_disruption_at_the_same_time():
-    ended = pods.ending(pod({"exitCode": 2, "message": "luthier: no"}, conditions=disrupted("PreemptionByScheduler")))
+    ended = ending(pod({"exitCode": 2, "message": "luthier: no"}, conditions=disrupted("PreemptionByScheduler")))
     assert (ended.exit_code, ended.last_line) == (2, "luthier: no")

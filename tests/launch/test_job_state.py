@@ -4,8 +4,6 @@ import time
 
 import pytest
 
-from components.launch import follow
-
 NAME = "luthier-smoke-1-string-harmonic"
 NO_GPU = (
     "0/3 nodes are available: 3 Insufficient nvidia.com/gpu. preemption: 0/3 nodes are available: 3 No preemption "
@@ -33,21 +31,21 @@ def test_on_its_way_to_a_gpu_and_through_its_mishaps(stage, said, luthier, argum
         said.wait("its image 'trainer:1' cannot be pulled: dial tcp: i/o timeout")
         first.waits("ImagePullBackOff", 'Back-off pulling image "trainer:1": ErrImagePull: dial tcp: i/o timeout')
         first.runs()
-        said.wait("trains on node node-1")
+        said.wait("runs on node node-1")
         first.ends(137, "OOMKilled")
         said.wait("killed for memory: the limit of container 'trainer' is 4Gi; raise resources.limits.memory")
         second = workload.pod(node="node-2").runs()
-        said.wait("trains on node node-2")
+        said.wait("runs on node node-2")
         second.condition("DisruptionTarget", "True", "PreemptionByScheduler", "preempted").ends(143)
-        said.wait("preempted by a pod of higher priority; the training goes on from its checkpoint")
+        said.wait("preempted by a pod of higher priority; the training continues from its checkpoint")
         second.removed()
         third = workload.pod(node="node-3").runs()
-        said.wait("trains on node node-3")
+        said.wait("runs on node node-3")
         ends_well(workload, third)
 
     stage.play = play
     assert luthier(*arguments).code == 0
-    for part in ("no node can take", "cannot be pulled", "killed for memory", "preempted", "trains on node node-1"):
+    for part in ("no node can take", "cannot be pulled", "killed for memory", "preempted", "runs on node node-1"):
         assert said.count(part) == 1, said.texts
 
 
@@ -71,7 +69,7 @@ def test_queued_by_kueue(stage, said, luthier, arguments):
 def test_paused_by_a_person_it_waits_and_goes_on(stage, server, said, luthier, arguments):
     def play(workload):
         pod = workload.pod(node="node-1").runs()
-        said.wait("trains on node node-1")
+        said.wait("runs on node node-1")
         workload.suspend(True)
         said.wait(f'kubectl -n luthier patch job {NAME} -p \'{{"spec":{{"suspend":false}}}}\' resumes it')
         pod.ends(75).removed()
@@ -114,7 +112,7 @@ def test_a_webhook_that_does_not_answer_is_waited_for(stage, said, luthier, argu
         message = 'Error creating: Internal error occurred: failed calling webhook "x": connection refused'
         workload.event("FailedCreate", message)
         said.wait("its pod is refused: Error creating: Internal error occurred")
-        time.sleep(0.5)  # longer than it takes to be sure
+        time.sleep(0.3)  # longer than a permanent reason may hold
         ends_well(workload, workload.pod(node="node-1").runs())
 
     stage.play = play
@@ -171,7 +169,7 @@ def test_a_volume_that_cannot_be_mounted_is_told_by_events_alone(stage, said, lu
 
 def test_without_leave_to_list_events_it_works_and_says_so_once(stage, server, said, luthier, arguments):
     def play(workload):
-        said.wait("refusals will not be seen: 'luthier:luthier-launcher' may not list events")
+        said.wait("refusals by quota or admission will not be shown: 'luthier:luthier-launcher' may not list events")
         server.wait_until(lambda: server.count("watch", "pods") > 0, "the pods are watched")
         ends_well(workload, workload.pod(node="node-1").runs())
 
@@ -191,7 +189,7 @@ def test_the_trainers_own_line_where_its_input_is_at_fault(stage, refused, refus
     assert refused_in_the_end(*arguments) == "luthier: the notes are too short"
     # Again with the same input: no second GPU for it, but the way out.
     line = refused(*arguments)
-    assert "its input was at fault" in line
+    assert "because of its input" in line
     assert f"kubectl -n luthier delete job {NAME}" in line
     assert server.count("delete", "jobs") == 0
 
@@ -207,7 +205,7 @@ def test_failed_too_often(stage, luthier, arguments):
     assert finished.code == 1
     assert finished.err.splitlines()[-1] == (
         f"luthier: Job {NAME} failed 4 times (its backoffLimit is 3): its last pod was ended with exit code 1: "
-        "OSError: the disk is broken; the same command goes on from its checkpoint"
+        "OSError: the disk is broken; the same command continues from its checkpoint"
     )
 
 
@@ -226,13 +224,13 @@ def test_out_of_time(stage, luthier, arguments):
 def test_somebody_deleted_it(stage, server, said, luthier, arguments):
     def play(workload):
         workload.pod(node="node-1").runs()
-        said.wait("trains on node")
+        said.wait("runs on node")
         server.remove("jobs", NAME)
 
     stage.play = play
     finished = luthier(*arguments)
     assert finished.code == 1
-    assert f"Job {NAME} was deleted by somebody before the training was finished" in finished.err.splitlines()[-1]
+    assert f"Job {NAME} was deleted before its training was finished" in finished.err.splitlines()[-1]
 
 
 def test_it_expired_before_anybody_looked(stage, server, said, luthier, arguments):
@@ -247,7 +245,7 @@ def test_it_expired_before_anybody_looked(stage, server, said, luthier, argument
 
 def test_done_without_a_result_is_an_error(stage, luthier, arguments):
     def play(workload):
-        workload.trained(status="failed", failure="the training diverged at step 7")
+        workload.trained(status="failed", failure="the training diverged at step 7", outcome=None)
         workload.complete()
 
     stage.play = play
@@ -256,8 +254,64 @@ def test_done_without_a_result_is_an_error(stage, luthier, arguments):
     assert "has no finished training: the training diverged at step 7" in finished.err
 
 
-def test_a_long_wait_shows_signs_of_life(stage, said, luthier, arguments, monkeypatch):
-    monkeypatch.setattr(follow, "_HEARTBEAT_S", 0.1)
+def in_deletion(workload):
+    workload.pod(node="node-1").runs()
+    workload.change(
+        lambda job: job["metadata"].update(deletionTimestamp="2026-01-01T00:00:00Z", finalizers=["foregroundDeletion"])
+    )
+
+
+def on_a_lost_node(workload):
+    pod = workload.pod(node="node-1").runs()
+    pod.change(lambda pod: pod["metadata"].update(deletionTimestamp="2026-01-01T00:00:00Z"))
+
+
+def never_completed(workload):
+    workload.pod(node="node-1").runs().ends(0)
+
+
+@pytest.mark.parametrize(
+    ("play", "expected"),
+    [
+        (in_deletion, f"Job {NAME} has been in deletion for 0 s (finalizers: foregroundDeletion)"),
+        (
+            on_a_lost_node,
+            f"pod {NAME}-00001 of Job {NAME} has been terminating for 0 s on node node-1",
+        ),
+        (never_completed, f"Job {NAME} has not been completed for 0 s after its pods succeeded"),
+    ],
+)
+def test_a_job_that_stays_in_its_end_is_an_error(stage, luthier, arguments, timing, play, expected):
+    timing(terminating_s=0.3)
+    stage.play = play
+    finished = luthier(*arguments)
+    assert finished.code == 1
+    assert expected in finished.err.splitlines()[-1]
+    assert "kubectl -n luthier" in finished.err.splitlines()[-1]
+
+
+def test_a_pod_may_take_its_grace_period_to_end(stage, said, luthier, arguments, timing):
+    timing(terminating_s=0.01)
+
+    def play(workload):
+        pod = workload.pod(node="node-1").runs()
+        in_deletion = {"deletionTimestamp": "2026-01-01T00:00:00Z", "deletionGracePeriodSeconds": 60}
+        pod.change(lambda pod: pod["metadata"].update(in_deletion))
+        said.wait(f"pod {pod.name} is terminating")
+        time.sleep(0.1)
+        pod.ends(75).removed()
+        last = workload.pod(node="node-2").runs()
+        said.wait("runs on node node-2")
+        workload.trained()
+        workload.complete()  # before its pod ends: the limit of 0.01 s holds for that as well
+        last.ends(0)
+
+    stage.play = play
+    assert luthier(*arguments).code == 0
+
+
+def test_a_long_wait_shows_signs_of_life(stage, said, luthier, arguments, timing):
+    timing(heartbeat_s=0.1)
 
     def play(workload):
         pod = workload.pod().unschedulable(NO_GPU)

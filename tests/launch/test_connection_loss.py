@@ -5,9 +5,6 @@ import time
 
 import pytest
 
-from components.core import backoff
-from components.kubernetes import watch
-
 NAME = "luthier-smoke-1-string-harmonic"
 
 
@@ -19,12 +16,12 @@ def in_steps(server, said, between):
         said.wait("Insufficient nvidia.com/gpu")
         between()
         pod.placed("node-1").runs()
-        said.wait("trains on node node-1")
+        said.wait("runs on node node-1")
         between()
         pod.ends(75)
         said.wait("stopped, with all its work saved")
         pod = workload.pod(node="node-2").runs()
-        said.wait("trains on node node-2")
+        said.wait("runs on node node-2")
         between()
         pod.ends(0)
         workload.trained()
@@ -53,15 +50,15 @@ def test_nothing_is_missed(kind, stage, server, said, luthier, arguments):
     stage.play = in_steps(server, said, lambda: WEATHER[kind](server))
     finished = luthier(*arguments)
     assert finished.code == 0, finished.err
-    for part in ("Insufficient", "trains on node node-1", "trains on node node-2", "all its work saved"):
+    for part in ("Insufficient", "runs on node node-1", "runs on node node-2", "all its work saved"):
         assert said.count(part) == 1, said.texts
     assert len(stage.workloads) == 1
 
 
 def test_watches_that_end_in_good_order_are_taken_up_where_they_were(stage, server, said, luthier, arguments):
-    server.watch_s = 0.15
+    server.watch_s = 0.05
     lists = []
-    stage.play = in_steps(server, said, lambda: (lists.append(server.count("list", "pods")), time.sleep(0.4)))
+    stage.play = in_steps(server, said, lambda: (lists.append(server.count("list", "pods")), time.sleep(0.15)))
     assert luthier(*arguments).code == 0
     assert server.count("watch", "pods") >= 5
     assert {*lists} == {1}, "an ended watch is no reason to list again"
@@ -76,9 +73,9 @@ def test_bookmarks_keep_a_quiet_watch_from_growing_old(stage, server, said, luth
     def between():
         for _ in range(3):
             server.put("configmaps", {"metadata": {"name": "other"}})
-            time.sleep(0.1)
+            time.sleep(0.03)
         server.forget()
-        time.sleep(0.2)
+        time.sleep(0.06)
         watches = server.count("watch", "pods")
         server.drop("watch")
         server.wait_until(lambda: server.count("watch", "pods") > watches, "it watches again")
@@ -88,9 +85,9 @@ def test_bookmarks_keep_a_quiet_watch_from_growing_old(stage, server, said, luth
     assert server.count("list", "pods") == 2, "one at first, one for the last look; none in between"
 
 
-def test_a_watch_that_fell_silent_is_opened_again(stage, server, said, luthier, arguments, monkeypatch):
-    monkeypatch.setattr(watch, "_SILENCE_S", 0.5)
-    server.bookmark_s = 0.1
+def test_a_watch_that_fell_silent_is_opened_again(stage, server, said, luthier, arguments, timing):
+    timing(watch_silence_s=0.2)
+    server.bookmark_s = 0.03
 
     def between():
         server.fail("watch", "pods", "stall")
@@ -108,7 +105,7 @@ def test_a_server_that_is_away_for_a_while(stage, server, said, luthier, argumen
 
     def play(workload):
         pod = workload.pod(node="node-1").runs()
-        said.wait("trains on node node-1")
+        said.wait("runs on node node-1")
         between()
         said.wait("answers again")
         pod.ends(0)
@@ -119,20 +116,20 @@ def test_a_server_that_is_away_for_a_while(stage, server, said, luthier, argumen
     assert luthier(*arguments).code == 0
 
 
-def test_a_server_that_stays_away_is_a_clear_failure(stage, server, said, luthier, arguments, monkeypatch):
-    monkeypatch.setattr(backoff, "DEFAULT", backoff.RetryPolicy(limit_s=0.5, longest_pause_s=0.3))
+def test_a_server_that_stays_away_is_a_clear_failure(stage, server, said, luthier, arguments, timing):
+    timing({"limit_s": 0.2})
 
     def play(workload):
         workload.pod(node="node-1").runs()
-        said.wait("trains on node node-1")
+        said.wait("runs on node node-1")
         with server.away():
-            time.sleep(3)
+            time.sleep(1)
 
     stage.play = play
     finished = luthier(*arguments)
     assert finished.code == 1
     assert finished.err.splitlines()[-1].startswith(f"luthier: the API server {server.url} has not answered for ")
-    assert f"Job {NAME} in namespace luthier trains on, the same command follows it" in finished.err
+    assert f"Job {NAME} in namespace luthier continues, and the same command follows it" in finished.err
 
 
 def test_requests_that_fail_are_made_again(stage, server, said, luthier, arguments):
@@ -187,14 +184,14 @@ def test_the_end_of_the_log_is_waited_for(stage, server, luthier, arguments):
     assert "first\nlast\n" in finished.out
 
 
-def test_a_log_that_cannot_be_had_any_more_is_given_up(stage, server, said, luthier, arguments, monkeypatch):
-    """The node is lost: the training goes on elsewhere, and the server is not asked without end."""
-    monkeypatch.setattr(backoff, "DEFAULT", backoff.RetryPolicy(limit_s=0.5, longest_pause_s=0.3))
+def test_a_log_that_cannot_be_had_any_more_is_given_up(stage, server, said, luthier, arguments, timing):
+    """The node is lost: the training continues elsewhere, and the server is not asked without end."""
+    timing({"limit_s": 0.2})
 
     def play(workload):
         server.fail("log", "pods/log", 502, 50)
         lost = workload.pod(node="node-1").runs()
-        said.wait("trains on node node-1")
+        said.wait("runs on node node-1")
         lost.condition("DisruptionTarget", "True", "DeletionByPodGC").ends(137)
         said.wait("cannot be read: the API server")
         server.faults["log", "pods/log"].clear()

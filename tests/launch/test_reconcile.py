@@ -7,12 +7,10 @@ from tests.launch.test_launch import NAME, trains
 def test_another_one_at_work_is_told_apart(stage, server, luthier, refused, arguments):
     luthier(*arguments, "--detach")
     line = refused(*arguments, "--preset", "seed")
-    assert f"there is another Job {NAME} at work: its --preset is 'smoke', expected 'seed'" in line
+    assert f"a different Job {NAME} is active: its --preset is 'smoke', expected 'seed'" in line
     assert "--run" in line
     assert f"kubectl -n luthier delete job {NAME}" in line
-    assert "its --set is not there, expected 'train.max_steps = 3'" in refused(
-        *arguments, "--set", "train.max_steps = 3"
-    )
+    assert "its --set is not set, expected 'train.max_steps = 3'" in refused(*arguments, "--set", "train.max_steps = 3")
     assert "its image is 'trainer:1', expected 'trainer:2'" in refused(*arguments, "--image", "trainer:2")
     line = refused(*arguments, "--gpus", 4)
     assert "spec.template.spec.containers[trainer].resources.limits.nvidia.com/gpu is 1, expected 4" in line
@@ -23,7 +21,7 @@ def test_another_one_at_work_is_told_apart(stage, server, luthier, refused, argu
 
 def test_one_more_binding_there_than_asked_for_is_a_difference(stage, luthier, refused, arguments):
     luthier(*arguments, "--set", "train.max_steps = 3", "--detach")
-    assert "its --set is 'train.max_steps = 3', expected not there" in refused(*arguments, "--detach")
+    assert "its --set is 'train.max_steps = 3', expected not set" in refused(*arguments, "--detach")
 
 
 def test_quantities_that_the_server_writes_its_own_way_are_no_difference(stage, server, luthier, refused, arguments):
@@ -52,7 +50,10 @@ def test_one_that_failed_is_replaced_and_goes_on(stage, server, said, luthier, a
     stage.play = trains()
     assert luthier(*arguments).code == 0
     assert [workload.name for workload in stage.workloads] == [NAME, NAME]
-    assert said.count("failed before (BackoffLimitExceeded); it is replaced, and goes on from its checkpoint") == 1
+    assert (
+        said.count("failed before (BackoffLimitExceeded); replacing it, the training continues from its checkpoint")
+        == 1
+    )
 
 
 def test_one_that_is_being_deleted_is_waited_for(stage, server, said, luthier, arguments):
@@ -74,6 +75,30 @@ def test_one_that_is_being_deleted_is_waited_for(stage, server, said, luthier, a
     assert len(stage.workloads) == 2
 
 
+def test_one_that_stays_in_deletion_is_an_error_that_names_its_finalizers(stage, server, luthier, arguments, timing):
+    timing(terminating_s=0.2)
+    luthier(*arguments, "--detach")
+    job = server.read("jobs", NAME)
+    job["metadata"].update(deletionTimestamp="2026-01-01T00:00:00Z", finalizers=["example.com/keep"])
+    server.put("jobs", job)
+    finished = luthier(*arguments)
+    assert finished.code == 1
+    line = finished.err.splitlines()[-1]
+    assert f"Job {NAME} has been in deletion for 0 s (finalizers: example.com/keep)" in line
+    assert f"kubectl -n luthier delete pods --force -l batch.kubernetes.io/job-name={NAME}" in line
+    assert f"kubectl -n luthier patch job {NAME} --type merge -p '" in line
+    assert server.count("create", "jobs") == 2
+
+
+def test_one_that_others_delete_again_and_again_is_an_error(server, luthier, arguments, timing):
+    timing({"longest_pause_s": 0.01})
+    server.fail("create", "jobs", 409, times=1000)
+    finished = luthier(*arguments)
+    assert finished.code == 1
+    assert f"Job {NAME} could not be created in 10 attempts" in finished.err.splitlines()[-1]
+    assert server.count("create", "jobs") == 10
+
+
 def test_done_but_its_training_was_removed_it_trains_again(stage, server, luthier, arguments):
     stage.play = trains()
     luthier(*arguments)
@@ -89,7 +114,7 @@ def test_one_of_another_run_of_the_same_name_that_is_over_makes_place(
     luthier(*arguments)
     elsewhere = [str(tmp_path / "elsewhere") if "string-harmonic" in word else word for word in arguments]
     assert luthier(*elsewhere).code == 0
-    assert said.count("is over and was another one; it is replaced") == 1
+    assert said.count("has finished and was a different training; replacing it") == 1
 
 
 def test_adopted_it_shows_the_last_lines_of_the_log_and_then_the_rest(stage, server, said, luthier, arguments):
@@ -102,7 +127,7 @@ def test_adopted_it_shows_the_last_lines_of_the_log_and_then_the_rest(stage, ser
         workload.trained()
         workload.complete()
 
-    follower = stage.later(lambda: said.wait("trains on node node-1"), then=goes_on)
+    follower = stage.later(lambda: said.wait("runs on node node-1"), then=goes_on)
     finished = luthier(*arguments)
     follower.join()
     assert finished.code == 0

@@ -1,41 +1,13 @@
-"""Launchers that end before their Job does: killed, terminated, interrupted; a process of its own for each."""
+"""Launchers that end before their Job does: killed, terminated, interrupted. Each is a process of its own."""
 
 import os
 import signal
-import subprocess
-import sys
-import threading
 
 import pytest
 
 from tests.launch.api_rules import ROLE
+from tests.launch.processes import Launcher
 from tests.launch.test_launch import NAME
-
-LUTHIER = [sys.executable, "-m", "components.cli"]
-
-
-class Launcher:
-    """`luthier launch` as a process, and what it has said."""
-
-    def __init__(self, arguments):
-        self.process = subprocess.Popen(
-            [*LUTHIER, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
-        )
-        self.text, self.changed = "", threading.Condition()
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            with self.changed:
-                self.text += line
-                self.changed.notify_all()
-
-    def wait_for(self, part):
-        with self.changed:
-            assert self.changed.wait_for(lambda: part in self.text, 30), self.text
-
-    def end(self):
-        return self.process.wait(30)
 
 
 @pytest.fixture
@@ -49,7 +21,7 @@ def launch(arguments):
     yield start
     for launcher in launchers:
         launcher.process.kill()
-        launcher.process.wait()
+        launcher.end()
 
 
 def test_killed_and_started_again_it_adopts_its_job_and_trains_once(stage, server, launch):
@@ -60,7 +32,7 @@ def test_killed_and_started_again_it_adopts_its_job_and_trains_once(stage, serve
     first.process.kill()
     first.end()
     second = launch()
-    second.wait_for(f"adopted Job {NAME}, which is this very training")
+    second.wait_for(f"adopted Job {NAME}, which is the same training")
     second.wait_for("step 1")
     pod.says("step 2").ends(0)
     stage.workloads[0].trained()
@@ -80,16 +52,16 @@ def test_terminated_it_pauses_its_job_and_the_next_one_lets_it_go_on(stage, serv
     server.wait_until(lambda: stage.workloads, "the Job is created")
     workload = stage.workloads[0]
     pod = workload.pod(node="node-1").runs()
-    first.wait_for("trains on node node-1")
+    first.wait_for("runs on node node-1")
     first.process.terminate()
     assert first.end() == os.EX_TEMPFAIL, first.text
-    assert f"Job {NAME} is paused; the same command goes on with it" in first.text
+    assert f"Job {NAME} is suspended; the same command resumes it" in first.text
     assert "Traceback" not in first.text
     assert workload.job["spec"]["suspend"] is True
     pod.ends(75).removed()
 
     second = launch()
-    second.wait_for("was paused when its launcher ended; it goes on")
+    second.wait_for("which its last launcher had suspended")
     server.wait_until(lambda: not workload.job["spec"]["suspend"], "the Job goes on")
     assert "luthier.dev/suspended-by" not in workload.job["metadata"]["annotations"]
     workload.pod(node="node-2").runs().ends(0)
@@ -103,21 +75,21 @@ def test_what_a_person_paused_stays_paused(stage, server, launch):
     first = launch()
     server.wait_until(lambda: stage.workloads, "the Job is created")
     stage.workloads[0].suspend(True)
-    first.wait_for("paused; kubectl")
+    first.wait_for("suspended; kubectl")
     first.process.terminate()
     assert first.end() == os.EX_TEMPFAIL
     second = launch()
-    second.wait_for("paused; kubectl")
+    second.wait_for("suspended; kubectl")
     assert server.count("patch", "jobs") == 0
 
 
 @pytest.mark.parametrize(
     ("options", "number", "said", "is_there"),
     [
-        (["--on-terminate", "delete"], signal.SIGTERM, "is deleted; the same command goes on", False),
-        (["--on-terminate", "leave"], signal.SIGINT, "trains on; the same command follows it again", True),
+        (["--on-terminate", "delete"], signal.SIGTERM, "is deleted; the same command continues", False),
+        (["--on-terminate", "leave"], signal.SIGINT, "continues; the same command follows it again", True),
         # Kueue would start it again.
-        (["--queue", "gpus"], signal.SIGINT, "is deleted; the same command goes on", False),
+        (["--queue", "gpus"], signal.SIGINT, "is deleted; the same command continues", False),
     ],
 )
 def test_what_becomes_of_the_job_is_a_choice(stage, server, launch, options, number, said, is_there):
@@ -126,8 +98,8 @@ def test_what_becomes_of_the_job_is_a_choice(stage, server, launch, options, num
     if "--queue" in options:
         stage.workloads[0].suspend(False)
     stage.workloads[0].pod(node="node-1").runs()
-    launcher.wait_for("trains on node node-1")
-    launcher.process.send_signal(number)
+    launcher.wait_for("runs on node node-1")
+    launcher.signal(number)
     assert launcher.end() == os.EX_TEMPFAIL, launcher.text
     assert said in launcher.text
     if is_there:
@@ -143,7 +115,7 @@ def test_a_job_that_cannot_be_paused_is_said_to_train_on(stage, server, launch):
     launcher.wait_for("waits for a pod")
     launcher.process.terminate()
     assert launcher.end() == os.EX_TEMPFAIL
-    assert "could not be stopped, it trains on: 'luthier:luthier-launcher' may not patch jobs" in launcher.text
+    assert "could not be stopped, so it continues: 'luthier:luthier-launcher' may not patch jobs" in launcher.text
 
 
 def test_terminated_while_the_server_is_away_it_still_ends(server, launch):
@@ -160,9 +132,9 @@ def test_two_launchers_of_one_training_share_one_job(stage, server, launch):
     server.wait_until(lambda: stage.workloads, "the Job is created")
     pod = stage.workloads[0].pod(node="node-1").runs()
     for launcher in both:
-        launcher.wait_for("trains on node node-1")
+        launcher.wait_for("runs on node node-1")
     both[0].process.terminate()
-    both[1].wait_for("was paused when its launcher ended; it goes on")
+    both[1].wait_for("which its last launcher had suspended")
     server.wait_until(lambda: not stage.workloads[0].job["spec"]["suspend"], "the other one lets it go on")
     pod.ends(0)
     stage.workloads[0].trained()

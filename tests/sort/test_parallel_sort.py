@@ -6,7 +6,8 @@ import pytest
 
 from components import storage
 from components.core.errors import InputError, StepError
-from components.sort import fleet, step, units
+from components.sort import parallel_sort, step, units
+from components.sort.parallel_sort import commit_sorted_set, copy_share, plan_shares
 from tests.notes import make_note, shard_name, write_source
 from tests.sort.sorting import all_bytes
 
@@ -15,78 +16,78 @@ NOTES = [make_note(family, pitch) for pitch in (50, 62) for family in ("string",
 
 @pytest.fixture(autouse=True)
 def small_units(monkeypatch):
-    monkeypatch.setattr(units, "_PART_BYTES", 1000)
-    monkeypatch.setattr(fleet, "_WORKER_BYTES", 1000)
+    monkeypatch.setattr(units, "PART_BYTES", 1000)
+    monkeypatch.setattr(parallel_sort, "SHARE_BYTES", 1000)
 
 
-def by_fleet(source, out, max_workers, seed=0):
-    shares = fleet.begin(source, out, max_workers)
+def sort_in_shares(source, out, max_workers, seed=0):
+    shares = plan_shares(source, out, max_workers)
     random.Random(seed).shuffle(shares)
     for share in shares:
-        fleet.work(out, share)
-    return fleet.finish(out), len(shares)
+        copy_share(out, share)
+    return commit_sorted_set(out), len(shares)
 
 
 @pytest.mark.parametrize("max_workers", [1, 2, 3, 32])
 def test_any_number_of_workers_gives_the_bytes_of_one_process(tmp_path, max_workers):
     source = write_source(tmp_path / "source", {"train": NOTES, "valid": NOTES[:5]}, shards=5)
     step.sort(source, str(tmp_path / "alone"), splits=())
-    result, workers = by_fleet(source, str(tmp_path / "fleet"), max_workers)
+    result, workers = sort_in_shares(source, str(tmp_path / "shares"), max_workers)
     assert workers == min(max_workers, 10)
     assert result.summary() == "11 records (6 train, 5 valid)"
-    assert all_bytes(tmp_path / "fleet") == all_bytes(tmp_path / "alone")
+    assert all_bytes(tmp_path / "shares") == all_bytes(tmp_path / "alone")
 
 
 def test_it_works_from_bucket_to_bucket_and_again(gcs):
     bucket = gcs.bucket()
     source, out = storage.join(bucket, "source"), storage.join(bucket, "out")
     write_source(source, {"train": NOTES}, shards=3)
-    first, _ = by_fleet(source, out, 2)
+    first, _ = sort_in_shares(source, out, 2)
     assert (first.families(["flute"]), first.splits["train"].reused) == (["flute"], False)
-    again, workers = by_fleet(source, out, 2)
+    again, workers = sort_in_shares(source, out, 2)
     assert (workers, again.splits["train"].reused) == (1, True)
     assert again.fingerprint == first.fingerprint
 
 
 def test_a_worker_that_is_started_again_copies_nothing_twice(tmp_path):
     source, out = write_source(tmp_path / "source", {"train": NOTES}, shards=3), str(tmp_path / "out")
-    assert fleet.begin(source, out, 1) == ["1/1"]
-    assert [fleet.work(out, "1/1"), fleet.work(out, "1/1")] == [3, 0]
-    fleet.finish(out)
-    assert fleet.work(out, "1/1") == 0  # even behind the seal
+    assert plan_shares(source, out, 1) == ["1/1"]
+    assert [copy_share(out, "1/1"), copy_share(out, "1/1")] == [3, 0]
+    commit_sorted_set(out)
+    assert copy_share(out, "1/1") == 0  # even after the commit
 
 
-def test_the_seal_refuses_a_sort_with_a_missing_unit(tmp_path):
+def test_a_sort_with_a_missing_unit_is_not_committed(tmp_path):
     source, out = write_source(tmp_path / "source", {"train": NOTES}, shards=3), str(tmp_path / "out")
-    fleet.begin(source, out, 3)
-    fleet.work(out, "1/3")
-    fleet.work(out, "3/3")
-    with pytest.raises(StepError, match=r"1 of 3 units are not there \(number 1\); sort again, it continues"):
-        fleet.finish(out)
+    plan_shares(source, out, 3)
+    copy_share(out, "1/3")
+    copy_share(out, "3/3")
+    with pytest.raises(StepError, match=r"1 of 3 units are missing \(number 1\); sort again, it continues"):
+        commit_sorted_set(out)
     assert not storage.exists(storage.join(out, "train", "manifest.json"))
 
 
 def test_shares_are_even_in_bytes_and_cover_everything_once(tmp_path):
     source = write_source(tmp_path / "source", {"train": NOTES}, shards=6)
     out = str(tmp_path / "out")
-    fleet.begin(source, out, 3)
-    assert [fleet.work(out, f"{number}/3") for number in (1, 2, 3)] == [2, 2, 2]
+    plan_shares(source, out, 3)
+    assert [copy_share(out, f"{number}/3") for number in (1, 2, 3)] == [2, 2, 2]
 
 
 def test_bad_parameters_are_named(tmp_path):
     source = write_source(tmp_path / "source", {"train": NOTES})
     with pytest.raises(InputError, match="'sort_workers' is 0: expected 1 or more"):
-        fleet.begin(source, str(tmp_path / "out"), 0)
-    fleet.begin(source, str(tmp_path / "out"), 1)
+        plan_shares(source, str(tmp_path / "out"), 0)
+    plan_shares(source, str(tmp_path / "out"), 1)
     with pytest.raises(InputError, match="the share is '3/2'"):
-        fleet.work(str(tmp_path / "out"), "3/2")
+        copy_share(str(tmp_path / "out"), "3/2")
 
 
-def test_a_source_that_changed_before_the_seal_is_noticed(tmp_path):
+def test_a_source_that_changed_before_the_commit_is_noticed(tmp_path):
     source, out = write_source(tmp_path / "source", {"train": NOTES}), str(tmp_path / "out")
-    fleet.begin(source, out, 1)
-    fleet.work(out, "1/1")
+    plan_shares(source, out, 1)
+    copy_share(out, "1/1")
     shard = tmp_path / "source" / shard_name("train", 0, 1)
     shard.write_bytes(shard.read_bytes())
     with pytest.raises(InputError, match=r"00000-of-00001' was replaced while the sort was at work"):
-        fleet.finish(out)
+        commit_sorted_set(out)

@@ -4,7 +4,7 @@ import pytest
 
 from components.core.errors import InputError
 from components.nsynth.sorted_set import SortedSet
-from components.sort.conditions import parse_where
+from components.sort.conditions import parse_conditions
 from components.sort.verify import verify
 from tests.notes import make_note, write_source
 from tests.sort.sorting import sort
@@ -54,15 +54,15 @@ def test_the_same_meaning_is_the_same_sort(tmp_path):
     [
         ("pitsch=3", "there is no field 'pitsch': did you mean 'pitch'"),
         ("pitch", "expected a field, =, >= or <=, and values, for instance pitch=40..60"),
-        ("pitch=x", "'x' is not a number of 0..127"),
-        ("pitch=200", "'200' is not a number of 0..127"),
-        ("pitch=60..40", "60..40 holds nothing"),
+        ("pitch=x", "'x' is not a whole number of 0..127"),
+        ("pitch=200", "'200' is not a whole number of 0..127"),
+        ("pitch=60..40", "the range 60..40 is empty"),
         ("source=akoustic", "there is no source 'akoustic': did you mean 'acoustic'"),
-        ("source>=acoustic", "a source has no order, expected source=acoustic"),
+        ("source>=acoustic", "sources have no order; expected source=acoustic"),
         ("pitch==3", "expected a field"),
     ],
 )
 def test_what_cannot_be_understood_is_said(text, message):
     with pytest.raises(InputError) as raised:
-        parse_where([text])
+        parse_conditions([text])
     assert message in str(raised.value)

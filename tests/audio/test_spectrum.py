@@ -1,0 +1,37 @@
+"""Spectra and timbre of signals whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from components.audio.spectrum import stft_power
+from components.audio.timbre import harmonic_to_noise_db
+from components.nsynth.note import NOTE_FRAMES, NOTE_SAMPLES, SAMPLE_RATE_HZ
+
+SECONDS = np.arange(NOTE_SAMPLES) / SAMPLE_RATE_HZ
+
+
+@pytest.mark.parametrize("f0_hz", [60.0, 220.0, 1500.0])
+@pytest.mark.parametrize("ratio_db", [0.0, 20.0])
+def test_noise_between_the_harmonics_is_measured(f0_hz: float, ratio_db: float) -> None:
+    clean = sum(np.sin(2 * np.pi * f0_hz * k * SECONDS) / k for k in range(1, 6))
+    noise = np.random.default_rng(0).standard_normal(NOTE_SAMPLES)
+    noise *= np.sqrt(np.mean(clean**2) / np.mean(noise**2)) * 10 ** (-ratio_db / 20)
+    pitch = np.full(NOTE_FRAMES, f0_hz)
+    pitch[500:] = 0.0
+    measured_db = harmonic_to_noise_db(clean + noise, pitch)
+    assert np.isnan(measured_db[130:]).all() and len(measured_db) == 251
+    # Noise on the harmonics counts as tone: five bins of 7.8 Hz for each.
+    under = min(1.0, 5 * 7.8125 / f0_hz)
+    expected_db = 10 * np.log10((10 ** (ratio_db / 10) + under) / (1 - under))
+    assert np.median(measured_db[10:110]) == pytest.approx(expected_db, abs=2.0)
+    assert np.median(harmonic_to_noise_db(clean, pitch)[10:110]) > 30.0
+
+
+def test_full_scale_sinusoid_has_power_one() -> None:
+    sinusoid = np.sin(2 * np.pi * 1000.0 * SECONDS)
+    power = stft_power(sinusoid, 1024, 256)
+    assert power.shape == (1 + NOTE_SAMPLES // 256, 513)
+    assert power[100].max() == pytest.approx(1.0, abs=0.01)
+    assert power[100].argmax() == 64
