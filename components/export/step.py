@@ -92,12 +92,12 @@ def difference(instrument: Instrument, step: Step, units: int) -> float:
         step: A frame of the format; see graphs.Step.
         units: Numbers in the state.
     """
-    from components.synths.compiled import uncompiled
+    from components.synths.xla import without_xla
 
     pitch_hz = instrument.card.f0_hz or DEFAULT_PITCH_HZ
     f0_hz = np.geomspace(pitch_hz.p5, pitch_hz.p95, _CHECKED_FRAMES, dtype=np.float32)
     loudness_db = (-45 + 35 * np.sin(np.linspace(0, 9, _CHECKED_FRAMES))).astype(np.float32)
-    with uncompiled():  # to compile takes longer than to play a second once
+    with without_xla():  # to compile takes longer than to play a second once
         wanted = instrument.play(f0_hz[None], loudness_db[None])["controls"]
     state, worst = np.zeros(units, np.float32), 0.0
     for frame in range(0, _CHECKED_FRAMES, instrument.stride):

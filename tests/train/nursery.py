@@ -118,11 +118,7 @@ def _child(request: dict[str, Any]) -> None:
 
 
 def _serve() -> None:
-    from components.synths import compiled
-    from components.synths.ddsp_imports import tf
-
-    # XLA would compile for some ten seconds in every process. What is tested here is the same with and without.
-    compiled.compiled = lambda function: tf.function(function, autograph=False)
+    os.environ["LUTHIER_XLA"] = "0"  # XLA compiles for ten seconds in every process; the tests need no speed
     # This is what takes the time; and what TensorFlow and ddsp would import on first use.
     import librosa
     import tensorboard.summary

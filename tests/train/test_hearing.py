@@ -43,4 +43,4 @@ def test_a_rate_that_blocks_are_no_multiple_of_is_refused(data, nursery, tmp_pat
 def test_a_crop_that_ends_within_a_frame_is_refused(data, nursery, tmp_path):
     code, said = nursery.run(*command(data, tmp_path, BINDINGS, "--preset", "vst"))
     assert (code, len(said.strip().splitlines())) == (2, 1)
-    assert "train.crop_samples is 2048: expected a multiple of 320, this network's frame" in said
+    assert "train.crop_samples is 2048: expected a multiple of 320, one frame of the network" in said
