@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.artifacts.metrics_log import METRICS_NAME, read_lines
 from components.core import environment
-from components.registry.metric_points import Key, points
-from components.registry.parameters import gin_parameters, milliseconds
+from components.registry.mlflow_values import Key, gin_parameters, milliseconds, points
 from components.telemetry import log
 from components.train.start import TrainingPlan
 
@@ -112,14 +111,15 @@ class MlflowLogger:
 
     def _connect(self) -> MlflowClient:
         """Opens MLflow, and the run of an earlier process or a new one."""
-        from components.registry import connection, runs
+        from components.registry import runs
+        from components.registry.client import open_client, open_for_writing
 
         experiment_id = environment.get(environment.MLFLOW_EXPERIMENT_ID)
         if experiment_id:
-            client = connection.open_client(self._uri)
+            client = open_client(self._uri)
         else:
             name = environment.get(environment.MLFLOW_EXPERIMENT_NAME, _EXPERIMENT)
-            with connection.connected(self._uri, name) as (client, experiment_id):
+            with open_for_writing(self._uri, name) as (client, experiment_id):
                 pass
         run = runs.own_run(client, self._plan.record.mlflow_run_id)
         if run is None:
@@ -128,7 +128,7 @@ class MlflowLogger:
         else:
             client.update_run(run.info.run_id, "RUNNING")
         runs.log_parameters(client, run, self._parameters())
-        self._client, self._run_id, self._known = client, run.info.run_id, runs.known(client, run)
+        self._client, self._run_id, self._known = client, run.info.run_id, runs.known_points(client, run)
         return client
 
     def _name(self) -> str:

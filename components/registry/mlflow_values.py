@@ -1,17 +1,59 @@
-"""Nested records as the flat names and values that MLflow keeps."""
+"""A training's curves, settings and times in the form that MLflow keeps: metric points, flat parameters, milliseconds.
+
+Nothing here imports MLflow, which takes seconds.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from gin import config_parser
 
+Key = tuple[str, int, float]
+_CURVES = ("total_loss", "spectral_loss", "learning_rate", "grad_norm", "steps_per_s", "input_wait_s")
+
+
+@dataclass(frozen=True)
+class Point:
+    """A value of a curve: `name` such as "train/spectral_loss", the step, and its time in milliseconds since 1970."""
+
+    name: str
+    value: float
+    step: int
+    time_ms: int
+
+    @property
+    def key(self) -> Key:
+        """What makes it the same point. A step that was undone comes again with another value, so the value counts."""
+        return self.name, self.step, self.value
+
+
+def points(lines: Iterable[dict[str, Any]], started_ms: int) -> list[Point]:
+    """Returns the points of a metrics log.
+
+    Args:
+        lines: The lines of metrics.jsonl.
+        started_ms: When the training began, in milliseconds since 1970.
+    """
+    return [
+        Point(f"{line['split']}/{name}", float(line[name]), line["step"], started_ms + round(1000 * line["seconds"]))
+        for line in lines
+        for name in _CURVES
+        if line.get(name) is not None and math.isfinite(line[name])
+    ]
+
+
+def is_curve(name: str) -> bool:
+    """Tells whether a metric is one of those that `points` makes."""
+    return name.rpartition("/")[2] in _CURVES
+
 
 class _AsWritten(config_parser.ParserDelegate):  # type: ignore[misc]  # gin has no type information
-    """Keeps references and macros as the text they are, so that parsing needs none of the configurables."""
+    """Keeps references and macros as text, so that parsing needs none of the configurables."""
 
     def configurable_reference(self, scoped_name: str, evaluate: bool) -> str:
         return f"@{scoped_name}{'()' if evaluate else ''}"
@@ -40,7 +82,7 @@ def numbers(nested: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, floa
 
 
 def milliseconds(time: str | float | None) -> int | None:
-    """Returns a time, ISO 8601 or seconds since 1970, as MLflow counts it: in milliseconds since 1970."""
+    """Returns a time, ISO 8601 or seconds since 1970, in milliseconds since 1970."""
     if time is None:
         return None
     return round(1000 * (datetime.fromisoformat(time).timestamp() if isinstance(time, str) else time))

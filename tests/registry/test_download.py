@@ -1,4 +1,4 @@
-"""What `models:/...` names, fetched."""
+"""Models downloaded by `models:/...` URIs."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from components.core.errors import InputError
 from components.register.step import register
-from components.registry.download import fetched
+from components.registry.download import downloaded
 from tests.register.trainings import write_training
 
 
@@ -19,13 +19,13 @@ def registry(tmp_path_factory):
 
 @pytest.mark.parametrize("uri", ["models:/ddsp-string@champion", "models:/ddsp-string/1"])
 def test_a_registered_model_comes_as_a_folder(registry, uri):
-    with fetched(uri, registry) as found:
+    with downloaded(uri, registry) as found:
         assert {path.name for path in Path(found).iterdir()} == {"model.json", "weights.h5"}
     assert not Path(found).exists()
 
 
-def test_another_address_is_passed_on():
-    with fetched("gs://bucket/model") as found:
+def test_another_uri_is_returned_as_it_is():
+    with downloaded("gs://bucket/model") as found:
         assert found == "gs://bucket/model"
 
 
@@ -39,15 +39,15 @@ def test_another_address_is_passed_on():
     ],
 )
 def test_what_names_nothing_is_said_in_one_line(registry, uri, said):
-    with pytest.raises(InputError, match=said), fetched(uri, registry):
+    with pytest.raises(InputError, match=said), downloaded(uri, registry):
         pass
 
 
 def test_a_registry_that_is_not_there_is_said(tmp_path):
     with (
         pytest.raises(InputError, match="there is no MLflow database"),
-        fetched("models:/a@b", f"sqlite:///{tmp_path}/x.db"),
+        downloaded("models:/a@b", f"sqlite:///{tmp_path}/x.db"),
     ):
         pass
-    with pytest.raises(InputError, match="cannot reach MLflow"), fetched("models:/a@b", "http://127.0.0.1:9"):
+    with pytest.raises(InputError, match="cannot reach MLflow"), downloaded("models:/a@b", "http://127.0.0.1:9"):
         pass

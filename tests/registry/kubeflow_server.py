@@ -45,7 +45,7 @@ def _flat(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 @dataclass
-class Hub:
+class ModelRegistry:
     """The server's state, and how it behaves.
 
     Attributes:
@@ -114,15 +114,15 @@ class Hub:
 
 
 @contextmanager
-def serving(hub: Hub) -> Iterator[Hub]:
+def serving(registry: ModelRegistry) -> Iterator[ModelRegistry]:
     """Serves the registry on a free port for as long as the block runs."""
-    app = Flask("hub")
+    app = Flask("registry")
 
     @app.route("/<path:path>", methods=["GET", "POST"])
     def answer(path: str) -> Response:
         body = request.get_json(silent=True)
-        status, content = hub.answer(request.method, f"/{path}", request.args.to_dict(), body)
+        status, content = registry.answer(request.method, f"/{path}", request.args.to_dict(), body)
         return Response(json.dumps(content), status, content_type="application/json")
 
-    with served(app) as hub.address:
-        yield hub
+    with served(app) as registry.address:
+        yield registry

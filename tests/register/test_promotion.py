@@ -1,4 +1,4 @@
-"""Who becomes champion, and that two who want it at once do not both get it."""
+"""Which version is promoted to champion, and that two registrations at once do not both move the alias."""
 
 import threading
 import time
@@ -9,10 +9,11 @@ from mlflow.exceptions import MlflowException
 
 from components.config.gate import gate_of
 from components.core.errors import InputError
+from components.register.promotion import Score
 from components.register.rollback import roll_back
-from components.register.step import evaluated, register
-from components.registry import alias_lock
-from components.registry.champions import champion
+from components.register.step import evaluated_trainings, register
+from components.registry import aliases as aliases_module
+from components.registry.aliases import find_champion
 from tests.register.trainings import write_evaluation, write_training
 
 
@@ -20,9 +21,9 @@ from tests.register.trainings import write_evaluation, write_training
 def trained(tmp_path, registry):
     """Registers a training of the string family and returns what came of it."""
 
-    def register_one(run_id, loss, gate=(), champion_heard=None, **options):
+    def register_one(run_id, loss, gate=(), champion_score=None, **options):
         uri = write_training(tmp_path / "runs" / run_id / "string-harmonic", loss, **options)
-        return register([uri], registry, champion_heard=champion_heard, gate_bindings=gate)
+        return register([uri], registry, champion_score=champion_score, gate_bindings=gate)
 
     return register_one
 
@@ -36,17 +37,16 @@ def test_the_champion_is_replaced_by_a_better_one_alone(trained, registry):
     assert trained("run-1", 5.0).champion.version == 1
     worse = trained("run-2", 5.5)
     assert worse.champion.version == 1
-    wanted = (
-        "challenger: spectral loss 5.500 against 5.000 of version 1 on the same notes; it would have to be 1.0% lower"
-    )
-    assert worse.standings == {"harmonic": wanted}
+    wanted = "challenger: spectral loss 5.500 against 5.000 of version 1 on the same notes; "
+    wanted += "promotion needs a loss at least 1.0% lower"
+    assert worse.statuses == {"harmonic": wanted}
     assert aliases(registry) == {"champion": 1, "challenger": 2}
     assert trained("run-3", 4.96).champion.version == 1  # better, but by less than the margin
     assert trained("run-4", 4.9).champion.version == 4
     assert aliases(registry) == {"champion": 4}
     assert trained("run-5", 4.8, gate=["gate.margin = 0.1"]).champion.version == 4
     client = MlflowClient(tracking_uri=registry, registry_uri=registry)
-    assert client.get_model_version("ddsp-string", "1").tags["standing"] == "champion until version 4"
+    assert client.get_model_version("ddsp-string", "1").tags["promotion_status"] == "champion until version 4"
     assert client.get_model_version("ddsp-string", "4").tags["champion_before"] == "1"
 
 
@@ -54,20 +54,20 @@ def test_losses_on_other_notes_do_not_compare(trained):
     assert trained("run-1", 5.0).champion.version == 1
     alone = trained("run-2", 4.0, notes="notes-2")
     assert alone.champion.version == 1
-    assert alone.standings["harmonic"] == "challenger: the champion, version 1, was not heard with the same notes"
-    heard = {"version": 1, "notes": "notes-2", "means": {"spectral_loss": 6.0}}
-    assert trained("run-3", 5.9, notes="notes-2", champion_heard=heard).champion.version == 3
-    stale = {"version": 1, "notes": "notes-3", "means": {"spectral_loss": 99.0}}  # another was faster meanwhile
-    assert trained("run-4", 1.0, notes="notes-3", champion_heard=stale).champion.version == 3
+    assert alone.statuses["harmonic"] == "challenger: the champion, version 1, has no score on the same notes"
+    score = Score(1, "notes-2", {"spectral_loss": 6.0})
+    assert trained("run-3", 5.9, notes="notes-2", champion_score=score).champion.version == 3
+    stale = Score(1, "notes-3", {"spectral_loss": 99.0})  # another version is champion now
+    assert trained("run-4", 1.0, notes="notes-3", champion_score=stale).champion.version == 3
 
 
 @pytest.mark.parametrize(
     ("loss", "means", "why"),
     [
-        (25.0, {}, "its spectral loss is 25, allowed is at most 20"),
-        (5.0, {"pitch_error_cents": 80.0}, "its pitch error is 80 cents, allowed is at most 50 cents"),
-        (5.0, {"pitch_error_cents": 1680.2}, "its pitch error is 1,680 cents, allowed is at most 50 cents"),
-        (5.0, {"pitch_heard_share": 0.3}, "its pitch heard share is 0.3, allowed is at least 0.5"),
+        (25.0, {}, "its spectral loss is 25, the limit is at most 20"),
+        (5.0, {"pitch_error_cents": 80.0}, "its pitch error is 80 cents, the limit is at most 50 cents"),
+        (5.0, {"pitch_error_cents": 1680.2}, "its pitch error is 1,680 cents, the limit is at most 50 cents"),
+        (5.0, {"pitch_heard_share": 0.3}, "its pitch heard share is 0.3, the limit is at least 0.5"),
         (5.0, {"loudness_error_db": float("nan")}, None),
         (None, {}, "it was not evaluated"),
     ],
@@ -76,20 +76,20 @@ def test_what_fails_the_gate_is_registered_with_the_reason(trained, loss, means,
     result = trained("run-1", loss, **means)
     assert result.versions == {"harmonic": 1}
     if why:
-        assert result.champion is None and result.standings == {"harmonic": f"failed the gate: {why}"}
+        assert result.champion is None and result.statuses == {"harmonic": f"failed the gate: {why}"}
         assert f"no champion: failed the gate: {why}" in result.text()
         assert trained("run-2", 6.0).champion.version == 2
     else:
-        assert result.champion.version == 1  # a number that nobody could take is not asked for
+        assert result.champion.version == 1  # a limit without a number does not apply
 
 
 def test_the_best_of_a_family_is_champion_and_the_others_say_how_far_they_are(tmp_path, registry):
     losses = {"harmonic": 5.0, "sinusoidal": 30.0, "wavetable": 4.5}
     uris = [write_training(tmp_path / "runs/run-1" / f"string-{synth}", loss) for synth, loss in losses.items()]
     result = register(uris, registry)
-    assert result.standings == {
+    assert result.statuses == {
         "harmonic": "behind version 3: spectral loss 5.000 against 4.500",
-        "sinusoidal": "failed the gate: its spectral loss is 30, allowed is at most 20",
+        "sinusoidal": "failed the gate: its spectral loss is 30, the limit is at most 20",
         "wavetable": "champion",
     }
 
@@ -97,12 +97,12 @@ def test_the_best_of_a_family_is_champion_and_the_others_say_how_far_they_are(tm
 def test_what_was_not_evaluated_is_left_out(tmp_path, caplog):
     write_training(tmp_path / "run/string-harmonic", 5.0)
     with caplog.at_level("WARNING"):
-        assert evaluated(str(tmp_path / "run"), "string", ["harmonic", "wavetable"]) == [
+        assert evaluated_trainings(str(tmp_path / "run"), "string", ["harmonic", "wavetable"]) == [
             str(tmp_path / "run/string-harmonic")
         ]
     assert "string-wavetable" in caplog.text
-    with pytest.raises(InputError, match="nothing of flute to register: flute-harmonic were not evaluated"):
-        evaluated(str(tmp_path / "run"), "flute", ["harmonic"])
+    with pytest.raises(InputError, match="no flute model to register: flute-harmonic: not evaluated"):
+        evaluated_trainings(str(tmp_path / "run"), "flute", ["harmonic"])
 
 
 @pytest.mark.parametrize(
@@ -140,32 +140,33 @@ def test_two_retrainings_at_once_do_not_both_move_the_alias(trained, tmp_path, r
             inside -= 1
 
     monkeypatch.setattr(MlflowClient, "set_registered_model_alias", watched)
-    monkeypatch.setattr(alias_lock, "_POLL_S", 0.02)
+    monkeypatch.setattr(aliases_module, "_LOCK_POLL_S", 0.02)
     from components.register import promotion, step
 
     uris = [
         write_training(tmp_path / "runs" / f"run-{n}" / "string-harmonic", loss) for n, loss in ((2, 4.0), (3, 4.02))
     ]
-    heard = []
+    scores = []
     for uri in uris:
-        monkeypatch.setattr(promotion, "crown", lambda *arguments: heard.append(arguments[2][0]))
+        monkeypatch.setattr(promotion, "promote_best", lambda *arguments: scores.append(arguments[2][0]))
         step.register([uri], registry)
     monkeypatch.undo()
     monkeypatch.setattr(MlflowClient, "set_registered_model_alias", watched)
-    monkeypatch.setattr(alias_lock, "_POLL_S", 0.02)
+    monkeypatch.setattr(aliases_module, "_LOCK_POLL_S", 0.02)
     threads = [
-        threading.Thread(target=promotion.crown, args=(client, "string", [each], None, gate_of())) for each in heard
+        threading.Thread(target=promotion.promote_best, args=(client, "string", [each], None, gate_of()))
+        for each in scores
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert most == 1
-    first = champion(registry, "string")
+    first = find_champion(registry, "string")
     assert first.version in (2, 3)
-    standings = {n: client.get_model_version("ddsp-string", str(n)).tags["standing"] for n in (2, 3)}
+    statuses = {n: client.get_model_version("ddsp-string", str(n)).tags["promotion_status"] for n in (2, 3)}
     # 4.0 does not beat 4.02 by the margin, so whoever was first stays.
-    assert sorted(standings[n].split(":")[0] for n in (2, 3)) == ["challenger", "champion"]
+    assert sorted(statuses[n].split(":")[0] for n in (2, 3)) == ["challenger", "champion"]
     with pytest.raises(MlflowException):
         client.get_registered_model("ddsp-string.moving")
 
@@ -174,8 +175,8 @@ def test_a_lock_whose_holder_died_is_taken_away(registry, trained, monkeypatch):
     trained("run-1", 5.0)
     client = MlflowClient(tracking_uri=registry, registry_uri=registry)
     client.create_registered_model("ddsp-string.moving", {"luthier.holder": "dead"})
-    monkeypatch.setattr(alias_lock, "_OLD_S", 0.3)
-    monkeypatch.setattr(alias_lock, "_POLL_S", 0.05)
+    monkeypatch.setattr(aliases_module, "_LOCK_MAX_AGE_S", 0.3)
+    monkeypatch.setattr(aliases_module, "_LOCK_POLL_S", 0.05)
     assert trained("run-2", 4.0).champion.version == 2
     assert [model.name for model in client.search_registered_models()] == ["ddsp-string"]
 
@@ -208,9 +209,9 @@ def test_models_are_listed_as_a_table(trained, registry, luthier):
     trained("run-1", 5.0)
     trained("run-2", 30.0)
     lines = luthier("models", "--tracking-uri", registry).out.splitlines()
-    assert lines[0].split() == ["family", "version", "synth", "preset", "loss", "date", "standing"]
+    assert lines[0].split() == ["family", "version", "synth", "preset", "loss", "date", "status"]
     assert lines[1].split()[:5] == ["string", "1", "harmonic", "smoke", "5.00"] and lines[1].endswith("champion")
-    assert lines[2].endswith("failed the gate: its spectral loss is 30, allowed is at most 20")
+    assert lines[2].endswith("failed the gate: its spectral loss is 30, the limit is at most 20")
     champions = luthier("models", "--tracking-uri", registry, "--champions").out.splitlines()
     assert [line.split() for line in champions] == [line.split() for line in lines[:2]]
 

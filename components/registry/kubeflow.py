@@ -1,8 +1,8 @@
-"""Records versions in a Kubeflow Model Registry (Hub) as well, where LUTHIER_MODEL_REGISTRY says its address.
+"""Records versions in a Kubeflow Model Registry as well, if LUTHIER_MODEL_REGISTRY holds its URL.
 
-MLflow is the registry that counts; this one is told, so that KServe and Kubeflow's UI find the models. It is spoken to
-by its REST API: the `model-registry` client of PyPI knows only the paths of one server generation, and asks for a
-python-dateutil older than the one Luthier's locks have.
+MLflow is the registry that Luthier reads. This one gets a copy, so that KServe and Kubeflow's UI find the models. The
+module uses its REST API: the `model-registry` client of PyPI knows only the paths of one server version, and needs a
+python-dateutil older than the one in Luthier's locks.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from components import storage
+from components.artifacts.training_dir import TrainingDir
 from components.core import environment
-from components.registry.training import Training
+from components.registry.trained_model import TrainedModel
 from components.telemetry import log
 
-# Servers of 2026 speak the first, older ones the second; what Luthier says is the same.
+# Servers of 2026 have the first, older ones the second; requests and answers are the same.
 _PATHS = ("/api/model_registry/v1", "/api/model_registry/v1alpha3")
 _FORMAT_NAME, _FORMAT_VERSION = "luthier", "1"
 _FINGERPRINT = "model_fingerprint"
@@ -31,60 +32,60 @@ _LOG = log.get(__name__)
 
 
 class _RefusedError(Exception):
-    """The registry does not take what it is told; says why."""
+    """The registry has refused a request; the message says why."""
 
 
-# What a server, a file or an answer that is none can do.
+# What an unreachable server, a missing token file or a malformed answer can raise.
 _FAILURES = (_RefusedError, requests.RequestException, OSError, LookupError, ValueError, TypeError)
 
 
 def record(
-    name: str, trainings: Sequence[Training], versions: Mapping[str, int], lineage: Mapping[str, str]
+    name: str, trainings: Sequence[TrainedModel], versions: Mapping[str, int], lineage: Mapping[str, str]
 ) -> dict[str, str]:
-    """Records the versions of a family; does nothing where no address is set.
+    """Records the versions of a family; does nothing where no URL is set.
 
-    A version that is there is left as it is, and one whose recording broke is completed. Nothing that goes wrong here
-    is raised: it is logged, and registering goes on.
+    A version that is recorded already is left as it is; one whose recording was interrupted is completed. Failures are
+    logged, not raised: the registration goes on.
 
     Args:
         name: The registered model, "ddsp-string".
-        trainings: What the versions were made from.
-        versions: The version in MLflow of each synth, which is its name in the Hub.
-        lineage: What else is known: "pipeline_run" and "pipeline_run_id" name the run in Kubeflow Pipelines.
+        trainings: The trained models.
+        versions: The version in MLflow of each synth, which becomes the version's name here.
+        lineage: Further properties; "pipeline_run" and "pipeline_run_id" name the run in Kubeflow Pipelines.
 
     Returns:
-        What was wrong, for each synth that could not be recorded.
+        The failure of each synth that could not be recorded.
     """
-    address = environment.get(environment.MODEL_REGISTRY).rstrip("/")
-    if not address:
+    url = environment.get(environment.MODEL_REGISTRY).rstrip("/")
+    if not url:
         return {}
     with requests.Session() as session:
         try:
-            hub = _Hub(session, address)
+            server = _Server(session, url)
         except _FAILURES as error:
-            return _reported(address, {each.synth: error for each in trainings})
+            return _log_failures(url, {each.synth: error for each in trainings})
         errors: dict[str, Exception] = {}
         for each in trainings:
             try:
-                hub.record(name, str(versions[each.synth]), each, lineage)
+                server.record(name, str(versions[each.synth]), each, lineage)
                 _LOG.info("%s version %d is in the Model Registry", name, versions[each.synth])
             except _FAILURES as error:
                 errors[each.synth] = error
-        return _reported(address, errors)
+        return _log_failures(url, errors)
 
 
-def _reported(address: str, errors: Mapping[str, Exception]) -> dict[str, str]:
+def _log_failures(url: str, errors: Mapping[str, Exception]) -> dict[str, str]:
     failures = {synth: " ".join(str(error).split()) for synth, error in errors.items()}
     for text in dict.fromkeys(failures.values()):
         synths = ", ".join(synth for synth, failure in failures.items() if failure == text)
-        _LOG.warning("cannot record %s in the Model Registry at '%s': %s", synths, address, text)
+        _LOG.warning("cannot record %s in the Model Registry at '%s': %s", synths, url, text)
     return failures
 
 
-class _Hub:
-    """A server, and which of the paths it answers on."""
+class _Server:
+    """A server, and the path of its API."""
 
-    def __init__(self, session: requests.Session, address: str) -> None:
+    def __init__(self, session: requests.Session, url: str) -> None:
         self._session = session
         for scheme in ("http://", "https://"):
             session.mount(scheme, HTTPAdapter(max_retries=_RETRIES))
@@ -92,12 +93,12 @@ class _Hub:
         if token_file:
             session.headers["Authorization"] = f"Bearer {Path(token_file).read_text().strip()}"
         for path in _PATHS:
-            self._base = address + path
+            self._base = url + path
             if self._get("registered_models", pageSize="1") is not None:
                 return
-        raise _RefusedError(f"got 404 for each of {' and '.join(_PATHS)}; is that its URL?")
+        raise _RefusedError(f"got 404 for each of {' and '.join(_PATHS)}; check the URL")
 
-    def record(self, name: str, version: str, training: Training, lineage: Mapping[str, str]) -> None:
+    def record(self, name: str, version: str, training: TrainedModel, lineage: Mapping[str, str]) -> None:
         model = self._ensure(
             "registered_models",
             {"name": name, "description": f"DDSP instrument: {training.family}"},
@@ -115,26 +116,26 @@ class _Hub:
         )
         known = found.get("customProperties", {}).get(_FINGERPRINT, {}).get("string_value")
         if known != training.fingerprint:
-            raise _RefusedError(f"version {version} of {name} is another model there, with fingerprint {known}")
+            raise _RefusedError(f"version {version} of {name} is another model in it, with fingerprint {known}")
         artifacts = f"model_versions/{found['id']}/artifacts"
         if not (self._get(artifacts, name=name) or {}).get("items"):
             self._post(artifacts, _artifact(name, training, lineage))
 
     def _ensure(self, collection: str, body: dict[str, Any], find: tuple[str, dict[str, str]]) -> dict[str, Any]:
         path, query = find
-        # Made by another meanwhile, it cannot be made again, but found.
+        # If another client creates it in the meantime, the POST fails and the second GET finds it.
         found = self._get(path, **query) or self._post(collection, body) or self._get(path, **query)
         if found is None:
-            raise _RefusedError(f"{collection}: '{body['name']}' is there, but is not found")
+            raise _RefusedError(f"{collection}: '{body['name']}' exists, but was not found")
         return found
 
     def _get(self, path: str, **query: str) -> dict[str, Any] | None:
-        """Returns the answer; None for what is not there."""
+        """Returns the answer; None for 404."""
         answer = self._session.get(f"{self._base}/{path}", params=query, timeout=_TIMEOUT_S)
         return None if answer.status_code == 404 else _content(answer)
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
-        """Returns what was made; None where it is there already."""
+        """Returns what was created; None where it exists already."""
         answer = self._session.post(f"{self._base}/{path}", json=body, timeout=_TIMEOUT_S)
         return None if answer.status_code == 409 else _content(answer)
 
@@ -144,25 +145,23 @@ def _content(answer: requests.Response) -> dict[str, Any]:
         raise _RefusedError(f"{answer.request.method} {answer.url} got {answer.status_code}: {answer.text[:300]}")
     content = answer.json()
     if not isinstance(content, dict):
-        raise _RefusedError(f"{answer.request.method} {answer.url} got no object")
+        raise _RefusedError(f"{answer.request.method} {answer.url} got no JSON object")
     return content
 
 
-def _properties(training: Training, lineage: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Returns where the model comes from, and its numbers."""
+def _properties(training: TrainedModel, lineage: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Returns the tags and the numbers of a trained model as custom properties."""
     texts = {**training.tags(), **lineage}
-    numbers = {"valid_loss": training.valid_loss, **training.evaluation()}
     return {
         **{key: {"metadataType": "MetadataStringValue", "string_value": str(text)} for key, text in texts.items()},
         **{
             key: {"metadataType": "MetadataDoubleValue", "double_value": number}
-            for key, number in numbers.items()
-            if number is not None
+            for key, number in training.numbers().items()
         },
     }
 
 
-def _artifact(name: str, training: Training, lineage: Mapping[str, str]) -> dict[str, Any]:
+def _artifact(name: str, training: TrainedModel, lineage: Mapping[str, str]) -> dict[str, Any]:
     artifact = {
         "artifactType": "model-artifact",
         "name": name,
@@ -182,9 +181,9 @@ def _artifact(name: str, training: Training, lineage: Mapping[str, str]) -> dict
     return artifact
 
 
-def _uri(training: Training) -> str:
-    # The model's own folder, which anybody with the bucket can read; MLflow's may be behind its server.
-    uri = storage.join(training.uri, "model")
+def _uri(training: TrainedModel) -> str:
+    # The model in the training directory needs access to the bucket only; MLflow's copy may need its server.
+    uri = TrainingDir(training.uri).model_uri
     return uri if storage.is_remote(uri) else Path(uri).absolute().as_uri()
 
 

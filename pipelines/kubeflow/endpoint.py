@@ -1,4 +1,4 @@
-"""Where Kubeflow Pipelines is and who asks: the options that `submit` and `schedule` share."""
+"""The endpoint of Kubeflow Pipelines: its URL and credentials, and the options of `submit` and `schedule` for them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 @dataclass(frozen=True)
-class Address:
-    """An API of Kubeflow Pipelines, and what opens it.
+class Endpoint:
+    """URL and credentials of Kubeflow Pipelines.
 
     Attributes:
-        host: URL of the API, which the UI's own address is as well.
-        ui_host: URL of the UI as a person's browser sees it.
-        namespace: The user's namespace where Kubeflow has several users, else "".
-        token_file: Holds a bearer token; read again for every call, so that it may be renewed.
-        ca_file: Certificates to check the host's against; None for the system's.
+        host: URL of the API; the UI's URL works as well.
+        ui_host: URL of the UI in the user's browser.
+        namespace: The user's namespace in multi-user mode, else "".
+        token_file: File with a bearer token; read again for every call, so that it may be renewed.
+        ca_file: CA certificates for the host; None for the system's.
     """
 
     host: str
@@ -46,14 +46,14 @@ _OPTIONS = (
         envvar=environment.KFP_UI_HOST,
         default="",
         show_envvar=True,
-        help="URL of its UI, for the links that are printed. [default: the host]",
+        help="URL of its UI, for printed links. [default: the host]",
     ),
     click.option(
         "--namespace",
         envvar=environment.KFP_NAMESPACE,
         default="",
         show_envvar=True,
-        help="Your namespace, where Kubeflow has several users. [default: the pod's]",
+        help="Your namespace, in multi-user mode. [default: the pod's]",
     ),
     click.option(
         "--token-file",
@@ -67,31 +67,31 @@ _OPTIONS = (
         envvar=environment.KFP_CA_FILE,
         type=click.Path(path_type=Path),
         show_envvar=True,
-        help="Certificates to check the host's against. [default: the system's]",
+        help="CA certificates for the host. [default: the system's]",
     ),
 )
 
 
-def address_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options of an address to a click command, which then gets them as one argument, `address`."""
+def endpoint_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options of an endpoint to a click command, which gets them as one argument, `endpoint`."""
 
     @wraps(command)
-    def with_address(
+    def with_endpoint(
         host: str, ui_host: str, namespace: str, token_file: Path | None, ca_file: Path | None, **others: Any
     ) -> None:
-        command(address=_address(host, ui_host, namespace, token_file, ca_file), **others)
+        command(endpoint=_endpoint(host, ui_host, namespace, token_file, ca_file), **others)
 
     for option in reversed(_OPTIONS):
-        option(with_address)
-    return with_address
+        option(with_endpoint)
+    return with_endpoint
 
 
-def _address(host: str, ui_host: str, namespace: str, token_file: Path | None, ca_file: Path | None) -> Address:
+def _endpoint(host: str, ui_host: str, namespace: str, token_file: Path | None, ca_file: Path | None) -> Endpoint:
     in_cluster = environment.in_cluster()
     host = host or (_IN_CLUSTER if in_cluster else "")
     if not host.startswith(("http://", "https://")):
         raise InputError(
-            f"there is no Kubeflow Pipelines to talk to: got host '{host}', expected --host or KFP_HOST with a URL; "
+            f"cannot connect to Kubeflow Pipelines: got host '{host}', expected --host or KFP_HOST with a URL; "
             "try 'kubectl -n kubeflow port-forward svc/ml-pipeline-ui 8080:80' and --host http://localhost:8080"
         )
     if token_file is None and _PROJECTED_TOKEN.exists():
@@ -101,4 +101,4 @@ def _address(host: str, ui_host: str, namespace: str, token_file: Path | None, c
             raise InputError(f"cannot open Kubeflow Pipelines: no file at '{file}', expected a token or certificates")
     if not namespace and in_cluster and _POD_NAMESPACE.exists():
         namespace = _POD_NAMESPACE.read_text().strip()
-    return Address(host.rstrip("/"), (ui_host or host).rstrip("/"), namespace, token_file, ca_file)
+    return Endpoint(host.rstrip("/"), (ui_host or host).rstrip("/"), namespace, token_file, ca_file)
