@@ -14,7 +14,7 @@ from components.core.errors import StepError
 from components.export.catalog import check_format
 from components.export.graphs import DEFAULT_PITCH_HZ
 from components.nsynth.note import SAMPLE_RATE_HZ
-from components.registry.download import fetched
+from components.registry.download import downloaded
 from components.telemetry import log
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def export(model_uri: str, format_name: str, out_uri: str, tracking_uri: str = "
     from components.synths.instrument import Instrument
 
     chosen = WRITERS[format_name]
-    with fetched(model_uri, tracking_uri) as address:
+    with downloaded(model_uri, tracking_uri) as address:
         instrument = Instrument.load(address)
     with tempfile.TemporaryDirectory(prefix="luthier-") as scratch:
         folder, graphs = Path(scratch), Graphs(instrument)
