@@ -138,7 +138,7 @@ def test_from_and_to_cloud_storage(beginners, tmp_path, gcs):
 
 def test_a_champion_of_the_registry(beginners, tmp_path, luthier):
     """The registry is real; what is registered is a folder as MLflow keeps one."""
-    from components.registry.connection import connected
+    from components.registry.client import connected
 
     tracking = f"sqlite:///{tmp_path}/mlflow/mlflow.db"
     with connected(tracking, "luthier") as (client, _):
