@@ -12,7 +12,7 @@ import click
 @click.option("--native", is_flag=True, help="Also as Pipeline and PipelineVersion objects, for kubectl apply.")
 @click.option("--dropdowns", is_flag=True, help="Let the UI's form offer the presets as a list (Kubeflow 2.17).")
 def command(out: Path, native: bool, dropdowns: bool) -> None:
-    """Write the pipeline package: one YAML file to upload in the Kubeflow UI.
+    """Compile the pipeline package, a YAML file for Kubeflow.
 
     The images it names come from LUTHIER_DATA_IMAGE and LUTHIER_TRAIN_IMAGE.
     """

@@ -10,7 +10,7 @@ import click
 @click.option("--family", help="Of this family alone.")
 @click.option("--champions", "champions_only", is_flag=True, help="The champions alone.")
 def command(tracking_uri: str, family: str | None, champions_only: bool) -> None:
-    """Lists what is registered: families, versions, scores on held-out notes, and what became of each."""
+    """List the registered models with their scores and promotion status."""
     from components.register.listing import listing
 
     click.echo(listing(tracking_uri, family, champions_only))

@@ -10,7 +10,7 @@ import click
 @click.option("--family", required=True, help="The family whose champion is to go.")
 @click.option("--to", "to_version", type=int, metavar="VERSION", help="The version to go back to. [default: the last]")
 def command(tracking_uri: str, family: str, to_version: int | None) -> None:
-    """Gives the alias `champion` back to the version that had it before."""
+    """Make an earlier version of a model the champion again."""
     from components.register.rollback import roll_back
 
     was, champion = roll_back(family, tracking_uri, to_version)

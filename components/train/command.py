@@ -32,7 +32,7 @@ def command(
     bindings: tuple[str, ...],
     tracking_uri: str,
 ) -> None:
-    """Trains one synthesizer on one instrument family, or several side by side.
+    """Train one or more synthesizers on one instrument family.
 
     The same command again goes on where it was stopped; where it had finished, it does nothing. Stopped by SIGTERM or
     Ctrl-C, it saves its state and ends with exit code 75: run it again.

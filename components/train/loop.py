@@ -86,7 +86,7 @@ class Loop:
             bar.note("resumed" if state.step else "first steps")
             over = self._turn_or_back()
             bar.advance(self.state.step - bar.done, note=self._note())
-            bar.from_here()  # what was before was mostly compiling
+            bar.restart_pace()  # what was before was mostly compiling
             while not over:
                 over = self._turn_or_back()
                 bar.advance(self.state.step - bar.done, note=self._note())

@@ -29,9 +29,9 @@ class Part:
         """Sets the text of this part."""
         self.advance(0, text)
 
-    def from_here(self) -> None:
+    def restart_pace(self) -> None:
         """Counts the pace from here on."""
-        self._shared.from_here()
+        self._shared.restart_pace()
 
     def said(self) -> str:
         """Returns the text with the training's name before it."""
@@ -47,9 +47,9 @@ class _Shared:
         with self._lock:
             self._bar.advance(steps, "; ".join(filter(None, (part.said() for part in self.parts))))
 
-    def from_here(self) -> None:
+    def restart_pace(self) -> None:
         with self._lock:
-            self._bar.from_here()
+            self._bar.restart_pace()
 
 
 Bar = progress.Bar | Part

@@ -41,9 +41,9 @@ def command(
     if_changed: bool,
     parallel: int | None,
 ) -> None:
-    """Run the whole pipeline on this machine: from notes to registered instruments.
+    """Run the whole pipeline on this machine.
 
-    Run again, it reuses what is done; killed, it continues.
+    It goes from notes to registered instruments. Run again, it reuses what is done; after a kill it continues.
     """
     from pipelines.run import local, summary
 

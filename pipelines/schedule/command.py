@@ -33,7 +33,7 @@ def command(
     suspended: bool | None,
     remove: bool,
 ) -> None:
-    """Bring the recurring run in Kubeflow's UI to what the options say: make it, replace it, or leave it alone."""
+    """Create, update or replace the recurring run in Kubeflow."""
     if remove == bool(cron):
         raise InputError("cannot schedule: expected one of --cron and --remove; try --cron '0 3 * * *'")
     from pipelines.schedule.cron import six_fields
