@@ -6,9 +6,9 @@ import click
 
 
 @click.command("models")
-@click.option("--tracking-uri", default="", metavar="URI", help="MLflow. [default: what MLFLOW_TRACKING_URI says]")
-@click.option("--family", help="Of this family alone.")
-@click.option("--champions", "champions_only", is_flag=True, help="The champions alone.")
+@click.option("--tracking-uri", default="", metavar="URI", help="MLflow. [default: $MLFLOW_TRACKING_URI]")
+@click.option("--family", help="List this family only.")
+@click.option("--champions", "champions_only", is_flag=True, help="List champions only.")
 def command(tracking_uri: str, family: str | None, champions_only: bool) -> None:
     """List the registered models with their scores and promotion status."""
     from components.register.listing import listing

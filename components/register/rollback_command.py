@@ -6,9 +6,11 @@ import click
 
 
 @click.command("rollback")
-@click.option("--tracking-uri", default="", metavar="URI", help="MLflow. [default: what MLFLOW_TRACKING_URI says]")
-@click.option("--family", required=True, help="The family whose champion is to go.")
-@click.option("--to", "to_version", type=int, metavar="VERSION", help="The version to go back to. [default: the last]")
+@click.option("--tracking-uri", default="", metavar="URI", help="MLflow. [default: $MLFLOW_TRACKING_URI]")
+@click.option("--family", required=True, help="The family whose champion is rolled back.")
+@click.option(
+    "--to", "to_version", type=int, metavar="VERSION", help="The new champion. [default: the champion before]"
+)
 def command(tracking_uri: str, family: str, to_version: int | None) -> None:
     """Make an earlier version of a model the champion again."""
     from components.register.rollback import roll_back
