@@ -14,16 +14,17 @@ import click
 def command(
     recordings: tuple[str, ...], out: str | None, family: str | None, only_check: bool, overwrite: bool
 ) -> None:
-    """Makes records of recordings: wav, flac, ogg or mp3 files, or folders of them.
+    """Convert recordings to records in the format of the data set.
 
-    Any rate, channels and length: what is longer than 4 s is cut into notes of 4 s. Without --family, a recording's
-    family is in its name (string_acoustic_948-060-075.flac) or is the name of its folder (string/take 1.wav).
+    RECORDINGS are wav, flac, ogg or mp3 files, or directories of them, of any sampling rate, number of channels and
+    length. What is longer than 4 s is cut into notes of 4 s. Without --family, a recording's family is in its name
+    (string_acoustic_948-060-075.flac) or is the name of its directory (string/take 1.wav).
     """
     from components.prepare import step
 
     if only_check:
         advice = step.check(recordings, family)
-        click.echo("\n".join(advice) or "nothing to complain about")
+        click.echo("\n".join(advice) or "no problems found")
         return
     if not out:
         raise click.UsageError("expected --out, or --check")

@@ -36,7 +36,7 @@ def command(
     seed: int,
     tracking_uri: str,
 ) -> None:
-    """Plays any recording with a model: its pitch and loudness, the model's sound.
+    """Render a recording with the timbre of a model.
 
     A model is a training directory, a model directory, or models:/ddsp-string@champion of the registry. One model
     writes the sound to FILE, several write theirs to a folder; a page with the spectrograms is put beside.
