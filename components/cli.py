@@ -21,7 +21,7 @@ _COMMANDS = {
     "train": ("components.train.command", "One synthesizer on one family of a sorted set."),
     "launch": ("components.launch.command", "That training as a Kubernetes Job, followed to its end."),
     "evaluate": ("components.evaluate.command", "A model on held-out notes, by number and by ear."),
-    "transfer": ("components.transfer.command", "Any recording, played by a model."),
+    "transfer": ("components.transfer.command", "Renders a recording with a model."),
     "export": ("components.export.command", "A model for other software."),
     "models": ("components.register.models_command", "What is registered, with scores and champions."),
     "rollback": ("components.register.rollback_command", "The champion before, again."),

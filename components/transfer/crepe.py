@@ -10,6 +10,7 @@ All convolutions but the first are products of spectra: equal to 1e-6, and three
 from __future__ import annotations
 
 import importlib.util
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,7 +55,7 @@ class CrepeTracker:
         self._searched = np.ones(PITCHES, np.float32)
         if band_hz:
             self._searched[(self.lowest_hz > _PITCHES_HZ) | (self.highest_hz < _PITCHES_HZ)] = 0.0
-        self._network = Network(weights_path(), _BATCH)
+        self._network = _network(weights_path())
         self._buffer = np.zeros(FRAME_SAMPLES // 2, np.float32)  # frame i is about the time of sample 160 * i
         self._parts: list[tuple[FloatArray, FloatArray]] = []
 
@@ -79,6 +80,11 @@ class CrepeTracker:
             f0_hz, confidence = decode(self._network.salience(normalise(batch))[: len(some)] * self._searched)
             self._parts.append((f0_hz, confidence * (some.std(axis=1) > _SILENT_STD)))
         self._buffer = self._buffer[count * _HOP_SAMPLES :]
+
+
+@cache
+def _network(path: Path) -> Network:
+    return Network(path, _BATCH)
 
 
 def normalise(frames: FloatArray) -> FloatArray:
