@@ -107,7 +107,7 @@ class Estimate:
         seconds: From the first pod's start to the manifest.
         vm_hours: Of all workers' machines.
         bytes_per_s: Of all workers together, at their best.
-        limit: What binds.
+        limit: The limiting factor.
     """
 
     asked: int
@@ -132,7 +132,7 @@ def estimate(data: DataSet, asked: int, measured: Measured) -> Estimate:
     rate = min(rates[alone], shares[together])
     limit = alone if rates[alone] <= shares[together] else together
     if max(loads) > 1.25 * data.bytes / workers:
-        limit += "; and units are coarse: a worker has one more than another"
+        limit += "; and units are coarse: one worker has one more than another"
     busy_s = sum(max(load / rate + a.POD_START_S, 60.0) for load in loads)  # a minute is the least that is billed
     seconds = a.PODS_IN_A_ROW * a.POD_START_S + max(loads) / rate
     return Estimate(asked, workers, seconds, busy_s / 3600, workers * rate, limit)

@@ -14,7 +14,7 @@ from components.core.errors import StepError
 from components.export.catalog import check_format
 from components.export.graphs import DEFAULT_PITCH_HZ
 from components.nsynth.note import SAMPLE_RATE_HZ
-from components.registry.download import fetched
+from components.registry.download import downloaded
 from components.telemetry import log
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def export(model_uri: str, format_name: str, out_uri: str, tracking_uri: str = "
     from components.synths.instrument import Instrument
 
     chosen = WRITERS[format_name]
-    with fetched(model_uri, tracking_uri) as address:
+    with downloaded(model_uri, tracking_uri) as address:
         instrument = Instrument.load(address)
     with tempfile.TemporaryDirectory(prefix="luthier-") as scratch:
         folder, graphs = Path(scratch), Graphs(instrument)
@@ -92,12 +92,12 @@ def difference(instrument: Instrument, step: Step, units: int) -> float:
         step: A frame of the format; see graphs.Step.
         units: Numbers in the state.
     """
-    from components.synths.compiled import uncompiled
+    from components.synths.xla import without_xla
 
     pitch_hz = instrument.card.f0_hz or DEFAULT_PITCH_HZ
     f0_hz = np.geomspace(pitch_hz.p5, pitch_hz.p95, _CHECKED_FRAMES, dtype=np.float32)
     loudness_db = (-45 + 35 * np.sin(np.linspace(0, 9, _CHECKED_FRAMES))).astype(np.float32)
-    with uncompiled():  # to compile takes longer than to play a second once
+    with without_xla():  # to compile takes longer than to play a second once
         wanted = instrument.play(f0_hz[None], loudness_db[None])["controls"]
     state, worst = np.zeros(units, np.float32), 0.0
     for frame in range(0, _CHECKED_FRAMES, instrument.stride):

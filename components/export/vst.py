@@ -24,7 +24,7 @@ from components.core.errors import InputError
 from components.export.graphs import DEFAULT_PITCH_HZ, Arrays, Graphs, Shapes, Step, to_tflite
 from components.nsynth.note import SAMPLE_RATE_HZ
 from components.synths.ddsp_imports import preprocessing, tf
-from components.synths.network import Network
+from components.synths.network import ControlNetwork
 
 METADATA_NAME = "metadata.json"
 _INPUTS: Shapes = {"f0_scaled": [1], "pw_scaled": [1], "state": [512]}
@@ -39,7 +39,7 @@ def check(graphs: Graphs) -> None:
     Raises:
         InputError: It is none of the `vst` preset's harmonic synth, or its sizes are not the plugin's.
     """
-    card, network = graphs.card, Network(graphs.instrument)
+    card, network = graphs.card, ControlNetwork(graphs.instrument)
     wanted = "expected a harmonic synth of the preset vst; try luthier train --synth harmonic --preset vst"
     if card.synth != "harmonic":
         raise InputError(f"DDSP-VST plays the harmonic synth alone: got a {card.synth} one; {wanted}")
@@ -66,7 +66,7 @@ def write(graphs: Graphs, path: Path) -> None:
     module = tf.Module()
     module.weights = graphs.weights
     specs = {name: tf.TensorSpec(shape) for name, shape in _INPUTS.items()}
-    module.call = graphs.traced(partial(_call, Network(graphs.instrument)), **specs)
+    module.call = graphs.traced(partial(_call, ControlNetwork(graphs.instrument)), **specs)
     with tempfile.TemporaryDirectory(prefix="luthier-") as scratch:
         tf.saved_model.save(module, scratch, signatures={"call": module.call})
         path.write_bytes(to_tflite(scratch, "call"))
@@ -75,7 +75,7 @@ def write(graphs: Graphs, path: Path) -> None:
 
 
 def _call(
-    network: Network, f0_scaled: tf.Tensor, pw_scaled: tf.Tensor, state: tf.Tensor
+    network: ControlNetwork, f0_scaled: tf.Tensor, pw_scaled: tf.Tensor, state: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     features = {"f0_scaled": f0_scaled, "pw_scaled": pw_scaled, "f0_hz": preprocessing.inv_scale_f0_hz(f0_scaled)}
     framed = {name: tf.reshape(values, [1, 1, 1]) for name, values in features.items()}

@@ -11,7 +11,7 @@ import numpy as np
 from components.nsynth.note import HOP_SAMPLES, FloatArray
 from components.synths.ddsp_imports import tf
 from components.synths.instrument import Instrument
-from components.synths.streaming import BLOCK_FRAMES, Player
+from components.synths.streaming import BLOCK_FRAMES, BlockRenderer
 from components.transfer.fitting import FittedFeatures
 
 _RAMP = np.arange(HOP_SAMPLES, dtype=np.float32) / HOP_SAMPLES
@@ -25,26 +25,25 @@ def render(instrument: Instrument, fitted: FittedFeatures, seed: int = 0) -> Ite
         fitted: The features, fitted to it.
         seed: Determines the noise.
     """
-    (player, play), frames = _compiled(instrument), len(fitted.f0_hz)
+    (renderer, render_block), frames = _compiled(instrument), len(fitted.f0_hz)
     with instrument.configured():
-        carried = player.start(*(_frames(curve, 0, 1) for curve in (fitted.f0_hz, fitted.loudness_db)))
-    for first in range(0, frames + player.delay, BLOCK_FRAMES):
+        state = renderer.initial_state(*(_frames(curve, 0, 1) for curve in (fitted.f0_hz, fitted.loudness_db)))
+    for first in range(0, frames + renderer.delay, BLOCK_FRAMES):
         curves = [_frames(curve, first, BLOCK_FRAMES) for curve in (fitted.f0_hz, fitted.loudness_db)]
-        block, carried = play(*curves, tf.constant(seed), carried)
-        start = first - player.delay  # the frame at which this block of audio begins
+        block, state = render_block(*curves, tf.constant(seed), state)
+        start = first - renderer.delay  # the frame at which this block of audio begins
         gated = block["audio"].numpy()[0] * _gain(fitted.gate, start, BLOCK_FRAMES)
         yield gated[max(0, -start) * HOP_SAMPLES :][: (frames - max(0, start)) * HOP_SAMPLES]
 
 
 @lru_cache(maxsize=2)
-def _compiled(instrument: Instrument) -> tuple[Player, Callable[..., Any]]:
-    """Returns a player and its traced `play`. Tracing takes seconds: a model is traced once, however often it renders."""
-    player, frame = Player(instrument), tf.TensorSpec([1, BLOCK_FRAMES, 1], tf.float32)
+def _compiled(instrument: Instrument) -> tuple[BlockRenderer, Callable[..., Any]]:
+    """Returns a renderer and its traced `render`. Tracing takes seconds: a model is traced once, however often used."""
+    renderer, frame = BlockRenderer(instrument), tf.TensorSpec([1, BLOCK_FRAMES, 1], tf.float32)
     with instrument.configured():
-        first = tf.zeros([1, 1, 1])
-        before = player.start(first, first)
-        play = tf.function(player.play).get_concrete_function(frame, frame, tf.TensorSpec([], tf.int32), before)
-    return player, play
+        state = renderer.initial_state(tf.zeros([1, 1, 1]), tf.zeros([1, 1, 1]))
+        traced = tf.function(renderer.render).get_concrete_function(frame, frame, tf.TensorSpec([], tf.int32), state)
+    return renderer, traced
 
 
 def _hold_ends(curve: FloatArray, first: int, count: int) -> FloatArray:

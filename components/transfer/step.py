@@ -21,7 +21,7 @@ from components.audio.reading import inspect_recording, mono_blocks, opened, res
 from components.audio.writing import FORMATS, check_rate, check_writable, sound_format, write_sound
 from components.core.errors import InputError, StepError
 from components.nsynth.note import SAMPLE_RATE_HZ, FloatArray
-from components.registry.download import fetched
+from components.registry.download import downloaded
 from components.telemetry import progress
 from components.transfer.analysis import FeatureExtractor, Features
 from components.transfer.fitting import FittedFeatures, TransferOptions, fit
@@ -117,7 +117,7 @@ def transfer(
         file = stack.enter_context(opened(input_uri))
         info = inspect_recording(file, input_uri)
         # Every other argument is checked before the analysis of the recording, which may take long.
-        model_dirs = [find_model(stack.enter_context(fetched(uri, tracking_uri))) for uri in model_uris]
+        model_dirs = [find_model(stack.enter_context(downloaded(uri, tracking_uri))) for uri in model_uris]
         outputs.check()
         instruments = _load(model_dirs)
         features, samples = _analyse(file, input_uri, ANALYSIS_PEAK / info.peak, chosen)

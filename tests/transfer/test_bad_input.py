@@ -111,19 +111,18 @@ def test_models_that_are_not_there(refuse, recording, untrained, tmp_path):
 
 
 @pytest.mark.usefixtures("no_model")
-def test_models_that_are_not_in_the_registry(refuse, recording, tmp_path):
-    from components.registry.connection import connected
+def test_models_that_are_not_in_the_registry(refuse, recording, registry, tmp_path):
+    from components.registry.client import open_client
 
-    tracking = f"sqlite:///{tmp_path}/mlflow/mlflow.db"
-    with connected(tracking, "luthier") as (client, _):
-        client.create_registered_model("ddsp-string")
-        client.create_model_version("ddsp-string", str(tmp_path / "lost"), None)
-    registry = ["--tracking-uri", tracking]
-    assert "did you mean 'ddsp-string'?" in refuse(recording, *registry, model="models:/ddsp-strng@champion")
+    client = open_client(registry)
+    client.create_registered_model("ddsp-string")
+    client.create_model_version("ddsp-string", str(tmp_path / "lost"), None)
+    tracking = ["--tracking-uri", registry]
+    assert "did you mean 'ddsp-string'?" in refuse(recording, *tracking, model="models:/ddsp-strng@champion")
     champion = "models:/ddsp-string@champion"
-    assert f"there is no '{champion}': ddsp-string has the versions 1" in refuse(recording, *registry, model=champion)
-    assert "cannot fetch 'models:/ddsp-string/1'" in refuse(recording, *registry, model="models:/ddsp-string/1")
-    assert "expected models:/NAME@ALIAS" in refuse(recording, *registry, model="models:ddsp-string@champion")
+    assert f"there is no '{champion}': ddsp-string has the versions 1" in refuse(recording, *tracking, model=champion)
+    assert "cannot fetch 'models:/ddsp-string/1'" in refuse(recording, *tracking, model="models:/ddsp-string/1")
+    assert "expected models:/NAME@ALIAS" in refuse(recording, *tracking, model="models:ddsp-string@champion")
 
 
 class _Stranger(BaseHTTPRequestHandler):
@@ -136,14 +135,14 @@ class _Stranger(BaseHTTPRequestHandler):
 
 @pytest.mark.usefixtures("no_model")
 def test_a_registry_that_is_none(refuse, recording, monkeypatch):
-    from components.registry import connection
+    from components.registry import client
 
     def answer(uri: str) -> str:
         return refuse(recording, "--tracking-uri", uri, model="models:/ddsp-string@champion")
 
     assert "cannot reach MLflow at 'http://127.0.0.1:9'" in answer("http://127.0.0.1:9")
     with socket.create_server(("127.0.0.1", 0)) as mute:  # takes the connection and says nothing
-        monkeypatch.setattr(connection, "_ANSWER_WITHIN_S", 0.5)
+        monkeypatch.setattr(client, "_HEALTH_TIMEOUT_S", 0.5)
         assert "cannot reach MLflow at" in answer(f"http://127.0.0.1:{mute.getsockname()[1]}")
     with ThreadingHTTPServer(("127.0.0.1", 0), _Stranger) as other:
         Thread(target=other.serve_forever, daemon=True).start()

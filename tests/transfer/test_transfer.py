@@ -13,7 +13,7 @@ import soxr
 from components import storage
 from components.nsynth.note import HOP_SAMPLES
 from components.synths.instrument import Instrument
-from components.synths.streaming import BLOCK_FRAMES, Player
+from components.synths.streaming import BLOCK_FRAMES, BlockRenderer
 from components.transfer.step import transfer
 from tests.transfer.recordings import melody, sweep, write
 
@@ -80,7 +80,7 @@ def test_no_click_where_blocks_join(strings, tmp_path):
     tone = sweep(8.0, 16_000, octaves=0.2)
     transfer([strings], write(tmp_path / "in.wav", tone), str(tmp_path / "out.wav"))
     kinks = np.abs(np.diff(_sound(tmp_path / "out.wav"), 2))  # second differences: not only jumps
-    block, late = BLOCK_FRAMES * HOP_SAMPLES, Player(Instrument.load(strings)).delay * HOP_SAMPLES
+    block, late = BLOCK_FRAMES * HOP_SAMPLES, BlockRenderer(Instrument.load(strings)).delay * HOP_SAMPLES
     joins = range(block - late, len(kinks) - 400, block)
     assert len(joins) == 7
     for join in joins:  # beside its own neighbourhood, two periods on either side
@@ -141,16 +141,15 @@ def test_from_and_to_cloud_storage(untrained, rendered, gcs):
     assert result.page_uri == f"{bucket}/out/sound.html" and storage.exists(result.page_uri)
 
 
-def test_a_champion_of_the_registry(untrained, rendered, tmp_path, luthier):
+def test_a_champion_of_the_registry(untrained, rendered, registry, tmp_path, luthier):
     """The registry is real; what is registered is a folder as MLflow keeps one."""
-    from components.registry.connection import connected
+    from components.registry.client import open_client
 
-    tracking = f"sqlite:///{tmp_path}/mlflow/mlflow.db"
-    with connected(tracking, "luthier") as (client, _):
-        client.create_registered_model("ddsp-string")
-        client.create_model_version("ddsp-string", untrained["harmonic"], None)
-        client.set_registered_model_alias("ddsp-string", "champion", "1")
-    arguments = ["--input", rendered.recording, "--out", tmp_path / "out.flac", "--tracking-uri", tracking]
+    client = open_client(registry)
+    client.create_registered_model("ddsp-string")
+    client.create_model_version("ddsp-string", untrained["harmonic"], None)
+    client.set_registered_model_alias("ddsp-string", "champion", "1")
+    arguments = ["--input", rendered.recording, "--out", tmp_path / "out.flac", "--tracking-uri", registry]
     assert luthier("transfer", "--model", "models:/ddsp-string@champion", *arguments).code == 0
     assert (tmp_path / "out.flac").read_bytes() == rendered.sound
     assert (tmp_path / "out.html").exists()
