@@ -33,7 +33,7 @@ def sound_format(uri: str) -> tuple[str, str]:
 
 
 def check_writable(uri: str) -> None:
-    """Makes the folder of a file and checks that it is writable; on gs:// only the write itself can tell.
+    """Makes the folder of a file and checks that it is writable; on gs:// only the write itself can show it.
 
     Raises:
         InputError: The file cannot be written.
@@ -75,18 +75,18 @@ def write_sound(blocks: Iterable[FloatArray], uri: str, rate_hz: int, scratch: P
     Returns:
         The factor that the sound was multiplied by, at most 1.
     """
-    whole, kind = scratch / "sound.wav", sound_format(uri)
+    unscaled, (container, subtype) = scratch / "sound.wav", sound_format(uri)
     peak = 0.0
     # Floating point first: the peak is known only at the end.
-    with soundfile.SoundFile(whole, "w", rate_hz, 1, "FLOAT", format="WAV") as file:
+    with soundfile.SoundFile(unscaled, "w", rate_hz, 1, "FLOAT", format="WAV") as file:
         for block in resampled(iter(blocks), SAMPLE_RATE_HZ, rate_hz):
             peak = max(peak, float(np.abs(block).max(initial=0.0)))
             file.write(block)
     gain = min(1.0, _LOUDEST_PEAK / max(peak, 1e-9))
     finished = scratch / f"finished{PurePosixPath(uri).suffix.lower()}"
     with (
-        soundfile.SoundFile(whole) as file,
-        soundfile.SoundFile(finished, "w", rate_hz, 1, kind[1], format=kind[0]) as target,
+        soundfile.SoundFile(unscaled) as file,
+        soundfile.SoundFile(finished, "w", rate_hz, 1, subtype, format=container) as target,
     ):
         for block in mono_blocks(file, uri):
             target.write(block * np.float32(gain))

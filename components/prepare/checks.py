@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.audio.f0 import VOICED_CONFIDENCE
-from components.audio.levels import CLIPPED_SHARE, silent_frames
+from components.audio.levels import CLIPPED_SHARE, silent_recording_frames
 from components.audio.timbre import harmonic_to_noise_db
 from components.nsynth.note import SAMPLE_RATE_HZ, Note
 from components.prepare.recording import Take
@@ -66,7 +66,7 @@ def check_recording(take: Take, notes: list[Note]) -> RecordingCheck:
         notes: The notes that were made of it.
     """
     sound = np.concatenate(take.windows)[: round(take.seconds * SAMPLE_RATE_HZ)]
-    silent_share = float(silent_frames(sound).mean())
+    silent_share = float(silent_recording_frames(sound).mean())
     counts = [_count_mixed(note) for note in notes]
     pitched, mixed = (sum(each) for each in zip(*counts, strict=True)) if counts else (0, 0)
     return RecordingCheck(take.seconds, take.clipped_share, silent_share, mixed / pitched if pitched else 0.0)

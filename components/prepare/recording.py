@@ -13,7 +13,7 @@ from components.audio.reading import mono_blocks, opened, resampled
 from components.nsynth.note import NOTE_SAMPLES, SAMPLE_RATE_HZ, FloatArray
 from components.nsynth.recordings import Recording
 
-_SHORTEST_SECONDS = 1.0  # of what is left over behind a recording's last whole window
+_SHORTEST_SECONDS = 1.0  # of the remainder after the last full window
 
 
 def instrument_label(recording: Recording) -> int:

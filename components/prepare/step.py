@@ -136,7 +136,7 @@ def _earlier(out_uri: str, fingerprint: str, overwrite: bool) -> PrepareResult |
 
 
 def check(recordings: Sequence[str], family: str | None = None) -> list[str]:
-    """Checks recordings without writing records; arguments and errors as of `prepare`.
+    """Checks recordings without writing records; arguments and errors are those of `prepare`.
 
     Returns:
         The problems found, one line each, those of unusable recordings among them.

@@ -27,7 +27,7 @@ class Features:
 
     Attributes:
         f0_hz: Pitch in Hz, f32[frames]; 0 where there is none.
-        loudness: As of loudness.loudness_db, f32[frames], by every definition.
+        loudness: See loudness.loudness_db, f32[frames], by every definition.
         bands: Power over time, of pictures.band_power, [columns, bands].
     """
 
@@ -45,7 +45,7 @@ class FeatureExtractor:
     """Extracts features block by block; keeps no audio but what the next frames need."""
 
     def __init__(self, samples: int, gain: float = 1.0, tracker: pitch.Tracker | None = None) -> None:
-        """Takes what holds for the whole sound.
+        """Prepares the extraction.
 
         Args:
             samples: Its length at 16 kHz.

@@ -61,8 +61,8 @@ class CrepeTracker:
 
     def push(self, audio: FloatArray) -> None:
         self._buffer = np.concatenate([self._buffer, audio])
-        whole = (len(self._buffer) - FRAME_SAMPLES) // _HOP_SAMPLES + 1
-        self._analyse(whole // _BATCH * _BATCH)
+        complete = (len(self._buffer) - FRAME_SAMPLES) // _HOP_SAMPLES + 1
+        self._analyse(complete // _BATCH * _BATCH)
 
     def finish(self) -> PitchTrack:
         self._buffer = np.pad(self._buffer, (0, FRAME_SAMPLES // 2))

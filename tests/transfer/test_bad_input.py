@@ -121,7 +121,7 @@ def test_models_that_are_not_in_the_registry(refuse, recording, registry, tmp_pa
     assert "did you mean 'ddsp-string'?" in refuse(recording, *tracking, model="models:/ddsp-strng@champion")
     champion = "models:/ddsp-string@champion"
     assert f"there is no '{champion}': ddsp-string has the versions 1" in refuse(recording, *tracking, model=champion)
-    assert "cannot fetch 'models:/ddsp-string/1'" in refuse(recording, *tracking, model="models:/ddsp-string/1")
+    assert "cannot download 'models:/ddsp-string/1'" in refuse(recording, *tracking, model="models:/ddsp-string/1")
     assert "expected models:/NAME@ALIAS" in refuse(recording, *tracking, model="models:ddsp-string@champion")
 
 
@@ -146,7 +146,7 @@ def test_a_registry_that_is_none(refuse, recording, monkeypatch):
         assert "cannot reach MLflow at" in answer(f"http://127.0.0.1:{mute.getsockname()[1]}")
     with ThreadingHTTPServer(("127.0.0.1", 0), _Stranger) as other:
         Thread(target=other.serve_forever, daemon=True).start()
-        assert "cannot fetch 'models:/ddsp-string@champion' from MLflow" in answer(
+        assert "cannot download 'models:/ddsp-string@champion' from MLflow" in answer(
             f"http://127.0.0.1:{other.server_port}"
         )
         other.shutdown()
