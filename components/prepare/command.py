@@ -14,10 +14,11 @@ import click
 def command(
     recordings: tuple[str, ...], out: str | None, family: str | None, only_check: bool, overwrite: bool
 ) -> None:
-    """Converts recordings to records: wav, flac, ogg or mp3 files, or folders of them.
+    """Convert recordings to records in the format of the data set.
 
-    Recordings may have any sample rate, channels and length; each is cut into notes of 4 s. Without --family, the
-    family is taken from the file name (string_acoustic_948-060-075.flac) or from the folder (string/take 1.wav).
+    RECORDINGS are wav, flac, ogg or mp3 files, or directories of them, of any sampling rate, number of channels and
+    length. A recording longer than 4 s is cut into notes of 4 s. Without --family, the family is taken from the
+    file name (string_acoustic_948-060-075.flac) or the directory (string/take 1.wav).
     """
     from components.prepare import step
 

@@ -45,7 +45,7 @@ def command(
     seed: int,
     tracking_uri: str,
 ) -> None:
-    """Renders a recording with a model: pitch and loudness of the recording, timbre of the model.
+    """Render a recording with the timbre of a model.
 
     A model is a training directory, a model directory, or models:/ddsp-string@champion of the registry. One model
     writes the sound to FILE, several write theirs to a folder; a page with the spectrograms is written beside them.
