@@ -1,7 +1,7 @@
 """Reading of weights that PyTorch saved, without PyTorch.
 
-Such a file is a zip: `*/data.pkl` describes a dictionary of tensors, `*/data/KEY` hold their numbers. A pickle may call any
-function; this reader admits four harmless names and refuses all others.
+Such a file is a zip: `*/data.pkl` describes a dictionary of tensors, `*/data/KEY` hold their numbers. A pickle may call
+any function; this reader admits four harmless names and refuses all others.
 """
 
 from __future__ import annotations
