@@ -33,7 +33,7 @@ def test_numbers_of_every_held_out_note(evaluated_run: EvaluatedRun) -> None:
         assert all(note.numbers.spectral_loss > 0 and note.numbers.mfcc_distance > 0 for note in found.notes)
         assert all(note.numbers.silence_level_db < 0 for note in found.notes)  # the notes end in silence
         assert found.groups["register"]["middle"].notes == 2
-        assert sorted(heard.id for heard in found.worst) == sorted(note.id for note in found.notes)
+        assert sorted(sample.id for sample in found.worst) == sorted(note.id for note in found.notes)
         assert found.worst[0].id == max(found.notes, key=lambda note: note.numbers.spectral_loss).id
         assert result.real_time_factor > 0
         mean = np.mean([note.numbers.spectral_loss for note in found.notes])
@@ -68,14 +68,14 @@ def test_a_note_is_moved_into_the_models_range_and_its_pitch_compared_there(
 def test_clips_and_controls_are_whole(evaluated_run: EvaluatedRun) -> None:
     for uri, result in evaluated_run.results.items():
         found = result.evaluation
-        for heard in [*found.heard, *found.transfers]:
-            audio = {kind: listening.decode_flac(listening.read_clip(uri, name)) for kind, name in heard.clips.items()}
-            assert set(audio) == {"original", "resynthesis"} | ({"noise"} if heard in found.heard else set())
+        for sample in [*found.samples, *found.transfers]:
+            audio = {kind: listening.decode_flac(listening.read_clip(uri, name)) for kind, name in sample.clips.items()}
+            assert set(audio) == {"original", "resynthesis"} | ({"noise"} if sample in found.samples else set())
             assert all(samples.shape == (NOTE_SAMPLES,) for samples in audio.values())
             assert np.abs(audio["original"]).max() == pytest.approx(0.5, abs=1e-3)
             assert np.abs(audio["resynthesis"]).max() > 1e-3
-        for heard in found.heard:
-            controls = listening.read_controls(uri, heard)
+        for sample in found.samples:
+            controls = listening.read_controls(uri, sample)
             assert {len(getattr(controls, field.name)) for field in dataclasses.fields(controls)} == {250}
 
 
@@ -86,7 +86,7 @@ def test_it_reads_back_what_it_wrote(evaluated_run: EvaluatedRun) -> None:
 
 def test_a_hostile_id_stays_inside_the_folder(evaluated_run: EvaluatedRun) -> None:
     for uri, result in evaluated_run.results.items():
-        names = [name for heard in result.evaluation.heard for name in heard.clips.values()]
+        names = [name for sample in result.evaluation.samples for name in sample.clips.values()]
         assert all(Path(uri, "listening", name).is_file() and "/" not in name for name in names)
     ids = [note.id for result in evaluated_run.results.values() for note in result.evaluation.notes]
     assert HOSTILE_ID in ids
