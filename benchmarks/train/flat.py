@@ -48,12 +48,12 @@ def stock(data: str, steps: str, result: str) -> None:
     from benchmarks.train.learners import Stock
     from benchmarks.train.learning import stock_batches
     from components.nsynth.sorted_set import SortedSet
-    from components.train.note_cache import Stage
+    from components.train.note_cache import NoteCache
 
     learner, seconds = Stock(_SYNTH, _PRESET), list[float]()
-    with Stage(memory_mb=4000) as stage:
+    with NoteCache(memory_mb=4000) as cache:
         sorted_set = SortedSet.open(data)
-        notes = stage.notes(sorted_set, "train", samples.FAMILY, range(sorted_set.families("train")[samples.FAMILY]))
+        notes = cache.notes(sorted_set, "train", samples.FAMILY, range(sorted_set.families("train")[samples.FAMILY]))
         batches: Any = stock_batches(notes, learner.settings)
         learner.trace(batches)
         for _ in range(int(steps) // _INTERVAL_STEPS):

@@ -88,11 +88,11 @@ def stock(data: str, synths: str, preset: str, batch: str, steps: str) -> dict[s
     from benchmarks.train.learners import Stock
     from benchmarks.train.learning import stock_batches
     from components.nsynth.sorted_set import SortedSet
-    from components.train.note_cache import Stage
+    from components.train.note_cache import NoteCache
 
-    with Stage(memory_mb=4000) as stage:
+    with NoteCache(memory_mb=4000) as cache:
         sorted_set = SortedSet.open(data)
-        notes = stage.notes(sorted_set, "train", samples.FAMILY, range(sorted_set.families("train")[samples.FAMILY]))
+        notes = cache.notes(sorted_set, "train", samples.FAMILY, range(sorted_set.families("train")[samples.FAMILY]))
         learners = [Stock(synth, preset, [f"train.batch_size = {batch}"]) for synth in synths.split(",")]
         feeds = [stock_batches(notes, learner.settings) for learner in learners]
         for learner, feed in zip(learners, feeds, strict=True):

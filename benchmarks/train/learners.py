@@ -1,4 +1,4 @@
-"""The same network, trained in two ways: by Luthier's Trainer with its layers, by ddsp's with ddsp's."""
+"""The same network, trained in two ways: by Luthier's trainer with its layers, by ddsp's with ddsp's."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from components.config.settings import TrainSettings, train_settings
 from components.nsynth.note import HOP_SAMPLES, SAMPLE_RATE_HZ
 from components.synths import model as models
 from components.synths.ddsp_imports import tf
+from components.train.dataset import Batch
 from components.train.devices import Devices
-from components.train.trainer import Trainer
+from components.train.tensorflow_trainer import TensorFlowTrainer
 
 # A part of ddsp.training, for which ddsp_imports makes way.
 from ddsp.training import trainers  # isort: skip
 
 Features = dict[str, Any]
+_INPUTS = ("audio", "f0_hz", "loudness_db", "noise_seed")
 _OURS_ALONE = ("table_scale_fn", "Sinusoidal.pull", "Sinusoidal.fade")
 _DDSPS = {
     "RnnFcDecoder": "decoders",
@@ -71,12 +73,11 @@ def seeded(synth: str, preset: str, bindings: Sequence[str] = ()) -> Any:
 
 
 class Ours:
-    """Luthier's Trainer.
+    """Luthier's trainer.
 
     Attributes:
         settings: The preset's, with the bindings.
-        model: What is trained.
-        devices: What it computes on.
+        model: The model that is trained.
     """
 
     def __init__(self, synth: str, preset: str, bindings: Sequence[str] = ()) -> None:
@@ -86,8 +87,11 @@ class Ours:
             self.settings = train_settings()
             tf.keras.utils.set_random_seed(self.settings.seed)
             self.model = models.build()
-            self.devices = Devices()
-            self._trainer = Trainer(self.model, self.settings, self.devices)
+            self._trainer = TensorFlowTrainer(self.model, self.settings, Devices())
+
+    def load(self, batch: Batch, step: int) -> Features:
+        """Returns the batch of a step on the device, as `step` takes it."""
+        return dict(zip(_INPUTS, self._trainer.load(batch, step), strict=True))
 
     def trace(self, features: Features) -> float:
         """Does the first step, with gin configured, and returns its loss."""
@@ -101,7 +105,7 @@ class Ours:
 
     def start_step(self, features: Features) -> None:
         """Starts a step, as the training loop does."""
-        self._trainer.step(*(features[name] for name in ("audio", "f0_hz", "loudness_db", "noise_seed")))
+        self._trainer.step(tuple(features[name] for name in _INPUTS))
 
     def wait(self) -> float:
         """Waits for the steps that were started and returns their mean loss."""

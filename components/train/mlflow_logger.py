@@ -1,7 +1,7 @@
-"""The curves in MLflow while they grow. A registry that is slow or down costs the training nothing.
+"""MLflow logger: sends the metrics of a training to MLflow while it runs, without ever delaying or failing it.
 
-A thread sends what metrics.jsonl has and MLflow has not, every few seconds. The file keeps all: what does not get
-through, in this process or in an earlier one, is sent later, or when the model is registered.
+A thread sends what metrics.jsonl has and MLflow has not, every few seconds. The file keeps everything: what could not
+be sent, by this process or an earlier one, is sent later, or when the model is registered.
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ from components.artifacts.metrics_log import METRICS_NAME, read_lines
 from components.core import environment
 from components.registry.mlflow_values import Key, gin_parameters, milliseconds, points
 from components.telemetry import log
-from components.train.plan import Plan
+from components.train.start import TrainingPlan
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _LOG = log.get(__name__)
 _EVERY_S = 5.0
-_AGAIN_AFTER_S = 30.0
-_PATIENCE_S = {"KILLED": 5.0}  # at the end of a training; who was asked to stop has not much time
-_MOST_PATIENCE_S = 30.0
+_RETRY_AFTER_S = 30.0
+_CLOSE_LIMIT_S = 30.0
+_KILLED_CLOSE_LIMIT_S = 5.0  # after SIGTERM, Kubernetes kills the process soon
 _EXPERIMENT = "luthier"
 _PARENT_TAG = "mlflow.parentRunId"
 _SETTINGS = ("family", "synth", "preset", "bindings", "data_uri", "data_fingerprint", "training_version")
 
 
-class Tracker:
-    """Sends a training's curves to MLflow. Its run's id goes into run.json: the next process continues the same run."""
+class MlflowLogger:
+    """Sends a training's metrics to one MLflow run. run.json holds its id, so that a resumed training continues it."""
 
-    def __init__(self, plan: Plan, config: str, folder: Path, tracking_uri: str) -> None:
+    def __init__(self, plan: TrainingPlan, config: str, local_dir: Path, tracking_uri: str) -> None:
         """Sends nothing before `start`.
 
         Args:
             plan: The training.
             config: Its operative gin configuration.
-            folder: Where metrics.jsonl is.
-            tracking_uri: MLflow's address; "" for none: then nothing happens at all.
+            local_dir: The local training directory, for its metrics.jsonl.
+            tracking_uri: MLflow's tracking URI; "" to do nothing.
         """
-        self._plan, self._config, self._path, self._uri = plan, config, folder / METRICS_NAME, tracking_uri
+        self._plan, self._config, self._path, self._uri = plan, config, local_dir / METRICS_NAME, tracking_uri
         self._client: MlflowClient | None = None
         self._known: set[Key] = set()
         self._size, self._run_id = -1, ""
-        self._warned, self._again_at, self._status = False, 0.0, ""
+        self._warned, self._retry_at, self._status = False, 0.0, ""
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mlflow", daemon=True)
 
@@ -61,7 +61,7 @@ class Tracker:
             self._thread.start()
 
     def close(self, status: str) -> None:
-        """Sends the rest, if that can be done in some seconds, and ends the run.
+        """Sends the rest, if that takes no more than some seconds, and ends the run.
 
         Args:
             status: How the training ended: "FINISHED", "FAILED" or "KILLED".
@@ -69,25 +69,27 @@ class Tracker:
         if self._thread.is_alive():
             self._status = status
             self._closing.set()
-            self._thread.join(_PATIENCE_S.get(status, _MOST_PATIENCE_S))
+            self._thread.join(_KILLED_CLOSE_LIMIT_S if status == "KILLED" else _CLOSE_LIMIT_S)
             if self._thread.is_alive():
-                self._warn("it does not answer in time")
+                self._warn("no answer in time")
 
     def _run(self) -> None:
         closing = False
         while not closing:
             closing = self._closing.wait(_EVERY_S)
-            if not closing and time.monotonic() < self._again_at:
+            if not closing and time.monotonic() < self._retry_at:
                 continue
             try:
                 self._send(closing)
-            except Exception as error:  # whatever MLflow, SQL or the network raise: it is not the training's problem
+            except Exception as error:  # from MLflow, SQL or the network: no reason to fail a training
                 self._warn(" ".join(f"{type(error).__name__}: {error}".split())[:300])
-                self._client, self._again_at = None, time.monotonic() + _AGAIN_AFTER_S
+                self._client, self._retry_at = None, time.monotonic() + _RETRY_AFTER_S
 
     def _warn(self, reason: str) -> None:
         if not self._warned:
-            _LOG.warning("cannot send the curves to MLflow at '%s' (%s): the training goes on", self._uri, reason)
+            _LOG.warning(
+                "cannot send the metrics to MLflow at '%s' (%s): the training continues without", self._uri, reason
+            )
         self._warned = True
 
     def _send(self, closing: bool) -> None:
@@ -102,7 +104,7 @@ class Tracker:
             self._known.update(point.key for point in new)
             self._size = size
         if self._warned:
-            _LOG.info("the curves are in MLflow again")
+            _LOG.info("MLflow has all metrics again")
             self._warned = False
         if closing:
             client.set_terminated(self._run_id, self._status)
@@ -130,12 +132,13 @@ class Tracker:
         return client
 
     def _name(self) -> str:
-        """As a registration names it: run and training."""
+        """Returns the name that a registered version has as well: run and training."""
         return f"{self._plan.training_dir.run_id}/{self._plan.name}"
 
     def _tags(self) -> dict[str, str]:
-        names = ("family", "synth", "preset", "data_fingerprint")
-        tags = {name: str(getattr(self._plan.record, name)) for name in names}
+        tags = {
+            name: str(getattr(self._plan.record, name)) for name in ("family", "synth", "preset", "data_fingerprint")
+        }
         parent = environment.get(environment.MLFLOW_RUN_ID)  # of the pipeline's run: Kubeflow Pipelines sets it
         return tags | ({_PARENT_TAG: parent} if parent else {})
 

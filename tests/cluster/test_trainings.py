@@ -64,9 +64,9 @@ def _replaced(cluster: Cluster, job: str, earlier: str) -> None:
 
 
 def _continues(cluster: Cluster, training: str, earlier: str) -> int:
-    """Waits until another pod continues a training; returns the step that it continues from."""
+    """Waits until another pod resumes a training; returns the step that it resumes at."""
     _replaced(cluster, training, earlier)
-    found = cluster.wait_for_log(training, r"string-harmonic goes on from step (\d+)", START_S)
+    found = cluster.wait_for_log(training, r"string-harmonic resumes at step (\d+)", START_S)
     return int(found[1])
 
 
