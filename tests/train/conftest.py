@@ -41,7 +41,7 @@ def undisturbed(data: str, nursery: Nursery, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture(scope="session")
 def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The database of an MLflow without runs: to make one takes seconds."""
-    from components.registry.connection import connected
+    from components.registry.client import connected
 
     path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
     with connected(f"sqlite:///{path}", "unused"):
