@@ -123,13 +123,13 @@ def clip(training: TrainingView, sample: ListeningSample, kind: str, title: str,
 
 
 def _original_column(training: TrainingView, sample: ListeningSample, controls: Controls) -> Column:
-    asked = _cents(controls.f0_hz, sample)
+    pitch = _cents(controls.f0_hz, sample)
     return Column(
         "original",
         [clip(training, sample, "original", "Original")],
         [
-            plots.over_time("Pitch input", "Pitch over time", [(asked, "asked")], _CENTS, ""),
-            plots.over_time("Loudness input", "Loudness over time", [(controls.loudness_db, "asked")], _LOUDNESS, ""),
+            plots.over_time("Pitch input", "Pitch over time", [(pitch, "input")], _CENTS, ""),
+            plots.over_time("Loudness input", "Loudness over time", [(controls.loudness_db, "input")], _LOUDNESS, ""),
         ],
     )
 
@@ -176,7 +176,7 @@ def _controls(synth: str, sample: ListeningSample, controls: Controls) -> list[p
     # The powers of free sinusoids add up; the other synths have one amplitude for the whole tone.
     tone_db = _decibels(np.sqrt(np.square(controls.amplitudes).sum(axis=-1)))
     noise_db = _decibels(np.sqrt(np.square(controls.noise_magnitudes).mean(axis=-1)))
-    pitch = [(_cents(controls.f0_hz, sample), "asked"), (_cents(controls.heard_hz, sample), "result")]
+    pitch = [(_cents(controls.f0_hz, sample), "input"), (_cents(controls.heard_hz, sample), "result")]
     return [
         plots.over_time(
             "Pitch", "Pitch over time: input and resynthesis", pitch, _CENTS, "line: resynthesis · dashes: input"
@@ -184,7 +184,7 @@ def _controls(synth: str, sample: ListeningSample, controls: Controls) -> list[p
         plots.over_time(
             "Loudness",
             "Loudness over time: input and resynthesis",
-            [(controls.loudness_db, "asked"), (controls.heard_db, "result")],
+            [(controls.loudness_db, "input"), (controls.heard_db, "result")],
             _LOUDNESS,
             _LEGEND,
         ),

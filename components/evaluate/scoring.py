@@ -55,7 +55,7 @@ class Resynthesis:
 
 @dataclass(frozen=True)
 class _Pitch:
-    """How well the pitch that was asked for is heard; see evaluation.Numbers."""
+    """The scores of the pitch; see artifacts.evaluation.Numbers."""
 
     error_cents: float | None
     error_mean_cents: float | None
@@ -137,10 +137,10 @@ def _resynthesise_batch(instrument: Instrument, notes: Sequence[Note]) -> list[R
     from components.synths.loudness import loudness_db
 
     definition = instrument.loudness_definition
-    asked_db = np.asarray(loudness_db(np.stack([note.audio for note in notes]), definition))
-    octaves = [_octaves(note, loud, instrument.card) for note, loud in zip(notes, asked_db, strict=True)]
+    input_db = np.asarray(loudness_db(np.stack([note.audio for note in notes]), definition))
+    octaves = [_octaves(note, loud, instrument.card) for note, loud in zip(notes, input_db, strict=True)]
     f0_hz = np.stack([note.f0_hz * 2.0**shift for note, shift in zip(notes, octaves, strict=True)])
-    out = instrument.play(f0_hz.astype(np.float32), asked_db)
+    out = instrument.play(f0_hz.astype(np.float32), input_db)
     if not np.isfinite(out["audio"]).all():
         raise StepError(
             f"the {instrument.card.family} model's output is NaN, not a number: its training has diverged; "
@@ -151,7 +151,7 @@ def _resynthesise_batch(instrument: Instrument, notes: Sequence[Note]) -> list[R
         Resynthesis(
             note=note,
             octaves=octaves[row],
-            loudness_db=asked_db[row],
+            loudness_db=input_db[row],
             audio=out["audio"][row],
             noise=out["noise"][row],
             heard_db=heard_db[row],

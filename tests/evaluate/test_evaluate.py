@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from components import storage
 from components.artifacts import evaluation, listening
+from components.artifacts.run_record import RUNNING
 from components.core.errors import InputError, StepError
 from components.evaluate.command import command
 from components.evaluate.compare import compare
@@ -21,6 +22,7 @@ from components.evaluate.step import evaluate
 from components.nsynth.note import NOTE_SAMPLES
 from tests.evaluate.conftest import HOSTILE_ID, EvaluatedRun
 from tests.notes import make_note, write_sorted_set
+from tests.records import finished_record
 
 
 def test_numbers_of_every_held_out_note(evaluated_run: EvaluatedRun) -> None:
@@ -138,7 +140,8 @@ def test_bad_input(evaluated_run: EvaluatedRun, tmp_path: Path) -> None:
 
 def test_compare_names_winners_and_what_is_missing(evaluated_run: EvaluatedRun, tmp_path: Path) -> None:
     unfinished = tmp_path / "keyboard-wavetable"
-    storage.write_json(str(unfinished / "run.json"), {"status": "running"})
+    running = dataclasses.replace(finished_record("keyboard", "wavetable"), status=RUNNING, outcome=None)
+    storage.write_json(str(unfinished / "run.json"), running.as_dict())
     result = compare([*evaluated_run.training_uris, str(unfinished), str(tmp_path / "flute-harmonic")], str(tmp_path))
     assert result.winners == {"string": evaluated_run.best_string_synth, "keyboard": "harmonic"}
     assert result.missing == ["keyboard-wavetable", "flute-harmonic"]
@@ -166,7 +169,7 @@ def test_a_model_that_diverged(evaluated_run: EvaluatedRun, tmp_path: Path, monk
         return {"audio": np.full((len(f0_hz), NOTE_SAMPLES), np.nan, np.float32)}
 
     monkeypatch.setattr(Instrument, "play", diverged)
-    with pytest.raises(StepError, match="its training diverged"):
+    with pytest.raises(StepError, match="its training has diverged"):
         evaluate(evaluated_run.training_uris[0], evaluated_run.data_uri, str(tmp_path), max_notes=1)
 
 
