@@ -19,5 +19,5 @@ def command(tracking_uri: str, family: str, to_version: int | None) -> None:
 
     was, champion = roll_back(family, tracking_uri, to_version)
     click.echo(
-        f"ddsp-{family}: version {champion.version} ({champion.synth}) is champion again, instead of version {was}"
+        f"ddsp-{family}: version {champion.version} ({champion.synth}) is champion now, instead of version {was}"
     )
