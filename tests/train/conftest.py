@@ -41,10 +41,10 @@ def undisturbed(data: str, nursery: Nursery, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture(scope="session")
 def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The database of an MLflow without runs: to make one takes seconds."""
-    from components.registry.client import connected
+    from components.registry.client import open_for_writing
 
     path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    with connected(f"sqlite:///{path}", "unused"):
+    with open_for_writing(f"sqlite:///{path}", "unused"):
         pass
     return path
 
