@@ -1,4 +1,4 @@
-"""Whether the pace holds: thousands of steps through `luthier train`, the last ones beside the first."""
+"""The speed over a long training: thousands of steps by `luthier train`, the last ones against the first."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _INTERVAL_STEPS = 10  # what the curves average over
 
 
 def measure(folder: Path, steps: int, stock_steps: int) -> Part:
-    """Measures ours, and for information ddsp's.
+    """Measures Luthier, and for information ddsp.
 
     Args:
         folder: A scratch folder.

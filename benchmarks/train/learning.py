@@ -1,4 +1,4 @@
-"""A process of benchmarks.train.equal_time: one training, and how well it plays notes that it never heard.
+"""A process of benchmarks.train.equal_time: one training and its loss on held-out notes.
 
 The clock runs while it trains: the first step with its tracing comes before, and what is kept to be judged later is
 taken while the clock stands. Both learners are judged by the same measure: ddsp's own SpectralLoss, on what our layers
@@ -34,7 +34,7 @@ _HELD_OUT = ("valid", "test")
 
 
 def learn(whose: str, synth: str, preset: str, seed: str, seconds: str, sorted_uri: str, result: str) -> None:
-    """Trains for so many seconds and writes the curve: [[seconds, steps, held-out loss], ...] as JSON."""
+    """Trains for a number of seconds and writes the curve: [[seconds, steps, held-out loss], ...] as JSON."""
     bindings = [f"train.seed = {seed}"]
     with NoteCache(memory_mb=4000) as cache:
         data = SortedSet.open(sorted_uri)
@@ -53,7 +53,7 @@ def learn(whose: str, synth: str, preset: str, seed: str, seconds: str, sorted_u
 
 
 def _kept(model: Any, step: Callable[[], None], seconds: float) -> Iterator[tuple[float, int, list[Any]]]:
-    """Trains and yields seconds, steps and weights: before the first step, and then at every mark."""
+    """Trains and yields seconds, steps and weights before the first step and at every mark."""
     yield 0.0, 0, [weight.numpy() for weight in model.weights]
     step()
     steps, clock, mark = 1, 0.0, 1
@@ -70,7 +70,7 @@ def _kept(model: Any, step: Callable[[], None], seconds: float) -> Iterator[tupl
 def _ours(
     synth: str, preset: str, bindings: list[str], train: Batch
 ) -> tuple[Any, Callable[[], None], Callable[[], None]]:
-    """Returns a learner, what does its next step, and what ends it; batches come as in the training loop."""
+    """Returns a learner and functions for its next step and its end; batches come as in the training loop."""
     ours = Ours(synth, preset, bindings)
     batches = Prefetcher(lambda step: ours.load(batch_of_step(train, ours.settings, step), step))
     batches.start(first_step=0)
@@ -114,7 +114,7 @@ def stock_batches(sounds: Batch, settings: TrainSettings) -> Iterator[Any]:
 
 
 class _Notes(ddsp_data.DataProvider):  # type: ignore[misc]
-    """Notes in memory as ddsp's data: in a new order every epoch, each cut at a random place."""
+    """Notes in memory as ddsp's data: shuffled every epoch, cropped at random."""
 
     def __init__(self, sounds: Batch, settings: TrainSettings) -> None:
         super().__init__(SAMPLE_RATE_HZ, FRAME_RATE_HZ)
@@ -141,7 +141,7 @@ class _Notes(ddsp_data.DataProvider):  # type: ignore[misc]
 
 
 def _judge(config: str, held_out: list[Batch]) -> Callable[[list[Any]], float]:
-    """Returns what plays the held-out notes with given weights and says their mean spectral loss."""
+    """Returns a function from weights to the mean spectral loss on the held-out notes."""
     with models.configured(config):
         model = models.build()
     spectral_loss = ddsp.losses.SpectralLoss(mag_weight=1.0, logmag_weight=1.0)

@@ -14,7 +14,7 @@ import click
     "--others", "others_uri", metavar="URI", help="A sorted set with families that --data lacks, for timbre transfer."
 )
 def command(model_uri: str, data_uri: str, out_uri: str, max_notes: int, others_uri: str | None) -> None:
-    """Evaluates a model on held-out notes: scores, listening samples and a report."""
+    """Evaluate a model on held-out notes: scores and listening samples."""
     from components.evaluate.step import evaluate
 
     result = evaluate(model_uri, data_uri, out_uri, max_notes, others_uri)

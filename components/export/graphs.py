@@ -34,7 +34,7 @@ Shapes = dict[str, list[int]]
 
 
 DEFAULT_PITCH_HZ = Percentiles(110.0, 311.0, 880.0)
-"""The range of a model whose card does not say it."""
+"""The pitch range of a model whose card has none."""
 
 
 class Graphs(tf.Module):  # type: ignore[misc]
@@ -61,7 +61,7 @@ class Graphs(tf.Module):  # type: ignore[misc]
 
     @property
     def card(self) -> ModelCard:
-        """The model's card."""
+        """The model card."""
         return self.instrument.card
 
     @functools.cached_property

@@ -68,7 +68,7 @@ def command(
     on_terminate: OnTerminate,
     dry_run: bool,
 ) -> None:
-    """Trains one synth on one family as a Kubernetes Job.
+    """Train one synthesizer as a Kubernetes Job and follow it.
 
     Repeat the command at any time: it follows the Job if it is active, continues a training that was stopped, and does
     nothing if the training is finished.

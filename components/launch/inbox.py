@@ -97,7 +97,7 @@ class Inbox:
             return None
 
     def list_pods(self, limit_s: float) -> list[Object]:
-        """Requests the pods of the Job. Errors as of Api.get."""
+        """Requests the pods of the Job. Raises what Api.get raises."""
         pods: list[Object] = self._api.get("pods", query=self._pod_selectors, limit_s=limit_s)["items"]
         return pods
 

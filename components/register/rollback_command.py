@@ -12,7 +12,7 @@ import click
     "--to", "to_version", type=int, metavar="VERSION", help="The new champion. [default: the champion before]"
 )
 def command(tracking_uri: str, family: str, to_version: int | None) -> None:
-    """Makes an earlier version of a family the champion again."""
+    """Make an earlier version of a model the champion again."""
     from components.register.rollback import roll_back
 
     was, champion = roll_back(family, tracking_uri, to_version)

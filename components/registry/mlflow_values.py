@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gin import config_parser
-
 Key = tuple[str, int, float]
 _CURVES = ("total_loss", "spectral_loss", "learning_rate", "grad_norm", "steps_per_s", "input_wait_s")
 
@@ -50,26 +48,6 @@ def points(lines: Iterable[dict[str, Any]], started_ms: int) -> list[Point]:
 def is_curve(name: str) -> bool:
     """Tells whether a metric is one of those that `points` makes."""
     return name.rpartition("/")[2] in _CURVES
-
-
-class _AsWritten(config_parser.ParserDelegate):  # type: ignore[misc]  # gin has no type information
-    """Keeps references and macros as text, so that parsing needs none of the configurables."""
-
-    def configurable_reference(self, scoped_name: str, evaluate: bool) -> str:
-        return f"@{scoped_name}{'()' if evaluate else ''}"
-
-    def macro(self, scoped_name: str) -> str:
-        return f"%{scoped_name}"
-
-
-def gin_parameters(text: str) -> dict[str, str]:
-    """Returns the bindings of a gin file: {"Adam.learning_rate": "0.001", "Autoencoder.decoder": "@RnnDecoder()"}."""
-    found = {}
-    for statement in config_parser.ConfigParser(text, _AsWritten()):
-        if isinstance(statement, config_parser.BindingStatement):
-            name = ".".join(part for part in (statement.selector, statement.arg_name) if part)
-            found[f"{statement.scope}/{name}" if statement.scope else name] = str(statement.value)
-    return found
 
 
 def numbers(nested: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, float]]:

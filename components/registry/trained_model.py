@@ -17,9 +17,10 @@ from components.artifacts.model_card import CARD_NAME, CONFIG_NAME, MODEL_DIR, M
 from components.artifacts.run_record import RECORD_NAME, RunRecord
 from components.artifacts.training_dir import EVALUATION_NAME, LISTENING_DIR, REPORT_NAME, TrainingDir, training_name
 from components.config.gate import LOSS
+from components.config.gin_text import parameters as gin_parameters
 from components.core.errors import InputError
 from components.core.fingerprint import content_fingerprint
-from components.registry.mlflow_values import Point, gin_parameters, milliseconds, numbers, points
+from components.registry.mlflow_values import Point, milliseconds, numbers, points
 from components.registry.tags import (
     DATA_TAG,
     DATA_URI_TAG,

@@ -37,7 +37,7 @@ def command(
     bindings: tuple[str, ...],
     tracking_uri: str,
 ) -> None:
-    """Trains one synthesizer on one instrument family, or several side by side.
+    """Train one or more synthesizers on one instrument family.
 
     The same command again resumes a training that was stopped, and does nothing if it has finished. On SIGTERM or
     Ctrl-C it saves a checkpoint and exits with code 75: run it again to resume.

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.artifacts.metrics_log import METRICS_NAME, read_lines
+from components.config.gin_text import parameters as gin_parameters
 from components.core import environment
-from components.registry.mlflow_values import Key, gin_parameters, milliseconds, points
+from components.registry.mlflow_values import Key, milliseconds, points
 from components.telemetry import log
 from components.train.start import TrainingPlan
 

@@ -41,9 +41,10 @@ def command(
     if_changed: bool,
     parallel: int | None,
 ) -> None:
-    """Run the whole pipeline on this machine: from notes to registered instruments.
+    """Run the whole pipeline on this machine.
 
-    The same command reuses finished work, and continues after an interruption.
+    It goes from notes to registered instruments. The same command reuses finished work, and continues after an
+    interruption.
     """
     from pipelines import if_changed as if_changed_module
     from pipelines.run import local, summary

@@ -33,7 +33,10 @@ def command(
     suspended: bool | None,
     remove: bool,
 ) -> None:
-    """Create, replace or remove the recurring run in Kubeflow's UI. Nothing changes if it already is as asked for."""
+    """Create, update or replace the recurring run in Kubeflow.
+
+    Nothing changes if it already is as asked for.
+    """
     if remove == bool(cron):
         raise InputError("cannot schedule: expected one of --cron and --remove; try --cron '0 3 * * *'")
     from pipelines.schedule.cron import six_fields

@@ -153,7 +153,7 @@ def test_no_model_or_half_a_model_is_said_clearly(model_dirs, tmp_path):
             Instrument.load(str(broken))
     torn = shutil.copytree(whole, tmp_path / "torn")
     (torn / "weights.h5").write_bytes((whole / "weights.h5").read_bytes()[:-100])
-    with pytest.raises(InputError, match="not whole: weights"):
+    with pytest.raises(InputError, match="incomplete: weights"):
         Instrument.load(str(torn))
 
 
