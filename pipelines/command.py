@@ -8,7 +8,9 @@ import click
 
 
 @click.command(name="compile")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the package.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Directory for the package."
+)
 @click.option("--native", is_flag=True, help="Write Pipeline and PipelineVersion objects as well, for kubectl apply.")
 @click.option("--dropdowns", is_flag=True, help="Offer the presets as a list in the UI's form (Kubeflow 2.17).")
 def command(out: Path, native: bool, dropdowns: bool) -> None:

@@ -11,7 +11,9 @@ from components.export.catalog import format_help
 @click.option("--model", "model_uri", required=True, metavar="URI", help="A model directory, or models:/NAME@ALIAS.")
 @click.option("--format", "format_name", required=True, metavar="NAME", help=f"{format_help()}.")
 @click.option("--out", "out_uri", required=True, metavar="URI", help="The directory to write.")
-@click.option("--tracking-uri", default="", metavar="URI", help="The MLflow registry. [default: MLFLOW_TRACKING_URI]")
+@click.option(
+    "--tracking-uri", default="", metavar="URI", help="MLflow server or database. [default: MLFLOW_TRACKING_URI]"
+)
 def command(model_uri: str, format_name: str, out_uri: str, tracking_uri: str) -> None:
     """Export a model for other software.
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     default=f"configmap/{CONFIG_MAP}",
     show_default=True,
     metavar="TEMPLATE",
-    help="The Job to fill in: a YAML file, a folder of a Job and patches, or configmap/NAME.",
+    help="The Job to fill in: a YAML file, a directory of a Job and patches, or configmap/NAME.",
 )
 @click.option("--context", help="Context of the kubeconfig.")
 @click.option(

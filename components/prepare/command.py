@@ -7,7 +7,7 @@ import click
 
 @click.command("prepare")
 @click.argument("recordings", nargs=-1, required=True, metavar="RECORDINGS...")
-@click.option("--out", metavar="URI", help="Output folder for the records.")
+@click.option("--out", metavar="URI", help="Output directory for the records.")
 @click.option("--family", metavar="NAME", help="The instrument family of all the recordings.")
 @click.option("--check", "only_check", is_flag=True, help="Check the recordings only; write nothing.")
 @click.option("--overwrite", is_flag=True, help="Replace the records of other recordings.")

@@ -15,7 +15,7 @@ import click
     help="A model; repeat to compare several.",
 )
 @click.option("--input", "input_uri", required=True, metavar="FILE", help="A recording: wav, flac, ogg or mp3.")
-@click.option("--out", "out_uri", required=True, metavar="FILE|DIR", help="A .wav, .flac or .ogg file, or a folder.")
+@click.option("--out", "out_uri", required=True, metavar="FILE|DIR", help="A .wav, .flac or .ogg file, or a directory.")
 @click.option(
     "--pitch",
     default="swift-f0",
@@ -32,7 +32,9 @@ import click
     "--rate", "rate_hz", type=int, default=16_000, show_default=True, help="Sample rate of the output, in Hz."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise.")
-@click.option("--tracking-uri", default="", metavar="URI", help="The registry. [default: MLFLOW_TRACKING_URI]")
+@click.option(
+    "--tracking-uri", default="", metavar="URI", help="MLflow server or database. [default: MLFLOW_TRACKING_URI]"
+)
 def command(
     models: tuple[str, ...],
     input_uri: str,
@@ -48,7 +50,7 @@ def command(
     """Render a recording with the timbre of a model.
 
     A model is a training directory, a model directory, or models:/ddsp-string@champion of the registry. One model
-    writes the sound to FILE, several write theirs to a folder; a page with the spectrograms is written beside them.
+    writes the sound to FILE, several write theirs to a directory; a page with the spectrograms is written beside them.
     """
     from components.transfer.fitting import TransferOptions
     from components.transfer.step import transfer

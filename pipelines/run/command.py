@@ -12,17 +12,17 @@ from components.core.fingerprint import content_fingerprint
 
 
 @click.command(name="run")
-@click.option("--source", required=True, help="Folder of NSynth records or of recordings.")
+@click.option("--source", required=True, help="Directory of NSynth records or of recordings.")
 @click.option(
-    "--workspace", required=True, help="Folder for all results: records, shards, trainings, reports, registry."
+    "--workspace", required=True, help="Directory for all results: records, shards, trainings, reports, registry."
 )
 @click.option("--families", default="", help="Instrument families, comma separated. [default: all that the source has]")
-@click.option("--synths", default="", help=f"Synthesizers, comma separated. [default: {','.join(SYNTHS)}]")
+@click.option("--synths", default="", help=f"Synths, comma separated. [default: {','.join(SYNTHS)}]")
 @click.option("--preset", default="smoke", show_default=True, help=f"{preset_help()}.")
 @click.option(
     "--set", "bindings", multiple=True, metavar="BINDING", help="A gin binding on top of the preset; repeatable."
 )
-@click.option("--tracking-uri", default="", help="MLflow server. [default: SQLite in the workspace]")
+@click.option("--tracking-uri", default="", help="MLflow server or database. [default: SQLite in the workspace]")
 @click.option("--if-changed", is_flag=True, help="Train only what is not registered yet; do nothing if everything is.")
 @click.option(
     "--parallel",
