@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from components.core import environment
 from components.synths.ddsp_imports import tf
 
 _WORTH_COMPILING = 8_192  # numbers
@@ -32,15 +33,18 @@ def uncompiled() -> Iterator[None]:
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Makes XLA compile a function of tensors with static shapes, once for each set of shapes (0.1 to 1 s).
 
-    Outside of a tf.function, tensors of a few frames are not worth that: TensorFlow computes them as it stands.
+    Outside of a tf.function, tensors of a few frames are not worth that: TensorFlow computes them as it stands. Where
+    the environment variable LUTHIER_XLA is 0, the function is a graph of TensorFlow's that XLA does not compile.
     """
-    made = tf.function(function, jit_compile=True, autograph=False)
+    by_xla = {wanted: tf.function(function, jit_compile=wanted or None, autograph=False) for wanted in (True, False)}
 
     @functools.wraps(function)
     def call(*arguments: Any) -> Any:
         sizes = (tf.size(x) for x in arguments if tf.is_tensor(x)) if tf.executing_eagerly() else ()
         small = tf.executing_eagerly() and sum(map(int, sizes)) < _WORTH_COMPILING
-        return made(*arguments) if _compile.get() and not small else function(*arguments)
+        if small or not _compile.get():
+            return function(*arguments)
+        return by_xla[environment.get(environment.XLA) != "0"](*arguments)
 
     return call
 

@@ -49,7 +49,7 @@ def run(arguments: dict[str, Any], state: Path, parallel_trainings: int) -> Disp
         for left in log_file.parent.glob("*.events"):  # by a run that was killed
             left.unlink()
         package = compile_to(state / "package")
-        _never_try_again(package)
+        remove_retries(package)
         request = {"package": str(package), "arguments": arguments, "state": str(state)}
         (state / "request.json").write_text(json.dumps(request, indent=1))
         with Display() as display:
@@ -104,7 +104,7 @@ def _execute(request: Path, log_file: Path, events: Path, parallel_trainings: in
     return process.returncode
 
 
-def _never_try_again(package: Path) -> None:
+def remove_retries(package: Path) -> None:
     """Takes the retries out of a package: no pod is lost here, and nobody waits for minutes to read a mistake."""
     documents = list(yaml.safe_load_all(package.read_text()))
     for component in [documents[0]["root"], *documents[0]["components"].values()]:
