@@ -1,4 +1,4 @@
-# Luthier. Two commands on a fresh machine: `make run` and `make test`; `make help` lists the rest.
+# Luthier. On a fresh machine: `make run` and `make test`; `make help` lists all targets.
 
 PYTHON    ?= python3
 SAMPLES   ?= samples
@@ -12,66 +12,66 @@ UV     := $(BIN)/uv pip
 INSTALL := $(UV) install --quiet --python $(BIN)/python --no-build-isolation --no-deps
 LOCK   := $(UV) compile pyproject.toml --quiet --universal --python-version 3.11 --fork-strategy fewest \
           --generate-hashes --no-emit-index-url --no-annotate --overrides requirements/overrides.txt --custom-compile-command "make lock"
-RUN_EXTRAS := $(addprefix --extra ,train register export launch pipeline)  # not crepe: 72 MB that few want
+RUN_EXTRAS := $(addprefix --extra ,train register export launch pipeline)  # without crepe: 72 MB, rarely used
 
-# Some machines set this, and then every process compiles all of TensorFlow's modules again.
+# If a machine sets this, every process compiles all modules of TensorFlow again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run test test-cluster test-kfp lint bench bench-sort bench-train bench-gpu setup setup-dev browser promtool kubectl policy dashboard images compile submit ui lock clean
 .DEFAULT_GOAL := help
 
-help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-run: $(BIN)/.run ## set up what is missing and run the whole pipeline on samples/
+run: $(BIN)/.run ## set up what is missing and run the whole pipeline on the sample notes
 	@$(BIN)/luthier run --source $(SAMPLES) --workspace $(WORKSPACE) --families $(FAMILIES) --preset $(PRESET)
 
-test: $(BIN)/.dev browser promtool kubectl ## set up what is missing and run the tests, WORKERS= at the same time
+test: $(BIN)/.dev browser promtool kubectl ## set up what is missing and run the tests; WORKERS=2 processes
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations=10
 
-test-cluster: $(BIN)/.dev ## the tests that need a cluster: KUBECONFIG= LUTHIER_DATA_IMAGE= LUTHIER_TRAIN_IMAGE=
+test-cluster: $(BIN)/.dev ## run the tests that need a cluster: KUBECONFIG= LUTHIER_DATA_IMAGE= LUTHIER_TRAIN_IMAGE=
 	@$(BIN)/python -m pytest tests/cluster -m cluster -v
 
-test-kfp: $(BIN)/.dev ## the tests that need Kubeflow Pipelines: KFP_HOST= LUTHIER_KFP_SOURCE= LUTHIER_KFP_WORKSPACE=
+test-kfp: $(BIN)/.dev ## run the tests that need Kubeflow Pipelines: KFP_HOST= LUTHIER_KFP_SOURCE= LUTHIER_KFP_WORKSPACE=
 	@$(BIN)/python -m pytest tests/kfp -m kfp -v
 
-lint: $(BIN)/.dev ## ruff, mypy and the layers between the folders
+lint: $(BIN)/.dev ## run ruff, mypy and the check of the layers between the folders
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
-bench: bench-sort bench-train ## every benchmark that needs no GPU
+bench: bench-sort bench-train ## run every benchmark that needs no GPU
 
-bench-sort: $(BIN)/.dev ## the sort beside cp, tf.data and transfer_manager (about 10 minutes, on a quiet machine)
+bench-sort: $(BIN)/.dev ## compare the sort with cp, tf.data and transfer_manager (about 10 minutes, on an idle machine)
 	@$(BIN)/python -m benchmarks.sort --page docs/performance.md && $(BIN)/python -m benchmarks.scale --page docs/scale.md
 
-bench-train: $(BIN)/.dev ## training beside ddsp's own (about forty minutes, on a quiet machine)
+bench-train: $(BIN)/.dev ## compare training with ddsp's (about 40 minutes, on an idle machine)
 	@$(BIN)/python -m benchmarks.train --page docs/performance.md
 
-bench-gpu: $(BIN)/.dev ## the same on a GPU: steps and audio a second by batch size, one synth and three together
+bench-gpu: $(BIN)/.dev ## measure training on a GPU: steps and audio per second by batch size, for one synth and for three
 	@$(BIN)/python -m benchmarks.train --part gpu --page docs/performance.md
 
-setup: $(BIN)/.run ## the virtual environment for `make run`
+setup: $(BIN)/.run ## create the virtual environment for `make run`
 
-setup-dev: $(BIN)/.dev ## and what the tests need
+setup-dev: $(BIN)/.dev ## create the virtual environment for development and tests
 
-compile: $(BIN)/.run ## the pipeline package, into build/pipeline
+compile: $(BIN)/.run ## compile the pipeline package into build/pipeline
 	@$(BIN)/luthier compile --out build/pipeline
 
-submit: $(BIN)/.run ## a run in Kubeflow, followed to its end: KFP_HOST= SOURCE=gs://.. WORKSPACE=gs://.. FAMILIES= PRESET=
+submit: $(BIN)/.run ## start a run in Kubeflow and follow it to its end: KFP_HOST= SOURCE=gs://.. WORKSPACE=gs://.. FAMILIES= PRESET=
 	@$(BIN)/luthier submit $(if $(SOURCE),-p source=$(SOURCE)) -p workspace=$(WORKSPACE) -p families=$(FAMILIES) -p preset=$(PRESET)
 
-policy: $(BIN)/.dev kubectl ## checkov over the manifests, in an environment of its own
+policy: $(BIN)/.dev kubectl ## check the manifests with checkov, in a separate environment
 	@$(BIN)/python -m tests.manifests.policy
 
-dashboard: $(BIN)/.dev ## Grafana's dashboard again from its source, manifests/overlays/monitoring/dashboard.py
+dashboard: $(BIN)/.dev ## generate the Grafana dashboard from manifests/overlays/monitoring/dashboard.py
 	@$(BIN)/python manifests/overlays/monitoring/dashboard.py
 
-ui: $(BIN)/.run ## MLflow on this machine's registry
+ui: $(BIN)/.run ## start MLflow's user interface for the workspace
 	@$(BIN)/mlflow ui --backend-store-uri sqlite:///$(abspath $(WORKSPACE))/mlflow/mlflow.db
 
-images: ## the container images: ENGINE=docker|podman|buildah REGISTRY= TAG= VARIANT=gpu|cpu PUSH=1 (images/README.md)
+images: ## build the container images: ENGINE=docker|podman|buildah REGISTRY= TAG= VARIANT=gpu|cpu PUSH=1 (images/README.md)
 	@images/build.sh data train mlflow
 
-lock: $(BIN)/.bootstrap ## compile requirements/*.txt again from pyproject.toml
+lock: $(BIN)/.bootstrap ## compile requirements/*.txt from pyproject.toml
 	@printf 'setuptools\nuv\nwheel\n' | $(subst pyproject.toml,-,$(LOCK)) -o requirements/bootstrap.txt
 	@$(LOCK) $(RUN_EXTRAS) -o requirements/run.txt
 	@$(LOCK) --all-extras --group dev -c requirements/run.txt -o requirements/dev.txt
@@ -81,10 +81,11 @@ lock: $(BIN)/.bootstrap ## compile requirements/*.txt again from pyproject.toml
 	  -c requirements/run.txt -o requirements/gpu.txt \
 	  $$(sed -n 's/^\([^ =]*\)==.*/--no-emit-package \1/p' requirements/run.txt)
 
-clean: ## remove the environment, the workspace and what was built
+clean: ## remove the environment, the workspace and all build results
 	rm -rf .venv build $(WORKSPACE) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
-# Stamps: what is installed is as new as its lock. kfp comes as source, so its build tools come first and from the lock too.
+# Stamp files: an environment is installed again if its lock is newer. kfp is a source package, so its build tools, locked as well,
+# are installed first.
 $(BIN)/.bootstrap: requirements/bootstrap.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else \
 	  f"Luthier needs Python 3.11 to 3.13, this is {v[0]}.{v[1]}: try make PYTHON=python3.12 $(MAKECMDGOALS)")'
@@ -99,19 +100,19 @@ $(BIN)/.run: requirements/run.txt pyproject.toml $(BIN)/.bootstrap
 $(BIN)/.dev: requirements/dev.txt $(BIN)/.run
 	@$(INSTALL) --require-hashes -r $< && touch $@
 
-# The report is tested in a real browser. Debian's is taken where there is one or may be installed, else Playwright's own.
+# The report is tested in a real browser: Debian's if it is there or can be installed, else Playwright's.
 browser: $(BIN)/.dev
-	@command -v chromium >/dev/null || test -n "$$CHROMIUM" || { echo "installing chromium for the report's tests"; \
+	@command -v chromium >/dev/null || test -n "$$CHROMIUM" || { echo "installing chromium for the tests of the report"; \
 	  { apt-get update -qq && apt-get install -y -qq chromium; } >/dev/null 2>&1 || $(BIN)/playwright install chromium; }
 
-# The alerts are tested with promtool, and what they ask for with a real Prometheus.
+# The alerts are tested with promtool, and their metrics with a real Prometheus.
 promtool:
-	@{ command -v promtool && command -v prometheus; } >/dev/null || { echo "installing prometheus for the alerts' tests"; \
+	@{ command -v promtool && command -v prometheus; } >/dev/null || { echo "installing prometheus for the tests of the alerts"; \
 	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus; } >/dev/null 2>&1; } || \
-	  { echo "the alerts' tests need prometheus and promtool on the PATH"; exit 1; }
+	  { echo "the tests of the alerts need prometheus and promtool on the PATH"; exit 1; }
 
-# The manifests are rendered by the kustomize in kubectl.
+# kubectl's kustomize renders the manifests.
 kubectl:
-	@command -v kubectl >/dev/null || { echo "installing kubectl for the manifests' tests"; \
+	@command -v kubectl >/dev/null || { echo "installing kubectl for the tests of the manifests"; \
 	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends kubernetes-client; } >/dev/null 2>&1; } || \
-	  { echo "the manifests' tests need kubectl 1.31 or later on the PATH"; exit 1; }
+	  { echo "the tests of the manifests need kubectl 1.31 or later on the PATH"; exit 1; }

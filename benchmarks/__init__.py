@@ -1,4 +1,4 @@
-"""Speed side by side with a peer, in one run: `make bench`, or one of them as `python -m benchmarks.<name>`.
+"""Compares speeds with a peer in one run: `make bench`, or one of them as `python -m benchmarks.<name>`.
 
 timing, process, machine and report are shared; a benchmark is a package with a `__main__` beside them.
 """

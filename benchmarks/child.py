@@ -1,4 +1,4 @@
-"""What benchmarks/process.py starts: imports a module, then times one of its functions.
+"""The child process of benchmarks/process.py: imports a module, then times one of its functions.
 
     python -m benchmarks.child RESULT.json module:function ARGUMENT...
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Runs what the command line says and writes the result."""
+    """Runs the function of the command line and writes the result."""
     result, function, *arguments = sys.argv[1:]
     module, _, name = function.partition(":")
     call = getattr(importlib.import_module(module), name)

@@ -1,4 +1,4 @@
-"""A real Cloud Storage emulator process, filled with one request an object, with a log to count requests in."""
+"""A Cloud Storage emulator process, filled with one request per object, with a log for counting requests."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ class Emulator:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that send a process here."""
+        """The environment variables that make a process use this emulator."""
         return {"STORAGE_EMULATOR_HOST": self.endpoint}
 
     def make_bucket(self, name: str) -> str:
-        """Makes a bucket without soft deletion, so that what is deleted leaves its memory; returns its URI."""
+        """Creates a bucket without soft deletion, so that deleted objects leave the memory; returns its URI."""
         body = json.dumps({"name": name, "softDeletePolicy": {"retentionDurationSeconds": "0"}}).encode()
         self._request("POST", "/storage/v1/b?project=emulator", body)
         return f"gs://{name}"
 
     def upload(self, path: Path, bucket: str, name: str) -> None:
-        """Uploads a file in one request: with every chunk of a resumable upload the emulator copies all before it."""
+        """Uploads a file in one request: per chunk of a resumable upload, the emulator copies all before."""
         host = urllib.parse.urlsplit(self.endpoint).netloc
         connection = http.client.HTTPConnection(host, timeout=600, blocksize=_SEND_BYTES)
         target = f"/upload/storage/v1/b/{bucket}/o?uploadType=media&name={urllib.parse.quote(name, safe='')}"

@@ -1,4 +1,4 @@
-"""Describes the machine that a benchmark ran on, as a reader of its figures needs it."""
+"""Describes the machine of a benchmark, for readers of its figures."""
 
 from __future__ import annotations
 

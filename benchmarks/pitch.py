@@ -1,4 +1,4 @@
-"""`python -m benchmarks.pitch`: transfer's two pitch trackers on what is hard for them, a table for docs/transfer.md.
+"""`python -m benchmarks.pitch`: compares both pitch trackers on difficult recordings, for docs/transfer.md.
 
 Needs espeak-ng and sox. Scored is the pitch that a model would be told, the gaps filled, at the frames whose pitch is
 known: of a sweep by its formula, of a note by its name, of speech where librosa's pYIN finds the same in the clean
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def _recordings(scratch: Path) -> Iterator[tuple[str, _Array, _Array]]:
-    """Yields names, sounds f32[samples] at 16 kHz and their pitch f32[frames], 0 where it is not known."""
+    """Yields names, audio f32[samples] at 16 kHz and the pitch f32[frames], 0 where it is unknown."""
     random = np.random.default_rng(0)
     for name, words in _SPEECH.items():
         audio = _spoken(*words, scratch)
@@ -144,7 +144,7 @@ def _sweep(seconds: float = 10.0) -> tuple[_Array, _Array]:
 
 
 def _notes(loud_db: float = 30.0, seconds: int = 2) -> tuple[_Array, _Array]:
-    """Returns the sample notes in a row; their pitch counts where they are less than `loud_db` below their peak."""
+    """Returns the sample notes in sequence; the pitch counts where they are less than `loud_db` below their peak."""
     sounds, pitches = [], []
     for path in sorted((ROOT / "samples").glob("*/*.flac")):
         audio = _read(path)[: seconds * SAMPLE_RATE_HZ]

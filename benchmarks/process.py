@@ -1,4 +1,4 @@
-"""Runs commands as fresh processes and measures them: seconds, processor seconds, and the memory of every process."""
+"""Runs commands in fresh processes and measures seconds, processor seconds, and the memory of every process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _POLL_S = 0.01
 
 
 def run_commands(commands: Sequence[Sequence[str]]) -> Run:
-    """Runs commands at the same time, a process each; RuntimeError with its last words where one fails."""
+    """Runs commands at the same time, one process each; RuntimeError with the end of stderr if one fails."""
     start = time.perf_counter()
     with tempfile.TemporaryFile() as stderr:
         processes = [
@@ -68,7 +68,7 @@ def _finish(process: subprocess.Popen[bytes], stderr: int) -> float:
 
 
 class _MemoryWatch:
-    """Reads VmHWM, the kernel's own high-water mark of a process's memory, of a process and all that it started.
+    """Reads VmHWM, the kernel's high-water mark of memory, of a process and all its children.
 
     The mark only rises, so the last look at a process is its peak but for what it grew in its last hundredth second.
     """

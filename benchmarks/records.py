@@ -1,4 +1,4 @@
-"""Shards of records like the public data set's: the true keys, the true size, made up content, the same every time."""
+"""Generates shards like those of the public data set: the same keys and sizes, artificial content, deterministic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a benchmark leaves behind: JSON for machines, a table for the terminal, a block of a page for readers."""
+"""The output of a benchmark: JSON for programs, a table for the terminal, a block of a documentation page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.timing import Series
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison. ratio = peer / ours: above 1 we are faster, and higher is better for us.
+    """One comparison. ratio = peer / ours: above 1, Luthier is faster.
 
     Attributes:
         name: Its key in the JSON.
@@ -38,7 +38,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """Says what was asked and whether it was met."""
+        """Returns the requirement and whether it is met."""
         if self.required is None:
             return ""
         return f">= {self.required:.1f} " + ("met" if self.ratio >= self.required else "MISSED")
@@ -46,7 +46,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a part of a benchmark gives.
+    """The result of a part of a benchmark.
 
     Attributes:
         rows: The comparisons.
@@ -66,7 +66,7 @@ def median(values: Sequence[float]) -> float:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes JSON, through another name, so that a reader never sees half of it."""
+    """Writes JSON atomically, by a temporary name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_text(json.dumps(value, indent=1) + "\n")
@@ -111,7 +111,7 @@ def facts_markdown(facts: dict[str, str]) -> str:
 
 
 def replace_block(page: Path, name: str, text: str) -> None:
-    """Replaces what is between a page's marks <!-- begin NAME --> and <!-- end NAME -->.
+    """Replaces the text between the marks <!-- begin NAME --> and <!-- end NAME --> of a page.
 
     Raises:
         ValueError: The page has no such marks.

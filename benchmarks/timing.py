@@ -1,4 +1,4 @@
-"""Alternated timing: contenders take turns, round by round, so that a slow minute of the machine hits all of them."""
+"""Alternated timing: contenders take turns in rounds, so that a slow minute of the machine affects all of them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Contender:
-    """Something to be measured.
+    """One alternative in a measurement.
 
     Attributes:
         name: Its key in the result.
@@ -44,7 +44,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Series:
-    """Seconds of the same thing, round by round. The median is what is reported."""
+    """Seconds of the same work by round; reports show the median."""
 
     seconds: tuple[float, ...]
 
@@ -54,7 +54,7 @@ class Series:
         return statistics.median(self.seconds)
 
     def scaled(self, factor: float) -> Series:
-        """Returns every value times a factor: what was measured on a slice, for the whole."""
+        """Returns every value times a factor, to scale a slice to the whole."""
         return Series(tuple(value * factor for value in self.seconds))
 
     def __str__(self) -> str:
@@ -85,7 +85,7 @@ def medians(runs: Sequence[Run]) -> dict[str, float]:
 def alternate(
     contenders: Sequence[Contender], rounds: int, say: Callable[[str], None] = lambda _: None
 ) -> dict[str, list[Run]]:
-    """Runs the contenders in turns: each round starts with another one, and when all had been first, it goes backwards.
+    """Runs the contenders in turns: each round starts with another one; after all have been first, the order reverses.
 
     Args:
         contenders: What to measure.

@@ -1,4 +1,4 @@
-"""What encryption costs: the emulator speaks plain HTTP, Cloud Storage only HTTPS, so estimates must add it."""
+"""The cost of encryption: the emulator uses HTTP and Cloud Storage HTTPS, so estimates must add it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def cpu_s_per_gb(size_bytes: int = 512 << 20) -> tuple[float, float]:
 
 
 def _connect() -> tuple[ssl.SSLObject, ssl.MemoryBIO, ssl.SSLObject, ssl.MemoryBIO]:
-    """Returns a client, what it reads from, a server, and what that writes to, after their handshake in memory."""
+    """Returns a client, its input, a server and its output, after a handshake in memory."""
     client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client_context.check_hostname, client_context.verify_mode = False, ssl.CERT_NONE
     server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -9,8 +9,8 @@ import click
 
 @click.command(name="compile")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the package.")
-@click.option("--native", is_flag=True, help="Also as Pipeline and PipelineVersion objects, for kubectl apply.")
-@click.option("--dropdowns", is_flag=True, help="Let the UI's form offer the presets as a list (Kubeflow 2.17).")
+@click.option("--native", is_flag=True, help="Write Pipeline and PipelineVersion objects as well, for kubectl apply.")
+@click.option("--dropdowns", is_flag=True, help="Offer the presets as a list in the UI's form (Kubeflow 2.17).")
 def command(out: Path, native: bool, dropdowns: bool) -> None:
     """Write the pipeline package: one YAML file to upload in the Kubeflow UI.
 
@@ -21,9 +21,9 @@ def command(out: Path, native: bool, dropdowns: bool) -> None:
     if not native:
         click.echo(package.compile_to(out, dropdowns))
         return
-    if loose := package.images_without_digest():
+    if tagged := package.images_without_digest():
         click.echo(
-            f"luthier: warning: {' and '.join(loose)} may become other images under the same tag; "
+            f"luthier: warning: {' and '.join(tagged)} are tags, which can be moved to other images; "
             "name them by digest (name@sha256:...) in LUTHIER_DATA_IMAGE and LUTHIER_TRAIN_IMAGE",
             err=True,
         )

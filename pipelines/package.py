@@ -1,4 +1,4 @@
-"""Compiles the pipeline to the YAML that both a cluster and the local runner execute."""
+"""Compiles the pipeline to the YAML file that both a cluster and the local runner execute."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ NATIVE_FILE = f"{PIPELINE_NAME}-native.yaml"
 _COMMIT_DIGITS = 12
 
 
-def compile_to(folder: Path, dropdowns: bool = False) -> Path:
+def compile_to(directory: Path, dropdowns: bool = False) -> Path:
     """Writes the pipeline package.
 
     Args:
-        folder: Where to; made when it is missing.
-        dropdowns: Whether the UI's form offers a parameter with few values as a list to choose from. Needs a server
-            that knows `literals`: Kubeflow Pipelines 2.17 does.
+        directory: The directory to write to; it is created if it does not exist.
+        dropdowns: Whether the UI's form offers the presets as a list. Needs a server that knows `literals`, such as
+            Kubeflow Pipelines 2.17.
 
     Returns:
         The YAML file.
     """
     from kfp import compiler
 
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / PIPELINE_FILE
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / PIPELINE_FILE
     compiler.Compiler().compile(_pipeline(dropdowns), str(path))
     return path
 
 
-def compile_native(folder: Path, dropdowns: bool = False) -> Path:
+def compile_native(directory: Path, dropdowns: bool = False) -> Path:
     """Writes the package as Kubernetes objects, a `Pipeline` and its `PipelineVersion`, for `kubectl apply`.
 
-    A version cannot be changed once it is there, so its name has the commit and the content in it.
+    A version cannot be changed once it exists, so its name contains the commit and a hash of the content.
 
     Args:
-        folder: Where to; made when it is missing.
+        directory: The directory to write to; it is created if it does not exist.
         dropdowns: See `compile_to`.
 
     Returns:
-        The YAML file with both.
+        The YAML file with both objects.
     """
     from kfp import compiler
 
-    version = version_of(compile_to(folder, dropdowns))
-    path = folder / NATIVE_FILE
+    version = version_of(compile_to(directory, dropdowns))
+    path = directory / NATIVE_FILE
     options = compiler.compiler_utils.KubernetesManifestOptions(
         pipeline_name=PIPELINE_NAME,
         pipeline_version_name=object_name(version),
@@ -64,11 +64,18 @@ def compile_native(folder: Path, dropdowns: bool = False) -> Path:
     return path
 
 
-def version_of(package: Path) -> str:
-    """Returns the name of a package's version: the git commit, "-dirty" if it was changed since, and the content.
+def default_arguments() -> dict[str, Any]:
+    """Returns the pipeline's parameters with their default values."""
+    from pipelines.train_instruments import train_instruments
 
-    The commit is what LUTHIER_GIT_COMMIT says (in an image), else the checkout's. The content matters as well: the
-    images, and what an uncommitted change did.
+    return {name: spec.default for name, spec in (train_instruments.component_spec.inputs or {}).items()}
+
+
+def version_of(package: Path) -> str:
+    """Returns the name of a package's version: the git commit, "-dirty" after uncommitted changes, and a content hash.
+
+    The commit is LUTHIER_GIT_COMMIT (set in an image), else the checkout's. The content hash tells apart packages with
+    other images or other uncommitted changes.
 
     Returns:
         For instance "04ac7cd12345-dirty-5f0c9a3e".
@@ -78,35 +85,37 @@ def version_of(package: Path) -> str:
 
 
 def object_name(version: str) -> str:
-    """Returns the name of a version's Kubernetes object, which is alone in its namespace."""
+    """Returns the name of a version's Kubernetes object; object names are unique in a namespace."""
     return f"{PIPELINE_NAME}-{version}"
 
 
 def images_without_digest() -> list[str]:
-    """Returns the images of the package whose names do not say which image exactly."""
+    """Returns the images of the package that are named by a tag, which may be moved, and not by a digest."""
     return [image for image in (environment.data_image(), environment.train_image()) if "@sha256:" not in image]
 
 
 def _pipeline(dropdowns: bool) -> Any:
     from google.protobuf import struct_pb2
 
-    from components.config.catalog import PRESETS
+    from components.config.catalog import PRESETS, preset_help, synth_help
     from pipelines.train_instruments import train_instruments
 
     pipeline = copy.deepcopy(train_instruments)
     _name_components(pipeline.pipeline_spec)
+    parameters = pipeline.pipeline_spec.root.input_definitions.parameters
+    parameters["synths"].description = f"Synthesizers to train for each family: {synth_help()}."
+    parameters["preset"].description = f"Size of the network and length of the training: {preset_help()}."
     if dropdowns:
         # kfp 2.17's compiler writes no literals, though the specification and the server have them.
-        preset = pipeline.pipeline_spec.root.input_definitions.parameters["preset"]
-        preset.literals.extend(struct_pb2.Value(string_value=name) for name in PRESETS)
+        parameters["preset"].literals.extend(struct_pb2.Value(string_value=name) for name in PRESETS)
     return pipeline
 
 
 def _name_components(spec: Any) -> None:
-    """Names the components by the first task that uses them, counted where two would have one name.
+    """Names each component after the first task that uses it, with a number where two would have the same name.
 
-    kfp numbers the components of pipelines within pipelines in the order of a protobuf map, which differs from process
-    to process; and the same pipeline must be the same bytes, or its version would be another one each time.
+    kfp numbers the components of nested pipelines in the order of a protobuf map, which differs from process to
+    process. The same pipeline must compile to the same bytes, because the content is part of its version.
     """
     names: dict[str, str] = {}
     uses: Counter[str] = Counter()

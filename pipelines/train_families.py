@@ -1,15 +1,15 @@
-"""The pipeline's inner part: every family with every synth, registered and compared, whatever fails on the way.
+"""The inner pipelines: each family with each synth, registered and compared; a failure stops only what depends on it.
 
-The loops are pipelines of their own because KFP's local runner (2.17) resolves loop items only from the inputs of the
-pipeline that the loop stands in, and gives the inner of two nested loops' items to both. And a task that is to run
-whatever failed before it waits for one task alone, for a cluster runs it once for each that it waits for.
+Each loop is a pipeline of its own because KFP's local runner (2.17) resolves loop items only from the inputs of the
+pipeline that contains the loop, and gives both of two nested loops the items of the inner one. A task that ignores
+failures upstream waits for one task only, because a cluster runs it once for each task that it waits for.
 """
 
 from kfp import dsl
 
 from components.evaluate.component import compare, evaluate
 from components.launch.component import train
-from pipelines.registering import register
+from pipelines.register_component import register
 from pipelines.task_resources import heavy, light
 
 
@@ -43,7 +43,7 @@ def every_synth(
             queue=queue,
             priority_class=priority_class,
         )
-        light(training, hours=96)  # it waits for a Job, which may wait for a GPU
+        light(training, hours=96)  # it waits for a Job, and the Job for a GPU
         evaluation = evaluate(
             training_uri=training.outputs["Output"],
             sorted_uri=sorted_uri,
@@ -65,8 +65,8 @@ def one_family(
     preset: str,
     bindings: list[str],
     warm_starts: dict[str, str],
-    origins: dict[str, str],
-    gate: list[str],
+    source_fingerprints: dict[str, str],
+    gate_bindings: list[str],
     tracking_uri: str,
     gpus: int,
     queue: str,
@@ -93,18 +93,18 @@ def one_family(
         synths=synths,
         run_uri=run_uri,
         sorted_uri=sorted_uri,
-        origins=origins,
-        gate=gate,
+        source_fingerprints=source_fingerprints,
+        gate_bindings=gate_bindings,
         tracking_uri=tracking_uri,
         pipeline_run=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
         pipeline_run_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
     )
     registered.after(trained).ignore_upstream_failure()
-    # It finds what it registered before, unless the registry is another.
+    # Not cached: it finds what is registered already, and the registry may be another one.
     heavy(registered).set_caching_options(False)
 
 
-@dsl.pipeline(name="every-family", description="One instrument family after the other, or side by side.")
+@dsl.pipeline(name="every-family", description="Trains, evaluates and registers every family.")
 def every_family(
     families: list[str],
     synths: list[str],
@@ -115,8 +115,8 @@ def every_family(
     preset: str,
     bindings: list[str],
     warm_starts: dict[str, str],
-    origins: dict[str, str],
-    gate: list[str],
+    source_fingerprints: dict[str, str],
+    gate_bindings: list[str],
     tracking_uri: str,
     gpus: int,
     queue: str,
@@ -128,7 +128,7 @@ def every_family(
         one_family(family=family, **given)
 
 
-@dsl.pipeline(name="train-and-compare", description="Trains every family, and sets all of them side by side.")
+@dsl.pipeline(name="train-and-compare", description="Trains every family, and compares all models in one report.")
 def train_and_compare(
     families: list[str],
     synths: list[str],
@@ -139,8 +139,8 @@ def train_and_compare(
     preset: str,
     bindings: list[str],
     warm_starts: dict[str, str],
-    origins: dict[str, str],
-    gate: list[str],
+    source_fingerprints: dict[str, str],
+    gate_bindings: list[str],
     tracking_uri: str,
     gpus: int,
     queue: str,
@@ -148,6 +148,6 @@ def train_and_compare(
     evaluation_version: int,
 ):
     trained = every_family(**locals())
-    compared = compare(run_uri=run_uri, families=families, synths=synths, evaluation_version=evaluation_version)
+    compared = compare(run_uri=run_uri, families=families, synths=synths)
     compared.after(trained).ignore_upstream_failure()
-    light(compared, "2Gi").set_caching_options(False)  # what is missing may have come
+    light(compared, "2Gi").set_caching_options(False)  # models may have been added since

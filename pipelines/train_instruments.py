@@ -4,15 +4,15 @@
          -> for each family: (for each synth: train -> evaluate) -> register
          -> compare
 
-A training that fails takes nothing with it: the others of its family are evaluated and registered, the other families
-go on, and the comparison says what is missing. The run fails all the same.
+When a training fails, the other synths of its family are still evaluated and registered, the other families continue,
+and the comparison says what is missing. The run as a whole fails.
 """
 
 from kfp import dsl
 
+from components.plan.component import plan, select
 from components.prepare.component import prepare
-from components.register.component import select
-from components.sort.component import commit_sorted_set, group_shards, plan, sort
+from components.sort.component import commit_sorted_set, group_shards, sort
 from pipelines.task_resources import light
 from pipelines.train_families import train_and_compare
 
@@ -46,20 +46,19 @@ def train_instruments(
 
     Args:
         source: Folder of NSynth records (nsynth-<split>.tfrecord-*) or of recordings (wav, flac, ogg, mp3).
-        workspace: Folder (gs://bucket/prefix or a path) where everything goes: sorted shards, trainings, reports.
+        workspace: Folder (gs://bucket/prefix or a path) for all results: sorted shards, trainings, reports.
         families: Instrument families to train: bass brass flute guitar keyboard mallet organ reed string synth_lead
             vocal. An empty list takes every family that the source has.
-        synths: Synthesizers to train for each family: harmonic, sinusoidal, wavetable.
-        preset: Size of the network and length of the training: smoke (seconds), seed (the study's), standard (ddsp's),
-            vst (for the plugin DDSP-VST).
-        bindings: gin bindings on top of the preset, for instance "train.max_steps = 5000", and of the gate that a
-            champion has to pass, for instance "gate.margin = 0.02".
-        tracking_uri: MLflow server. Empty: what MLFLOW_TRACKING_URI says in the pod.
-        sort_workers: The most pods that sort at the same time; each gets a gigabyte or more.
-        if_changed: Train only what the registry does not have of the same data, settings and code, and begin with the
-            weights of the version before.
-        gpus: GPUs of each training's Job; 0 trains on the processor, -1 takes what the Job's template says.
-        queue: Kueue LocalQueue that the Jobs wait in. Empty: none.
+        synths: Synthesizers to train for each family; the package names them (see pipelines.package).
+        preset: Size of the network and length of the training; the package names the presets.
+        bindings: gin bindings on top of the preset, for instance "train.max_steps = 5000", and of the promotion gate,
+            for instance "gate.margin = 0.02".
+        tracking_uri: MLflow server. Empty: the pod's MLFLOW_TRACKING_URI.
+        sort_workers: Maximum number of pods that sort at the same time; each sorts one gigabyte or more.
+        if_changed: Train only models that are not registered with the same data, settings and training version; start
+            from the weights of the version before.
+        gpus: GPUs of each training's Job; 0 trains on the CPU, -1 takes the number in the Job's template.
+        queue: Kueue LocalQueue of the Jobs. Empty: none.
         priority_class: PriorityClass of the trainings' pods. Empty: the template's.
     """
     planned = plan(
@@ -71,40 +70,43 @@ def train_instruments(
         bindings=bindings,
         if_changed=if_changed,
     )
-    light(planned).set_caching_options(False)  # the source may have changed behind the same address
-    places = planned.outputs
-    prepared = prepare(source=source, records_uri=places["records_uri"], families=places["families"])
-    light(prepared, "4Gi", hours=6).set_caching_options(False)  # checks for itself, by content
-    groups = group_shards(records_uri=prepared.output, sorted_uri=places["sorted_uri"], max_workers=sort_workers)
-    light(groups).set_caching_options(False)  # likewise
-    sorting = sort_shards(groups=groups.output, sorted_uri=places["sorted_uri"])
-    sorted_set = commit_sorted_set(sorted_uri=places["sorted_uri"], families=places["families"]).after(sorting)
-    light(sorted_set).set_caching_options(False)  # likewise
+    light(planned).set_caching_options(False)  # the source may have changed at the same URI
+    prepared = prepare(source=source, records_uri=planned.outputs["records_uri"], families=planned.outputs["families"])
+    light(prepared, "4Gi", hours=6).set_caching_options(False)  # it compares the content itself
+    groups = group_shards(
+        records_uri=prepared.output, sorted_uri=planned.outputs["sorted_uri"], max_workers=sort_workers
+    )
+    light(groups).set_caching_options(False)  # as prepare
+    sorting = sort_shards(groups=groups.output, sorted_uri=planned.outputs["sorted_uri"])
+    sorted_set = commit_sorted_set(
+        sorted_uri=planned.outputs["sorted_uri"], families=planned.outputs["families"]
+    ).after(sorting)
+    light(sorted_set).set_caching_options(False)  # as prepare
     selected = select(
-        sorted_uri=places["sorted_uri"],
+        sorted_uri=planned.outputs["sorted_uri"],
         families=sorted_set.outputs["families"],
-        synths=places["synths"],
+        synths=planned.outputs["synths"],
         preset=preset,
-        bindings=places["bindings"],
+        bindings=planned.outputs["bindings"],
         tracking_uri=tracking_uri,
         if_changed=if_changed,
     )
     light(selected).set_caching_options(False)  # the registry may have changed
     train_and_compare(
         families=selected.outputs["families"],
-        synths=places["synths"],
-        sorted_uri=places["sorted_uri"],
+        synths=planned.outputs["synths"],
+        sorted_uri=planned.outputs["sorted_uri"],
         others_uri=selected.outputs["others_uri"],
         data_fingerprint=sorted_set.outputs["data_fingerprint"],
-        run_uri=places["run_uri"],
+        run_uri=planned.outputs["run_uri"],
         preset=preset,
-        bindings=places["bindings"],
+        bindings=planned.outputs["bindings"],
         warm_starts=selected.outputs["warm_starts"],
-        origins=places["origins"],
-        gate=places["gate"],
+        source_fingerprints=planned.outputs["source_fingerprints"],
+        gate_bindings=planned.outputs["gate_bindings"],
         tracking_uri=tracking_uri,
         gpus=gpus,
         queue=queue,
         priority_class=priority_class,
-        evaluation_version=places["evaluation_version"],
+        evaluation_version=planned.outputs["evaluation_version"],
     )

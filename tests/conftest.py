@@ -183,3 +183,22 @@ def refused(luthier: Luthier) -> Callable[..., str]:
         return finished.err
 
     return run
+
+
+@pytest.fixture(scope="session")
+def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow database: the sixty migrations of a new one take seconds, so tests copy this one."""
+    from components.registry.client import open_for_writing
+
+    folder = tmp_path_factory.mktemp("empty-registry")
+    with open_for_writing(f"sqlite:///{folder}/mlflow.db", "unused"):
+        pass
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def registry(empty_registry: Path, tmp_path: Path) -> str:
+    """The tracking URI of an empty registry of the test's own."""
+    (tmp_path / "mlflow").mkdir()
+    shutil.copy(empty_registry, tmp_path / "mlflow" / "mlflow.db")
+    return f"sqlite:///{tmp_path}/mlflow/mlflow.db"

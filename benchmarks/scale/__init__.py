@@ -1,1 +1,1 @@
-"""What a sort of the whole data set costs in time, requests and money: a calculation from the measured figures."""
+"""The cost of sorting the whole data set in time, requests and money, calculated from measured figures."""

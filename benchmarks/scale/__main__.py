@@ -64,7 +64,7 @@ def block(details: dict[str, Any], measured: Measured) -> str:
             "### Requests\n\n" + _requests(sets, measured),
             "### Time and machines\n\n" + _times(estimates),
             "### Money\n\n" + _money(sets, estimates, measured),
-            "### What binds\n\n" + _limits(measured, estimates),
+            "### Limits\n\n" + _limits(measured, estimates),
         ]
     )
 
@@ -122,7 +122,7 @@ def _times(estimates: dict[str, list[Estimate]]) -> str:
         for name, row in estimates.items()
         for found in row
     ]
-    return _table("set | workers asked | given | time | together | machine hours | what binds", rows)
+    return _table("set | workers asked | given | time | together | machine hours | limit", rows)
 
 
 def _money(sets: tuple[DataSet, ...], estimates: dict[str, list[Estimate]], measured: Measured) -> str:

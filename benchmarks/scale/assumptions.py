@@ -1,4 +1,4 @@
-"""What the calculation takes from elsewhere: sizes, limits and prices, each with its source and its date.
+"""Assumptions of the calculation: sizes, limits and prices, each with its source and date.
 
 Prices are public list prices in US dollars, before discounts, free allowances and tax. They change: look again.
 """
@@ -33,7 +33,7 @@ class DataSet:
         return sum(split[2] for split in self.splits)
 
     def times(self, factor: int) -> DataSet:
-        """Returns a set of so many times the shards of the same size."""
+        """Returns a set with a multiple of the shards."""
         splits = tuple((records * factor, shards * factor, size * factor) for records, shards, size in self.splits)
         return DataSet(f"{factor} times {self.name}", splits)
 

@@ -1,4 +1,4 @@
-"""The formulas. docs/scale.md says them in words; both are to be changed together."""
+"""The formulas. docs/scale.md describes them in words; change both together."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CLASS_A, CLASS_B = ("list", "upload start"), ("metadata", "range")
 
 @dataclass(frozen=True)
 class Measured:
-    """The figures that the calculation builds on, for one worker process from bucket to bucket.
+    """The measured figures for the calculation, for one worker process from bucket to bucket.
 
     Attributes:
         copy_cpu_s_per_gb: Processor seconds to sort 1 GB, without start-up and without encryption.
@@ -33,12 +33,12 @@ class Measured:
 
 
 def units_of(size: int, shards: int) -> int:
-    """Returns how many units a split is cut into."""
+    """Returns the number of units of a split."""
     return max(1, min(shards, round(size / a.UNIT_BYTES)))
 
 
 def data_requests(size: int, shards: int, units: int) -> Counter[str]:
-    """Returns the requests that move a split's bytes: ranges of its shards; a start and chunks for each part."""
+    """Returns the requests for the data of a split: ranges of its shards; a start and chunks for each part."""
     parts = units * a.FAMILIES
     return Counter(
         {
@@ -70,7 +70,7 @@ def operations(counted: Counter[str]) -> tuple[int, int]:
 
 
 def worker_rates(measured: Measured) -> dict[str, float]:
-    """Returns what each limit allows one worker, in bytes a second."""
+    """Returns the bytes per second that each limit allows one worker."""
     cpu_s = measured.copy_cpu_s_per_gb + measured.decrypt_s_per_gb + measured.encrypt_s_per_gb
     return {
         "CPU (one core)": 1e9 / cpu_s / a.SLOWER,
@@ -89,7 +89,7 @@ def _pipelined(streams: int, size: int, latency_s: float, stream_bytes_per_s: fl
 
 
 def shared_rates() -> dict[str, float]:
-    """Returns what each limit allows all workers together, in bytes a second, before the bucket's capacity grows."""
+    """Returns the bytes per second that each limit allows all workers, before the capacity of the bucket grows."""
     return {
         f"bucket, {a.READS_PER_S} reads/s": a.READS_PER_S * a.RANGE_BYTES,
         f"bucket, {a.WRITES_PER_S} writes/s (if every chunk counts as one)": a.WRITES_PER_S * a.CHUNK_BYTES,
@@ -99,7 +99,7 @@ def shared_rates() -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A sort by so many workers.
+    """A sort by a number of workers.
 
     Attributes:
         asked: Workers asked for.
@@ -107,7 +107,7 @@ class Estimate:
         seconds: From the first pod's start to the manifest.
         vm_hours: Of all workers' machines.
         bytes_per_s: Of all workers together, at their best.
-        limit: What binds.
+        limit: The limiting factor.
     """
 
     asked: int
@@ -132,14 +132,14 @@ def estimate(data: DataSet, asked: int, measured: Measured) -> Estimate:
     rate = min(rates[alone], shares[together])
     limit = alone if rates[alone] <= shares[together] else together
     if max(loads) > 1.25 * data.bytes / workers:
-        limit += "; and units are coarse: a worker has one more than another"
+        limit += "; and units are coarse: one worker has one more than another"
     busy_s = sum(max(load / rate + a.POD_START_S, 60.0) for load in loads)  # a minute is the least that is billed
     seconds = a.PODS_IN_A_ROW * a.POD_START_S + max(loads) / rate
     return Estimate(asked, workers, seconds, busy_s / 3600, workers * rate, limit)
 
 
 def _loads(units: list[float], workers: int) -> list[float]:
-    """Cuts the units into consecutive shares, each unit to the share that its middle falls into."""
+    """Divides the units into consecutive shares; a unit belongs to the share that contains its middle."""
     total, before, loads = sum(units), 0.0, [0.0] * workers
     for size in units:
         loads[min(workers - 1, int((before + size / 2) * workers / total))] += size

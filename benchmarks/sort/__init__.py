@@ -1,1 +1,1 @@
-"""`luthier sort` beside cp, tf.data, the notebook it replaces, and Cloud Storage's own transfer_manager."""
+"""Compares `luthier sort` with cp, tf.data, the notebook that it replaces, and Cloud Storage's transfer_manager."""

@@ -84,7 +84,7 @@ def _folder(path: Path) -> Path:
 
 
 def _measure(options: argparse.Namespace, work: Path, memory: Path) -> tuple[Measured, dict[str, Any]]:
-    """Returns what was measured, and what else there is to know of it."""
+    """Returns the measurements and their details."""
     cores = len(os.sched_getaffinity(0))
     workers = (1, 2) if cores > 1 else (1,)
     parts, measured, details = options.parts, Measured([], {}), {"rounds": options.rounds}

@@ -1,4 +1,4 @@
-"""Local rows: `luthier sort` beside cp with as many processes, beside tf.data, and beside the notebook's way."""
+"""Local rows: `luthier sort` against cp with as many processes, tf.data, and the notebook."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Say = Callable[[str], None]
 
 
 def remove(folder: Path) -> None:
-    """Removes what a run wrote and waits until the disk is quiet, so that no run pays for the one before it."""
+    """Removes the output of a run and waits until the disk is idle, so that no run pays for the one before."""
     shutil.rmtree(folder, ignore_errors=True)
     os.sync()
 
@@ -38,7 +38,7 @@ def sort_contender(name: str, source: Source, out: Path, workers: int) -> Conten
 
 
 def check_sorted(out: Path, source: Source) -> None:
-    """AssertionError where a sorted set is not all of its source."""
+    """Raises AssertionError if a sorted set is not complete."""
     totals = SortedSet.open(str(out)).families("train")
     found = {family: records for family, records in totals.items() if records}
     assert found == source.totals, (found, source.totals)
@@ -47,7 +47,7 @@ def check_sorted(out: Path, source: Source) -> None:
 
 
 def cp_contender(name: str, source: Source, out: Path, processes: int, durable: bool) -> Contender:
-    """Returns `cp` of the shards by so many processes; a durable one flushes its files to the disk with `sync`."""
+    """Returns `cp` of the shards by a number of processes; if durable, `sync` flushes the files to the disk."""
 
     def run() -> Run:
         out.mkdir(parents=True)
@@ -69,7 +69,7 @@ def _cp(shards: Sequence[Path], out: Path, durable: bool) -> list[str]:
 
 
 def beside_cp(source: Source, work: Path, workers: int, rounds: int, on_disk: bool, say: Say) -> Measured:
-    """Measures the sort beside cp.
+    """Measures the sort against cp.
 
     Args:
         source: On the same file system as `work`.
@@ -105,7 +105,7 @@ def beside_cp(source: Source, work: Path, workers: int, rounds: int, on_disk: bo
 
 
 def beside_tensorflow(source: Source, work: Path, rounds: int, cores: int, slice_records: int, say: Say) -> Measured:
-    """Measures the sort with some workers beside tf.data, which uses all cores, and the notebook on a slice.
+    """Measures the sort against tf.data, which uses all cores, and the notebook on a slice.
 
     TensorFlow's own start-up, some seconds, is left out of its figures and in ours.
     """

@@ -1,4 +1,4 @@
-"""Runs `luthier sort` through its real entry point, in the process it is called in."""
+"""Runs `luthier sort` through its entry point, in the calling process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one does without Luthier, in TensorFlow: a plain tf.data sort, and the notebook that this project grew from."""
+"""The alternatives in TensorFlow: a plain tf.data sort, and the notebook with which this project started."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BATCH = 32
 
 
 def tf_data(source: str, out: str) -> dict[str, float]:
-    """Sorts with tf.data: shards read in parallel, only the routing field parsed, a TFRecordWriter a family.
+    """Sorts with tf.data: shards read in parallel, only the routing field parsed, one TFRecordWriter for each family.
 
     TensorFlow checks both CRCs when it reads and computes them when it writes. The order within a family depends on
     how the shards are interleaved, there is no manifest, and a half-done run looks like a whole one.
@@ -49,7 +49,7 @@ def tf_data(source: str, out: str) -> dict[str, float]:
 
 
 def notebook(source: str, out: str, slice_records: str) -> dict[str, float]:
-    """Sorts the first records the notebook's way.
+    """Sorts the first records as the notebook does.
 
     Every record is parsed whole as a SequenceExample, printed as JSON and read again, for one number in it; the raw
     records wait in a list for each family and are written at the end of a round.

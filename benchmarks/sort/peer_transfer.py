@@ -1,4 +1,4 @@
-"""The client's own transfer_manager: downloads a bucket's objects to disk, or takes them to another bucket."""
+"""The client's transfer_manager: downloads the objects of a bucket to disk, or copies them to another bucket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows from the emulator: `luthier sort` beside transfer_manager; the memory of one huge shard; requests counted."""
+"""Rows with the emulator: `luthier sort` against transfer_manager; the memory for one huge shard; request counts."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def fill(server: Emulator, source: Source, bucket: str) -> str:
 def beside_transfer_manager(
     source: Source, work: Path, worker_counts: tuple[int, ...], settings: tuple[Setting, ...], rounds: int, say: Say
 ) -> tuple[Measured, str]:
-    """Measures the sort from the emulator to disk beside transfer_manager's download of the same.
+    """Measures the sort from the emulator to disk against transfer_manager's download of the same objects.
 
     Returns:
         What was measured, and the setting of transfer_manager that was fastest and hence taken, in words.
@@ -80,7 +80,7 @@ def _download_rows(runs: dict[str, list[Run]], count: int, setting: str) -> list
 
 
 def emulator_to_emulator(source: Source, work: Path, rounds: int, say: Say) -> Measured:
-    """Measures the sort from bucket to bucket beside transfer_manager, which goes by the disk. For information."""
+    """Measures the sort from bucket to bucket against transfer_manager, which uses the disk. For information."""
     with emulator.running() as server:
         uri, out = fill(server, source, "source"), server.make_bucket("out")
 
@@ -105,7 +105,7 @@ def emulator_to_emulator(source: Source, work: Path, rounds: int, say: Say) -> M
 
 
 def peak_memory(source: Source, work: Path, say: Say) -> dict[str, float]:
-    """Sorts a source of one huge shard from the emulator to disk and returns the memory that a process took at most."""
+    """Sorts a source of one huge shard from the emulator to disk and returns the peak memory of a process."""
     with emulator.running() as server:
         uri = fill(server, source, "source")
         remove(work / "sorted")
@@ -124,7 +124,7 @@ def peak_memory(source: Source, work: Path, say: Say) -> dict[str, float]:
 
 
 def count_requests(source: Source, work: Path) -> dict[str, Any]:
-    """Sorts a source from bucket to bucket and counts its requests, and those among them that move its data.
+    """Sorts a source from bucket to bucket and counts all requests and those that transfer data.
 
     Returns:
         Its bytes, shards, units and parts; `counted`, the requests by kind; `data`, how many of these the sizes of its
@@ -165,7 +165,7 @@ def _download(server: Emulator, source: Source, out: Path, setting: Setting, dur
 
 
 def _fastest_setting(server: Emulator, source: Source, work: Path, settings: tuple[Setting, ...], say: Say) -> Setting:
-    """Tries the settings, twice each in turns, and returns the one that was fastest once."""
+    """Tries the settings in turns, twice each, and returns the one with the fastest single run."""
     out = work / "downloaded"
     contenders: list[Contender] = []
     by_name: dict[str, Setting] = {}

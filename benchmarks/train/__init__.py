@@ -1,1 +1,1 @@
-"""Training beside ddsp's own: a step, the start, equal time, whether the pace holds, and a known experiment."""
+"""Compares training with ddsp's: a step, the start, equal time, a long training, and a known experiment."""

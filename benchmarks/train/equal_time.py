@@ -1,4 +1,4 @@
-"""What the same time teaches: Luthier and ddsp train on the sample strings for as long, and play notes never heard.
+"""Equal training time: Luthier and ddsp train on the string notes equally long; compared by the loss on held-out notes.
 
 Every synth, some seeds, Luthier and ddsp in turns, each in a process of its own; see benchmarks/train/learning.py.
 """
@@ -43,12 +43,12 @@ class Curves:
 
     @property
     def wins(self) -> int:
-        """In how many seeds ours ends lower."""
+        """The number of seeds in which Luthier ends with the lower loss."""
         return int(np.sum(self.losses["ours"][:, -1] < self.losses["peer"][:, -1]))
 
     @property
     def verdict(self) -> str:
-        """Says whether ours is lower for each seed."""
+        """Returns whether Luthier's loss is lower for each seed."""
         seeds = len(self.losses["ours"])
         return f"lower in each seed {'met' if self.wins == seeds else f'MISSED ({self.wins} of {seeds})'}"
 

@@ -1,4 +1,4 @@
-"""Whether the pace holds: thousands of steps through `luthier train`, the last ones beside the first."""
+"""The speed over a long training: thousands of steps by `luthier train`, the last ones against the first."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _INTERVAL_STEPS = 10  # what the curves average over
 
 
 def measure(folder: Path, steps: int, stock_steps: int) -> Part:
-    """Measures ours, and for information ddsp's.
+    """Measures Luthier, and for information ddsp.
 
     Args:
         folder: A scratch folder.
@@ -48,12 +48,12 @@ def stock(data: str, steps: str, result: str) -> None:
     from benchmarks.train.learners import Stock
     from benchmarks.train.learning import stock_batches
     from components.nsynth.sorted_set import SortedSet
-    from components.train.note_cache import Stage
+    from components.train.note_cache import NoteCache
 
     learner, seconds = Stock(_SYNTH, _PRESET), list[float]()
-    with Stage(memory_mb=4000) as stage:
+    with NoteCache(memory_mb=4000) as cache:
         sorted_set = SortedSet.open(data)
-        notes = stage.notes(sorted_set, "train", samples.FAMILY, range(sorted_set.families("train")[samples.FAMILY]))
+        notes = cache.notes(sorted_set, "train", samples.FAMILY, range(sorted_set.families("train")[samples.FAMILY]))
         batches: Any = stock_batches(notes, learner.settings)
         learner.trace(batches)
         for _ in range(int(steps) // _INTERVAL_STEPS):

@@ -1,4 +1,4 @@
-"""How fast a GPU trains: steps and seconds of audio a second, by batch size, one synth and several together.
+"""Training speed on a GPU: steps and seconds of audio per second, by batch size, for one synth and several together.
 
 Ours is `luthier train`, several in one process. ddsp trains one model a process; several here take turns in one,
 each with a batch of its own, which is the most that one process of it can do.
@@ -84,15 +84,15 @@ def measure(
 
 
 def stock(data: str, synths: str, preset: str, batch: str, steps: str) -> dict[str, float]:
-    """Trains with ddsp's Trainers in turns and returns the steps a second of all of them."""
+    """Trains with ddsp's Trainers in turns and returns their steps per second, added."""
     from benchmarks.train.learners import Stock
     from benchmarks.train.learning import stock_batches
     from components.nsynth.sorted_set import SortedSet
-    from components.train.note_cache import Stage
+    from components.train.note_cache import NoteCache
 
-    with Stage(memory_mb=4000) as stage:
+    with NoteCache(memory_mb=4000) as cache:
         sorted_set = SortedSet.open(data)
-        notes = stage.notes(sorted_set, "train", samples.FAMILY, range(sorted_set.families("train")[samples.FAMILY]))
+        notes = cache.notes(sorted_set, "train", samples.FAMILY, range(sorted_set.families("train")[samples.FAMILY]))
         learners = [Stock(synth, preset, [f"train.batch_size = {batch}"]) for synth in synths.split(",")]
         feeds = [stock_batches(notes, learner.settings) for learner in learners]
         for learner, feed in zip(learners, feeds, strict=True):
@@ -107,7 +107,7 @@ def stock(data: str, synths: str, preset: str, batch: str, steps: str) -> dict[s
 
 
 def _ours(data: Path, folder: Path, synths: Sequence[str], preset: str, batch: int, steps: int) -> float:
-    """Trains with `luthier train` and returns the steps a second of all synths, from their curves."""
+    """Trains with `luthier train` and returns the steps per second of all synths, from their curves."""
     out = Path(tempfile.mkdtemp(dir=folder))
     settings = {
         "max_steps": steps,
@@ -125,7 +125,7 @@ def _ours(data: Path, folder: Path, synths: Sequence[str], preset: str, batch: i
 
 
 def _rate(lines: list[dict[str, Any]], steps: int) -> float:
-    """Returns the steps a second by the clock, after the warm-up."""
+    """Returns the steps per second after the warm-up."""
     steady = [line for line in lines if line["split"] == "train" and line["step"] >= _WARM_UP * steps]
     first, last = steady[0], steady[-1]
     rate: float = (last["step"] - first["step"]) / (last["seconds"] - first["seconds"])
@@ -137,7 +137,7 @@ def _peer(data: Path, folder: Path, synths: Sequence[str], preset: str, batch: i
 
 
 def _if_it_fits(rate: Callable[[], float]) -> float | None:
-    """Returns the rate; None where the device's memory is too small for it."""
+    """Returns the rate; None if the memory of the device is too small."""
     try:
         return round(rate(), 4)
     except RuntimeError as error:

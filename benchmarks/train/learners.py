@@ -1,4 +1,4 @@
-"""The same network, trained in two ways: by Luthier's Trainer with its layers, by ddsp's with ddsp's."""
+"""The same network in two trainings: by Luthier's trainer with its layers, and by ddsp's with ddsp's layers."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from components.config.settings import TrainSettings, train_settings
 from components.nsynth.note import HOP_SAMPLES, SAMPLE_RATE_HZ
 from components.synths import model as models
 from components.synths.ddsp_imports import tf
+from components.train.dataset import Batch
 from components.train.devices import Devices
-from components.train.trainer import Trainer
+from components.train.tensorflow_trainer import TensorFlowTrainer
 
 # A part of ddsp.training, for which ddsp_imports makes way.
 from ddsp.training import trainers  # isort: skip
 
 Features = dict[str, Any]
+_INPUTS = ("audio", "f0_hz", "loudness_db", "noise_seed")
 _OURS_ALONE = ("table_scale_fn", "Sinusoidal.pull", "Sinusoidal.fade")
 _DDSPS = {
     "RnnFcDecoder": "decoders",
@@ -30,7 +32,7 @@ _DDSPS = {
 
 
 def stock_config(synth: str, preset: str, bindings: Sequence[str] = ()) -> str:
-    """Returns the network as gin text with ddsp's own layers alone.
+    """Returns the network as gin text with ddsp's layers only.
 
     What is no layer stays ours, which is to ddsp's advantage: the loudness is not computed again at every step, and the
     sinusoids start quietly, each in its band.
@@ -48,7 +50,7 @@ def stock_config(synth: str, preset: str, bindings: Sequence[str] = ()) -> str:
 
 
 def stock_exactly(synth: str, preset: str, bindings: Sequence[str] = ()) -> str:
-    """Returns gin text that plays what ddsp's layers have learned without the drift of their phases."""
+    """Returns gin text that renders a network of ddsp with Luthier's layers, without phase drift."""
     ddsps = {
         "wavetable": ["luthier.Wavetable.table_scale_fn = @core.exp_sigmoid"],
         "sinusoidal": ["luthier.Sinusoidal.pull = 0.0", "luthier.Sinusoidal.fade = 0.0"],
@@ -57,26 +59,25 @@ def stock_exactly(synth: str, preset: str, bindings: Sequence[str] = ()) -> str:
 
 
 def built(frames: int) -> Any:
-    """Returns a model for sounds of so many frames; to be called, and called first, inside models.configured."""
+    """Returns a model for audio of a number of frames; call it inside models.configured."""
     model = models.build()
     models.set_frames(model, frames)
     return model
 
 
 def seeded(synth: str, preset: str, bindings: Sequence[str] = ()) -> Any:
-    """Returns Luthier's model with the weights that its training begins with."""
+    """Returns Luthier's model with its initial weights."""
     with models.configured(models.config_text(synth, preset, bindings)):
         tf.keras.utils.set_random_seed(train_settings().seed)
         return models.build()
 
 
 class Ours:
-    """Luthier's Trainer.
+    """Luthier's trainer.
 
     Attributes:
         settings: The preset's, with the bindings.
-        model: What is trained.
-        devices: What it computes on.
+        model: The model that is trained.
     """
 
     def __init__(self, synth: str, preset: str, bindings: Sequence[str] = ()) -> None:
@@ -86,8 +87,11 @@ class Ours:
             self.settings = train_settings()
             tf.keras.utils.set_random_seed(self.settings.seed)
             self.model = models.build()
-            self.devices = Devices()
-            self._trainer = Trainer(self.model, self.settings, self.devices)
+            self._trainer = TensorFlowTrainer(self.model, self.settings, Devices())
+
+    def load(self, batch: Batch, step: int) -> Features:
+        """Returns the batch of a step on the device, as `step` takes it."""
+        return dict(zip(_INPUTS, self._trainer.load(batch, step), strict=True))
 
     def trace(self, features: Features) -> float:
         """Does the first step, with gin configured, and returns its loss."""
@@ -101,7 +105,7 @@ class Ours:
 
     def start_step(self, features: Features) -> None:
         """Starts a step, as the training loop does."""
-        self._trainer.step(*(features[name] for name in ("audio", "f0_hz", "loudness_db", "noise_seed")))
+        self._trainer.step(tuple(features[name] for name in _INPUTS))
 
     def wait(self) -> float:
         """Waits for the steps that were started and returns their mean loss."""
@@ -145,7 +149,7 @@ class Stock:
 
 
 def tones(settings: TrainSettings) -> Features:
-    """Returns a batch of wandering tones, as long as the preset's examples: f0_hz, loudness_db, audio, noise_seed."""
+    """Returns a batch of gliding tones, as long as the examples: f0_hz, loudness_db, audio, noise_seed."""
     random, frames = np.random.default_rng(0), settings.crop_samples // HOP_SAMPLES
     f0_hz = 220 * 2 ** np.cumsum(random.normal(0, 0.005, (settings.batch_size, frames)), axis=1)
     phase = 2 * np.pi * np.cumsum(np.repeat(f0_hz, HOP_SAMPLES, axis=1) / SAMPLE_RATE_HZ, axis=1)

@@ -1,4 +1,4 @@
-"""A process of benchmarks.train.equal_time: one training, and how well it plays notes that it never heard.
+"""A process of benchmarks.train.equal_time: one training and its loss on held-out notes.
 
 The clock runs while it trains: the first step with its tracing comes before, and what is kept to be judged later is
 taken while the clock stands. Both learners are judged by the same measure: ddsp's own SpectralLoss, on what our layers
@@ -22,9 +22,9 @@ from components.nsynth.note import FRAME_RATE_HZ, HOP_SAMPLES, SAMPLE_RATE_HZ
 from components.nsynth.sorted_set import SortedSet
 from components.synths import model as models
 from components.synths.ddsp_imports import ddsp, tf
-from components.train.batch import Sounds
-from components.train.note_cache import Stage
-from components.train.prefetch import batches
+from components.train.dataset import Batch, batch_of_step
+from components.train.note_cache import NoteCache
+from components.train.prefetch import Prefetcher
 
 # As for the trainers.
 from ddsp.training import data as ddsp_data  # isort: skip
@@ -34,12 +34,12 @@ _HELD_OUT = ("valid", "test")
 
 
 def learn(whose: str, synth: str, preset: str, seed: str, seconds: str, sorted_uri: str, result: str) -> None:
-    """Trains for so many seconds and writes the curve: [[seconds, steps, held-out loss], ...] as JSON."""
+    """Trains for a number of seconds and writes the curve: [[seconds, steps, held-out loss], ...] as JSON."""
     bindings = [f"train.seed = {seed}"]
-    with Stage(memory_mb=4000) as stage:
+    with NoteCache(memory_mb=4000) as cache:
         data = SortedSet.open(sorted_uri)
         notes = {
-            split: stage.notes(data, split, FAMILY, range(data.families(split)[FAMILY])) for split in data.splits()
+            split: cache.notes(data, split, FAMILY, range(data.families(split)[FAMILY])) for split in data.splits()
         }
         learner, step, close = (_ours if whose == "ours" else _stock)(synth, preset, bindings, notes["train"])
         kept = list(_kept(learner.model, step, float(seconds)))
@@ -53,7 +53,7 @@ def learn(whose: str, synth: str, preset: str, seed: str, seconds: str, sorted_u
 
 
 def _kept(model: Any, step: Callable[[], None], seconds: float) -> Iterator[tuple[float, int, list[Any]]]:
-    """Trains and yields seconds, steps and weights: before the first step, and then at every mark."""
+    """Trains and yields seconds, steps and weights before the first step and at every mark."""
     yield 0.0, 0, [weight.numpy() for weight in model.weights]
     step()
     steps, clock, mark = 1, 0.0, 1
@@ -68,17 +68,17 @@ def _kept(model: Any, step: Callable[[], None], seconds: float) -> Iterator[tupl
 
 
 def _ours(
-    synth: str, preset: str, bindings: list[str], train: Sounds
+    synth: str, preset: str, bindings: list[str], train: Batch
 ) -> tuple[Any, Callable[[], None], Callable[[], None]]:
-    """Returns a learner, what does its next step, and what ends it; batches come as in the training loop."""
+    """Returns a learner and functions for its next step and its end; batches come as in the training loop."""
     ours = Ours(synth, preset, bindings)
-    feed = batches(train, ours.settings, ours.devices, 0)
-    names = ("audio", "f0_hz", "loudness_db", "noise_seed")
+    batches = Prefetcher(lambda step: ours.load(batch_of_step(train, ours.settings, step), step))
+    batches.start(first_step=0)
     count = 0
 
     def step() -> None:
         nonlocal count
-        features = dict(zip(names, feed.get(), strict=True))
+        features = batches.get()
         count += 1
         if count == 1:
             ours.trace(features)
@@ -87,11 +87,11 @@ def _ours(
         if count % ours.settings.log_every_steps == 0:
             ours.wait()
 
-    return ours, step, feed.close
+    return ours, step, batches.close
 
 
 def _stock(
-    synth: str, preset: str, bindings: list[str], train: Sounds
+    synth: str, preset: str, bindings: list[str], train: Batch
 ) -> tuple[Any, Callable[[], None], Callable[[], None]]:
     """The same of ddsp; batches come from its DataProvider, which shuffles and prefetches with tf.data."""
     stock = Stock(synth, preset, bindings)
@@ -108,15 +108,15 @@ def _stock(
     return stock, next_step, lambda: None
 
 
-def stock_batches(sounds: Sounds, settings: TrainSettings) -> Iterator[Any]:
+def stock_batches(sounds: Batch, settings: TrainSettings) -> Iterator[Any]:
     """Yields batches as ddsp's training gets them."""
     return iter(_Notes(sounds, settings).get_batch(settings.batch_size))
 
 
 class _Notes(ddsp_data.DataProvider):  # type: ignore[misc]
-    """Notes in memory as ddsp's data: in a new order every epoch, each cut at a random place."""
+    """Notes in memory as ddsp's data: shuffled every epoch, cropped at random."""
 
-    def __init__(self, sounds: Sounds, settings: TrainSettings) -> None:
+    def __init__(self, sounds: Batch, settings: TrainSettings) -> None:
         super().__init__(SAMPLE_RATE_HZ, FRAME_RATE_HZ)
         self._sounds, self._settings = sounds, settings
 
@@ -140,8 +140,8 @@ class _Notes(ddsp_data.DataProvider):  # type: ignore[misc]
         }
 
 
-def _judge(config: str, held_out: list[Sounds]) -> Callable[[list[Any]], float]:
-    """Returns what plays the held-out notes with given weights and says their mean spectral loss."""
+def _judge(config: str, held_out: list[Batch]) -> Callable[[list[Any]], float]:
+    """Returns a function from weights to the mean spectral loss on the held-out notes."""
     with models.configured(config):
         model = models.build()
     spectral_loss = ddsp.losses.SpectralLoss(mag_weight=1.0, logmag_weight=1.0)

@@ -1,4 +1,4 @@
-"""What a part of the benchmark of training gives, and where it goes."""
+"""The result of a part of the training benchmark, and its output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FACTS = ("CPU", "libraries", "commit", "date", "load at the start (1, 5, 15 min
 
 @dataclass(frozen=True)
 class Part:
-    """A part's result.
+    """The result of a part.
 
     Attributes:
         figures: Of train.json: by name, ours_<unit>, peer_<unit> and their ratio.
@@ -29,7 +29,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Figure:
-    """Two numbers that are not seconds; lower is better.
+    """Two numbers that are not times; lower is better.
 
     Attributes:
         name: Its key in the JSON.
@@ -45,7 +45,7 @@ class Figure:
 
     @property
     def verdict(self) -> str:
-        """Says whether ours is no more than the peer's."""
+        """Returns whether Luthier's number is at most the peer's."""
         return "met" if self.ours <= self.peer else "MISSED"
 
     def json(self) -> dict[str, dict[str, float]]:
@@ -55,7 +55,7 @@ class Figure:
 
 
 def save(name: str, part: Part, facts: dict[str, str], out: Path, page: Path | None) -> None:
-    """Writes a part's figures beside those of the other parts, and its block of the page.
+    """Adds the figures of a part to those of the other parts, and replaces its block of the page.
 
     Args:
         name: The part's.
@@ -77,7 +77,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _names(details: Path, part: str) -> list[str]:
-    """Returns what a part has written the last time."""
+    """Returns the last figures of a part."""
     names: list[str] = _read(details).get(part, {}).get("figures", [])
     return names
 

@@ -1,4 +1,4 @@
-"""The string notes of samples/, sorted, by Luthier's own commands; and the same in ddsp's format."""
+"""The string notes of samples/ as a sorted set made by Luthier's commands, and in ddsp's format."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def luthier(*arguments: object) -> list[str]:
 
 
 def run_luthier(*arguments: object) -> None:
-    """Runs `luthier ARGUMENTS...`; RuntimeError with its last words where it fails."""
+    """Runs `luthier ARGUMENTS...`; RuntimeError with the end of stderr if it fails."""
     done = subprocess.run(luthier(*arguments), cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(
@@ -37,7 +37,7 @@ def sorted_samples(folder: Path) -> Path:
 
 
 def sorted_note(folder: Path) -> Path:
-    """Makes a sorted set of one of those notes alone, below a folder that `sorted_samples` was given."""
+    """Makes a sorted set of one of these notes, in a directory that `sorted_samples` was called with."""
     note = next(SortedSet.open(str(folder / "sorted")).notes("train", FAMILY))
     out = folder / f"note-{note.pitch}"
     run_luthier(
@@ -47,7 +47,7 @@ def sorted_note(folder: Path) -> Path:
 
 
 def write_for_ddsp(sorted_uri: Path, path: Path) -> None:
-    """Writes the training notes as ddsp's LegacyTFRecordProvider reads them, with our loudness."""
+    """Writes the training notes for ddsp's LegacyTFRecordProvider, with Luthier's loudness."""
     from components.audio.f0 import fill_forward
     from components.synths.loudness import loudness_db
 

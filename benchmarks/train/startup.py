@@ -1,4 +1,4 @@
-"""From the start of a process to the end of its first training step: `luthier train` and ddsp's own way, in turns.
+"""The time from the start of a process to the end of its first training step: `luthier train` and ddsp, in turns.
 
 Both train the same network on the same whole notes of 4 s. A process is killed as soon as its first step is done.
 """
@@ -29,7 +29,7 @@ _PRESET = "seed"
 
 
 def measure(folder: Path, rounds: int, synths: Sequence[str] = SYNTHS[:1]) -> Part:
-    """Measures the start of every synth that ddsp can play without a function of ours."""
+    """Measures the start of every synth that ddsp has without functions of Luthier."""
     data, rows = samples.sorted_samples(folder), list[Row]()
     samples.write_for_ddsp(data, folder / "ddsp.tfrecord")
     with progress.bar("start-up", 2 * rounds * len(synths), "starts") as bar:
@@ -65,7 +65,7 @@ def _peer(folder: Path, synth: str) -> Contender:
 
 
 def _stock_run_config(synth: str, notes: Path) -> str:
-    """Returns what ddsp's training is configured with: the network, and its names for the preset's settings."""
+    """Returns the configuration of ddsp's training: the network, and the settings of the preset under ddsp's names."""
     from benchmarks.train.learners import stock_config
     from components.config.settings import train_settings
     from components.synths.model import configured
@@ -87,7 +87,7 @@ def _stock_run_config(synth: str, notes: Path) -> str:
 
 
 def _until(command: Sequence[str], done: Callable[[], bool]) -> Callable[[], Run]:
-    """Returns what starts a command, waits until something is done, and kills it.
+    """Returns a function that starts a command, waits until a condition holds, and kills the process.
 
     Raises:
         RuntimeError: It ended before, or took ten minutes.

@@ -1,4 +1,4 @@
-"""A training step, a forward pass and the memory of a step, ours and ddsp's own.
+"""A training step, a forward pass and the memory of a step, of Luthier and ddsp.
 
 Both models are in one process and take turns. Peak memory is measured in a fresh process for each. The notes are
 synthetic: the time of a step does not depend on what is heard.
@@ -49,7 +49,7 @@ def peak(whose: str, synth: str, preset: str) -> None:
 
 
 def _steps(whose: str, synth: str, preset: str) -> Callable[[], float]:
-    """Returns what does a step; two are done."""
+    """Returns a function that does one step, after two steps."""
     from benchmarks.train.learners import Ours, Stock, tones
 
     learner = (Ours if whose == "ours" else Stock)(
@@ -62,7 +62,7 @@ def _steps(whose: str, synth: str, preset: str) -> Callable[[], float]:
 
 
 def _plays(config: str) -> Callable[[], float]:
-    """Returns what plays one note of 4 s and waits for it; it has played once."""
+    """Returns a function that renders one note of 4 s and waits for it, after one call."""
     from benchmarks.train.learners import built, tones
     from components.config.settings import TrainSettings
     from components.synths.ddsp_imports import tf

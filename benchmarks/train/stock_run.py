@@ -1,4 +1,4 @@
-"""What ddsp's `ddsp_run --mode=train` does, up to its first step: the peer of `luthier train`'s start.
+"""Does what ddsp's `ddsp_run --mode=train` does up to its first step: the peer of the start of `luthier train`.
 
     python -m benchmarks.train.stock_run CONFIG.gin SAVE_DIR MARK
 

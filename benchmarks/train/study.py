@@ -1,4 +1,4 @@
-"""The students' study: `--preset seed` on a single string note, 340 steps, about five minutes there."""
+"""The students' study: `--preset seed` on a single string note, 340 steps, which took them about five minutes."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Gate:
     max_loudness_error_db: float = 20.0
     margin: float = 0.01
 
-    def fault(self, means: Mapping[str, float]) -> str:
+    def failure(self, means: Mapping[str, float]) -> str:
         """Returns why a model may not be champion, or an empty text if it may.
 
         Args:
@@ -54,7 +54,7 @@ class Gate:
                 wanted = "at most" if limit.startswith("max") else "at least"
                 shown = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
                 what = name.removesuffix("_cents").removesuffix("_db").replace("_", " ")
-                return f"its {what} is {shown}{unit}, allowed is {wanted} {bound:g}{unit}"
+                return f"its {what} is {shown}{unit}, the limit is {wanted} {bound:g}{unit}"
         return ""
 
     def beats(self, loss: float, champions_loss: float) -> bool:

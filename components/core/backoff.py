@@ -103,7 +103,7 @@ class Backoff:
 
         Args:
             error: Why it failed.
-            retry_after_s: As of `pause`.
+            retry_after_s: See `pause`.
 
         Raises:
             StepError: The other side has not answered within the time limit.

@@ -1,4 +1,4 @@
-"""Numbers of single notes, summed up: over all of them, by register and by velocity."""
+"""Summarises the scores of single notes: over all notes, by register and by velocity."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from components.artifacts.evaluation import Group, NoteNumbers, Numbers, Summary, rounded
 
 _RESAMPLES = 1000
-# Upper ends, in MIDI: below C3, below C5; and of velocities, which NSynth has at 25, 50, 75, 100 and 127.
+# Upper bounds (exclusive): MIDI pitches (C3, C5), and velocities, which NSynth has at 25, 50, 75, 100 and 127.
 REGISTERS = (("low", 48), ("middle", 72), ("high", 128))
 VELOCITIES = (("soft", 51), ("medium", 101), ("loud", 128))
 
@@ -19,7 +19,7 @@ VELOCITIES = (("soft", 51), ("medium", 101), ("loud", 128))
 def summarise(notes: Sequence[NoteNumbers]) -> dict[str, Summary]:
     """Returns each number over the notes that have it.
 
-    The interval of the mean is a bootstrap's: 1000 times as many notes drawn with replacement, always the same ones.
+    The interval of the mean is a percentile bootstrap with 1000 resamples and a fixed seed.
     """
     summary = {}
     for name in Numbers.__annotations__:

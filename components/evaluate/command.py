@@ -8,20 +8,20 @@ import click
 @click.command()
 @click.option("--model", "model_uri", required=True, metavar="URI", help="A model, or the training directory it is in.")
 @click.option("--data", "data_uri", required=True, metavar="URI", help="Root of a sorted set.")
-@click.option("--out", "out_uri", required=True, metavar="URI", help="Where the numbers, clips and the report go.")
-@click.option("--max-notes", default=0, help="At most so many held-out notes. [default: all of the split]")
+@click.option("--out", "out_uri", required=True, metavar="URI", help="Folder for the scores, clips and the report.")
+@click.option("--max-notes", default=0, help="Maximum number of held-out notes. [default: all of the split]")
 @click.option(
-    "--others", "others_uri", metavar="URI", help="A sorted set with families that --data lacks, to play too."
+    "--others", "others_uri", metavar="URI", help="A sorted set with families that --data lacks, for timbre transfer."
 )
 def command(model_uri: str, data_uri: str, out_uri: str, max_notes: int, others_uri: str | None) -> None:
-    """Evaluates a model on held-out notes, by number and by ear."""
+    """Evaluates a model on held-out notes: scores, listening samples and a report."""
     from components.evaluate.step import evaluate
 
     result = evaluate(model_uri, data_uri, out_uri, max_notes, others_uri)
     found = result.evaluation
     count = f"{len(found.notes)} held-out {'note' if len(found.notes) == 1 else 'notes'}"
     click.echo(f"{found.family} {found.synth}, {count} ({found.split})")
-    click.echo(f"  {'':24}{'mean':>10}{'interval':>20}{'median':>10}{'95 %':>10}")
+    click.echo(f"  {'':24}{'mean':>10}{'interval':>20}{'median':>10}{'p95':>10}")
     for name, summary in found.summary.items():
         interval = f"{summary.low:.3f} .. {summary.high:.3f}"
         click.echo(f"  {name:24}{summary.mean:10.3f}{interval:>20}{summary.median:10.3f}{summary.p95:10.3f}")

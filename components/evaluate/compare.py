@@ -1,4 +1,4 @@
-"""Sets the trainings of a run side by side in one report. Only files are read: no TensorFlow, a second or two."""
+"""Compares the trainings of a run in one report. Reads files only, without TensorFlow: takes a second or two."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from components import storage
 from components.core.errors import InputError
 from components.evaluate.report import write_report
-from components.evaluate.training import Training, winner_of
+from components.evaluate.training_view import TrainingView, winner_of
 
 
 @dataclass(frozen=True)
 class CompareResult:
-    """The report, the synth that won in each family, and what could not be compared."""
+    """The report, the winning synth of each family, and the trainings that could not be compared."""
 
     report_uri: str
     winners: dict[str, str]
@@ -29,15 +29,15 @@ def compare(training_uris: Sequence[str], out_uri: str) -> CompareResult:
     """Compares trainings, family by family.
 
     Args:
-        training_uris: Training directories <family>-<synth>. The report says which of them lack something.
-        out_uri: Where report.html goes.
+        training_uris: TrainingView directories <family>-<synth>. The report says what is missing in them.
+        out_uri: The directory for report.html.
 
     Raises:
-        InputError: No training at all is named.
+        InputError: No training is given.
     """
     if not training_uris:
         raise InputError("nothing to compare: got no training, expected the URI of one or more")
-    trainings = [Training.load(uri) for uri in training_uris]
+    trainings = [TrainingView.load(uri) for uri in training_uris]
     winners = {}
     for family in dict.fromkeys(training.family for training in trainings):
         winner = winner_of([training for training in trainings if training.family == family])

@@ -1,4 +1,4 @@
-"""One family as the report shows it: who won, the numbers, the notes, the training curves and what it was made of."""
+"""One family in the report: the result, the scores, the notes, the training curves, data and configuration."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from components.artifacts.evaluation import Evaluation
 from components.evaluate import number_view, plots
 from components.evaluate.note_view import Clip, NoteView, clip, note_name, views
-from components.evaluate.training import Training, winner_of
+from components.evaluate.training_view import TrainingView, winner_of
 
 
 @dataclass(frozen=True)
 class Row:
-    """A synth's numbers; `missing` says why there are none."""
+    """A synth's scores; `missing` says why there are none."""
 
     synth: str
     cells: list[number_view.Cell]
@@ -25,7 +25,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Worst:
-    """A note that was played badly: what it is, its loss, the original and the resynthesis."""
+    """A note with a high loss: title, id, loss, and the clips of original and resynthesis."""
 
     title: str
     id: str
@@ -35,12 +35,12 @@ class Worst:
 
 @dataclass(frozen=True)
 class FamilyView:
-    """All that the page says about one family."""
+    """Everything in the report about one family."""
 
     name: str
     winner: str
     headline: str
-    verdict: str
+    result: str
     rows: list[Row]
     missing: list[str]
     notes: list[NoteView]
@@ -51,25 +51,25 @@ class FamilyView:
     worst: list[Worst]
 
 
-def family_view(name: str, trainings: Sequence[Training], most: int) -> FamilyView:
-    """Returns what there is to say about a family.
+def family_view(name: str, trainings: Sequence[TrainingView], max_notes: int) -> FamilyView:
+    """Returns the view of a family.
 
     Args:
         name: The family.
         trainings: Its trainings, in the order of the columns.
-        most: At most so many held-out notes to hear.
+        max_notes: Maximum number of held-out notes with clips.
     """
     winner = winner_of(trainings)
-    headline, verdict = _verdict(name, trainings, winner)
+    headline, result = _result(name, trainings, winner)
     evaluated = [training.evaluation for training in trainings if training.evaluation]
     return FamilyView(
         name=name,
         winner=winner.synth if winner and len(trainings) > 1 else "",
         headline=headline,
-        verdict=verdict,
+        result=result,
         rows=_rows(trainings),
         missing=[f"{training.synth} {training.missing()}" for training in trainings if training.missing()],
-        notes=views(trainings, most),
+        notes=views(trainings, max_notes),
         curves=_curves(name, trainings),
         held_out=_held_out(evaluated),
         spreads=number_view.spreads(trainings),
@@ -85,31 +85,31 @@ def _held_out(evaluated: Sequence[Evaluation]) -> str:
     return f"{count} held-out {'note' if count == 1 else 'notes'} ({evaluated[0].split} split)"
 
 
-def _worst(training: Training) -> list[Worst]:
-    """Returns the worst notes of one training: their clips would make a comparison too large to send."""
-    if training.evaluation is None or len(training.evaluation.notes) <= len(training.heard()):
-        return []  # all of them are on the page already
+def _worst(training: TrainingView) -> list[Worst]:
+    """Returns the notes with the highest loss. In reports of one training only: their clips make a report large."""
+    if training.evaluation is None or len(training.evaluation.notes) <= len(training.samples()):
+        return []  # all notes are in the report already
     losses = {note.id: note.numbers.spectral_loss for note in training.evaluation.notes}
     kinds = (("original", "Original"), ("resynthesis", "Resynthesis"))
     return [
         Worst(
-            f"{note_name(heard.pitch)}, velocity {heard.velocity}",
-            heard.id,
-            number_view.text(losses[heard.id]),
-            [clip(training, heard, kind, title, small=True) for kind, title in kinds],
+            f"{note_name(sample.pitch)}, velocity {sample.velocity}",
+            sample.id,
+            number_view.text(losses[sample.id]),
+            [clip(training, sample, kind, title, small=True) for kind, title in kinds],
         )
-        for heard in training.evaluation.worst
+        for sample in training.evaluation.worst
     ]
 
 
-def _verdict(name: str, trainings: Sequence[Training], winner: Training | None) -> tuple[str, str]:
-    """Returns a headline and a sentence or two below it."""
+def _result(name: str, trainings: Sequence[TrainingView], winner: TrainingView | None) -> tuple[str, str]:
+    """Returns a headline, and the text below it."""
     if winner is None or winner.evaluation is None or winner.loss is None:
         return f"{name.capitalize()}: nothing to compare yet", ""
     summary = winner.evaluation.summary["spectral_loss"]
     loss = f"spectral loss {winner.loss:.2f} on the held-out notes"
     if len(winner.evaluation.notes) > 1:
-        loss += f" (its mean lies between {summary.low:.2f} and {summary.high:.2f})"
+        loss += f" (95 % interval of the mean: {summary.low:.2f} to {summary.high:.2f})"
     losses = [(one.loss, one.synth, one) for one in trainings if one.loss is not None and one is not winner]
     others = sorted(losses, key=lambda each: each[:2])
     if not others:
@@ -122,26 +122,28 @@ def _verdict(name: str, trainings: Sequence[Training], winner: Training | None) 
     )
 
 
-def _notes_ahead(winner: Evaluation, second: Training) -> str:
-    """Says on how many notes the winner is nearer than the second, where both have played the same ones."""
+def _notes_ahead(winner: Evaluation, second: TrainingView) -> str:
+    """Returns on how many notes the winner has the lower loss, where both have an evaluation on the same notes."""
     assert second.evaluation is not None, "it has a loss"
     if second.evaluation.notes_fingerprint != winner.notes_fingerprint:
-        return f"They have played other notes than {second.synth}, which does not compare."
+        return (
+            f"{second.synth.capitalize()} was evaluated on other notes, so the losses cannot be compared note by note."
+        )
     pairs = list(zip(winner.notes, second.evaluation.notes, strict=True))
     ahead = sum(ours.numbers.spectral_loss < theirs.numbers.spectral_loss for ours, theirs in pairs)
-    return f"On {ahead} of {len(pairs)} notes it is nearer than {second.synth}."
+    return f"On {ahead} of {len(pairs)} notes its loss is lower than that of {second.synth}."
 
 
-def _rows(trainings: Sequence[Training]) -> list[Row]:
+def _rows(trainings: Sequence[TrainingView]) -> list[Row]:
     columns = number_view.columns(trainings)
     return [
-        Row(training.synth, [column[place] for column in columns], training.missing(), _config(training))
-        for place, training in enumerate(trainings)
+        Row(training.synth, [column[index] for column in columns], training.missing(), _config(training))
+        for index, training in enumerate(trainings)
     ]
 
 
-def _config(training: Training) -> list[tuple[str, str]]:
-    """Returns what the training was made of, for the summary at the end of a family."""
+def _config(training: TrainingView) -> list[tuple[str, str]]:
+    """Returns data and configuration of a training, for the section at the end of a family."""
     run, card = training.run, training.evaluation.model if training.evaluation else None
     outcome, known = run.outcome if run else None, run or card
     steps = outcome.steps if outcome else card.steps if card else None
@@ -151,7 +153,7 @@ def _config(training: Training) -> list[tuple[str, str]]:
         "parameters": f"{card.num_parameters:,}" if card and card.num_parameters else None,
         "settings": "; ".join(run.bindings) if run else None,
         "trained for": _duration(training),
-        "ended": outcome.stop_reason if outcome else None,
+        "stopped because": outcome.stop_reason if outcome else None,
         "data": run.data_uri if run else None,
         "data fingerprint": known.data_fingerprint[:16] if known else None,
         "training version": run.training_version if run else None,
@@ -161,7 +163,7 @@ def _config(training: Training) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in values.items() if value]
 
 
-def _duration(training: Training) -> str | None:
+def _duration(training: TrainingView) -> str | None:
     if not training.curve:
         return None
     seconds = float(training.curve[-1]["seconds"])
@@ -174,23 +176,23 @@ def _duration(training: Training) -> str | None:
     )
 
 
-def _curves(family: str, trainings: Sequence[Training]) -> plots.Plot | None:
-    """Returns the training curves of a family's synths: validation loss, with the training loss behind it."""
-    series, every = [], []
+def _curves(family: str, trainings: Sequence[TrainingView]) -> plots.Plot | None:
+    """Returns the training curves of a family's synths: the validation loss, and the training loss in a pale colour."""
+    series, points_of_all = [], []
     for training in trainings:
         for split in ("train", "valid"):
             points = [(line["step"], line["total_loss"]) for line in training.curve if line["split"] == split]
             if points:
                 steps, losses = plots.binned(*np.array(points, dtype=float).T)
-                every += list(zip(steps, losses, strict=True))
+                points_of_all += list(zip(steps, losses, strict=True))
                 label = training.synth if split == "valid" else ""
                 series.append(plots.Series(steps, np.log(losses), f"{split} {training.synth}", label))
-    if not every:
+    if not points_of_all:
         return None
-    last_step, top = max(step for step, _ in every), max(loss for _, loss in every)
-    low = min(loss for _, loss in every)
+    last_step, top = max(step for step, _ in points_of_all), max(loss for _, loss in points_of_all)
+    low = min(loss for _, loss in points_of_all)
     x_axis = plots.Axis(0, max(last_step, 1.0), 34, 270, plots.nice_ticks(0, last_step, 4))
-    # Logarithmic: a tenth less is as much worth at the end as at the start, and the ends are what is compared.
+    # Logarithmic: the same relative difference has the same height at the end, where the synths are compared.
     ticks = [(float(np.log(value)), text) for value, text in plots.log_ticks(low * 0.95, top)]
     y_axis = plots.Axis(float(np.log(low * 0.95)), float(np.log(top * 1.01)), 206, 8, ticks)
     lines = plots.spread_labels(plots.draw(series, x_axis, y_axis), 13, 206)

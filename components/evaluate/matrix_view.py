@@ -1,4 +1,4 @@
-"""The transfer matrix as the report shows it: a held-out note of every family, played by every model."""
+"""The transfer matrix of the report: a held-out note of every family, resynthesised by every model."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from components.artifacts import listening
 from components.artifacts.evaluation import Transfer
 from components.audio import pictures
 from components.evaluate.note_view import Clip, note_name, pitch_distance
-from components.evaluate.training import Training
+from components.evaluate.training_view import TrainingView
 from components.nsynth.families import FAMILIES
 from components.nsynth.note import NOTE_SECONDS, SAMPLE_RATE_HZ
 
 _PICTURE_SIZE = (160, 72)
 _FADE_S = 0.05
-_MOSTLY = 0.9  # of a note, in which a pitch is heard
+_PITCHED_SHARE = 0.9  # a lower share of frames with a detected pitch is shown
 
 
 @dataclass(frozen=True)
 class MatrixCell:
-    """A note as the model of a family and synth plays it: what to hear and a few words, or why there is nothing.
+    """A note resynthesised by the model of a family and synth: the clip and some facts, or why it is missing.
 
     `own` is true where the note is of the model's family.
     """
@@ -49,7 +49,7 @@ class MatrixRow:
 
 @dataclass(frozen=True)
 class Matrix:
-    """The whole table. `families` are the models', with their numbers of columns; `seconds` are heard of every note."""
+    """The whole table. `families` are those of the models, each with its number of columns; clips last `seconds`."""
 
     families: list[tuple[str, int]]
     synths: list[str]
@@ -57,18 +57,20 @@ class Matrix:
     seconds: float
 
 
-def matrix(trainings: Sequence[Training], seconds: float = NOTE_SECONDS) -> Matrix | None:
-    """Returns the matrix of some models; None where none has played a note of another family.
+def matrix(trainings: Sequence[TrainingView], seconds: float = NOTE_SECONDS) -> Matrix | None:
+    """Returns the matrix of some models; None where none has resynthesised a note of another family.
 
     Args:
         trainings: The columns, family by family.
-        seconds: How much of every note to keep on the page.
+        seconds: Length of the clips.
     """
     trainings = [training for training in trainings if training.evaluation]
     if not any(set(training.transfers()) - {training.family} for training in trainings):
         return None
     families = [(family, len(list(some))) for family, some in groupby(trainings, lambda each: each.family)]
-    in_order = dict.fromkeys([*(family for family, _ in families), *FAMILIES])  # so that own notes are a diagonal
+    in_order = dict.fromkeys(
+        [*(family for family, _ in families), *FAMILIES]
+    )  # notes of the models' own families are on the diagonal
     return Matrix(
         families=families,
         synths=[training.synth for training in trainings],
@@ -81,7 +83,7 @@ def matrix(trainings: Sequence[Training], seconds: float = NOTE_SECONDS) -> Matr
     )
 
 
-def _row(family: str, trainings: Sequence[Training], seconds: float) -> MatrixRow:
+def _row(family: str, trainings: Sequence[TrainingView], seconds: float) -> MatrixRow:
     first = next(training for training in trainings if family in training.transfers())
     note = first.transfers()[family]
     title = note_name(note.pitch)
@@ -94,27 +96,27 @@ def _row(family: str, trainings: Sequence[Training], seconds: float) -> MatrixRo
     )
 
 
-def _cell(note: Transfer, training: Training, seconds: float) -> MatrixCell:
+def _cell(note: Transfer, training: TrainingView, seconds: float) -> MatrixCell:
     model = (training.family, training.synth, training.family == note.family)
-    played = training.transfers().get(note.family)
-    if played is None or played.id != note.id:
-        return MatrixCell(*model, missing="did not play it" if played is None else "played another note")
-    words = f"{note.family} note {note_name(note.pitch)}, played by {training.family} {training.synth}"
-    return MatrixCell(*model, _clip(training, played, "resynthesis", words, seconds), _facts(played))
+    transfer = training.transfers().get(note.family)
+    if transfer is None or transfer.id != note.id:
+        return MatrixCell(*model, missing="not resynthesised" if transfer is None else "evaluated on another note")
+    words = f"{note.family} note {note_name(note.pitch)}, resynthesised by {training.family} {training.synth}"
+    return MatrixCell(*model, _clip(training, transfer, "resynthesis", words, seconds), _facts(transfer))
 
 
-def _facts(played: Transfer) -> tuple[str, ...]:
-    """Returns how well the pitch was kept, and how far it was moved before that."""
-    cents, share, octaves = played.pitch_error_cents, played.pitch_heard_share, played.octaves
-    facts = ["no pitch heard" if cents is None else f"{pitch_distance(cents)} off"]
-    if cents is not None and share is not None and share < _MOSTLY:
-        facts.append(f"heard in {100 * share:.0f} %")
+def _facts(transfer: Transfer) -> tuple[str, ...]:
+    """Returns the pitch error, and by how many octaves the note was moved."""
+    cents, share, octaves = transfer.pitch_error_cents, transfer.pitch_heard_share, transfer.octaves
+    facts = ["no pitch detected" if cents is None else f"pitch error {pitch_distance(cents)}"]
+    if cents is not None and share is not None and share < _PITCHED_SHARE:
+        facts.append(f"pitch detected in {100 * share:.0f} %")
     if octaves:
         facts.append(f"{abs(octaves)} {'octave' if abs(octaves) == 1 else 'octaves'} {'up' if octaves > 0 else 'down'}")
     return tuple(facts)
 
 
-def _clip(training: Training, note: Transfer, kind: str, words: str, seconds: float) -> Clip:
+def _clip(training: TrainingView, note: Transfer, kind: str, words: str, seconds: float) -> Clip:
     flac = listening.read_clip(training.uri, note.clips[kind])
     audio = listening.decode_flac(flac)
     if len(audio) > seconds * SAMPLE_RATE_HZ:

@@ -1,4 +1,4 @@
-"""Which notes are played. The choice depends on the data alone: all synths of a family play the same ones."""
+"""Selects the notes of an evaluation, by the data only: all synths of a family get the same notes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _TRANSFER_CANDIDATES = 32
 
 
 def _spread(count: int, wanted: int) -> list[int]:
-    """Returns at most `wanted` of `count` places, all for 0, evenly spread, each in the middle of its stretch."""
+    """Returns at most `wanted` of `count` indices, evenly spread; all for 0."""
     if not wanted:
         return list(range(count))
-    return [int((place + 0.5) * count / wanted) for place in range(wanted)] if count > wanted else list(range(count))
+    return [int((index + 0.5) * count / wanted) for index in range(wanted)] if count > wanted else list(range(count))
 
 
 def held_out_split(data: SortedSet, family: str) -> str | None:
@@ -29,8 +29,8 @@ def held_out_split(data: SortedSet, family: str) -> str | None:
     return next((split for split in there if data.families(split).get(family)), None)
 
 
-def held_out_notes(data: SortedSet, family: str, most: int) -> tuple[str, list[Note]]:
-    """Returns the split and at most `most` of its notes of a family, all for 0, spread evenly over the split.
+def held_out_notes(data: SortedSet, family: str, max_notes: int) -> tuple[str, list[Note]]:
+    """Returns the split and at most `max_notes` of its notes of a family, all for 0, spread evenly over the split.
 
     Raises:
         InputError: No held-out note of the family.
@@ -41,36 +41,35 @@ def held_out_notes(data: SortedSet, family: str, most: int) -> tuple[str, list[N
             f"no held-out {family} note in '{data.uri}': expected some in its test or valid split; "
             "try more recordings, or sort those splits too"
         )
-    wanted = set(_spread(data.families(split)[family], most))
-    return split, [note for place, note in enumerate(data.notes(split, family)) if place in wanted]
+    wanted = set(_spread(data.families(split)[family], max_notes))
+    return split, [note for index, note in enumerate(data.notes(split, family)) if index in wanted]
 
 
-def to_hear(notes: Sequence[Note], most: int) -> list[int]:
-    """Returns the places of at most `most` notes that stand for the range, low to high; never the extremes of many."""
-    by_pitch = sorted(range(len(notes)), key=lambda place: (notes[place].pitch, notes[place].velocity, notes[place].id))
-    return [by_pitch[place] for place in _spread(len(notes), most)]
+def listening_samples(notes: Sequence[Note], max_notes: int) -> list[int]:
+    """Returns the indices of at most `max_notes` notes that represent the pitch range, low to high."""
+    by_pitch = sorted(range(len(notes)), key=lambda index: (notes[index].pitch, notes[index].velocity, notes[index].id))
+    return [by_pitch[index] for index in _spread(len(notes), max_notes)]
 
 
-def worst(numbers: Sequence[NoteNumbers], most: int) -> list[int]:
-    """Returns the places of at most `most` notes with the highest spectral loss, the worst first."""
-    places = sorted(range(len(numbers)), key=lambda place: (-numbers[place].numbers.spectral_loss, numbers[place].id))
-    return places[:most]
+def worst(numbers: Sequence[NoteNumbers], max_notes: int) -> list[int]:
+    """Returns the indices of at most `max_notes` notes with the highest spectral loss, the highest first."""
+    indices = sorted(range(len(numbers)), key=lambda index: (-numbers[index].numbers.spectral_loss, numbers[index].id))
+    return indices[:max_notes]
 
 
 def note_of_each_family(sets: Sequence[SortedSet]) -> list[Note]:
-    """Returns a held-out note of each family for every model to play, in the order of FAMILIES.
+    """Returns a held-out note of each family, the same for every model, in the order of FAMILIES.
 
-    Of the family's first held-out notes (what is further on is not read), it is the one nearest to middle C, the louder
-    of equals.
+    It is the note nearest to middle C among the family's first 32 held-out notes; of equally near ones, the loudest.
 
     Args:
-        sets: Sorted sets. A family's note is from the first that has held-out notes of it.
+        sets: Sorted sets. A family's note is from the first set that has held-out notes of it.
     """
-    homes = {family: [data for data in sets if held_out_split(data, family)] for family in FAMILIES}
-    return [_in_the_middle(there[0], family) for family, there in homes.items() if there]
+    sources = {family: [data for data in sets if held_out_split(data, family)] for family in FAMILIES}
+    return [_nearest_to_middle_c(found[0], family) for family, found in sources.items() if found]
 
 
-def _in_the_middle(data: SortedSet, family: str) -> Note:
+def _nearest_to_middle_c(data: SortedSet, family: str) -> Note:
     split = held_out_split(data, family)
     assert split is not None, "only families with held-out notes are asked for"
     notes = islice(data.notes(split, family), _TRANSFER_CANDIDATES)

@@ -1,4 +1,4 @@
-"""One note as the report shows it: a column for the original and one for every synth, each with clips and controls."""
+"""One note in the report: a column for the original and one for every synth, each with clips and controls."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from components.artifacts.evaluation import Heard, NoteNumbers
 from components.artifacts.listening import Controls
 from components.audio import pictures
 from components.evaluate import plots
-from components.evaluate.training import Training
+from components.evaluate.training_view import TrainingView
 
 Array = NDArray[np.floating[Any]]
 
 _NAMES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 _CENTS = plots.Axis(-100, 100, 0, 0, [(-50, "−50"), (0, "0 cents"), (50, "+50")])
 _LOUDNESS = plots.Axis(-80, 0, 0, 0, [(-60, "−60"), (-40, "−40"), (-20, "−20 dB")])
+_LEGEND = "line: resynthesis · dashes: input"
 _LEVEL = plots.Axis(-90, 10, 0, 0, [(-60, "−60"), (-30, "−30"), (0, "0 dB")])
 
 
 @dataclass(frozen=True)
 class Clip:
-    """Something to hear and see: title, audio and spectrogram as data: URIs, and the picture in words."""
+    """A clip: title, audio and spectrogram as data: URIs, and a text alternative for the spectrogram."""
 
     title: str
     audio: str
@@ -37,7 +38,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class HeatMap:
-    """A control with many values a frame; `low` and `high` say what is at the bottom and at the top."""
+    """A control with many values per frame; `low` and `high` label the bottom and the top."""
 
     title: str
     picture: str
@@ -48,7 +49,7 @@ class HeatMap:
 
 @dataclass(frozen=True)
 class Column:
-    """What stands under one heading; `missing` says why there is nothing."""
+    """The content of one column; `missing` says why it is empty."""
 
     title: str
     clips: list[Clip] = field(default_factory=list)
@@ -59,7 +60,7 @@ class Column:
 
 @dataclass(frozen=True)
 class NoteView:
-    """One note in all columns."""
+    """One note, with all its columns."""
 
     title: str
     subtitle: str
@@ -73,37 +74,37 @@ def note_name(midi: int) -> str:
 
 
 def pitch_distance(cents: float) -> str:
-    """Returns a distance of pitches in words."""
+    """Returns a distance of pitches with its unit: "12 cents"."""
     value, unit = (cents, "cent") if cents < 200 else (cents / 100, "semitone")
     return f"{value:.0f} {unit}" + ("" if round(value) == 1 else "s")
 
 
-def views(trainings: Sequence[Training], most: int) -> list[NoteView]:
-    """Returns the notes that any training kept, side by side over all trainings of a family.
+def views(trainings: Sequence[TrainingView], max_notes: int) -> list[NoteView]:
+    """Returns the notes with listening samples, each with all trainings of a family.
 
     Args:
         trainings: Of one family, in the order of the columns.
-        most: At most so many notes.
+        max_notes: Maximum number of notes.
     """
     notes: dict[str, Heard] = {}
     for training in trainings:
-        for heard in training.heard():
-            notes.setdefault(heard.id, heard)
-    return [_view(note, trainings) for note in list(notes.values())[:most]]
+        for sample in training.samples():
+            notes.setdefault(sample.id, sample)
+    return [_view(note, trainings) for note in list(notes.values())[:max_notes]]
 
 
-def _view(note: Heard, trainings: Sequence[Training]) -> NoteView:
+def _view(note: Heard, trainings: Sequence[TrainingView]) -> NoteView:
     original: Column | None = None
     columns = []
     for training in trainings:
-        mine = next((heard for heard in training.heard() if heard.id == note.id), None)
+        mine = next((sample for sample in training.samples() if sample.id == note.id), None)
         if mine is None:
             columns.append(Column(training.synth, missing=training.missing() or "was evaluated on other notes"))
             continue
         controls = listening.read_controls(training.uri, mine)
         original = original or _original_column(training, mine, controls)
         columns.append(_synth_column(training, mine, controls))
-    assert original is not None, "a note is in the report because a training kept it"
+    assert original is not None, "a note is in the report because a training has listening samples of it"
     name = note_name(note.pitch)
     return NoteView(name, _subtitle(note), note.id, [original, *columns])
 
@@ -113,57 +114,55 @@ def _subtitle(note: Heard) -> str:
     return f"{strength}, velocity {note.velocity}"
 
 
-def clip(training: Training, heard: Heard, kind: str, title: str, small: bool = False) -> Clip:
+def clip(training: TrainingView, sample: Heard, kind: str, title: str, small: bool = False) -> Clip:
     """Returns a clip of a note that a training kept; `kind` is a key of its clips."""
-    flac = listening.read_clip(training.uri, heard.clips[kind])
+    flac = listening.read_clip(training.uri, sample.clips[kind])
     picture = pictures.spectrogram(listening.decode_flac(flac))
-    description = f"Spectrogram of {heard.family} note {note_name(heard.pitch)}: {title.lower()}"
+    description = f"Spectrogram of {sample.family} note {note_name(sample.pitch)}: {title.lower()}"
     return Clip(title, pictures.data_uri("audio/flac", flac), picture, description, small)
 
 
-def _original_column(training: Training, heard: Heard, controls: Controls) -> Column:
-    asked = _cents(controls.f0_hz, heard)
+def _original_column(training: TrainingView, sample: Heard, controls: Controls) -> Column:
+    asked = _cents(controls.f0_hz, sample)
     return Column(
         "original",
-        [clip(training, heard, "original", "Original")],
+        [clip(training, sample, "original", "Original")],
         [
-            plots.over_time("Pitch told to the models", "Pitch over time", [(asked, "asked")], _CENTS, ""),
-            plots.over_time(
-                "Loudness told to the models", "Loudness over time", [(controls.loudness_db, "asked")], _LOUDNESS, ""
-            ),
+            plots.over_time("Pitch input", "Pitch over time", [(asked, "asked")], _CENTS, ""),
+            plots.over_time("Loudness input", "Loudness over time", [(controls.loudness_db, "asked")], _LOUDNESS, ""),
         ],
     )
 
 
-def _synth_column(training: Training, heard: Heard, controls: Controls) -> Column:
+def _synth_column(training: TrainingView, sample: Heard, controls: Controls) -> Column:
     return Column(
         training.synth,
         [
-            clip(training, heard, "resynthesis", "Resynthesis"),
-            clip(training, heard, "noise", "Noise part alone", small=True),
+            clip(training, sample, "resynthesis", "Resynthesis"),
+            clip(training, sample, "noise", "Noise part alone", small=True),
         ],
-        _controls(training.synth, heard, controls),
-        _facts(training, heard),
+        _controls(training.synth, sample, controls),
+        _facts(training, sample),
     )
 
 
-def _facts(training: Training, heard: Heard) -> list[str]:
+def _facts(training: TrainingView, sample: Heard) -> list[str]:
     assert training.evaluation is not None
     notes: dict[str, NoteNumbers] = {note.id: note for note in training.evaluation.notes}
-    if heard.id not in notes:
+    if sample.id not in notes:
         return []
-    numbers = notes[heard.id].numbers
-    facts = [f"spectral loss {numbers.spectral_loss:.2f}", f"loudness off by {numbers.loudness_error_db:.1f} dB"]
+    numbers = notes[sample.id].numbers
+    facts = [f"spectral loss {numbers.spectral_loss:.2f}", f"loudness error {numbers.loudness_error_db:.1f} dB"]
     if numbers.pitch_error_cents is not None:
-        facts.append(f"pitch off by {pitch_distance(numbers.pitch_error_cents)}")
+        facts.append(f"pitch error {pitch_distance(numbers.pitch_error_cents)}")
     if numbers.pitch_heard_share is not None and numbers.pitch_heard_share < 0.9:
-        facts.append(f"a pitch is heard in {100 * numbers.pitch_heard_share:.0f} % of the note")
+        facts.append(f"pitch detected in {100 * numbers.pitch_heard_share:.0f} % of the note")
     return facts
 
 
-def _cents(hz: Array, heard: Heard) -> Array:
+def _cents(hz: Array, sample: Heard) -> Array:
     """Returns the distance from the written note in cents, [frames]; NaN where there is no pitch."""
-    written_hz = 440.0 * 2.0 ** ((heard.pitch - 69) / 12)
+    written_hz = 440.0 * 2.0 ** ((sample.pitch - 69) / 12)
     cents: Array = 1200.0 * np.log2(np.where(hz > 0, hz, np.nan) / written_hz)
     return cents
 
@@ -173,19 +172,21 @@ def _decibels(amplitudes: Array) -> Array:
     return level
 
 
-def _controls(synth: str, heard: Heard, controls: Controls) -> list[plots.Plot | HeatMap]:
-    # Free sinusoids add up in power; the other synths have one amplitude for the whole tone.
+def _controls(synth: str, sample: Heard, controls: Controls) -> list[plots.Plot | HeatMap]:
+    # The powers of free sinusoids add up; the other synths have one amplitude for the whole tone.
     tone_db = _decibels(np.sqrt(np.square(controls.amplitudes).sum(axis=-1)))
     noise_db = _decibels(np.sqrt(np.square(controls.noise_magnitudes).mean(axis=-1)))
-    pitch = [(_cents(controls.f0_hz, heard), "asked"), (_cents(controls.heard_hz, heard), "result")]
+    pitch = [(_cents(controls.f0_hz, sample), "asked"), (_cents(controls.heard_hz, sample), "result")]
     return [
-        plots.over_time("Pitch", "Pitch over time, told and played", pitch, _CENTS, "line: played · dashes: told"),
+        plots.over_time(
+            "Pitch", "Pitch over time: input and resynthesis", pitch, _CENTS, "line: resynthesis · dashes: input"
+        ),
         plots.over_time(
             "Loudness",
-            "Loudness over time, told and played",
+            "Loudness over time: input and resynthesis",
             [(controls.loudness_db, "asked"), (controls.heard_db, "result")],
             _LOUDNESS,
-            "line: played · dashes: told",
+            _LEGEND,
         ),
         plots.over_time(
             "Amplitudes",

@@ -1,4 +1,4 @@
-"""The numbers of a family's synths as the report's tables show them."""
+"""The tables of scores in the report."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.artifacts.evaluation import Group, Summary
-from components.evaluate.training import Training
+from components.evaluate.training_view import TrainingView
 
-# Title, unit and key in the evaluation's summary. The first table has the first few, to compare by: lower is better.
+# Title, unit and key in the evaluation's summary. NUMBERS are in the first table; lower is better for all of them.
 NUMBERS = (
     ("Spectral loss", "", "spectral_loss"),
     ("Log-mel distance", "dB", "log_mel_distance_db"),
@@ -17,11 +17,11 @@ NUMBERS = (
     ("Loudness error", "dB", "loudness_error_db"),
 )
 MORE_NUMBERS = (
-    ("Pitch error, mean over the note", "cents", "pitch_error_mean_cents"),
-    ("Share in which a pitch is heard", "", "pitch_heard_share"),
-    ("Harmonics to noise, against the note", "dB", "noise_balance_db"),
-    ("Level where the note is silent", "dB", "silence_level_db"),
-    ("Clipped share", "", "clipped_share"),
+    ("Pitch error, mean over the frames", "cents", "pitch_error_mean_cents"),
+    ("Share of frames with a detected pitch", "", "pitch_heard_share"),
+    ("Harmonic-to-noise ratio minus that of the original", "dB", "noise_balance_db"),
+    ("Level where the original is silent", "dB", "silence_level_db"),
+    ("Share of clipped samples", "", "clipped_share"),
 )
 
 
@@ -33,7 +33,7 @@ class Cell:
     best: bool = False
 
 
-def columns(trainings: Sequence[Training]) -> list[list[Cell]]:
+def columns(trainings: Sequence[TrainingView]) -> list[list[Cell]]:
     """Returns the first table, column by column: the validation loss, then NUMBERS; a cell for each training."""
     values = [[training.valid_loss for training in trainings]]
     for _, _, key in NUMBERS:
@@ -42,8 +42,8 @@ def columns(trainings: Sequence[Training]) -> list[list[Cell]]:
     return [_column(column) for column in values]
 
 
-def spreads(trainings: Sequence[Training]) -> list[tuple[str, list[str]]]:
-    """Returns every number in full: its title, and for each training the mean with its interval, median and 95 %."""
+def spreads(trainings: Sequence[TrainingView]) -> list[tuple[str, list[str]]]:
+    """Returns every score: title, and for each training the mean with its interval, median and 95th percentile."""
     rows = []
     for title, unit, key in (*NUMBERS, *MORE_NUMBERS):
         found = [_summary(training, key) for training in trainings]
@@ -52,7 +52,7 @@ def spreads(trainings: Sequence[Training]) -> list[tuple[str, list[str]]]:
     return rows
 
 
-def groups(trainings: Sequence[Training]) -> list[tuple[str, list[str]]]:
+def groups(trainings: Sequence[TrainingView]) -> list[tuple[str, list[str]]]:
     """Returns the spectral loss by register and velocity: a row for each group, a column for each training."""
     rows: dict[str, list[str]] = {}
     for by in ("register", "velocity"):
@@ -71,14 +71,14 @@ def text(value: float) -> str:
 
 def _spread(summary: Summary) -> str:
     interval = f"{text(summary.low)} to {text(summary.high)}"
-    return f"{text(summary.mean)} ({interval}); median {text(summary.median)}; 95 % {text(summary.p95)}"
+    return f"{text(summary.mean)} ({interval}); median {text(summary.median)}; 95th percentile {text(summary.p95)}"
 
 
-def _summary(training: Training, key: str) -> Summary | None:
+def _summary(training: TrainingView, key: str) -> Summary | None:
     return training.evaluation.summary.get(key) if training.evaluation else None
 
 
-def _group(training: Training, by: str) -> dict[str, Group]:
+def _group(training: TrainingView, by: str) -> dict[str, Group]:
     return training.evaluation.groups.get(by, {}) if training.evaluation else {}
 
 

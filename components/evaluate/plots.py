@@ -1,4 +1,4 @@
-"""Line plots as numbers for inline SVG. What is drawn where is computed here; how it looks is in the templates."""
+"""Line plots for inline SVG: computes the positions. The templates and the style sheet define the look."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.floating[Any]]
 
-_MOST_POINTS = 240
+_MAX_POINTS = 240
 
 
 @dataclass(frozen=True)
 class Line:
-    """A curve: its SVG path, its styles in the style sheet, and perhaps a label at (label_x, label_y)."""
+    """A curve: its SVG path, its classes in the style sheet, and a label at (label_x, label_y) if it has one."""
 
     path: str
     style: str
@@ -41,7 +41,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Series:
-    """Values to draw: NaN leaves a gap."""
+    """The values of a curve; NaN leaves a gap."""
 
     x: Array
     y: Array
@@ -51,7 +51,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Axis:
-    """A range of values on a stretch of the plot, and the values to mark; `low` is at the start of the stretch."""
+    """Maps values from `low` to `high` to positions from `start` to `end`; `ticks` are the values to mark."""
 
     low: float
     high: float
@@ -60,7 +60,7 @@ class Axis:
     ticks: Sequence[tuple[float, str]] = ()
 
     def at(self, values: Array) -> Array:
-        """Returns positions; values outside are drawn at the edge."""
+        """Returns the positions of values; values out of range are at the edge."""
         share = (np.clip(values, self.low, self.high) - self.low) / (self.high - self.low)
         position: Array = self.start + share * (self.end - self.start)
         return position
@@ -97,10 +97,10 @@ def over_time(
 
     Args:
         title: What is drawn.
-        description: The same for somebody who cannot see it.
+        description: Text alternative.
         series: (values f[frames], style) pairs.
         y_axis: Its positions are ignored: the plot's height is used.
-        legend: Which line is which.
+        legend: The meaning of the line styles.
         height: Of the plot; the width is 300.
     """
     axis = Axis(y_axis.low, y_axis.high, height - 3.0, 3.0, y_axis.ticks)
@@ -114,12 +114,12 @@ def _times(values: Array) -> Array:
 
 
 def _thinned(values: Array) -> Array:
-    return values[:: max(1, len(values) // _MOST_POINTS)]
+    return values[:: max(1, len(values) // _MAX_POINTS)]
 
 
 def binned(x: Array, y: Array) -> tuple[Array, Array]:
-    """Returns the means of at most 240 stretches of a long curve. x, y: f[points]."""
-    bins = min(len(x), _MOST_POINTS)
+    """Returns the means of at most 240 bins of a long curve. x, y: f[points]."""
+    bins = min(len(x), _MAX_POINTS)
     pairs = zip(np.array_split(x, bins), np.array_split(y, bins), strict=True)
     means = [(part_x.mean(), part_y.mean()) for part_x, part_y in pairs]
     return np.array([mean[0] for mean in means]), np.array([mean[1] for mean in means])
@@ -135,7 +135,10 @@ def nice_ticks(low: float, high: float, about: int) -> list[tuple[float, str]]:
 
 
 def log_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Returns round numbers between low and high for a logarithmic axis: 1, 2, 5, 10, 20 ... where they are enough."""
+    """Returns round numbers between low and high for a logarithmic axis: 1, 2, 5, 10, 20 ...
+
+    Evenly spaced ones where fewer than three of these are in the range.
+    """
     decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     values = [factor * 10.0**decade for decade in decades for factor in (1, 2, 5)]
     inside = [(value, f"{value:,.10g}") for value in values if low <= value <= high]
@@ -145,13 +148,13 @@ def log_ticks(low: float, high: float) -> list[tuple[float, str]]:
 def spread_labels(lines: Sequence[Line], gap: float, lowest: float) -> list[Line]:
     """Moves labels apart vertically, so that none overlaps another or leaves the plot below `lowest`."""
     labelled = sorted((line for line in lines if line.label), key=lambda line: line.label_y)
-    places: dict[str, float] = {}
+    positions: dict[str, float] = {}
     previous = -gap
     for line in labelled:
         previous = max(line.label_y, previous + gap)
-        places[line.label] = previous
+        positions[line.label] = previous
     overflow = max(0.0, previous - lowest)
     return [
-        Line(line.path, line.style, line.label, line.label_x, places[line.label] - overflow) if line.label else line
+        Line(line.path, line.style, line.label, line.label_x, positions[line.label] - overflow) if line.label else line
         for line in lines
     ]

@@ -1,4 +1,4 @@
-"""The report: one self-contained HTML page that lets one hear, see and read what trainings of one run have become."""
+"""Writes the report: one self-contained HTML page with the scores and listening samples of the trainings of a run."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from components.config.catalog import SYNTHS
 from components.evaluate.family_view import family_view
 from components.evaluate.matrix_view import Matrix, matrix
 from components.evaluate.number_view import NUMBERS
-from components.evaluate.training import Training, by_family, winner_of
+from components.evaluate.training_view import TrainingView, by_family, winner_of
 
 _TEMPLATES = Path(__file__).parent / "templates"
-# What keeps a report of all families within some ten megabytes: with several, the matrix has two seconds of every note;
-# with many, by each family's best model alone, and a family shows one held-out note.
+# These limits keep a report of all families at about ten megabytes. With several families the matrix has two seconds of
+# every note; with many families it has each family's best model only, and each family has one held-out note.
 _EXCERPT_S = 2.0
 _MANY_FAMILIES = 5
-_NOTES, _NOTES_OF_MANY = 2, 1
+_MAX_NOTES, _MAX_NOTES_OF_MANY = 2, 1
 
 
-def write_report(trainings: Sequence[Training], out_uri: str, title: str = "") -> str:
+def write_report(trainings: Sequence[TrainingView], out_uri: str, title: str = "") -> str:
     """Writes report.html below `out_uri` and returns its URI.
 
     Args:
         trainings: Of any families and synths; finished or not.
-        out_uri: The folder.
-        title: The page's title; by default the one training's name.
+        out_uri: The directory.
+        title: The page's title; by default the name of the training, if it is one.
     """
     page = render(trainings, title or f"{trainings[0].family} · {trainings[0].synth}")
     uri = TrainingDir(out_uri).report_uri
@@ -39,7 +39,7 @@ def write_report(trainings: Sequence[Training], out_uri: str, title: str = "") -
     return uri
 
 
-def _matrix(families: Mapping[str, Sequence[Training]], many: bool) -> Matrix | None:
+def _matrix(families: Mapping[str, Sequence[TrainingView]], many: bool) -> Matrix | None:
     if len(families) == 1:
         return matrix(next(iter(families.values())))
     winners = {family: winner_of(some) for family, some in families.items()}
@@ -47,7 +47,7 @@ def _matrix(families: Mapping[str, Sequence[Training]], many: bool) -> Matrix | 
     return matrix(shown, _EXCERPT_S)
 
 
-def render(trainings: Sequence[Training], title: str) -> str:
+def render(trainings: Sequence[TrainingView], title: str) -> str:
     """Returns the page."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
@@ -58,10 +58,10 @@ def render(trainings: Sequence[Training], title: str) -> str:
     )
     families = by_family(trainings)
     many = len(families) >= _MANY_FAMILIES
-    most = _NOTES_OF_MANY if many else _NOTES
+    max_notes = _MAX_NOTES_OF_MANY if many else _MAX_NOTES
     return environment.get_template("report.html").render(
         title=title,
-        families=[family_view(name, some, most) for name, some in families.items()],
+        families=[family_view(name, some, max_notes) for name, some in families.items()],
         matrix=_matrix(families, many),
         best_alone=many,
         synths=[synth for synth in SYNTHS if any(training.synth == synth for training in trainings)],

@@ -1,4 +1,4 @@
-"""Lets a model play notes and measures what it made of them, batch by batch: memory does not grow with the notes."""
+"""Resynthesises notes with a model and scores the result, batch by batch: memory does not grow with the notes."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ _BATCH_NOTES = 4
 
 
 @dataclass(frozen=True)
-class Played:
-    """A note, what the model was told about it and what it made of it; `controls` has no batch dimension."""
+class Resynthesis:
+    """A note, the inputs of the model and its output; `controls` has no batch dimension."""
 
     note: Note
     octaves: int
@@ -61,62 +61,62 @@ class _Pitch:
     heard_share: float | None
 
 
-def play(instrument: Instrument, notes: Sequence[Note]) -> Iterator[Played]:
-    """Yields the notes as the model plays them; those of another family are moved into its range."""
+def resynthesise(instrument: Instrument, notes: Sequence[Note]) -> Iterator[Resynthesis]:
+    """Yields the notes resynthesised by a model; those of another family are moved by octaves into its pitch range."""
     for start in range(0, len(notes), _BATCH_NOTES):
-        yield from _play_batch(instrument, notes[start : start + _BATCH_NOTES])
+        yield from _resynthesise_batch(instrument, notes[start : start + _BATCH_NOTES])
 
 
-def measure(instrument: Instrument, notes: Sequence[Note]) -> tuple[list[NoteNumbers], float]:
-    """Lets a model play notes, and measures one batch while it plays the next.
+def score(instrument: Instrument, notes: Sequence[Note]) -> tuple[list[NoteNumbers], float]:
+    """Resynthesises notes with a model, and scores one batch while the model computes the next.
 
     Returns:
-        The numbers of each note, in order; and how many seconds of sound that were a second.
+        The numbers of each note, in order; and the seconds of audio per second of computation.
     """
     title = f"evaluate {instrument.card.family}-{instrument.card.synth}"
-    # What the first note loads and builds is no part of the speed.
-    for played in play(instrument, notes[:1]):
-        _note_numbers(played)
+    # The first note loads and compiles what the others use: not a part of the speed.
+    for first in resynthesise(instrument, notes[:1]):
+        _note_numbers(first)
     pending: list[Future[NoteNumbers]] = []
     begin = time.monotonic()
-    with progress.bar(title, total=len(notes), unit="notes") as bar, ThreadPoolExecutor(1) as measuring:
-        for number, played in enumerate(play(instrument, notes)):
-            pending.append(measuring.submit(_note_numbers, played))
+    with progress.bar(title, total=len(notes), unit="notes") as bar, ThreadPoolExecutor(1) as executor:
+        for number, result in enumerate(resynthesise(instrument, notes)):
+            pending.append(executor.submit(_note_numbers, result))
             bar.advance(1)
             if number >= 2 * _BATCH_NOTES:
-                pending[number - 2 * _BATCH_NOTES].result()  # what is played must not pile up
+                pending[number - 2 * _BATCH_NOTES].result()  # bounds the audio that waits for its scores
         numbers = [each.result() for each in pending]
     return numbers, len(notes) * NOTE_SAMPLES / SAMPLE_RATE_HZ / (time.monotonic() - begin)
 
 
-def keep(out_uri: str, played: Played) -> Heard:
-    """Writes the clips and controls of a note of the model's family below a training directory."""
-    tone = next(name for name in ("harmonic_distribution", "frequencies", "wavetables") if name in played.controls)
+def write_sample(out_uri: str, result: Resynthesis) -> Heard:
+    """Writes the listening sample of a note of the model's family, clips and controls, to a training directory."""
+    tone = next(name for name in ("harmonic_distribution", "frequencies", "wavetables") if name in result.controls)
     controls = listening.Controls(
-        f0_hz=np.where(played.voiced(), played.note.f0_hz, 0.0),
-        heard_hz=np.where((heard_hz := played.heard_hz()) > 0, heard_hz, np.nan),
-        loudness_db=played.loudness_db,
-        heard_db=played.heard_db,
-        amplitudes=played.controls["amplitudes"],
-        tone=played.controls[tone],
-        noise_magnitudes=played.controls["noise_magnitudes"],
+        f0_hz=np.where(result.voiced(), result.note.f0_hz, 0.0),
+        heard_hz=np.where((heard_hz := result.heard_hz()) > 0, heard_hz, np.nan),
+        loudness_db=result.loudness_db,
+        heard_db=result.heard_db,
+        amplitudes=result.controls["amplitudes"],
+        tone=result.controls[tone],
+        noise_magnitudes=result.controls["noise_magnitudes"],
     )
-    clips = {"resynthesis": played.audio, "noise": played.noise}
-    return listening.keep(out_uri, played.note, clips, controls)
+    clips = {"resynthesis": result.audio, "noise": result.noise}
+    return listening.keep(out_uri, result.note, clips, controls)
 
 
-def keep_transfer(out_uri: str, played: Played) -> Transfer:
-    """Writes the clips of a note of any family below a training directory, and says how well its pitch was kept."""
-    note, pitch = played.note, _pitch(played)
+def write_transfer(out_uri: str, result: Resynthesis) -> Transfer:
+    """Writes the clips of a note of any family to a training directory, and returns them with the pitch error."""
+    note, pitch = result.note, _pitch(result)
     return Transfer(
         id=note.id,
         family=note.family,
         pitch=note.pitch,
         velocity=note.velocity,
-        octaves=played.octaves,
+        octaves=result.octaves,
         pitch_error_cents=pitch.error_cents,
         pitch_heard_share=pitch.heard_share,
-        clips=listening.keep_clips(out_uri, note, {"resynthesis": played.audio}, prefix="transfer-"),
+        clips=listening.keep_clips(out_uri, note, {"resynthesis": result.audio}, prefix="transfer-"),
     )
 
 
@@ -132,7 +132,7 @@ def _octaves(note: Note, loudness_db: Array, card: ModelCard) -> int:
     return octaves_to_fit(_trusted_f0_hz(note), sounding_frames(loudness_db), card.f0_hz.median)
 
 
-def _play_batch(instrument: Instrument, notes: Sequence[Note]) -> list[Played]:
+def _resynthesise_batch(instrument: Instrument, notes: Sequence[Note]) -> list[Resynthesis]:
     from components.synths.loudness import loudness_db
 
     definition = instrument.loudness_definition
@@ -142,12 +142,12 @@ def _play_batch(instrument: Instrument, notes: Sequence[Note]) -> list[Played]:
     out = instrument.play(f0_hz.astype(np.float32), asked_db)
     if not np.isfinite(out["audio"]).all():
         raise StepError(
-            f"the {instrument.card.family} model plays no numbers (NaN): its training diverged; "
+            f"the {instrument.card.family} model's output is NaN, not a number: its training has diverged; "
             "try again with a lower train.learning_rate"
         )
     heard_db = np.asarray(loudness_db(out["audio"], definition))
     return [
-        Played(
+        Resynthesis(
             note=note,
             octaves=octaves[row],
             loudness_db=asked_db[row],
@@ -160,14 +160,14 @@ def _play_batch(instrument: Instrument, notes: Sequence[Note]) -> list[Played]:
     ]
 
 
-def _note_numbers(played: Played) -> NoteNumbers:
-    return NoteNumbers(played.note.id, played.note.pitch, played.note.velocity, _numbers(played))
+def _note_numbers(result: Resynthesis) -> NoteNumbers:
+    return NoteNumbers(result.note.id, result.note.pitch, result.note.velocity, _numbers(result))
 
 
-def _numbers(played: Played) -> Numbers:
+def _numbers(result: Resynthesis) -> Numbers:
     from components.synths.losses import spectral_loss
 
-    note, audio, pitch = played.note, played.audio, _pitch(played)
+    note, audio, pitch = result.note, result.audio, _pitch(result)
     log_mel_distance_db, mfcc_distance = metrics.mel_distances(note.audio, audio)
     silence_db = metrics.silence_level_db(note.audio, audio)
     return Numbers(
@@ -177,16 +177,16 @@ def _numbers(played: Played) -> Numbers:
         pitch_error_cents=pitch.error_cents,
         pitch_error_mean_cents=pitch.error_mean_cents,
         pitch_heard_share=pitch.heard_share,
-        loudness_error_db=rounded(metrics.loudness_error_db(played.loudness_db, played.heard_db)),
-        noise_balance_db=_noise_balance_db(note, audio, played.voiced()),
+        loudness_error_db=rounded(metrics.loudness_error_db(result.loudness_db, result.heard_db)),
+        noise_balance_db=_noise_balance_db(note, audio, result.voiced()),
         silence_level_db=None if silence_db is None else rounded(silence_db),
         clipped_share=rounded(float(np.mean(np.abs(audio) > 1.0))),
     )
 
 
-def _pitch(played: Played) -> _Pitch:
-    voiced = played.voiced()
-    cents = metrics.pitch_error_cents(played.note.f0_hz * 2.0**played.octaves, played.heard_hz(), voiced)
+def _pitch(result: Resynthesis) -> _Pitch:
+    voiced = result.voiced()
+    cents = metrics.pitch_error_cents(result.note.f0_hz * 2.0**result.octaves, result.heard_hz(), voiced)
     return _Pitch(
         error_cents=rounded(float(np.median(cents))) if len(cents) else None,
         error_mean_cents=rounded(float(np.mean(cents))) if len(cents) else None,

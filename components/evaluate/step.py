@@ -1,35 +1,31 @@
-"""Evaluates one model: how it plays held-out notes of its family and one of every other, by number and by ear."""
+"""Evaluates one model on held-out notes of its family, and on one note of every other family: scores and clips."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from components import storage
 from components.artifacts import evaluation
-from components.artifacts.evaluation import Evaluation, NoteNumbers
+from components.artifacts.evaluation import Evaluation
 from components.artifacts.training_dir import TrainingDir
 from components.core.errors import InputError
 from components.evaluate import breakdown, note_selection, scoring
 from components.nsynth.note import Note
 from components.nsynth.sorted_set import SortedSet
 
-if TYPE_CHECKING:
-    from components.synths.instrument import Instrument
-
-NOTES_TO_HEAR = 2
-WORST_TO_HEAR = 10
+MAX_SAMPLES = 2
+MAX_WORST = 10
 
 
 @dataclass(frozen=True)
 class EvaluateResult:
-    """What an evaluation left behind.
+    """The result of an evaluation.
 
     Attributes:
-        evaluation: What evaluation.json holds.
-        evaluation_uri: Where that is.
-        report_uri: The report.
-        real_time_factor: Seconds of sound evaluated a second: of this machine, so not in evaluation.json.
+        evaluation: The content of evaluation.json.
+        evaluation_uri: URI of evaluation.json.
+        report_uri: URI of the report.
+        real_time_factor: Seconds of audio evaluated per second. Depends on the machine, so not in evaluation.json.
     """
 
     evaluation: Evaluation
@@ -63,13 +59,13 @@ def evaluate(
     Args:
         model_uri: A model directory, or the training directory that holds it.
         data_uri: The root of a sorted set with a test or valid split.
-        out_uri: Where evaluation.json, report.html and listening/ go: by custom the training directory.
-        max_notes: At most so many held-out notes, spread evenly over the split; 0 for all of them.
+        out_uri: The directory for evaluation.json, report.html and listening/: usually the training directory.
+        max_notes: Maximum number of held-out notes, spread evenly over the split; 0 for all.
         others_uri: A sorted set with other families, for those that `data_uri` does not have.
 
     Raises:
         InputError: No model, no sorted set, no held-out notes of the model's family.
-        StepError: The model's training diverged: it plays no sound.
+        StepError: The model's training has diverged: its output is NaN.
     """
     from components.synths.instrument import Instrument
 
@@ -81,10 +77,10 @@ def evaluate(
     split, notes = note_selection.held_out_notes(data, family, max_notes)
     of_each_family = note_selection.note_of_each_family([data, *([SortedSet.open(others_uri)] if others_uri else [])])
     storage.delete(TrainingDir(out_uri).evaluation_uri)
-    numbers, real_time_factor = scoring.measure(instrument, notes)
+    numbers, real_time_factor = scoring.score(instrument, notes)
 
-    def keep(some: list[Note]) -> list[evaluation.Heard]:
-        return [scoring.keep(out_uri, played) for played in scoring.play(instrument, some)]
+    def write_samples(some: list[Note]) -> list[evaluation.Heard]:
+        return [scoring.write_sample(out_uri, each) for each in scoring.resynthesise(instrument, some)]
 
     found = Evaluation(
         model=instrument.card,
@@ -94,24 +90,42 @@ def evaluate(
         notes=numbers,
         summary=breakdown.summarise(numbers),
         groups=breakdown.breakdown(numbers),
-        worst=keep([notes[place] for place in note_selection.worst(numbers, WORST_TO_HEAR)]),
-        heard=keep([notes[place] for place in note_selection.to_hear(notes, NOTES_TO_HEAR)]),
-        transfers=[scoring.keep_transfer(out_uri, played) for played in scoring.play(instrument, of_each_family)],
+        worst=write_samples([notes[index] for index in note_selection.worst(numbers, MAX_WORST)]),
+        heard=write_samples([notes[index] for index in note_selection.listening_samples(notes, MAX_SAMPLES)]),
+        transfers=[scoring.write_transfer(out_uri, each) for each in scoring.resynthesise(instrument, of_each_family)],
     )
     return _finish(found, out_uri, model_uri, real_time_factor)
 
 
-def hear(instrument: Instrument, notes: list[Note]) -> list[NoteNumbers]:
-    """Lets a model play notes of its family and returns the numbers alone."""
-    return scoring.measure(instrument, notes)[0]
+def score(model_uri: str, data_uri: str, reference: Evaluation) -> dict[str, float]:
+    """Scores a model on the held-out notes of another model's evaluation, so that the two can be compared.
+
+    Args:
+        model_uri: A model directory, or the training directory that holds it.
+        data_uri: The sorted set of the other evaluation.
+        reference: The other evaluation.
+
+    Returns:
+        Means over the notes, by name.
+
+    Raises:
+        InputError: No model, no sorted set, or one with other held-out notes.
+    """
+    from components.synths.instrument import Instrument
+
+    _, notes = note_selection.held_out_notes(SortedSet.open(data_uri), reference.family, len(reference.notes))
+    if evaluation.notes_fingerprint(notes) != reference.notes_fingerprint:
+        raise InputError(f"'{data_uri}' is not the sorted set of the evaluation: its held-out notes are others")
+    numbers, _ = scoring.score(Instrument.load(model_uri), notes)
+    return {name: summary.mean for name, summary in breakdown.summarise(numbers).items()}
 
 
 def _finish(found: Evaluation, out_uri: str, model_uri: str, real_time_factor: float) -> EvaluateResult:
     """Writes the report, then evaluation.json, which commits the rest."""
     from components.evaluate.report import write_report
-    from components.evaluate.training import Training
+    from components.evaluate.training_view import TrainingView
 
-    # The run's own files are beside the model where --out is elsewhere.
+    # Run record and metrics log are in the model's training directory, which --out may not be.
     run_uri = model_uri if storage.exists(TrainingDir(model_uri).record_uri) else out_uri
-    report_uri = write_report([Training.of(found, out_uri, run_uri)], out_uri)
+    report_uri = write_report([TrainingView.of(found, out_uri, run_uri)], out_uri)
     return EvaluateResult(found, evaluation.write(found, out_uri), report_uri, real_time_factor)

@@ -1,1 +1,1 @@
-"""A trained model for other software: TensorFlow, LiteRT, ONNX, audio plugins."""
+"""Exports of a trained model to other software: TensorFlow, LiteRT, ONNX, an audio plugin."""

@@ -1,4 +1,4 @@
-"""The formats by name, and the packages that writing and checking them takes. No TensorFlow here."""
+"""The export formats by name, and the packages that each needs. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -15,13 +15,19 @@ _PACKAGES: dict[str, dict[str, str]] = {
     "vst": _LITERT,
 }
 FORMATS = tuple(_PACKAGES)
+_RUNTIMES = {"savedmodel": "TensorFlow", "tflite": "LiteRT", "onnx": "ONNX Runtime", "vst": "the plugin DDSP-VST"}
+
+
+def format_help() -> str:
+    """Returns the names of the formats, each with the software it is for, for a help text."""
+    return ", ".join(f"{name} ({_RUNTIMES[name]})" for name in FORMATS)
 
 
 def check_format(name: str) -> str:
     """Returns `name`.
 
     Raises:
-        InputError: There is no such format, or a package that it takes is missing.
+        InputError: There is no such format, or a package that it needs is missing.
     """
     if name not in FORMATS:
         raise InputError(f"there is no format '{name}': {nearest(name, FORMATS)}")

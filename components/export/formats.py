@@ -1,4 +1,4 @@
-"""The formats: how each is written, and how its own runtime computes a frame of it."""
+"""The export formats: how each file is written, and how its runtime computes one frame."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from components.synths.ddsp_imports import tf
 
 _ONNX_OPSET = 17
 
-# Both tell of every step of a conversion.
+# Both log every step of a conversion.
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
 logging.getLogger("tf2onnx").setLevel(logging.ERROR)
 
@@ -26,15 +26,15 @@ def _frame_tensors(graphs: Graphs) -> tuple[Shapes, Shapes]:
 
 @dataclass(frozen=True)
 class Format:
-    """A format.
+    """An export format.
 
     Attributes:
-        file_name: What it is called in the export; {family} stands for the model's.
-        runtime: What somebody needs to run it.
-        write: Writes it to a path.
-        open: Opens what was written, with its own runtime.
-        tensors: Returns the shapes of a frame's inputs and outputs.
-        check: Raises InputError for a model that the format is not for.
+        file_name: Name of the file or directory; {family} is replaced by the family of the model.
+        runtime: The package or program that runs the file.
+        write: Writes the file to a path.
+        open: Opens a written file with its runtime.
+        tensors: Returns the shapes of the inputs and outputs of a frame.
+        check: Raises InputError for a model that the format does not support.
     """
 
     file_name: str
@@ -45,7 +45,7 @@ class Format:
     check: Callable[[Graphs], None] = lambda graphs: None
 
     def name_for(self, graphs: Graphs) -> str:
-        """Returns what the model is called in the export."""
+        """Returns the name of the file or directory in the export."""
         return self.file_name.format(family=graphs.card.family)
 
 
@@ -103,7 +103,7 @@ def _open_onnx(path: Path) -> Step:
     return lambda inputs: dict(zip(names, session.run(names, inputs), strict=True))
 
 
-# By the names of catalog.FORMATS.
+# The keys are catalog.FORMATS.
 WRITERS = {
     "savedmodel": Format("saved_model", "tensorflow", _write_savedmodel, _open_savedmodel),
     "tflite": Format("instrument.tflite", "ai-edge-litert", _write_tflite, _open_tflite),

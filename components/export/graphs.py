@@ -1,8 +1,8 @@
-"""An instrument as plain TensorFlow functions, without XLA, Keras or Luthier in them: what every format is made from.
+"""An instrument as TensorFlow graphs without XLA, Keras or Luthier: the source of every export format.
 
-`frame` is what a plugin calls for every frame of the network, 250 times a second as a rule: pitch, loudness and the
-network's state in, controls and the next state out, no loop inside. `play` makes sound of whole curves, block by block,
-as transfer does.
+A plugin calls `frame` once for every frame of the network, by default 250 times per second: pitch, loudness and the
+network's state in, controls and the next state out, without a loop. `play` renders the audio of whole curves in blocks,
+as `luthier transfer` does.
 """
 
 from __future__ import annotations
@@ -12,111 +12,110 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
 
 from components.artifacts.model_card import ModelCard, Percentiles
 from components.nsynth.note import FRAME_RATE_HZ, HOP_SAMPLES
-from components.synths.compiled import uncompiled
 from components.synths.ddsp_imports import ddsp, tf
 from components.synths.instrument import Instrument
-from components.synths.network import Network, Tensors
-from components.synths.streaming import Player
+from components.synths.network import ControlNetwork, Tensors
+from components.synths.streaming import BlockRenderer
+from components.synths.xla import without_xla
 
 _BLOCK_FRAMES = 50
 
 Arrays = dict[str, npt.NDArray[np.float32]]
 Step = Callable[[Arrays], Arrays]
-"""From f0_hz, loudness_db and state to the controls and next_state: a frame, computed by a format's own runtime."""
+"""One frame, computed by the runtime of a format: from f0_hz, loudness_db and state to the controls and next_state."""
 
 Shapes = dict[str, list[int]]
 
 
 DEFAULT_PITCH_HZ = Percentiles(110.0, 311.0, 880.0)
-"""The range of a model whose card does not say it."""
+"""The pitch range of a model whose card has none."""
 
 
 class Graphs(tf.Module):  # type: ignore[misc]
-    """The functions of an instrument, and the variables that they read.
+    """The graphs of an instrument and the variables that they read.
 
     Attributes:
         instrument: The instrument.
-        weights: Its variables: what the functions read is saved with them.
+        weights: Its variables, which are saved with the graphs.
         frame: f0_hz f32[1], loudness_db f32[1], state f32[units] -> controls, f32[channels] each, and 'next_state',
             f32[units].
         play: f0_hz f32[frames], loudness_db f32[frames], seed i32[] -> 'audio' f32[frames * 64] and the controls,
             f32[frames / stride, channels] each, rounded up.
-        units: Numbers in the state; zeros at the start.
-        stride: Frames of the curves that `play` takes, 250 a second, to one frame of the network.
-        frame_rate_hz: Frames of the network a second: how often `frame` is to be called.
+        units: Size of the state, which is zero at the start.
+        stride: Frames of the curves that `play` takes, 250 per second, in one frame of the network.
+        frame_rate_hz: Frames of the network per second; `frame` is called this often.
     """
 
     def __init__(self, instrument: Instrument) -> None:
         super().__init__(name="instrument")
         self.instrument = instrument
         self.weights = list(instrument.model.variables)
-        self.units, self.stride = Network(instrument).units, instrument.stride
+        self.units, self.stride = ControlNetwork(instrument).units, instrument.stride
         self.frame_rate_hz = FRAME_RATE_HZ // self.stride
 
     @property
     def card(self) -> ModelCard:
-        """The model's card."""
+        """The model card."""
         return self.instrument.card
 
     @functools.cached_property
     def frame(self) -> Any:
         one, state = tf.TensorSpec([1]), tf.TensorSpec([self.units])
-        return self.traced(partial(_frame, Network(self.instrument)), f0_hz=one, loudness_db=one, state=state)
+        return self.traced(partial(_frame, ControlNetwork(self.instrument)), f0_hz=one, loudness_db=one, state=state)
 
     @functools.cached_property
     def play(self) -> Any:
         curve, seed = tf.TensorSpec([None]), tf.TensorSpec([], tf.int32)
-        player = Player(self.instrument, _BLOCK_FRAMES)
-        return self.traced(partial(_play, player), f0_hz=curve, loudness_db=curve, seed=seed)
+        renderer = BlockRenderer(self.instrument, _BLOCK_FRAMES)
+        return self.traced(partial(_play, renderer), f0_hz=curve, loudness_db=curve, seed=seed)
 
     def traced(self, function: Callable[..., Any], **specs: tf.TensorSpec) -> Any:
-        """Returns a function of the instrument's network as a graph, in operations that every format has."""
-        with self.instrument.configured(), uncompiled(), _softplus_that_converts():
+        """Returns a function of the instrument's network as a graph of operations that every format supports."""
+        with self.instrument.configured(), without_xla(), _convertible_soft_limit():
             return tf.function(function, autograph=False).get_concrete_function(**specs)
 
 
-def _frame(network: Network, f0_hz: tf.Tensor, loudness_db: tf.Tensor, state: tf.Tensor) -> Tensors:
+def _frame(network: ControlNetwork, f0_hz: tf.Tensor, loudness_db: tf.Tensor, state: tf.Tensor) -> Tensors:
     controls, following = network.controls(f0_hz[None, :, None], loudness_db[None, :, None], state[None])
-    # The pitch is among the controls, and an output cannot be called what an input is called.
+    # The pitch is one of the controls, and an output must not have the name of an input.
     outputs = {name: tf.reshape(values, [-1]) for name, values in controls.items() if name != "f0_hz"}
     return {**outputs, "next_state": tf.reshape(following, [-1])}
 
 
-def _play(player: Player, f0_hz: tf.Tensor, loudness_db: tf.Tensor, seed: tf.Tensor) -> Tensors:
-    frames, length = tf.shape(f0_hz)[0], player.block_frames
-    blocks = (frames + player.delay + length - 1) // length
-    place = tf.minimum(tf.range(blocks * length), frames - 1)  # the ends are held
-    curves = [tf.gather(_without_gaps(f0_hz), place), tf.gather(loudness_db, place)]
-    carried = player.start(*(tf.reshape(values[0], [1, 1, 1]) for values in curves))
+def _play(renderer: BlockRenderer, f0_hz: tf.Tensor, loudness_db: tf.Tensor, seed: tf.Tensor) -> Tensors:
+    frames, length = tf.shape(f0_hz)[0], renderer.block_frames
+    blocks = (frames + renderer.delay + length - 1) // length
+    index = tf.minimum(tf.range(blocks * length), frames - 1)  # the last values are held
+    curves = [tf.gather(_without_gaps(f0_hz), index), tf.gather(loudness_db, index)]
+    state = renderer.initial_state(*(tf.reshape(values[0], [1, 1, 1]) for values in curves))
 
-    def block(number: tf.Tensor, carried: Tensors) -> tuple[Tensors, Tensors]:
+    def block(number: tf.Tensor, state: Tensors) -> tuple[Tensors, Tensors]:
         parts = [values[number * length : (number + 1) * length] for values in curves]
         f0_hz, loudness_db = (tf.reshape(part, [1, length, 1]) for part in parts)
-        return player.play(f0_hz, loudness_db, seed, carried)
+        return renderer.render(f0_hz, loudness_db, seed, state)
 
-    # The first block by itself: its outputs say what there is to collect.
-    first, carried = block(tf.constant(0), carried)
+    # The first block runs outside of the loop: its outputs define the arrays.
+    first, state = block(tf.constant(0), state)
     arrays = {
         name: tf.TensorArray(values.dtype, blocks, element_shape=values.shape[1:]).write(0, values[0])
         for name, values in first.items()
     }
 
-    def step(number: tf.Tensor, carried: Tensors, arrays: dict[str, tf.TensorArray]) -> tuple[object, ...]:
-        played, carried = block(number, carried)
-        return number + 1, carried, {name: array.write(number, played[name][0]) for name, array in arrays.items()}
+    def body(number: tf.Tensor, state: Tensors, arrays: dict[str, tf.TensorArray]) -> tuple[object, ...]:
+        outputs, state = block(number, state)
+        return number + 1, state, {name: array.write(number, outputs[name][0]) for name, array in arrays.items()}
 
-    _, _, arrays = tf.while_loop(lambda number, *_: number < blocks, step, (tf.constant(1), carried, arrays))
+    _, _, arrays = tf.while_loop(lambda number, *_: number < blocks, body, (tf.constant(1), state, arrays))
     joined = {name: array.concat() for name, array in arrays.items()}
-    audio = joined.pop("audio")[player.delay * HOP_SAMPLES :][: frames * HOP_SAMPLES]
-    late, heard = player.delay // player.stride, (frames + player.stride - 1) // player.stride
-    return {"audio": audio, **{name: values[late:][:heard] for name, values in joined.items()}}
+    audio = joined.pop("audio")[renderer.delay * HOP_SAMPLES :][: frames * HOP_SAMPLES]
+    late, count = renderer.delay // renderer.stride, (frames + renderer.stride - 1) // renderer.stride
+    return {"audio": audio, **{name: values[late:][:count] for name, values in joined.items()}}
 
 
 def _without_gaps(f0_hz: tf.Tensor) -> tf.Tensor:
@@ -127,18 +126,29 @@ def _without_gaps(f0_hz: tf.Tensor) -> tf.Tensor:
 
 
 @contextmanager
-def _softplus_that_converts() -> Iterator[None]:
-    """LiteRT computes softplus as log(1 + exp(x)), which is infinite for the frequencies that ddsp limits by it."""
+def _convertible_soft_limit() -> Iterator[None]:
+    """Replaces ddsp's core.soft_limit inside the block by one that LiteRT computes correctly.
 
-    def softplus(values: tf.Tensor) -> tf.Tensor:
-        return tf.maximum(values, 0.0) + tf.math.log(1.0 + tf.exp(-tf.abs(values)))
-
-    with mock.patch.object(ddsp.core.tf.nn, "softplus", softplus):
+    LiteRT computes softplus as log(1 + exp(x)), which is infinite for frequencies in Hz, and ddsp limits them by it.
+    """
+    original, ddsp.core.soft_limit = ddsp.core.soft_limit, _soft_limit
+    try:
         yield
+    finally:
+        ddsp.core.soft_limit = original
+
+
+def _soft_limit(x: tf.Tensor, x_min: float = 0.0, x_max: float = 1.0) -> tf.Tensor:
+    """Limits values softly to x_min..x_max; see ddsp.core.soft_limit."""
+    return _softplus(x) + x_min - _softplus(x - (x_max - x_min))
+
+
+def _softplus(values: tf.Tensor) -> tf.Tensor:
+    return tf.maximum(values, 0.0) + tf.math.log(1.0 + tf.exp(-tf.abs(values)))
 
 
 def to_tflite(saved_model: str, signature: str) -> bytes:
-    """Converts one function of a SavedModel to a TFLite file, in built-in operations alone."""
+    """Converts one function of a SavedModel to a TFLite file that uses built-in operations only."""
     converter = tf.lite.TFLiteConverter.from_saved_model(saved_model, signature_keys=[signature])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     converted: bytes = converter.convert()

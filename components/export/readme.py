@@ -1,4 +1,4 @@
-"""What an export says of itself: instrument.json for programs, README.md for people, with an example that runs."""
+"""The description of an export: instrument.json for programs, README.md with a runnable example for people."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from components.nsynth.note import SAMPLE_RATE_HZ
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _MEANINGS = {
-    "f0_hz": ("Hz", "pitch, above 0; through silence, hold the pitch before"),
-    "loudness_db": ("dB", "loudness by the definition below, -80 (silence) to about 5"),
-    "f0_scaled": ("", "pitch: its MIDI number, with fractions, over 127"),
-    "pw_scaled": ("", "power in dB, over 80, plus 1: 0 is silence, 1 is 0 dB"),
-    "state": ("", "the network's memory; zeros at the start, then the last next_state"),
-    "next_state": ("", "to be handed to the next frame"),
-    "amplitudes": ("linear", "of the tone; of each sinusoid where there are many"),
-    "harmonic_distribution": ("share", "of each harmonic 1, 2, 3 ... of the pitch; they add up to 1"),
-    "frequencies": ("Hz", "of each sinusoid"),
-    "wavetables": ("linear", "one period of the wave, of mean 0 and RMS about 1"),
-    "noise_magnitudes": ("linear", f"of the noise's filter, evenly from 0 to {SAMPLE_RATE_HZ // 2} Hz"),
+    "f0_hz": ("Hz", "pitch, above 0; in silence, hold the last pitch"),
+    "loudness_db": ("dB", "loudness by the definition below, from -80 (silence) to about 5"),
+    "f0_scaled": ("", "pitch: its fractional MIDI number, divided by 127"),
+    "pw_scaled": ("", "power in dB, divided by 80, plus 1: 0 is silence, 1 is 0 dB"),
+    "state": ("", "state of the network; zeros at the start, then the last next_state"),
+    "next_state": ("", "state for the next frame"),
+    "amplitudes": ("linear", "amplitude of the tone, or of each sinusoid"),
+    "harmonic_distribution": ("share", "share of each harmonic 1, 2, 3 ... of the pitch; the sum is 1"),
+    "frequencies": ("Hz", "frequency of each sinusoid"),
+    "wavetables": ("linear", "one period of the waveform, with mean 0 and RMS about 1"),
+    "noise_magnitudes": ("linear", f"magnitudes of the noise filter, evenly spaced from 0 to {SAMPLE_RATE_HZ // 2} Hz"),
 }
 
 
 def describe(graphs: Graphs, format_name: str, error: float) -> dict[str, Any]:
-    """Returns what there is to know of an export: the model's card, its inputs and outputs with shapes and units."""
+    """Returns the description of an export: the model card, the inputs and outputs with shapes and units."""
     chosen = WRITERS[format_name]
     inputs, outputs = chosen.tensors(graphs)
     return {

@@ -1,4 +1,4 @@
-"""Writes a model in a format that other software loads, after checking that it does there what it does here."""
+"""Exports a model: writes it in the format of other software and checks that the result computes the same."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from components.core.errors import StepError
 from components.export.catalog import check_format
 from components.export.graphs import DEFAULT_PITCH_HZ
 from components.nsynth.note import SAMPLE_RATE_HZ
-from components.registry.download import fetched
+from components.registry.download import downloaded
 from components.telemetry import log
 
 if TYPE_CHECKING:
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 _LOG = log.get(__name__)
 
 _CHECKED_FRAMES = 250
-_TOLERANCE = 1e-4  # of controls, and of their size where they are larger than 1, as frequencies in Hz are
+_TOLERANCE = 1e-4  # of controls; relative to a control above 1, such as a frequency in Hz
 
 
 @dataclass(frozen=True)
 class ExportResult:
-    """What was exported.
+    """The result of an export.
 
     Attributes:
-        uri: The folder: the model in its format, README.md and instrument.json.
+        uri: The directory with the model in its format, README.md and instrument.json.
         total_bytes: Size of all files.
-        error: The largest difference of a control from the model's own, relative to it where it is above 1.
+        error: The largest difference of a control from that of the model, relative to a control above 1.
     """
 
     uri: str
@@ -48,12 +48,12 @@ def export(model_uri: str, format_name: str, out_uri: str, tracking_uri: str = "
     Args:
         model_uri: A model directory, a training directory, or models:/NAME@ALIAS of a registry.
         format_name: One of catalog.FORMATS.
-        out_uri: The folder to write; what is there of an earlier export is replaced.
-        tracking_uri: The registry; "" for what MLFLOW_TRACKING_URI names.
+        out_uri: The directory to write; an earlier export in it is replaced.
+        tracking_uri: The MLflow registry; if empty, that of MLFLOW_TRACKING_URI.
 
     Raises:
-        InputError: No such format or model, a model that the format is not for, or a package that it takes is missing.
-        StepError: What was written does not do what the model does.
+        InputError: There is no such format or model, the format does not support the model, or a package is missing.
+        StepError: The written model does not compute what the model computes.
     """
     check_format(format_name)
     from components.export.formats import WRITERS
@@ -62,7 +62,7 @@ def export(model_uri: str, format_name: str, out_uri: str, tracking_uri: str = "
     from components.synths.instrument import Instrument
 
     chosen = WRITERS[format_name]
-    with fetched(model_uri, tracking_uri) as address:
+    with downloaded(model_uri, tracking_uri) as address:
         instrument = Instrument.load(address)
     with tempfile.TemporaryDirectory(prefix="luthier-") as scratch:
         folder, graphs = Path(scratch), Graphs(instrument)
@@ -72,7 +72,7 @@ def export(model_uri: str, format_name: str, out_uri: str, tracking_uri: str = "
         error = difference(instrument, chosen.open(folder / file_name), graphs.units)
         if not error <= _TOLERANCE:
             raise StepError(
-                f"the {format_name} of '{model_uri}' is not the model: its controls are off by {error:.2g}, "
+                f"the {format_name} export of '{model_uri}' differs from the model: controls are off by {error:.2g}, "
                 f"expected {_TOLERANCE} or less; nothing was written"
             )
         description = describe(graphs, format_name, error)
@@ -85,19 +85,21 @@ def export(model_uri: str, format_name: str, out_uri: str, tracking_uri: str = "
 
 
 def difference(instrument: Instrument, step: Step, units: int) -> float:
-    """Returns how far a format's controls are from the model's, over a second through the pitches of its training.
+    """Returns the largest difference between the controls of an export and of the model, over a second of curves.
+
+    The curves go through the pitch range of the training.
 
     Args:
         instrument: The model.
-        step: A frame of the format; see graphs.Step.
-        units: Numbers in the state.
+        step: Computes a frame of the export; see graphs.Step.
+        units: Size of the state.
     """
-    from components.synths.compiled import uncompiled
+    from components.synths.xla import without_xla
 
     pitch_hz = instrument.card.f0_hz or DEFAULT_PITCH_HZ
     f0_hz = np.geomspace(pitch_hz.p5, pitch_hz.p95, _CHECKED_FRAMES, dtype=np.float32)
     loudness_db = (-45 + 35 * np.sin(np.linspace(0, 9, _CHECKED_FRAMES))).astype(np.float32)
-    with uncompiled():  # to compile takes longer than to play a second once
+    with without_xla():  # compiling takes longer than computing one second
         wanted = instrument.play(f0_hz[None], loudness_db[None])["controls"]
     state, worst = np.zeros(units, np.float32), 0.0
     for frame in range(0, _CHECKED_FRAMES, instrument.stride):
@@ -108,7 +110,7 @@ def difference(instrument: Instrument, step: Step, units: int) -> float:
             expected = wanted[name][0, frame]
             off = np.abs(values - expected) / np.maximum(np.abs(expected), 1.0)
             if name == "amplitudes" and "frequencies" in wanted:
-                # At the Nyquist frequency rounding decides whether a sinusoid is silenced; it is heard in neither case.
+                # At the Nyquist frequency, rounding decides whether the amplitude is 0; it is inaudible in both cases.
                 off = off[wanted["frequencies"][0, frame] < SAMPLE_RATE_HZ / 2 - 1]
             worst = float(np.maximum(worst, off.max()))  # NaN stays NaN
     return worst

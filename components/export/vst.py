@@ -1,8 +1,8 @@
-"""The format of the plugin DDSP-VST (github.com/magenta/ddsp-vst): a TFLite file with a JSON beside the graph in it.
+"""The format of the plugin DDSP-VST (github.com/magenta/ddsp-vst): a TFLite file with appended JSON metadata.
 
-The plugin reads tensors by name (src/util/Constants.h) and asks for exact sizes, so the file is what ddsp's own
-`ddsp_export --inference_model=vst_stateless_predict_controls` writes: function `call`, its results in that order. What
-the plugin shows of a model, it reads from metadata.json in a zip archive that is appended to the file.
+The plugin reads tensors by name (src/util/Constants.h) and requires exact sizes. So the file has the tensors of ddsp's
+`ddsp_export --inference_model=vst_stateless_predict_controls`: the function `call` with its results in that order. The
+plugin displays the content of metadata.json, which is in a zip archive appended to the file.
 """
 
 from __future__ import annotations
@@ -24,36 +24,36 @@ from components.core.errors import InputError
 from components.export.graphs import DEFAULT_PITCH_HZ, Arrays, Graphs, Shapes, Step, to_tflite
 from components.nsynth.note import SAMPLE_RATE_HZ
 from components.synths.ddsp_imports import preprocessing, tf
-from components.synths.network import Network
+from components.synths.network import ControlNetwork
 
 METADATA_NAME = "metadata.json"
 _INPUTS: Shapes = {"f0_scaled": [1], "pw_scaled": [1], "state": [512]}
 _OUTPUTS: Shapes = {"amplitudes": [1], "harmonic_distribution": [60], "noise_magnitudes": [65], "next_state": [512]}
 _FRAMES_PER_SECOND = 50
-_DEFAULT_POWER_DB = Percentiles(-60.0, -35.0, -10.0)  # of a card that does not say it
+_DEFAULT_POWER_DB = Percentiles(-60.0, -35.0, -10.0)  # of a model whose card has none
 
 
 def check(graphs: Graphs) -> None:
-    """Refuses a model that the plugin would not load.
+    """Refuses a model that the plugin cannot load.
 
     Raises:
-        InputError: It is none of the `vst` preset's harmonic synth, or its sizes are not the plugin's.
+        InputError: The model is not a harmonic synth of the preset `vst`, or its sizes are not those of the plugin.
     """
-    card, network = graphs.card, Network(graphs.instrument)
-    wanted = "expected a harmonic synth of the preset vst; try luthier train --synth harmonic --preset vst"
+    card, network = graphs.card, ControlNetwork(graphs.instrument)
+    wanted = "train one with --synth harmonic --preset vst"
     if card.synth != "harmonic":
-        raise InputError(f"DDSP-VST plays the harmonic synth alone: got a {card.synth} one; {wanted}")
-    hears, rate = graphs.instrument.loudness_definition, graphs.frame_rate_hz
-    if hears != POWER_DEFINITION or rate != _FRAMES_PER_SECOND:
+        raise InputError(f"DDSP-VST supports the harmonic synth only: got {card.synth}; {wanted}")
+    definition, rate = graphs.instrument.loudness_definition, graphs.frame_rate_hz
+    if definition != POWER_DEFINITION or rate != _FRAMES_PER_SECOND:
         raise InputError(
-            f"DDSP-VST plays models that hear power {_FRAMES_PER_SECOND} times a second: got one of the preset "
-            f"{card.preset or '(unknown)'} that hears {hears} {rate} times a second; {wanted}"
+            f"DDSP-VST needs a model of power at {_FRAMES_PER_SECOND} frames per second: got one of the preset "
+            f"{card.preset or '(unknown)'} with {definition} at {rate} frames per second; {wanted}"
         )
     sizes = {"units": network.units, **network.outputs}
     fixed = {"units": 512, "amps": 1, "harmonic_distribution": 60, "noise_magnitudes": 65}
     for name, size in fixed.items():
         if sizes.get(name) != size:
-            raise InputError(f"DDSP-VST wants {size} {name}, got {sizes.get(name)}; {wanted}")
+            raise InputError(f"DDSP-VST needs {size} {name}: got {sizes.get(name)}; {wanted}")
 
 
 def tensors(graphs: Graphs) -> tuple[Shapes, Shapes]:
@@ -62,11 +62,11 @@ def tensors(graphs: Graphs) -> tuple[Shapes, Shapes]:
 
 
 def write(graphs: Graphs, path: Path) -> None:
-    """Writes the TFLite file, and the metadata behind it."""
+    """Writes the TFLite file and appends the metadata."""
     module = tf.Module()
     module.weights = graphs.weights
     specs = {name: tf.TensorSpec(shape) for name, shape in _INPUTS.items()}
-    module.call = graphs.traced(partial(_call, Network(graphs.instrument)), **specs)
+    module.call = graphs.traced(partial(_call, ControlNetwork(graphs.instrument)), **specs)
     with tempfile.TemporaryDirectory(prefix="luthier-") as scratch:
         tf.saved_model.save(module, scratch, signatures={"call": module.call})
         path.write_bytes(to_tflite(scratch, "call"))
@@ -75,7 +75,7 @@ def write(graphs: Graphs, path: Path) -> None:
 
 
 def _call(
-    network: Network, f0_scaled: tf.Tensor, pw_scaled: tf.Tensor, state: tf.Tensor
+    network: ControlNetwork, f0_scaled: tf.Tensor, pw_scaled: tf.Tensor, state: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     features = {"f0_scaled": f0_scaled, "pw_scaled": pw_scaled, "f0_hz": preprocessing.inv_scale_f0_hz(f0_scaled)}
     framed = {name: tf.reshape(values, [1, 1, 1]) for name, values in features.items()}
@@ -87,13 +87,13 @@ def _call(
 
 
 def metadata(card: ModelCard) -> dict[str, Any]:
-    """Returns what ddsp_export writes of a model and the plugin reads: where it is at home, when it was made.
+    """Returns the metadata that ddsp_export writes and the plugin reads: the training's range, the time of export.
 
-    ddsp means the lowest and the highest pitch and power of the training's pieces, over the pieces. Of a set of single
-    notes that would be no range at all, so these are the 5th and 95th percentile over all that sounds.
+    ddsp averages the lowest and the highest pitch and power over the training examples. For examples of one note each,
+    that is no range, so these are the 5th and 95th percentile over all sounding frames.
 
     Args:
-        card: The model's card.
+        card: The model card.
     """
     pitch_hz, power_db = card.f0_hz or DEFAULT_PITCH_HZ, card.loudness_db or _DEFAULT_POWER_DB
     return {
@@ -104,7 +104,7 @@ def metadata(card: ModelCard) -> dict[str, Any]:
         "mean_min_power_note": power_db.p5,
         "mean_max_power_note": power_db.p95,
         "version": version("ddsp"),
-        "export_time": datetime.now(UTC).replace(tzinfo=None).isoformat(),  # the plugin tells models apart by it
+        "export_time": datetime.now(UTC).replace(tzinfo=None).isoformat(),  # the plugin distinguishes models by it
         "num_harmonics": _OUTPUTS["harmonic_distribution"][0],
         "num_noise_amps": _OUTPUTS["noise_magnitudes"][0],
         "frame_rate": _FRAMES_PER_SECOND,
@@ -118,16 +118,16 @@ def _midi(frequency_hz: float) -> float:
 
 
 def opened(path: Path) -> Step:
-    """Opens a file as the plugin does, by the tensors' names."""
+    """Opens a file as the plugin does, by the names of the tensors."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_path=str(path))
     interpreter.allocate_tensors()
-    places = {
+    indices = {
         each["name"]: each["index"] for each in interpreter.get_input_details() + interpreter.get_output_details()
     }
-    inputs = {name: places[f"call_{name}:0"] for name in _INPUTS}
-    outputs = {name: places[f"StatefulPartitionedCall:{number}"] for number, name in enumerate(_OUTPUTS)}
+    inputs = {name: indices[f"call_{name}:0"] for name in _INPUTS}
+    outputs = {name: indices[f"StatefulPartitionedCall:{number}"] for number, name in enumerate(_OUTPUTS)}
     return partial(_step, interpreter, inputs, outputs)
 
 
@@ -137,7 +137,7 @@ def _step(interpreter: Any, inputs: dict[str, int], outputs: dict[str, int], cur
         "pw_scaled": preprocessing.scale_db(curves["loudness_db"]),
         "state": curves["state"],
     }
-    for name, place in inputs.items():
-        interpreter.set_tensor(place, np.asarray(scaled[name], np.float32))
+    for name, index in inputs.items():
+        interpreter.set_tensor(index, np.asarray(scaled[name], np.float32))
     interpreter.invoke()
-    return {name: interpreter.get_tensor(place) for name, place in outputs.items()}
+    return {name: interpreter.get_tensor(index) for name, index in outputs.items()}

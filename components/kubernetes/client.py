@@ -94,15 +94,26 @@ class Api:
         return self._request("GET", collection, name, query, limit_s=limit_s)
 
     def create(self, collection: str, body: Object) -> Object:
-        """Creates an object and returns it. Errors as of `get`; Conflict: it exists; Invalid: a field is unknown."""
+        """Creates an object and returns it.
+
+        Raises:
+            Conflict: An object of that name exists.
+            Invalid, BadRequest: The object has an unknown field or a wrong value.
+            ApiError, StepError, InputError: See `get`.
+        """
         return self._request("POST", collection, body=body, query={"fieldValidation": "Strict"})
 
     def patch(self, collection: str, name: str, body: Object, limit_s: float | None = None) -> Object:
-        """Applies a JSON merge patch. Errors as of `get`; Conflict: `metadata.uid` of the patch is not the object's."""
+        """Applies a JSON merge patch to an object and returns it.
+
+        Raises:
+            Conflict: The patch has a `metadata.uid`, and it is not that of the object.
+            ApiError, StepError, InputError: See `get`.
+        """
         return self._request("PATCH", collection, name, body=body, limit_s=limit_s)
 
     def delete(self, collection: str, name: str, uid: str, limit_s: float | None = None) -> None:
-        """Deletes an object after all that it owns; does nothing if no object has that uid. Errors as of `get`."""
+        """Deletes an object after all that it owns; does nothing if none has that uid. Raises what `get` raises."""
         body = {"propagationPolicy": "Foreground", "preconditions": {"uid": uid}}
         with suppress(NotFound, Conflict):
             self._request("DELETE", collection, name, body=body, limit_s=limit_s)
@@ -114,7 +125,7 @@ class Api:
         """Opens a watch or a log and yields an iterator of its complete lines. It does not repeat the request.
 
         Args:
-            collection: As of `get`.
+            collection: See `get`.
             name: Name and subresource of one object: "my-pod/log".
             query: The query parameters.
             silence_s: The longest silence before the connection counts as lost; None for no limit.

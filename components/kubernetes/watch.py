@@ -26,7 +26,7 @@ def snapshots(
 
     Args:
         api: The API.
-        collection: As of Api.get.
+        collection: See Api.get.
         selectors: `labelSelector` or `fieldSelector`.
         silence_s: The longest silence of a stream before it is opened again.
 

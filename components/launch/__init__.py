@@ -1,6 +1,7 @@
 """One Kubernetes Job for each training: create or adopt it, follow it, log its state, terminate it. No TensorFlow.
 
-`request` has what to train, `template` and `job` make the Job of it, `labels` its labels and annotations; `pod_state`,
-`job_state` and `events` tell what it is doing and why it is pending; `reconcile`, `follow` and `terminate` act on it;
-`result` reads what it trained; `step` connects them. `local_process` trains without a cluster.
+* `request` has what to train; `template`, `job` and `labels` make the Job of it.
+* `pod_state`, `job_state` and `events` tell what the Job is doing, and why it is pending.
+* `reconcile` creates or adopts it, `follow` with its `inbox` follows it, `terminate` stops it.
+* `result` reads what it trained. `step` connects all of these. `local_process` trains without a cluster.
 """

@@ -1,7 +1,6 @@
 """Follows a Job until it has finished: logs its state when that changes, prints its log, gives up what cannot run.
 
-Two watches and the readers of logs are threads that put messages into one inbox. The thread that called `follow` reads
-the inbox and is the only one that decides and prints.
+The thread that called `follow_job` takes the messages of the inbox; it alone decides and prints.
 
 A Job may be queued, suspended, pending or running for any time, which is logged regularly. All other waits are limited;
 see Timing.
@@ -9,23 +8,21 @@ see Timing.
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
 from components.core.errors import StepError
-from components.kubernetes import logs, watch
+from components.kubernetes import watch
 from components.kubernetes.client import Api, Object
-from components.kubernetes.errors import ApiError, StreamsClosed
+from components.kubernetes.errors import ApiError
 from components.launch import job_state, labels, pod_state
 from components.launch.events import Events
+from components.launch.inbox import Failure, Inbox, JobChanged, JobDeleted, LogEnd, LogLine, Message, PodsChanged
 from components.launch.job_state import Phase, State
 from components.launch.pod_state import PendingReason
 from components.launch.reconcile import resume
-from components.launch.template import CONTAINER
 from components.telemetry import log
 
 _LOG = log.get(__name__)
@@ -83,45 +80,7 @@ class FinishedJob:
     last_line: str
 
 
-@dataclass(frozen=True)
-class _Jobs:
-    """The watch brought Jobs, by name."""
-
-    jobs: dict[str, Object]
-
-
-@dataclass(frozen=True)
-class _Pods:
-    """The watch brought the pods of the Job, by name."""
-
-    pods: dict[str, Object]
-
-
-@dataclass(frozen=True)
-class _LogLine:
-    """A reader read a line of the trainer's log."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class _LogEnd:
-    """A reader has read the whole log of a pod, or given up."""
-
-    pod_uid: str
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """A thread failed with an error that ends the launch."""
-
-    error: Exception
-
-
-_Message = _Jobs | _Pods | _LogLine | _LogEnd | _Failure
-
-
-def follow(api: Api, job: Object, is_new: bool, timing: Timing = DEFAULT_TIMING) -> FinishedJob:
+def follow_job(api: Api, job: Object, is_new: bool, timing: Timing = DEFAULT_TIMING) -> FinishedJob:
     """Follows a Job until it has finished, and closes the API's streams.
 
     Args:
@@ -146,9 +105,8 @@ def follow(api: Api, job: Object, is_new: bool, timing: Timing = DEFAULT_TIMING)
 class _Follower:
     def __init__(self, api: Api, job: Object, is_new: bool, timing: Timing) -> None:
         self._api, self._job, self._name, self._timing = api, job, job["metadata"]["name"], timing
-        self._inbox: queue.SimpleQueue[_Message] = queue.SimpleQueue()
-        self._pods: dict[str, Object] = {}
-        self._pod_selector = {"labelSelector": f"{labels.CONTROLLER_UID}={job['metadata']['uid']}"}
+        self._inbox = Inbox(api, job, timing.watch_silence_s)
+        self._pods: list[Object] = []
         self._log_ends: dict[str, threading.Event] = {}  # by uid of the pod: set when its trainer has ended
         self._reading: set[str] = set()  # uids of the pods whose log is being read
         self._tail_lines = None if is_new else _ADOPTED_LINES
@@ -163,42 +121,41 @@ class _Follower:
         self._check_s = timing.first_check_s
 
     def run(self) -> FinishedJob:
-        self._start("jobs", self._watch_jobs)
-        self._start("pods", self._watch_pods)
+        self._inbox.watch()
         while not job_state.is_finished(self._job):
-            try:
-                message = self._inbox.get(timeout=self._longest_wait_s())
-            except queue.Empty:
+            message = self._inbox.take(self._longest_wait_s())
+            if message is None:
                 self._check_events()
             else:
                 self._take(message)
             self._update_state()
         return self._finish()
 
-    def _take(self, message: _Message) -> None:
+    def _take(self, message: Message) -> None:
         match message:
-            case _LogLine(text):
+            case LogLine(text):
                 self._last_line = text.strip() or self._last_line
                 self._output_time = time.monotonic()
                 print(text, flush=True)
-            case _LogEnd(pod_uid):
+            case LogEnd(pod_uid):
                 self._reading.discard(pod_uid)
-            case _Jobs(jobs):
-                job = jobs.get(self._name)
-                if job is None or job["metadata"]["uid"] != self._job["metadata"]["uid"]:
-                    raise JobDeletedError
+            case JobDeleted():
+                raise JobDeletedError
+            case JobChanged(job):
                 self._job = job
                 resume(self._api, job)
-            case _Pods(pods):
+            case PodsChanged(pods):
                 self._take_pods(pods)
-            case _Failure(error):
+            case Failure(error):
                 raise error
 
-    def _take_pods(self, pods: dict[str, Object]) -> None:
-        for pod in sorted(pods.values(), key=lambda pod: str(pod["metadata"].get("creationTimestamp"))):
+    def _take_pods(self, pods: list[Object]) -> None:
+        for pod in sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp"))):
             uid = pod["metadata"]["uid"]
             if uid not in self._log_ends and labels.index_of(pod) == 0 and pod_state.has_started(pod):
-                self._read_log(pod)
+                self._log_ends[uid] = threading.Event()
+                self._reading.add(uid)
+                self._inbox.read_log(pod, self._log_ends[uid], self._tail_lines)
             if uid in self._log_ends and pod_state.has_ended(pod):
                 self._log_ends[uid].set()
             if pod_state.is_over(pod) and uid not in self._logged_endings:
@@ -213,11 +170,11 @@ class _Follower:
         """Logs the state where it has changed, and ends the launch where waiting does not help."""
         if job_state.is_finished(self._job):
             return
-        pods, now = list(self._pods.values()), time.monotonic()
-        without_events = job_state.state_of(self._job, pods)
+        now = time.monotonic()
+        without_events = job_state.state_of(self._job, self._pods)
         if self._state is None or _key(without_events) != _key(self._state):
             self._from_events, self._check_s, self._phase_time = None, self._timing.first_check_s, now
-        state = job_state.state_of(self._job, pods, self._from_events)
+        state = job_state.state_of(self._job, self._pods, self._from_events)
         if self._state is None or state.text != self._state.text:
             self._state_time = now
             self._log(state.text)
@@ -241,7 +198,7 @@ class _Follower:
         if state is None or state.is_permanent or state.phase not in (Phase.PENDING, Phase.QUEUED):
             return
         if state.pod is None:
-            self._from_events = self._events.of_job(self._job, self._pods.values())
+            self._from_events = self._events.of_job(self._job, self._pods)
         elif state.pod["spec"].get("nodeName"):
             self._from_events = self._events.of_pod(state.pod)
 
@@ -263,58 +220,15 @@ class _Follower:
     def _finish(self) -> FinishedJob:
         """Reads the rest of the log."""
         with suppress(StepError, ApiError):  # the Job has finished: the pods as they were last seen will do
-            pods = self._api.get("pods", query=self._pod_selector, limit_s=self._timing.log_end_s)["items"]
-            self._take_pods({pod["metadata"]["name"]: pod for pod in pods})
+            self._take_pods(self._inbox.list_pods(self._timing.log_end_s))
         for ended in self._log_ends.values():
             ended.set()
         deadline = time.monotonic() + self._timing.log_end_s
         while self._reading and (left_s := deadline - time.monotonic()) > 0:
-            try:
-                message = self._inbox.get(timeout=left_s)
-            except queue.Empty:
-                break
-            if isinstance(message, _LogLine | _LogEnd):
+            message = self._inbox.take(left_s)
+            if isinstance(message, LogLine | LogEnd):
                 self._take(message)
-        return FinishedJob(self._job, list(self._pods.values()), self._last_line)
-
-    def _start(self, name: str, work: Callable[[], None]) -> None:
-        """Runs `work` in a thread; its error is put into the inbox."""
-
-        def run() -> None:
-            try:
-                work()
-            except StreamsClosed:
-                return
-            except Exception as error:
-                self._inbox.put(_Failure(error))
-
-        threading.Thread(target=run, name=f"launch-{name}", daemon=True).start()
-
-    def _watch_jobs(self) -> None:
-        selectors = {"fieldSelector": f"metadata.name={self._name}"}
-        for jobs in watch.snapshots(self._api, "jobs", selectors, self._timing.watch_silence_s):
-            self._inbox.put(_Jobs(jobs))
-
-    def _watch_pods(self) -> None:
-        for pods in watch.snapshots(self._api, "pods", self._pod_selector, self._timing.watch_silence_s):
-            self._inbox.put(_Pods(pods))
-
-    def _read_log(self, pod: Object) -> None:
-        """Starts a thread that reads the trainer's log; a log that cannot be read is a warning."""
-        uid, name, tail_lines = pod["metadata"]["uid"], pod["metadata"]["name"], self._tail_lines
-        ended = self._log_ends[uid] = threading.Event()
-        self._reading.add(uid)
-
-        def read() -> None:
-            try:
-                for line in logs.lines(self._api, name, CONTAINER, ended, tail_lines):
-                    self._inbox.put(_LogLine(pod_state.log_text(line)))
-            except (ApiError, StepError, ValueError) as error:
-                _LOG.warning("the log of pod %s cannot be read: %s", name, error)
-            finally:
-                self._inbox.put(_LogEnd(uid))
-
-        self._start("log", read)
+        return FinishedJob(self._job, self._pods, self._last_line)
 
 
 def _key(state: State) -> tuple[Phase, str | None]:

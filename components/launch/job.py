@@ -28,7 +28,7 @@ def fill_in(
     """Returns the Job of a training, ready to be created.
 
     Args:
-        template: As of template.merged.
+        template: The Job that template.merged returned.
         request: What to train.
         placement: On what.
         namespace: Namespace of the Job; None to write none into it.

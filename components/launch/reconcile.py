@@ -24,7 +24,7 @@ def create_or_adopt(
 
     Args:
         api: The API.
-        wanted: The Job as of job.fill_in.
+        wanted: The Job that job.fill_in returned.
         is_trained: Tells whether the training directory has a finished training.
         deletion_limit_s: How long to wait for the deletion of an earlier Job of the same name.
 

@@ -28,9 +28,8 @@ from components.kubernetes.errors import (
     NotPermitted,
     Unauthorized,
 )
-from components.launch import follow as following
-from components.launch import job_state, result
-from components.launch.follow import CannotRunError, JobDeletedError, Timing, follow
+from components.launch import follow, job_state, result
+from components.launch.follow import CannotRunError, JobDeletedError, Timing, follow_job
 from components.launch.job import fill_in
 from components.launch.job_state import Phase, StuckError
 from components.launch.reconcile import create_or_adopt
@@ -99,7 +98,7 @@ def launch(
         SystemExit: This process was asked to end; the code is errors.EXIT_AGAIN.
     """
     placement, cluster = placement or Placement(), cluster or ClusterOptions()
-    timing = timing or following.DEFAULT_TIMING
+    timing = timing or follow.DEFAULT_TIMING
     api = connect(cluster.context, cluster.namespace)
     with _errors_explained(api):
         wanted = fill_in(_template(cluster.template, api), request, placement, api.namespace)
@@ -135,7 +134,7 @@ def _followed(api: Api, job: Object, is_new: bool, request: TrainingRequest, tim
     """Follows a Job and returns the run record of its training."""
     name, namespace = request.job_name, api.namespace
     try:
-        finished = follow(api, job, is_new, timing)
+        finished = follow_job(api, job, is_new, timing)
     except JobDeletedError:
         return result.after_job(request, f"Job {name} was deleted before its training was finished")
     except CannotRunError as error:

@@ -87,7 +87,7 @@ def _apply_to_list(base: list[Any], patch: list[Any]) -> list[Any]:
     if not all(isinstance(item, dict) and "name" in item for item in base + patch):
         return base + patch
     result = {item["name"]: item for item in base}
-    if len(result) < len(base):  # names repeat, as of a volume mounted twice: it is not clear which one the patch means
+    if len(result) < len(base):  # a name repeats, as in two mounts of a volume: which one does the patch mean?
         return base + patch
     for item in patch:
         result[item["name"]] = apply_patch(result.get(item["name"], {}), item)

@@ -57,7 +57,7 @@ def terminate(api: Api, wanted: Object, on_terminate: OnTerminate) -> None:
 
     Args:
         api: The API.
-        wanted: The Job as of job.fill_in; it need not have been created yet.
+        wanted: The Job that job.fill_in returned; it need not have been created yet.
         on_terminate: What to do.
     """
     name = wanted["metadata"]["name"]

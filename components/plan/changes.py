@@ -1,102 +1,143 @@
-"""Whether a retraining has anything to do: the source, the settings and the code against what is registered.
+"""Is anything new? Compares the key of a training (data, settings, training version) with what is registered.
 
-Known is what any version was trained from, champion or not: a challenger that lost would lose again.
+Asked twice with the same key: before a run, when a family's data is known by its source fingerprint alone, and in the
+run, when the sorted set gives the fingerprint of the family's records. Every registered version counts, champion or
+not: a challenger that has lost would lose again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from components.config.bindings import check_bindings, of_training
 from components.config.catalog import SYNTHS
 from components.core.versions import TRAINING_VERSION
 from components.nsynth.source_fingerprints import EVERY_FAMILY, origin_of, origins
-from components.registry.tags import CONFIG_TAG, ORIGIN_TAG, VERSION_TAG, config_fingerprint
+from components.registry.tags import Provenance, settings_fingerprint
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 
 @dataclass(frozen=True)
-class Decision:
-    """What a retraining would be for.
+class TrainingKey:
+    """What the numbers of a family's trainings depend on.
 
     Attributes:
-        needed: Whether there is anything to do.
-        text: One line for a person.
-        arguments: The pipeline's, for the families concerned alone.
+        family: The family.
+        settings_fingerprint: Of preset and bindings.
+        source_fingerprint: Of the family's source; "" where the data fingerprint is known.
+        data_fingerprint: Of the family's records in the sorted set; "" before anything is sorted.
+        training_version: See core.versions.
     """
 
+    family: str
+    settings_fingerprint: str
+    source_fingerprint: str = ""
+    data_fingerprint: str = ""
+    training_version: int = TRAINING_VERSION
+
+    def has_data_of(self, version: Provenance) -> bool:
+        """Tells whether a registered version was trained on the same data."""
+        if self.data_fingerprint:
+            return version.data_fingerprint == self.data_fingerprint
+        return version.source_fingerprint == self.source_fingerprint
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a run would train.
+
+    Attributes:
+        families: The families to train; empty for all of the source, where none of it is registered yet.
+        needed: Whether there is anything to train.
+        text: The same in one line for a person.
+    """
+
+    families: list[str]
     needed: bool
     text: str
-    arguments: dict[str, Any]
 
 
-def decision(arguments: Mapping[str, Any]) -> Decision:
-    """Decides for the arguments of a run; those left out have the pipeline's defaults.
+def find_changes(
+    source_uri: str,
+    families: Sequence[str],
+    synths: Sequence[str],
+    preset: str,
+    bindings: Sequence[str],
+    tracking_uri: str = "",
+) -> Changes:
+    """Decides before a run what is new to the registry. Reads no audio and sorts nothing.
+
+    Args:
+        source_uri: Folder of records or of recordings.
+        families: The families asked for; empty for all of the source.
+        synths: The synthesizers asked for; empty for all.
+        preset: The preset.
+        bindings: Gin bindings of the training and of the gate; those of the gate train nothing.
+        tracking_uri: MLflow; "" for the value of MLFLOW_TRACKING_URI.
 
     Raises:
         InputError: A binding is refused, there is nothing at the source, or the registry cannot be used.
     """
-    given = {**_defaults(), **arguments}
-    check_bindings(given["bindings"])
-    found = origins(given["source"])
-    config = config_fingerprint(given["preset"], of_training(given["bindings"]))
-    registered = _registered(given["tracking_uri"])
-    families = given["families"] or _families_of(found, registered)
-    wanted = {CONFIG_TAG: config, VERSION_TAG: str(TRAINING_VERSION)}
-    reasons = {
-        family: reason
-        for family in families
-        if (reason := _reason(registered, family, given["synths"] or SYNTHS, origin_of(family, found), wanted))
-    }
-    unknown = not families  # records whose families nobody has seen yet
-    needed = bool(reasons) or unknown
-    asked = {**arguments, "if_changed": True}
-    if reasons:
-        asked["families"] = list(reasons)
-    if not needed:
-        return Decision(False, f"nothing new: {', '.join(families)} of {given['source']} are registered", asked)
-    why = "; ".join(f"{family}: {reason}" for family, reason in reasons.items()) or "nothing is registered yet"
-    return Decision(True, f"to train: {why}", asked)
+    check_bindings(bindings)
+    sources = origins(source_uri)
+    settings = settings_fingerprint(preset, of_training(bindings))
+    registered = _registered(tracking_uri)
+    wanted = list(families) or _families_of(sources, registered)
+    if not wanted:  # records, of which nothing is registered: which families they have is known when they are sorted
+        return Changes([], True, "to train: nothing of this source is registered yet")
+    reasons: dict[str, str] = {}
+    for family in wanted:
+        key = TrainingKey(family, settings, source_fingerprint=origin_of(family, sources))
+        if reason := reason_to_train(registered, key, synths or SYNTHS):
+            reasons[family] = reason
+    if not reasons:
+        return Changes([], False, f"nothing new: {', '.join(wanted)} of {source_uri} are registered")
+    text = "; ".join(f"{family}: {reason}" for family, reason in reasons.items())
+    return Changes(list(reasons), True, f"to train: {text}")
 
 
-def _defaults() -> dict[str, Any]:
-    from pipelines.train_instruments import train_instruments
+def reason_to_train(registered: Sequence[Provenance], key: TrainingKey, synths: Sequence[str]) -> str:
+    """Returns what is new about a family's trainings, in words; "" where all of them are registered.
 
-    inputs = train_instruments.component_spec.inputs or {}
-    return {name: spec.default for name, spec in inputs.items()}
-
-
-def _registered(tracking_uri: str) -> list[dict[str, str]]:
-    """Returns the tags of all versions."""
-    from components.registry.connection import open_client_if_there
-
-    client = open_client_if_there(tracking_uri)
-    found = client.search_model_versions("name LIKE 'ddsp-%'", max_results=10_000) if client else []
-    return [version.tags for version in found]
-
-
-def _families_of(found: Mapping[str, str], registered: Sequence[Mapping[str, str]]) -> list[str]:
-    """Returns the families of a source: of records, those that were registered from it before."""
-    if EVERY_FAMILY not in found:
-        return list(found)
-    seen = {tags["family"] for tags in registered if tags.get(ORIGIN_TAG) == found[EVERY_FAMILY] and "family" in tags}
-    return sorted(seen)
-
-
-def _reason(
-    registered: Sequence[Mapping[str, str]], family: str, synths: Sequence[str], origin: str, wanted: Mapping[str, str]
-) -> str:
-    """Returns what is new of a family, in words; "" where nothing is."""
-    of_family = [tags for tags in registered if tags.get("family") == family]
-    if not of_family:
+    Args:
+        registered: The registered versions, of any family.
+        key: Of the trainings asked for.
+        synths: The synthesizers asked for.
+    """
+    same = [version for version in registered if version.family == key.family]
+    if not same:
         return "never trained"
-    of_origin = [tags for tags in of_family if tags.get(ORIGIN_TAG) == origin]
-    if not of_origin:
+    if not (same := [version for version in same if key.has_data_of(version)]):
         return "new data"
-    for name, what in ((CONFIG_TAG, "other settings"), (VERSION_TAG, "another training version")):
-        of_origin = [tags for tags in of_origin if tags.get(name) == wanted[name]]
-        if not of_origin:
-            return what
-    missing = [synth for synth in synths if synth not in {tags.get("synth") for tags in of_origin}]
+    if not (same := [version for version in same if version.settings_fingerprint == key.settings_fingerprint]):
+        return "other settings"
+    if not (same := [version for version in same if version.training_version == key.training_version]):
+        return f"training version {key.training_version} of the code"
+    missing = [synth for synth in synths if synth not in {version.synth for version in same}]
     return f"no {', '.join(missing)} yet" if missing else ""
+
+
+def registered_versions(client: MlflowClient) -> list[Provenance]:
+    """Returns what every registered version of every family was trained from."""
+    from components.registry.aliases import ALL_FAMILIES
+
+    return [Provenance.of(version.tags) for version in client.search_model_versions(ALL_FAMILIES, max_results=10_000)]
+
+
+def _registered(tracking_uri: str) -> list[Provenance]:
+    from components.registry.client import open_client_if_exists
+
+    client = open_client_if_exists(tracking_uri)
+    return registered_versions(client) if client else []
+
+
+def _families_of(sources: Mapping[str, str], registered: Sequence[Provenance]) -> list[str]:
+    """Returns the families of a source: of records, those that were registered from it before."""
+    if EVERY_FAMILY not in sources:
+        return list(sources)
+    source = sources[EVERY_FAMILY]
+    return sorted({version.family for version in registered if version.family and version.source_fingerprint == source})

@@ -1,12 +1,12 @@
-"""The first step of a run: checks what was asked, and names the places where the rest will be put.
+"""Plans a run: checks its parameters and decides the URIs of everything that it will write.
 
-The names are content addresses: the same source, configuration and code give the same places, so that a run started
-again finds what is done, and a changed one never mixes with it.
+The URIs are content addresses: the same source, settings and versions (see core.versions) give the same URIs. A run
+that is started again finds what is done, and one with other settings never mixes with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,19 +22,19 @@ from components.nsynth.source_fingerprints import EVERY_FAMILY, origins
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a run will do and where it goes.
+class RunPlan:
+    """What a run does, and the URIs that it writes to.
 
     Attributes:
         families: The families asked for; empty means every family that the source has.
         synths: The synthesizers to train for each family.
-        records_uri: Where `prepare` puts the records when the source is a folder of recordings.
+        records_uri: The records that `prepare` makes if the source is a folder of recordings.
         sorted_uri: Root of the sorted set.
         run_uri: Parent of the training directories, `<workspace>/runs/<run-id>`.
-        bindings: Those of the training.
-        gate: Those of the gate.
-        origins: What identifies the source of each family; see nsynth.origins.
-        evaluation_version: For the cache key of an evaluation.
+        bindings: Gin bindings of the training.
+        gate_bindings: Gin bindings of the gate.
+        source_fingerprints: Fingerprint of each family's source; see nsynth.source_fingerprints.
+        evaluation_version: EVALUATION_VERSION of the code, for the cache key of evaluations.
     """
 
     families: list[str]
@@ -43,8 +43,8 @@ class Plan:
     sorted_uri: str
     run_uri: str
     bindings: list[str]
-    gate: list[str]
-    origins: dict[str, str]
+    gate_bindings: list[str]
+    source_fingerprints: dict[str, str]
     evaluation_version: int
 
 
@@ -56,17 +56,17 @@ def plan(
     preset: str = "smoke",
     bindings: Sequence[str] = (),
     if_changed: bool = False,
-) -> Plan:
-    """Checks a run's parameters and decides its places.
+) -> RunPlan:
+    """Checks a run's parameters and decides its URIs.
 
     Args:
         source_uri: Folder of records in the data set's format, or of recordings.
-        workspace_uri: Where everything of the run goes.
+        workspace_uri: Parent of everything that runs write.
         families: Instrument families; empty for all that the source has.
-        synths: Synthesizers; empty for all three.
+        synths: Synthesizers; empty for all.
         preset: Name of a gin preset.
         bindings: gin bindings on top of the preset, and of the gate.
-        if_changed: Whether it is a retraining, which begins with the weights that the registry has.
+        if_changed: Whether it is a retraining, which begins with registered weights.
 
     Raises:
         InputError: A name is unknown, a binding is not allowed, or there is nothing at the source. Names the parameter.
@@ -79,23 +79,23 @@ def plan(
     check_bindings(list(bindings))
     gate_of(of_gate(bindings))
     found = _of_families(origins(source_uri), asked_families)
-    data_id = _short_hash(found, PREPARE_VERSION)
+    data_id = _id(found, PREPARE_VERSION)
     settings = sorted(of_training(bindings))
-    run_id = _short_hash(data_id, preset, settings, TRAINING_VERSION, *(["retraining"] if if_changed else []))
-    return Plan(
+    run_id = _id(data_id, preset, settings, TRAINING_VERSION, *(["retraining"] if if_changed else []))
+    return RunPlan(
         families=asked_families,
         synths=asked_synths,
         records_uri=storage.join(workspace_uri, "records", data_id),
         sorted_uri=storage.join(workspace_uri, "sorted", data_id),
         run_uri=storage.join(workspace_uri, "runs", f"{preset}-{run_id}"),
         bindings=of_training(bindings),
-        gate=of_gate(bindings),
-        origins=found,
+        gate_bindings=of_gate(bindings),
+        source_fingerprints=found,
         evaluation_version=EVALUATION_VERSION,
     )
 
 
-def _checked(parameter: str, names: Sequence[str], check: Any) -> list[str]:
+def _checked(parameter: str, names: Sequence[str], check: Callable[[str], str]) -> list[str]:
     """Returns the checked names without repeats, in the order given."""
     try:
         return list(dict.fromkeys(check(name.strip()) for name in names))
@@ -104,7 +104,7 @@ def _checked(parameter: str, names: Sequence[str], check: Any) -> list[str]:
 
 
 def _of_families(found: dict[str, str], families: Sequence[str]) -> dict[str, str]:
-    """Returns the origins of the families asked for, all for none; InputError for one without recordings."""
+    """Returns the fingerprints of the families asked for, all for none; InputError for a family without recordings."""
     if EVERY_FAMILY in found or not families:
         return found
     missing = [family for family in families if family not in found]
@@ -113,5 +113,5 @@ def _of_families(found: dict[str, str], families: Sequence[str]) -> dict[str, st
     return {family: found[family] for family in families}
 
 
-def _short_hash(*values: Any) -> str:
-    return fingerprint(values, 8)
+def _id(*values: Any) -> str:
+    return fingerprint(values, digits=8)

@@ -1,4 +1,4 @@
-"""Which families a retraining is for, and what it begins with: what the registry has of the same data is not redone."""
+"""Selects what a run trains: the families that are new to the registry, and the weights that they begin with."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
 from components import storage
-from components.core.versions import TRAINING_VERSION
+from components.artifacts.training_dir import TrainingDir, training_name
+from components.nsynth.manifest import MANIFEST_NAME
 from components.nsynth.sorted_set import SortedSet
-from components.registry import champions, connection
-from components.registry.tags import CONFIG_TAG, DATA_TAG, TRAINING_TAG, VERSION_TAG, config_fingerprint
+from components.plan.changes import TrainingKey, reason_to_train
+from components.registry.aliases import ALL_FAMILIES, champion_version, versions_of
+from components.registry.client import open_client_if_exists
+from components.registry.tags import Provenance, settings_fingerprint
 from components.telemetry import log
 
 _LOG = log.get(__name__)
@@ -23,9 +26,9 @@ class Selection:
     """What to train.
 
     Attributes:
-        families: Those whose data, settings or code are new to the registry.
+        families: Those whose data, settings or training version are new to the registry.
         warm_starts: For "<family>-<synth>", the training whose weights to begin with; none for those without.
-        others_uri: A sorted set with other families, whose notes the models play too; "" where there is none.
+        others_uri: A sorted set with other families, whose notes the models resynthesise too; "" where there is none.
     """
 
     families: list[str]
@@ -49,49 +52,60 @@ def select(
         synths: The synthesizers to train.
         preset: Their preset.
         bindings: Gin bindings of the training.
-        tracking_uri: The registry; "" for what MLFLOW_TRACKING_URI names.
+        tracking_uri: MLflow; "" for the value of MLFLOW_TRACKING_URI.
 
     Raises:
         InputError: There is no sorted set, or the registry cannot be used.
     """
-    data, client = SortedSet.open(data_uri), connection.open_client_if_there(tracking_uri)
+    data, client = SortedSet.open(data_uri), open_client_if_exists(tracking_uri)
     if client is None:
         return Selection(list(families))
-    wanted = {CONFIG_TAG: config_fingerprint(preset, bindings), VERSION_TAG: str(TRAINING_VERSION)}
+    settings = settings_fingerprint(preset, bindings)
     selected, warm_starts = [], dict[str, str]()
     for family in families:
-        versions = champions.versions_of(client, family)
-        of_data = {**wanted, "data_fingerprint": data.family_fingerprint(family)}
-        known = {version.tags.get("synth") for version in versions if of_data.items() <= version.tags.items()}
-        if set(synths) <= known:
+        versions = versions_of(client, family)
+        key = TrainingKey(family, settings, data_fingerprint=data.family_fingerprint(family))
+        reason = reason_to_train([Provenance.of(version.tags) for version in versions], key, synths)
+        if not reason:
             _LOG.info("%s: nothing new, its models are registered", family)
             continue
+        _LOG.info("%s: %s", family, reason)
         selected.append(family)
-        champion, fingerprint = champions.current(client, family), of_data["data_fingerprint"]
-        older = [version for version in versions if version.tags.get("data_fingerprint") != fingerprint]
+        champion = champion_version(client, family)
         for synth in synths:
-            best = _best(older, synth, wanted[CONFIG_TAG], champion)
-            if best:
-                warm_starts[f"{family}-{synth}"] = best.tags[TRAINING_TAG]
-    others_uri = _another_set(client, {*families, *data.present("train")})
-    return Selection(selected, warm_starts, others_uri)
+            if training_uri := _warm_start(versions, key, synth, champion):
+                warm_starts[training_name(family, synth)] = training_uri
+    return Selection(selected, warm_starts, _other_families_uri(client, {*families, *data.present("train")}))
 
 
-def _best(
-    versions: Sequence[ModelVersion], synth: str, config: str, champion: ModelVersion | None
-) -> ModelVersion | None:
-    """Returns the champion if it is of this synth and these settings, else the newest that is; None for none."""
-    alike = [each for each in versions if each.tags.get("synth") == synth and each.tags.get(CONFIG_TAG) == config]
-    there = [each for each in alike if storage.exists(storage.join(each.tags.get(TRAINING_TAG, "."), "run.json"))]
-    crowned = champion.version if champion else None
-    return max(there, key=lambda each: (each.version == crowned, int(each.version)), default=None)
+def _warm_start(versions: Sequence[ModelVersion], key: TrainingKey, synth: str, champion: ModelVersion | None) -> str:
+    """Returns the training to begin with, on other data but of this synth and these settings; "" for none.
+
+    The champion goes before others, a newer version before an older one. A training whose files are gone is left out.
+    """
+    candidates = []
+    for version in versions:
+        found = Provenance.of(version.tags)
+        same = found.synth == synth and found.settings_fingerprint == key.settings_fingerprint
+        if same and not key.has_data_of(found) and _exists(found.training_uri):
+            is_champion = champion is not None and version.version == champion.version
+            candidates.append((is_champion, int(version.version), found.training_uri))
+    return max(candidates, default=(False, 0, ""))[2]
 
 
-def _another_set(client: MlflowClient, families: set[str]) -> str:
-    """Returns the sorted set of the newest version of another family whose set is still there."""
-    versions = [each for each in client.search_model_versions("name LIKE 'ddsp-%'") if DATA_TAG in each.tags]
+def _exists(training_uri: str) -> bool:
+    return bool(training_uri) and storage.exists(TrainingDir(training_uri).record_uri)
+
+
+def _is_sorted_set(data_uri: str) -> bool:
+    return storage.exists(storage.join(data_uri, "train", MANIFEST_NAME))
+
+
+def _other_families_uri(client: MlflowClient, families: set[str]) -> str:
+    """Returns the sorted set of the newest version of another family whose set still exists; "" for none."""
+    versions = client.search_model_versions(ALL_FAMILIES)
     for version in sorted(versions, key=lambda each: int(each.creation_timestamp), reverse=True):
-        uri: str = version.tags[DATA_TAG]
-        if version.tags.get("family") not in families and storage.exists(storage.join(uri, "train", "manifest.json")):
-            return uri
+        found = Provenance.of(version.tags)
+        if found.family not in families and found.data_uri and _is_sorted_set(found.data_uri):
+            return found.data_uri
     return ""

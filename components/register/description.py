@@ -1,6 +1,6 @@
-"""What MLflow's pages say about a version and a registered model: text in Markdown, made from what is known anyway.
+"""Descriptions of versions, runs and registered models for MLflow's pages, in Markdown.
 
-A text that somebody wrote by hand is left alone: those of Luthier end in a remark, which nobody sees but who edits it.
+A text that a person has written is never replaced: Luthier's own texts end in an HTML comment, which the page hides.
 """
 
 from __future__ import annotations
@@ -12,44 +12,48 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 
+from components.artifacts.model_card import CONFIG_NAME
+from components.artifacts.training_dir import LISTENING_DIR, REPORT_NAME
 from components.config.gate import LOSS
-from components.registry import champions
-from components.registry.tags import LOSS_TAG, STANDING_TAG
-from components.registry.training import Training
+from components.registry.aliases import CHAMPION, champion_version, model_name, versions_of
+from components.registry.tags import DATA_TAG, DATA_URI_TAG, LOSS_TAG, TRAINING_URI_TAG, VERSION_TAG, promotion_status
+from components.registry.trained_model import TrainedModel
 
 _NOTE_TAG = "mlflow.note.content"  # what MLflow shows as a run's description
-_OURS = "<!-- Luthier keeps this text up to date. To keep your own, take this line away. -->"
+_OURS = "<!-- Luthier updates this text. Delete this line to keep a text of your own. -->"
+# The same line as earlier releases wrote it.
+_OURS_BEFORE = "<!-- Luthier keeps this text up to date. To keep your own, take this line away. -->"
 _UNITS = {"_db": ", dB", "_cents": ", cents"}
-_LONGEST = 300  # of one fact; MLflow keeps 5,000 characters of a description
-_LINEAGE = ("data_fingerprint", "data_uri", "git_commit", "training_version", "image", "pipeline_run", "training_uri")
+_MAX_FACT = 300  # characters; MLflow keeps 5,000 of a description
+_LINEAGE = (DATA_TAG, DATA_URI_TAG, "git_commit", VERSION_TAG, "image", "pipeline_run", TRAINING_URI_TAG)
 
 
 def describe(
     client: MlflowClient,
     family: str,
-    trainings: Mapping[int, Training] | None = None,
+    trainings: Mapping[int, TrainedModel] | None = None,
     lineage: Mapping[str, str] | None = None,
 ) -> None:
-    """Brings the descriptions of a family's versions, of their runs and of its registered model up to date.
+    """Updates the descriptions of a family's versions, of their runs and of its registered model.
 
     Args:
         client: MLflow.
         family: The family.
-        trainings: What new versions were made from. The others keep what they have, below their standing.
-        lineage: Tags of the new ones beside those of the trainings themselves.
+        trainings: The trained models of new versions, by version. Other versions keep their text below the status.
+        lineage: Tags of the new versions beside those of the trained models.
     """
-    name, versions = champions.model_name(family), champions.versions_of(client, family)
+    name, versions = model_name(family), versions_of(client, family)
     for version in versions:
         training = (trainings or {}).get(int(version.version))
-        body = (version.description or "").partition("\n\n")[2].removesuffix(_OURS).strip()
+        body = _without_mark(version.description or "").partition("\n\n")[2].strip()
         if training:
             run = client.get_run(version.run_id)
             body = _of_training(training, run, lineage or {})
             _describe_run(client, run, version, body)
-        text = _ours(f"{version.tags.get(STANDING_TAG, 'not judged yet')}\n\n{body}")
+        text = _ours(f"{promotion_status(version.tags) or 'no promotion status yet'}\n\n{body}")
         if _may_replace(version.description, text):
             client.update_model_version(name, version.version, text)
-    before, champion = client.get_registered_model(name).description, champions.current(client, family)
+    before, champion = client.get_registered_model(name).description, champion_version(client, family)
     text = _ours(_of_model(family, versions, champion))
     if _may_replace(before, text):
         client.update_registered_model(name, text)
@@ -59,8 +63,12 @@ def _ours(text: str) -> str:
     return f"{text.strip()}\n\n{_OURS}"
 
 
+def _without_mark(text: str) -> str:
+    return text.removesuffix(_OURS).removesuffix(_OURS_BEFORE)
+
+
 def _may_replace(before: str | None, text: str) -> bool:
-    return before != text and (not before or before.endswith(_OURS))
+    return before != text and (not before or before.endswith((_OURS, _OURS_BEFORE)))
 
 
 def _describe_run(client: MlflowClient, run: Run, version: ModelVersion, body: str) -> None:
@@ -69,53 +77,54 @@ def _describe_run(client: MlflowClient, run: Run, version: ModelVersion, body: s
         client.set_tag(run.info.run_id, _NOTE_TAG, text)
 
 
-def _of_training(training: Training, run: Run, lineage: Mapping[str, str]) -> str:
-    """Returns a training's numbers, where its report and sounds are, and where it comes from."""
+def _of_training(training: TrainedModel, run: Run, lineage: Mapping[str, str]) -> str:
+    """Returns a trained model's scores, links to its report and listening samples, and where it comes from."""
     preset = f"preset {training.record.preset}, " if training.record.preset else ""
-    home = f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    page = f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
     facts = {**training.tags(), **lineage}
     known = [f"- {name.replace('_', ' ')}: {_code(facts[name])}" for name in _LINEAGE if facts.get(name)]
     parts = (
-        f"{training.family.capitalize()}, {training.synth} synth: {preset}{training.steps:,} steps.",
-        _numbers(training),
-        " · ".join(f"[{name}]({home}{path})" for name, path in _places(training)),
-        "Where it comes from:\n\n" + "\n".join(known),
+        f"{training.family.capitalize()}, {training.synth} synth: {preset}{training.card.steps:,} steps.",
+        _scores(training),
+        " · ".join(f"[{name}]({page}{path})" for name, path in _links(training)),
+        "Lineage:\n\n" + "\n".join(known),
     )
     return "\n\n".join(parts)
 
 
 def _of_model(family: str, versions: Sequence[ModelVersion], champion: ModelVersion | None) -> str:
-    name = champions.model_name(family)
+    name = model_name(family)
     count = f"{len(versions)} {'version' if len(versions) == 1 else 'versions'}"
-    lines = [f"DDSP instrument, {family}, {count}. It plays the pitch and the loudness of any sound."]
+    lines = [f"DDSP instrument, {family}, {count}. It plays any recording's pitch and loudness with its own timbre."]
     if champion is None:
-        lines.append("No champion: no version has passed the gate. Each says why.")
+        lines.append("No champion: no version has passed the gate. The description of each version says why.")
     else:
         loss = champion.tags.get(LOSS_TAG)
-        told = f", spectral loss {float(loss):.2f} on the held-out notes" if loss else ""
+        score = f", spectral loss {float(loss):.2f} on the held-out notes" if loss else ""
         synth = champion.tags.get("synth", "")
-        lines.append(f"Champion: [version {champion.version}]({_page(champion)}), {synth}{told}.")
-        uri = f"models:/{name}@{champions.CHAMPION}"
+        lines.append(f"Champion: [version {champion.version}]({_page(champion)}), {synth}{score}.")
+        uri = f"models:/{name}@{CHAMPION}"
         lines.append(
-            f'- play: `mlflow.pyfunc.load_model("{uri}")`\n'
-            f"- any recording: `luthier transfer --model {uri} --input voice.wav --out out/`\n"
-            f"- the champion before, again: `luthier rollback --family {family}`"
+            f'- load: `mlflow.pyfunc.load_model("{uri}")`\n'
+            f"- transfer a recording: `luthier transfer --model {uri} --input voice.wav --out out/`\n"
+            f"- roll back to the champion before: `luthier rollback --family {family}`"
         )
     return "\n\n".join(lines)
 
 
-def _numbers(training: Training) -> str:
+def _scores(training: TrainedModel) -> str:
     """Returns the evaluation's summary as a table."""
+    summary = training.evaluation.summary if training.evaluation else {}
     rows = [
-        f"| {_title(name)} | {_number(each.get('mean'))} | {_number(each.get('low'))} to {_number(each.get('high'))} "
-        f"| {_number(each.get('median'))} | {_number(each.get('p95'))} |"
-        for name, each in sorted(training.summary().items(), key=lambda item: (item[0] != LOSS, item[0]))
+        f"| {_title(name)} | {_number(each.mean)} | {_number(each.low)} to {_number(each.high)} "
+        f"| {_number(each.median)} | {_number(each.p95)} |"
+        for name, each in sorted(summary.items(), key=lambda item: (item[0] != LOSS, item[0]))
     ]
-    if not rows:
-        return "It was not evaluated."
-    count = training.notes_played()
+    if training.evaluation is None or not rows:
+        return "Not evaluated."
+    count = len(training.evaluation.notes)
     head = f"Over {count} held-out {'note' if count == 1 else 'notes'}:\n\n"
-    head += "| | mean | its 95 % interval | median | 95 % of the notes below |\n|:--|--:|--:|--:|--:|\n"
+    head += "| | mean | 95 % interval of the mean | median | 95th percentile |\n|:--|--:|--:|--:|--:|\n"
     return head + "\n".join(rows)
 
 
@@ -129,14 +138,19 @@ def _number(value: Any) -> str:
     return f"{value:.3f}" if isinstance(value, (int, float)) else "–"
 
 
-def _places(training: Training) -> list[tuple[str, str]]:
-    artifacts = {
-        "report": ("report.html", "/artifacts/evaluation/report.html"),
-        "sounds": ("listening", "/artifacts/evaluation/listening"),
-        "configuration": ("operative_config.gin", "/artifacts/training/operative_config.gin"),
+def _links(training: TrainedModel) -> list[tuple[str, str]]:
+    """Returns the pages of a run that exist: title and path below the run's page."""
+    files = {
+        "report": ("evaluation", REPORT_NAME),
+        "listening samples": ("evaluation", LISTENING_DIR),
+        "configuration": ("training", CONFIG_NAME),
     }
-    there = [(name, path) for name, (file, path) in artifacts.items() if (training.folder / file).exists()]
-    return [*there, ("curves and metrics", "/model-metrics")]
+    found = [
+        (title, f"/artifacts/{parent}/{name}")
+        for title, (parent, name) in files.items()
+        if (training.directory / name).exists()
+    ]
+    return [*found, ("curves and metrics", "/model-metrics")]
 
 
 def _page(version: ModelVersion) -> str:
@@ -144,5 +158,5 @@ def _page(version: ModelVersion) -> str:
 
 
 def _code(text: str) -> str:
-    """Returns a value as code: nothing in it is Markdown."""
-    return "`" + text.replace("`", "'").replace("\n", " ")[:_LONGEST] + "`"
+    """Returns a value as inline code, in which nothing is Markdown."""
+    return "`" + text.replace("`", "'").replace("\n", " ")[:_MAX_FACT] + "`"

@@ -1,48 +1,47 @@
-"""What is registered, as a table."""
+"""Lists the registered versions as a table."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+
+from mlflow.entities.model_registry import ModelVersion
 
 from components.core.errors import InputError
 from components.nsynth.families import check_family
-from components.registry import champions, connection
-from components.registry.tags import LOSS_TAG, STANDING_TAG
+from components.registry.aliases import ALL_FAMILIES, champion_version, model_name
+from components.registry.client import open_client
+from components.registry.tags import LOSS_TAG, promotion_status
 
-_COLUMNS = ("family", "version", "synth", "preset", "loss", "date", "standing")
+_COLUMNS = ("family", "version", "synth", "preset", "loss", "date", "status")
 
 
 def listing(tracking_uri: str = "", family: str | None = None, champions_only: bool = False) -> str:
-    """Returns a table of versions: families in alphabetical order, a family's versions in order.
+    """Returns a table of versions, sorted by family and version.
 
     Args:
-        tracking_uri: The registry; "" for what MLFLOW_TRACKING_URI names.
-        family: Of this family alone.
+        tracking_uri: MLflow; "" for the value of MLFLOW_TRACKING_URI.
+        family: Only versions of this family.
         champions_only: Only versions that are champion.
 
     Raises:
-        InputError: The registry cannot be used, there is no such family, or nothing is registered.
+        InputError: MLflow cannot be used, there is no such family, or nothing is registered.
     """
     if family:
         check_family(family)
-    client = connection.open_client(tracking_uri)
-    found = client.search_model_versions(f"name = '{champions.model_name(family)}'" if family else "name LIKE 'ddsp-%'")
-    of_families = {str(each.tags["family"]) for each in found if "family" in each.tags}
-    crowned = {name: champions.current(client, name) for name in of_families}
-    numbers = {name: version.version for name, version in crowned.items() if version}
-    versions = [
-        each
-        for each in found
-        if "family" in each.tags and (not champions_only or str(numbers.get(each.tags["family"])) == str(each.version))
-    ]
+    client = open_client(tracking_uri)
+    found = client.search_model_versions(f"name = '{model_name(family)}'" if family else ALL_FAMILIES)
+    versions = [each for each in found if "family" in each.tags]
+    if champions_only:
+        champions = [champion_version(client, name) for name in {str(each.tags["family"]) for each in versions}]
+        numbers = {(each.name, int(each.version)) for each in champions if each}
+        versions = [each for each in versions if (each.name, int(each.version)) in numbers]
     if not versions:
         raise InputError(f"there is no {'champion' if champions_only else 'version'} of {family or 'any family'}")
     versions.sort(key=lambda each: (each.tags["family"], int(each.version)))
     return _table([_COLUMNS, *(_row(each) for each in versions)])
 
 
-def _row(version: Any) -> tuple[str, ...]:
+def _row(version: ModelVersion) -> tuple[str, ...]:
     tags, loss = version.tags, version.tags.get(LOSS_TAG)
     date = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
     return (
@@ -52,7 +51,7 @@ def _row(version: Any) -> tuple[str, ...]:
         tags.get("preset", ""),
         f"{float(loss):.2f}" if loss else "-",
         f"{date:%Y-%m-%d}",
-        tags.get(STANDING_TAG, ""),
+        promotion_status(tags),
     )
 
 

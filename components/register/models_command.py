@@ -6,11 +6,11 @@ import click
 
 
 @click.command("models")
-@click.option("--tracking-uri", default="", metavar="URI", help="MLflow. [default: what MLFLOW_TRACKING_URI says]")
-@click.option("--family", help="Of this family alone.")
-@click.option("--champions", "champions_only", is_flag=True, help="The champions alone.")
+@click.option("--tracking-uri", default="", metavar="URI", help="MLflow. [default: $MLFLOW_TRACKING_URI]")
+@click.option("--family", help="List this family only.")
+@click.option("--champions", "champions_only", is_flag=True, help="List champions only.")
 def command(tracking_uri: str, family: str | None, champions_only: bool) -> None:
-    """Lists what is registered: families, versions, scores on held-out notes, and what became of each."""
+    """Lists registered models: family, version, synth, loss on held-out notes, and promotion status."""
     from components.register.listing import listing
 
     click.echo(listing(tracking_uri, family, champions_only))

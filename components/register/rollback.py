@@ -1,4 +1,4 @@
-"""Gives a family's alias back to the champion before."""
+"""Rolls a family's champion back to an earlier version."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from components.core.errors import InputError
 from components.nsynth.families import check_family
 from components.register.description import describe
 from components.register.promotion import ROLLED_BACK
-from components.registry.alias_lock import moving
-from components.registry.champions import (
+from components.register.step import EXPERIMENT
+from components.registry.aliases import (
     Champion,
-    as_champion,
-    champion_before,
-    current,
-    give_back,
+    alias_lock,
+    champion_version,
     model_name,
+    previous_champion,
+    restore,
     versions_of,
 )
-from components.registry.connection import connected, open_client
+from components.registry.client import open_client, open_for_writing
 
 
 def roll_back(family: str, tracking_uri: str = "", to_version: int | None = None) -> tuple[int, Champion]:
-    """Moves the alias `champion` back; the version that loses it does not get it again by being registered again.
+    """Moves the alias `champion` to an earlier version. Registering the other one again does not promote it again.
 
     Args:
         family: The family.
-        tracking_uri: The registry; "" for what MLFLOW_TRACKING_URI names.
+        tracking_uri: MLflow; "" for the value of MLFLOW_TRACKING_URI.
         to_version: The version to go back to; None for the champion before.
 
     Returns:
@@ -35,24 +35,24 @@ def roll_back(family: str, tracking_uri: str = "", to_version: int | None = None
     Raises:
         InputError: There is no such family, no champion, none before it, or no such version.
     """
-    open_client(tracking_uri)  # there has to be one: `connected` would make it
+    open_client(tracking_uri)  # fails where there is no registry; `open_for_writing` would create one
     check_family(family)
-    with connected(tracking_uri, "luthier") as (client, _), moving(client, model_name(family)):
-        champion = current(client, family)
+    name = model_name(family)
+    with open_for_writing(tracking_uri, EXPERIMENT) as (client, _), alias_lock(client, name):
+        champion = champion_version(client, family)
         if champion is None:
             raise InputError(f"cannot roll back: {family} has no champion")
         known = {int(version.version): version for version in versions_of(client, family)}
-        before = known.get(to_version) if to_version else champion_before(client, champion)
-        if before is None:
+        earlier = known.get(to_version) if to_version else previous_champion(client, champion)
+        if earlier is None:
             wanted = f"there is no version {to_version}" if to_version else "there was no champion before it"
-            versions = ", ".join(str(number) for number in sorted(known))
             raise InputError(
-                f"cannot roll back {model_name(family)} from version {champion.version}: {wanted}; "
-                f"name one of {versions} with --to"
+                f"cannot roll back {name} from version {champion.version}: {wanted}; "
+                f"name one of {', '.join(str(number) for number in sorted(known))} with --to"
             )
-        if int(before.version) == int(champion.version):
-            raise InputError(f"cannot roll back: version {champion.version} of {model_name(family)} is champion")
-        reason = f"{ROLLED_BACK} to version {before.version} on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-        give_back(client, family, champion, before, reason)
+        if int(earlier.version) == int(champion.version):
+            raise InputError(f"cannot roll back: version {champion.version} of {name} is the champion already")
+        reason = f"{ROLLED_BACK} to version {earlier.version} on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+        restore(client, family, champion, earlier, reason)
         describe(client, family)
-        return int(champion.version), as_champion(before)
+        return int(champion.version), Champion.of(earlier)

@@ -6,11 +6,13 @@ import click
 
 
 @click.command("rollback")
-@click.option("--tracking-uri", default="", metavar="URI", help="MLflow. [default: what MLFLOW_TRACKING_URI says]")
-@click.option("--family", required=True, help="The family whose champion is to go.")
-@click.option("--to", "to_version", type=int, metavar="VERSION", help="The version to go back to. [default: the last]")
+@click.option("--tracking-uri", default="", metavar="URI", help="MLflow. [default: $MLFLOW_TRACKING_URI]")
+@click.option("--family", required=True, help="The family whose champion is rolled back.")
+@click.option(
+    "--to", "to_version", type=int, metavar="VERSION", help="The new champion. [default: the champion before]"
+)
 def command(tracking_uri: str, family: str, to_version: int | None) -> None:
-    """Gives the alias `champion` back to the version that had it before."""
+    """Makes an earlier version of a family the champion again."""
     from components.register.rollback import roll_back
 
     was, champion = roll_back(family, tracking_uri, to_version)

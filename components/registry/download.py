@@ -1,4 +1,4 @@
-"""Registered models as folders: what `models:/ddsp-string@champion` names, fetched so that it can be loaded."""
+"""Downloads registered models: `models:/ddsp-string@champion` as a local directory that can be loaded."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\
 
 
 @contextmanager
-def fetched(uri: str, tracking_uri: str = "") -> Iterator[str]:
-    """Yields the address of a model that Instrument.load takes, for as long as the block runs.
+def downloaded(uri: str, tracking_uri: str = "") -> Iterator[str]:
+    """Yields the URI of a model that Instrument.load takes; a downloaded one is deleted when the block ends.
 
     Args:
-        uri: models:/NAME@ALIAS or models:/NAME/VERSION of a registry; any other address is passed on as it is.
-        tracking_uri: The registry; "" for what MLFLOW_TRACKING_URI names.
+        uri: models:/NAME@ALIAS or models:/NAME/VERSION of a registry; any other URI is returned as it is.
+        tracking_uri: MLflow; "" for the value of MLFLOW_TRACKING_URI.
 
     Raises:
         InputError: The registry cannot be reached, or there is no such model, version or alias.
@@ -34,32 +34,33 @@ def fetched(uri: str, tracking_uri: str = "") -> Iterator[str]:
         yield uri
         return
     with TemporaryDirectory(prefix="luthier-model-") as scratch:
-        yield str(_fetch(uri, tracking_uri, Path(scratch)))
+        yield str(_download(uri, tracking_uri, Path(scratch)))
 
 
-def _fetch(uri: str, tracking_uri: str, folder: Path) -> Path:
+def _download(uri: str, tracking_uri: str, target: Path) -> Path:
     found = _URI.fullmatch(uri)
     if not found:
         raise InputError(f"got the model '{uri}', expected models:/NAME@ALIAS or models:/NAME/VERSION")
     import mlflow.artifacts
     from mlflow.exceptions import MlflowException
 
-    from components.registry.connection import open_client, resolved
+    from components.registry.client import open_client, resolve_uri
 
-    client, where = open_client(tracking_uri), resolved(tracking_uri)
+    client, mlflow_uri = open_client(tracking_uri), resolve_uri(tracking_uri)
     try:
         version = _version(client, uri, **found.groupdict())
         source = client.get_model_version_download_uri(found["name"], version)
         copied = mlflow.artifacts.download_artifacts(
-            source, dst_path=str(folder), tracking_uri=where, registry_uri=where
+            source, dst_path=str(target), tracking_uri=mlflow_uri, registry_uri=mlflow_uri
         )
     except (MlflowException, OSError) as error:
         raise InputError(
-            f"cannot fetch '{uri}' from MLflow at '{where}': {error}; is it MLflow, and are the model's files there?"
+            f"cannot download '{uri}' from MLflow at '{mlflow_uri}': {error}; check the URI and that MLflow still has "
+            "the model's files"
         ) from error
     cards = list(Path(copied).rglob(CARD_NAME))
     if not cards:
-        raise InputError(f"'{uri}' is not one of Luthier's models: got no {CARD_NAME} in its artifacts")
+        raise InputError(f"'{uri}' is not a model of Luthier: got no {CARD_NAME} among its files")
     return cards[0].parent
 
 
@@ -69,12 +70,12 @@ def _version(client: MlflowClient, uri: str, name: str, alias: str | None, versi
     try:
         named = client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, version)
     except MlflowException:
-        raise InputError(_not_there(client, uri, name)) from None
+        raise InputError(_not_found(client, uri, name)) from None
     return str(named.version)
 
 
-def _not_there(client: MlflowClient, uri: str, name: str) -> str:
-    """Says which part of a model's URI names nothing, and what there is."""
+def _not_found(client: MlflowClient, uri: str, name: str) -> str:
+    """Returns the error message for a URI that names no model: which part is wrong, and what there is."""
     known = {model.name: model for model in client.search_registered_models(max_results=1000)}
     if name not in known:
         there = nearest(name, known) if known else "nothing is registered there"

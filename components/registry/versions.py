@@ -1,4 +1,7 @@
-"""Trainings as MLflow runs and model versions. Each part looks first for what is done: what broke is completed."""
+"""Records trained models as MLflow runs and model versions.
+
+Every part looks first for what is recorded already: an interrupted registration is completed.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +23,16 @@ from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH
 
 from components.registry import runs
-from components.registry.champions import model_name, versions_of
-from components.registry.tags import ORIGIN_TAG
-from components.registry.training import EVALUATION, RECORDS, Training
+from components.registry.aliases import model_name, versions_of
+from components.registry.tags import SOURCE_TAG
+from components.registry.trained_model import EVALUATION_FILES, TRAINING_FILES, TrainedModel
 
 _T = TypeVar("_T")
 
-# Text, not an import: the file's class needs TensorFlow only where the model is played.
+# A path, not an import: the module needs TensorFlow, but only where the model is loaded.
 _PYFUNC_FILE = Path(__file__).parents[1] / "synths" / "pyfunc_model.py"
 _EXAMPLE_FRAMES = 250
-_LONGEST_DIGEST = 36  # that MLflow takes
+_MAX_DIGEST = 36  # characters, in MLflow
 _ANY_LENGTH = (-1, -1)  # [batch, frames], and [batch, samples]
 _SIGNATURE = ModelSignature(
     inputs=Schema([TensorSpec(np.dtype(np.float32), _ANY_LENGTH, name) for name in ("f0_hz", "loudness_db")]),
@@ -43,14 +46,16 @@ _EXAMPLE = {
 }
 
 
-def add(client: MlflowClient, experiment_id: str, training: Training, lineage: Mapping[str, str]) -> ModelVersion:
-    """Registers a training, or finds it registered; a newer evaluation of a registered training replaces the older.
+def ensure_version(
+    client: MlflowClient, experiment_id: str, training: TrainedModel, lineage: Mapping[str, str]
+) -> ModelVersion:
+    """Returns the version of a trained model, created if it does not exist; a newer evaluation replaces an older.
 
     Args:
         client: MLflow.
-        experiment_id: Where new runs go.
-        training: What to register.
-        lineage: More tags for the run and the version.
+        experiment_id: The experiment for a new run.
+        training: The trained model.
+        lineage: Further tags for the run and the version.
 
     Returns:
         The version of the family's registered model.
@@ -63,16 +68,16 @@ def add(client: MlflowClient, experiment_id: str, training: Training, lineage: M
     if run.data.tags.get("evaluation_fingerprint") != training.evaluation_fingerprint():
         _log_evaluation(client, run.info.run_id, model_id, training)
     version = _version(client, training, run.info.run_id, model_id, tags)
-    # What may be known better, or be another, when a known training is registered again.
-    again = {name: value for name, value in lineage.items() if name == ORIGIN_TAG} | training.heard_tags()
-    for name, value in again.items():
+    # What may have changed, or become known, since the version was created.
+    newer = {name: value for name, value in lineage.items() if name == SOURCE_TAG} | training.score_tags()
+    for name, value in newer.items():
         if version.tags.get(name) != value:
             client.set_model_version_tag(version.name, version.version, name, value)
     return version
 
 
-def _finished_run(client: MlflowClient, experiment_id: str, training: Training) -> Run | None:
-    """Returns the run of this very model. Unfinished ones, left behind by a registration that broke, are deleted."""
+def _finished_run(client: MlflowClient, experiment_id: str, training: TrainedModel) -> Run | None:
+    """Returns the finished run of this model; deletes unfinished ones, which an interrupted registration has left."""
     found = None
     for run in client.search_runs([experiment_id], f"tags.model_fingerprint = '{training.fingerprint}'"):
         if run.info.status == "FINISHED":
@@ -86,71 +91,69 @@ def _finished_run(client: MlflowClient, experiment_id: str, training: Training) 
 
 
 def _log_run(
-    client: MlflowClient, experiment_id: str, training: Training, tags: Mapping[str, str], own: Run | None
+    client: MlflowClient, experiment_id: str, training: TrainedModel, tags: Mapping[str, str], own: Run | None
 ) -> Run:
-    """Completes the run that the training has logged to, or makes one."""
+    """Completes the run that the training has logged to, or creates one."""
     run = own or client.create_run(experiment_id, training.started_ms, dict(tags), training.name)
     run_id = run.info.run_id
     if own:
         client.update_run(run_id, "RUNNING", training.name)
         runs.set_tags(client, run_id, tags)
     runs.log_parameters(client, run, training.parameters())
-    if training.data_fingerprint:
+    if training.record.data_fingerprint:
         client.log_inputs(run_id, [DatasetInput(_dataset(training))])
-    known = runs.known(client, run)
+    known = runs.known_points(client, run)
     runs.log_points(client, run_id, [point for point in training.curves() if point.key not in known])
-    for name in RECORDS:
-        _log_artifact(client, run_id, training.folder / name, "training")
+    for name in TRAINING_FILES:
+        _log_artifact(client, run_id, training.directory / name, "training")
     _log_model(client, experiment_id, run_id, training, tags)
     client.set_terminated(run_id, "FINISHED", training.finished_ms)
     return client.get_run(run_id)
 
 
-def _dataset(training: Training) -> Dataset:
+def _dataset(training: TrainedModel) -> Dataset:
     """Returns what MLflow's page shows as the run's data set."""
-    where = json.dumps({"uri": training.record.data_uri})
-    return Dataset(training.family, training.data_fingerprint[:_LONGEST_DIGEST], source_type="local", source=where)
+    source = json.dumps({"uri": training.record.data_uri})
+    digest = training.record.data_fingerprint[:_MAX_DIGEST]
+    return Dataset(training.family, digest, source_type="local", source=source)
 
 
 def _log_model(
-    client: MlflowClient, experiment_id: str, run_id: str, training: Training, tags: Mapping[str, str]
+    client: MlflowClient, experiment_id: str, run_id: str, training: TrainedModel, tags: Mapping[str, str]
 ) -> None:
-    """Does what `mlflow.pyfunc.log_model` does, without its global state and without loading the model to try it."""
-    name = f"{training.family}-{training.synth}"
-    model = client.create_logged_model(experiment_id, name, run_id, dict(tags), model_type="ddsp")
+    """Does what `mlflow.pyfunc.log_model` does, without its global state and without loading the model as a check."""
+    model = client.create_logged_model(experiment_id, training.training_name, run_id, dict(tags), model_type="ddsp")
     with TemporaryDirectory(prefix="luthier-") as scratch:
-        folder = Path(scratch, "model")
+        directory = Path(scratch, "model")
         mlflow.pyfunc.save_model(
-            folder,
+            directory,
             python_model=str(_PYFUNC_FILE),
-            artifacts={"instrument": str(training.model)},
+            artifacts={"instrument": str(training.model_path)},
             signature=_SIGNATURE,
             input_example=_EXAMPLE,
             pip_requirements=training.requirements(),
             mlflow_model=Model(model.artifact_location, run_id, model_id=model.model_id),
         )
-        client.log_model_artifacts(model.model_id, str(folder))
+        client.log_model_artifacts(model.model_id, str(directory))
     client.finalize_logged_model(model.model_id, "READY")
-    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=training.steps)])
+    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=training.card.steps)])
 
 
-def _log_evaluation(client: MlflowClient, run_id: str, model_id: str, training: Training) -> None:
-    numbers = {"valid_loss": training.valid_loss, **training.evaluation()}
-    now_ms = round(1000 * time.time())  # later than what an older evaluation said: the latest value is the one shown
+def _log_evaluation(client: MlflowClient, run_id: str, model_id: str, training: TrainedModel) -> None:
+    now_ms = round(1000 * time.time())  # MLflow shows the latest value: later than those of an older evaluation
     metrics = [
-        Metric(name, value, now_ms, training.steps, model_id=model_id, run_id=run_id)
-        for name, value in numbers.items()
-        if value is not None
+        Metric(name, value, now_ms, training.card.steps, model_id=model_id, run_id=run_id)
+        for name, value in training.numbers().items()
     ]
     for batch in _batches(metrics, MAX_METRICS_PER_BATCH):
         client.log_batch(run_id, metrics=batch)
-    for name in EVALUATION:
-        _log_artifact(client, run_id, training.folder / name, "evaluation")
+    for name in EVALUATION_FILES:
+        _log_artifact(client, run_id, training.directory / name, "evaluation")
     client.set_tag(run_id, "evaluation_fingerprint", training.evaluation_fingerprint())
 
 
 def _version(
-    client: MlflowClient, training: Training, run_id: str, model_id: str, tags: Mapping[str, str]
+    client: MlflowClient, training: TrainedModel, run_id: str, model_id: str, tags: Mapping[str, str]
 ) -> ModelVersion:
     name = model_name(training.family)
     try:
@@ -165,9 +168,9 @@ def _version(
     return client.create_model_version(name, source, run_id, dict(tags), model_id=model_id)
 
 
-def _log_artifact(client: MlflowClient, run_id: str, path: Path, folder: str) -> None:
+def _log_artifact(client: MlflowClient, run_id: str, path: Path, artifact_path: str) -> None:
     if path.exists():
-        client.log_artifact(run_id, str(path), folder)
+        client.log_artifact(run_id, str(path), artifact_path)
 
 
 def _batches(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:

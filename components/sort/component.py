@@ -8,55 +8,6 @@ from components.core import environment
 
 
 @dsl.component(base_image=environment.data_image(), install_kfp_package=False)
-def plan(
-    source: str,
-    workspace: str,
-    families: list[str],
-    synths: list[str],
-    preset: str,
-    bindings: list[str],
-    if_changed: bool,
-) -> NamedTuple(
-    "PlanOutputs",
-    families=list[str],
-    synths=list[str],
-    records_uri=str,
-    sorted_uri=str,
-    run_uri=str,
-    bindings=list[str],
-    gate=list[str],
-    origins=dict[str, str],
-    evaluation_version=int,
-):
-    """Checks the parameters and names the places of the run."""
-    from dataclasses import astuple
-    from typing import NamedTuple
-
-    from components.plan import run_plan as step
-    from components.telemetry.task import task
-
-    with task("plan") as running:
-        result = step.plan(source, workspace, families, synths, preset, bindings, if_changed)
-        what = f"{', '.join(result.families) or 'every family'} x {', '.join(result.synths)}"
-        running.found(what, run_uri=result.run_uri)
-    outputs = NamedTuple(
-        "PlanOutputs",
-        [
-            ("families", list),
-            ("synths", list),
-            ("records_uri", str),
-            ("sorted_uri", str),
-            ("run_uri", str),
-            ("bindings", list),
-            ("gate", list),
-            ("origins", dict),
-            ("evaluation_version", int),
-        ],
-    )
-    return outputs(*astuple(result))
-
-
-@dsl.component(base_image=environment.data_image(), install_kfp_package=False)
 def group_shards(records_uri: str, sorted_uri: str, max_workers: int) -> list[str]:
     """Divides the shards into shares of about equal bytes, one for each worker; into one when all is sorted."""
     from components.sort import parallel_sort

@@ -1,6 +1,6 @@
 """Objects on gs:// and on local disk, through one set of functions: every URI argument may be either.
 
-A missing object is an InputError that names it. Writes are atomic: a reader sees the whole object or none of it.
+A missing object is an InputError that names it. Writes are atomic: a reader sees all of an object or nothing.
 """
 
 from components.storage.facade import (
@@ -24,7 +24,7 @@ from components.storage.facade import (
     write_json,
 )
 from components.storage.objects import Changed, Conflict, Corrupted, ObjectInfo, crc32c_base64, crc32c_number
-from components.storage.retrying import retries
+from components.storage.retry import retries
 
 __all__ = [
     "Changed",

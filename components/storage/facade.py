@@ -1,4 +1,4 @@
-"""The functions that the package offers. This is the one place that looks at a URI's scheme."""
+"""The functions of the package. This module alone looks at a URI's scheme."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COPY_CHUNK_BYTES = 1 << 20
 
 def _backend(uri: str) -> Backend:
     if is_remote(uri):
-        from components.storage import gcs  # brings google.cloud.storage: seconds that a local run need not spend
+        from components.storage import gcs  # imports google.cloud.storage, which takes seconds
 
         return gcs
     if _ANY_SCHEME.match(uri):
@@ -34,7 +34,7 @@ def is_remote(uri: str) -> bool:
 
 
 def join(uri: str, *parts: str) -> str:
-    """Returns the URI of something below a folder: of "gs://b/p/", "x" and "y" it is "gs://b/p/x/y"."""
+    """Returns the URI of an object below a directory: of "gs://b/p/", "x" and "y" it is "gs://b/p/x/y"."""
     return "/".join([uri.rstrip("/"), *(part.strip("/") for part in parts if part.strip("/"))])
 
 
@@ -44,17 +44,17 @@ def basename(uri: str) -> str:
 
 
 def list_objects(prefix_uri: str) -> list[ObjectInfo]:
-    """Lists every object below a folder, recursively, sorted by name. A folder that does not exist is an empty list."""
+    """Lists every object below a directory, recursively, sorted by name; none if the directory does not exist."""
     return _backend(prefix_uri).list_objects(prefix_uri)
 
 
 def stat(uri: str) -> ObjectInfo | None:
-    """Returns what a listing of its folder would say of one object; None where there is no such object."""
+    """Returns the entry of one object in a listing of its directory; None if there is no such object."""
     return _backend(uri).stat(uri)
 
 
 def exists(uri: str) -> bool:
-    """Tells whether there is an object, or a folder with objects, at the URI."""
+    """Tells whether there is an object, or a directory with objects, at the URI."""
     return _backend(uri).exists(uri)
 
 
@@ -68,7 +68,7 @@ def open_read(
 
     Args:
         uri: The object.
-        generation: As a listing says it: the object must still be this one, else `Changed`.
+        generation: As in a listing: the object must still be of this generation, else `Changed`.
         start: First byte of the span.
         size: Bytes of the span; to the object's end if None.
     """
@@ -76,19 +76,19 @@ def open_read(
 
 
 def open_object(info: ObjectInfo) -> AbstractContextManager[BinaryIO]:
-    """Opens exactly what a listing found, with no further request for what is known already; else `Changed`."""
+    """Opens the object of a listing, without asking again for what the listing says. `Changed` if it was replaced."""
     return _backend(info.uri).open_object(info)
 
 
 def open_write(
     uri: str, if_generation_match: str | None = None, chunk_bytes: int = 4 << 20
 ) -> AbstractContextManager[BinaryIO]:
-    """Opens an object for writing. It appears when the `with` block ends well; after an exception nothing changed.
+    """Opens an object for writing. It appears when the `with` block ends; after an exception nothing has changed.
 
     Args:
         uri: The object.
-        if_generation_match: "0": it must not exist yet; else: it must still be this generation. Otherwise `Conflict`.
-        chunk_bytes: What one request of an upload carries; memory is two chunks. A multiple of 256 KiB.
+        if_generation_match: "0": it must not exist; another number: it must still be this generation. Else `Conflict`.
+        chunk_bytes: Bytes in one request of an upload, a multiple of 256 KiB; an upload holds two chunks in memory.
     """
     return _backend(uri).open_write(uri, if_generation_match, chunk_bytes)
 
@@ -100,7 +100,7 @@ def read_bytes(uri: str) -> bytes:
 
 
 def read_json(uri: str) -> Any:
-    """Returns the value of a JSON object; InputError where it is not JSON."""
+    """Returns the value in a JSON file; InputError if it is not JSON."""
     data = read_bytes(uri)
     try:
         return json.loads(data)
@@ -121,34 +121,34 @@ def write_json(uri: str, value: Any, if_generation_match: str | None = None) -> 
 
 
 def delete(uri: str) -> None:
-    """Deletes one object; does nothing where there is none."""
+    """Deletes one object if it exists."""
     _backend(uri).delete(uri)
 
 
 def delete_tree(uri: str) -> None:
-    """Deletes everything below a folder; does nothing where there is nothing."""
+    """Deletes every object below a directory."""
     _backend(uri).delete_tree(uri)
 
 
 def delete_leftovers(uri: str) -> None:
-    """Deletes what killed writers left half-written below a folder; no listing shows it."""
+    """Deletes the half-written files that killed writers left below a directory; no listing shows them."""
     _backend(uri).delete_leftovers(uri)
 
 
 def download_tree(uri: str, local_dir: str | Path) -> None:
-    """Copies everything below `uri` into a local folder. InputError where there is nothing."""
+    """Copies everything below `uri` into a local directory. InputError if there is nothing."""
     found = list_objects(uri)
     if not found:
-        raise InputError(f"nothing found at '{uri}'")
+        raise InputError(f"cannot copy '{uri}': nothing found there")
     for info in found:
         _copy(info, str(Path(local_dir, info.name)))
 
 
 def upload_tree(local_dir: str | Path, uri: str) -> None:
-    """Copies everything below a local folder to `uri`, which may be local too. InputError where there is nothing."""
+    """Copies everything below a local directory to `uri`, which may be local too. InputError if there is nothing."""
     found = list_objects(str(local_dir))
     if not found:
-        raise InputError(f"nothing found at '{local_dir}'")
+        raise InputError(f"cannot copy '{local_dir}': nothing found there")
     for info in found:
         _copy(info, join(uri, info.name))
 

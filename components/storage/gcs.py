@@ -1,4 +1,4 @@
-"""Google Cloud Storage: the backend's parts together."""
+"""The backend for Google Cloud Storage."""
 
 from components.storage.gcs_listing import delete, delete_leftovers, delete_tree, exists, list_objects, stat
 from components.storage.gcs_reading import open_object, open_read

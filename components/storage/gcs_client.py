@@ -1,9 +1,7 @@
-"""The connection to Cloud Storage: credentials, endpoint, and one attempt of a request with its answer sorted.
+"""The connection to Cloud Storage: credentials, endpoint, and single attempts of a request.
 
-Anonymous where there are no credentials, which public buckets allow. Environment variables:
-
-* STORAGE_EMULATOR_HOST: another endpoint, with or without "http://"; without credentials. It may change between calls.
-* LUTHIER_USER_PROJECT: the project that pays for requests to requester-pays buckets.
+Without credentials, requests are anonymous, which public buckets allow. For the variables STORAGE_EMULATOR_HOST, which
+may change between calls, and LUTHIER_USER_PROJECT see core/environment.py.
 """
 
 from __future__ import annotations
@@ -28,17 +26,17 @@ from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 
 from components.core import environment
 from components.core.errors import InputError, StepError
-from components.storage.retrying import (
+from components.storage.retry import (
     RETRYABLE_STATUSES,
-    Patience,
-    Transient,
+    RequestRetries,
+    TransientError,
     parse_retry_after,
     service_answered,
 )
 
 CONNECT_TIMEOUT_S = 20.0
-READ_TIMEOUT_S = 30.0  # without a byte for so long, a connection is taken for dead
-_CONNECTIONS = 32  # at least as many as there are threads that read and write
+READ_TIMEOUT_S = 30.0  # without a byte for so long, a connection counts as lost
+_CONNECTIONS = 32  # at least as many as threads that read and write
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 _USUAL_UNIVERSE = "googleapis.com"
 _LONGEST_EXCERPT = 200
@@ -47,10 +45,10 @@ _T = TypeVar("_T")
 
 
 class _Gate:
-    """Lets any number of requests through at a time, but to a service that speaks HTTP/1.0 only one.
+    """Allows any number of requests at a time, but only one to a service that speaks HTTP/1.0.
 
-    Such a service (the emulator of the tests) serves one connection after the other, and makes those that find no place
-    in its short queue wait for a second. A process's first request goes alone: its answer tells.
+    Such a service (the emulator of the tests) serves one connection after the other; with a full queue, a connection
+    waits for a second. A process's first request runs alone, and its response says which protocol the service speaks.
     """
 
     def __init__(self) -> None:
@@ -59,36 +57,36 @@ class _Gate:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Waits for this request's turn and keeps it until the answer is read."""
+        """Waits for this request's turn and keeps it until the response is read."""
         if self._open:
             yield
         else:
             with self._turns:
                 yield
 
-    def saw_answer(self, http_version: int) -> None:
-        """Notes what the service speaks: 10 or 11."""
+    def saw_response(self, http_version: int) -> None:
+        """Notes the protocol of the service: 10 for HTTP/1.0, 11 for HTTP/1.1."""
         if http_version > 10 and not self._open:
             self._open = True
-            self._turns.release(_CONNECTIONS)  # for those that wait already
+            self._turns.release(_CONNECTIONS)  # those that wait already
 
 
 @dataclass(frozen=True)
 class Connection:
-    """The client for requests about metadata, and the session for content, which the client reads 8 KB at a time."""
+    """The client for metadata, and the session for content, because the client reads content 8 KB at a time."""
 
     client: Any
     session: requests.Session
     gate: _Gate = field(default_factory=_Gate)
 
     def object_url(self, service: str, bucket: str, name: str | None = None) -> str:
-        """Returns an address of the JSON API; `service` is "download" or "upload"."""
+        """Returns a URL of the JSON API; `service` is "download" or "upload"."""
         tail = "" if name is None else f"/{quote(name, safe='')}"
         return f"{self.client.api_endpoint}/{service}/storage/v1/b/{quote(bucket, safe='')}/o{tail}"
 
 
 def connection() -> Connection:
-    """Returns this process's connection to the endpoint that the environment names now."""
+    """Returns this process's connection to the endpoint that the environment names at this moment."""
     return _connection(environment.get(environment.STORAGE_EMULATOR_HOST) or None)
 
 
@@ -104,7 +102,7 @@ def _connection(emulator_host: str | None) -> Connection:
         return Connection(storage.Client.create_anonymous_client(), _pooled(requests.Session()))
     universe = credentials.universe_domain
     options = {} if universe == _USUAL_UNIVERSE else {"universe_domain": universe}
-    # Credentials may come without a project, which the client insists on but needs only to make or list buckets.
+    # Credentials may have no project. The client requires one, but needs it only to create or list buckets.
     client = storage.Client(project=project or "none", credentials=credentials, client_options=options)
     return Connection(client, _pooled(AuthorizedSession(credentials)))
 
@@ -121,7 +119,7 @@ def _pooled(session: requests.Session) -> requests.Session:
 
 
 def user_project() -> str | None:
-    """Returns the project that pays for requests to requester-pays buckets, if the user names one."""
+    """Returns the project that pays for requests to requester-pays buckets; None if the user names none."""
     return environment.get(environment.USER_PROJECT) or None
 
 
@@ -140,27 +138,29 @@ def bucket_of(name: str) -> Any:
 
 @contextmanager
 def transient() -> Iterator[None]:
-    """Turns the failures of connections and of signing in into `Transient`."""
+    """Turns failed connections and failed authentication into `TransientError`; InputError if the user can fix it."""
     try:
         yield
     except (InvalidSchema, InvalidURL, MissingSchema) as error:
-        raise InputError(f"cannot use STORAGE_EMULATOR_HOST or a proxy: {_one_line(error)}") from error
+        raise InputError(
+            f"cannot use STORAGE_EMULATOR_HOST or a proxy variable: {_one_line(error)}; expected http://HOST:PORT"
+        ) from error
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise Transient(_one_line(error)) from error
+        raise TransientError(_one_line(error)) from error
     except google.auth.exceptions.GoogleAuthError as error:
         if isinstance(error, google.auth.exceptions.TransportError) or getattr(error, "retryable", False):
-            raise Transient(_one_line(error)) from error
+            raise TransientError(_one_line(error)) from error
         raise InputError(
-            f"cannot sign in to Google Cloud: {_one_line(error)}; try `gcloud auth application-default login`"
+            f"cannot authenticate to Google Cloud: {_one_line(error)}; try `gcloud auth application-default login`"
         ) from error
 
 
 @contextmanager
 def request(method: str, url: str, **options: Any) -> Iterator[requests.Response]:
-    """Makes one attempt and gives its answer, whose status the caller looks at.
+    """Makes one attempt and yields its response, whose status the caller must check.
 
     Raises:
-        Transient: No answer, or one that asks for another attempt.
+        TransientError: No response, or one that asks for another attempt.
     """
     params = options.pop("params", {})
     if project := user_project():
@@ -169,46 +169,46 @@ def request(method: str, url: str, **options: Any) -> Iterator[requests.Response
     to = connection()
     with to.gate.turn():
         with transient():
-            answer = to.session.request(method, url, params=params, timeout=timeout, stream=True, **options)
-        with closing(answer):
+            response = to.session.request(method, url, params=params, timeout=timeout, stream=True, **options)
+        with closing(response):
             service_answered()
-            to.gate.saw_answer(answer.raw.version)
-            if answer.status_code in RETRYABLE_STATUSES:
-                retry_after_s = parse_retry_after(answer.headers.get("Retry-After"))
-                raise Transient(f"{answer.status_code} {answer.reason}", retry_after_s)
-            yield answer
+            to.gate.saw_response(response.raw.version)
+            if response.status_code in RETRYABLE_STATUSES:
+                retry_after_s = parse_retry_after(response.headers.get("Retry-After"))
+                raise TransientError(f"{response.status_code} {response.reason}", retry_after_s)
+            yield response
 
 
 def attempts(operation: str, uri: str, call: Callable[[], _T]) -> _T:
-    """Makes a call of the client's, without its own retries, until it is answered.
+    """Makes a call of the client, without the client's own retries, until it succeeds.
 
     Raises:
         InputError: There is no such object, or no permission.
-        StepError: There was no answer for minutes, or a strange one.
+        StepError: There was no response for minutes, or an unexpected one.
     """
-    patience = Patience(operation, uri)
+    retries = RequestRetries(operation, uri)
     while True:
         try:
             with transient():
                 result = call()
             service_answered()
             return result
-        except Transient as problem:
-            patience.wait(problem)
+        except TransientError as error:
+            retries.wait(error)
         except google.api_core.exceptions.GoogleAPICallError as error:
             service_answered()
             if error.code not in RETRYABLE_STATUSES:
-                raise refusal(uri, error.code, str(error)) from error
+                raise error_of_response(uri, error.code, str(error)) from error
             headers = getattr(error.response, "headers", {})
-            patience.wait(Transient(_one_line(error), parse_retry_after(headers.get("Retry-After"))))
+            retries.wait(TransientError(_one_line(error), parse_retry_after(headers.get("Retry-After"))))
 
 
 class NoObject(InputError):  # noqa: N818 (reads as what it is)
     """There is no such object or bucket."""
 
 
-def refusal(uri: str, status: int | None, text: str) -> Exception:
-    """Returns the error that tells the user why the service refused a request."""
+def error_of_response(uri: str, status: int | None, text: str) -> Exception:
+    """Returns the error for a response that no other attempt will change."""
     if status in (400, 403) and "requester pays" in text.lower():
         return InputError(
             f"cannot open '{uri}': its bucket is requester-pays, set {environment.USER_PROJECT} to who pays"
@@ -216,12 +216,14 @@ def refusal(uri: str, status: int | None, text: str) -> Exception:
     if status == 404:
         return NoObject(f"there is no object '{uri}', or no such bucket")
     if status in (401, 403):
-        return InputError(f"no permission for '{uri}'; try `gcloud auth application-default login`")
-    return StepError(f"Cloud Storage refused a request for '{uri}': {status} {_one_line(text)}")
+        return InputError(
+            f"no permission for '{uri}'; check the account's roles, or try `gcloud auth application-default login`"
+        )
+    return StepError(f"Cloud Storage rejected a request for '{uri}': {status} {_one_line(text)}")
 
 
 def _one_line(problem: object) -> str:
     if isinstance(problem, requests.RequestException) and problem.args:
-        problem = getattr(problem.args[0], "reason", None) or problem  # what happened, without the address
+        problem = getattr(problem.args[0], "reason", None) or problem  # what happened, without the URL
     text = " ".join(str(problem).split()) or type(problem).__name__
     return text if len(text) <= _LONGEST_EXCERPT else text[:_LONGEST_EXCERPT] + "…"

@@ -1,4 +1,4 @@
-"""Requests about the objects of Cloud Storage rather than for their content."""
+"""Listing, inspecting and deleting objects of Cloud Storage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FIELDS = "items(name,size,generation,crc32c),nextPageToken"
 
 def list_objects(prefix_uri: str) -> list[ObjectInfo]:
     bucket_name, prefix = split(prefix_uri)
-    prefix = _as_folder(prefix)
+    prefix = _as_directory(prefix)
     blobs: list[Any] = []
     token = None
     while True:
@@ -25,11 +25,11 @@ def list_objects(prefix_uri: str) -> list[ObjectInfo]:
         if not token:
             break
     named = sorted((blob.name, blob) for blob in blobs)
-    # A name that ends in a slash is how consoles draw an empty folder.
+    # Consoles represent an empty directory by an object whose name ends in a slash.
     return [_info(blob, name.removeprefix(prefix)) for name, blob in named if not name.endswith("/")]
 
 
-def _as_folder(prefix: str) -> str:
+def _as_directory(prefix: str) -> str:
     return prefix.rstrip("/") + "/" if prefix.strip("/") else ""
 
 
@@ -52,7 +52,7 @@ def stat(uri: str) -> ObjectInfo | None:
 
 
 def find(uri: str, generation: str | None = None) -> Any:
-    """Returns the client's blob with all that the service says of it; None where there is none (of that generation)."""
+    """Returns the client's blob with all its metadata; None if there is no such object, or none of that generation."""
     bucket_name, name = split(uri)
     if not name:
         return None
@@ -69,7 +69,7 @@ def exists(uri: str) -> bool:
 
     def first() -> bool:
         listing = bucket_of(bucket_name).list_blobs(
-            prefix=_as_folder(name), max_results=1, fields=_FIELDS, retry=None, timeout=READ_TIMEOUT_S
+            prefix=_as_directory(name), max_results=1, fields=_FIELDS, retry=None, timeout=READ_TIMEOUT_S
         )
         return any(True for _ in listing)
 
@@ -84,21 +84,21 @@ def delete(uri: str) -> None:
 
 
 def remove(uri: str, generation: str | None = None) -> None:
-    """Deletes one object, only if it is still that generation where one is given; does nothing where there is none."""
+    """Deletes one object if it exists and, where a generation is given, is still of that generation."""
     bucket_name, name = split(uri)
     options: dict[str, Any] = {"retry": None, "timeout": READ_TIMEOUT_S}
     if generation is not None:
         options["if_generation_match"] = int(generation)
 
     def once() -> None:
-        with suppress(NotFound):  # or deleted by an attempt whose answer was lost
+        with suppress(NotFound):  # or deleted by an attempt whose response was lost
             bucket_of(bucket_name).blob(name).delete(**options)
 
     attempts("delete", uri, once)
 
 
 def delete_leftovers(uri: str) -> None:
-    """Does nothing: an upload that was not finished is no object, and is forgotten by the service after a week."""
+    """Does nothing: an unfinished upload is no object, and the service deletes it after a week."""
 
 
 def delete_tree(uri: str) -> None:

@@ -1,7 +1,7 @@
 """Reading from Cloud Storage: one generation of an object, in parallel ranges ahead of the reader, checksum verified.
 
-A range is read from the connection at once and never left half-read: a reader that takes its time holds memory, not the
-service. Each range is resumed at the byte where its connection broke.
+A range is read from the connection at once, even if its reader is slow: memory waits for the reader, and no connection
+does. After a broken connection, a range continues at the next byte.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ import google_crc32c
 import requests
 
 from components.core.errors import InputError
-from components.storage.gcs_client import NoObject, connection, refusal, request, split, transient
+from components.storage.gcs_client import NoObject, connection, error_of_response, request, split, transient
 from components.storage.gcs_listing import find, stat
 from components.storage.objects import Changed, Corrupted, ObjectInfo, crc32c_base64
-from components.storage.retrying import Patience, Stopped, Transient
+from components.storage.retry import RequestRetries, Stopped, TransientError
 from components.storage.threads import DaemonPool
 
 RANGE_BYTES = 8 << 20
-READ_AHEAD = 4  # ranges under way or waiting beside the one that is being read: 40 MB a stream
-_PIECE_BYTES = 256 << 10  # what one call of the system brings at most; an interrupted read loses none of it
+READ_AHEAD = 4  # ranges in memory beside the one that is being read: 40 MB for each stream
+_PIECE_BYTES = 256 << 10  # the most that one system call reads; an interrupted read loses none of it
 _POOL = DaemonPool(8)
 
 
@@ -56,17 +56,19 @@ def _reading(info: ObjectInfo, start: int, stop: int) -> Iterator[BinaryIO]:
             yield cast(BinaryIO, stream)
         except Changed:
             raise
-        except (InputError, Corrupted) as error:  # what is wrong with the content may come of its being replaced
+        except (InputError, Corrupted) as error:  # a wrong content may come from a replaced object
             _check_unchanged(info, error)
             raise
 
 
 def _changed(uri: str, generation: str) -> Changed:
-    return Changed(f"'{uri}' was replaced while it was read: generation {generation} is no longer there, run it again")
+    return Changed(
+        f"'{uri}' was replaced while it was read: generation {generation} no longer exists; run the command again"
+    )
 
 
 def _check_unchanged(info: ObjectInfo, cause: Exception) -> None:
-    # The service itself refuses another generation; not every emulator does.
+    # The service itself rejects another generation; not every emulator does.
     now = stat(info.uri)
     if now is None or now.generation != info.generation:
         raise _changed(info.uri, info.generation) from cause
@@ -82,7 +84,7 @@ class _ObjectReader(io.RawIOBase):
         self._crc32c = 0
         self._ranges: deque[_Range] = deque()
         self._next_start = start
-        # Used again and again: pieces allocated by one thread and freed by another would scatter over the heaps.
+        # Reused: memory that one thread allocates and another one frees would fragment the heap.
         self._free_buffers: list[bytearray] = []
         self._stopped = threading.Event()
 
@@ -93,7 +95,7 @@ class _ObjectReader(io.RawIOBase):
         return self._position
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Returns `size` bytes, fewer only at the end; all that are left if negative or None."""
+        """Returns `size` bytes, fewer only at the end; all remaining bytes if negative or None."""
         left = self._stop - self._position
         if size is None or not 0 <= size <= left:
             size = left
@@ -108,7 +110,7 @@ class _ObjectReader(io.RawIOBase):
         return data
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        """Fills the buffer, less only at the end."""
+        """Fills the buffer, completely except at the end."""
         data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
@@ -137,7 +139,9 @@ class _ObjectReader(io.RawIOBase):
         self._crc32c = google_crc32c.extend(self._crc32c, data)
         if self._position == self._stop and crc32c_base64(self._crc32c) != self._expected:
             found = crc32c_base64(self._crc32c)
-            raise Corrupted(f"'{self._info.uri}' arrived damaged: CRC32C is {found}, expected {self._expected}")
+            raise Corrupted(
+                f"'{self._info.uri}' arrived damaged: its CRC32C is {found}, expected {self._expected}; run it again"
+            )
 
     def close(self) -> None:
         self._stopped.set()
@@ -148,7 +152,7 @@ class _ObjectReader(io.RawIOBase):
 
 
 class _Range:
-    """One range of an object, read by a thread of the pool from the moment it is made."""
+    """One range of an object, read by a thread of the pool as soon as it is created."""
 
     def __init__(self, info: ObjectInfo, start: int, stop: int, buffer: bytearray, stopped: threading.Event) -> None:
         self.stop, self.buffer = stop, buffer
@@ -159,7 +163,7 @@ class _Range:
         _POOL.submit(self._read)
 
     def take(self, size: int) -> bytes:
-        """Waits for the next `size` bytes of the range, or fewer where it ends."""
+        """Waits for the next `size` bytes of the range, or fewer at its end."""
         end = min(self._taken + size, self.stop)
         while self._arrived < end:
             arrival = self._arrivals.get()
@@ -171,7 +175,7 @@ class _Range:
         return data
 
     def _read(self) -> None:
-        position, patience = self._start, Patience("read", self._info.uri, self._stopped)
+        position, retries = self._start, RequestRetries("read", self._info.uri, self._stopped)
         try:
             while position < self.stop:
                 try:
@@ -180,9 +184,9 @@ class _Range:
                         self._view[offset : offset + len(piece)] = piece
                         position += len(piece)
                         self._arrivals.put(position)
-                        patience.progress()
-                except Transient as problem:
-                    patience.wait(problem)
+                        retries.progressed()
+                except TransientError as error:
+                    retries.wait(error)
         except BaseException as error:
             self._arrivals.put(error)
 
@@ -190,37 +194,37 @@ class _Range:
         if self._stopped.is_set():
             raise Stopped
         bucket, name = split(self._info.uri)
-        # Accepting gzip means: the stored bytes, whatever their encoding. They are what the checksum is of.
+        # To accept gzip asks for the stored bytes, whatever their encoding: the checksum is of those.
         headers = {"Range": f"bytes={position}-{self.stop - 1}", "Accept-Encoding": "gzip"}
         params = {"alt": "media", "generation": self._info.generation}
         url = connection().object_url("download", bucket, name)
-        with request("GET", url, params=params, headers=headers) as answer:
-            self._check(answer)
-            yield from self._body(answer, position)
+        with request("GET", url, params=params, headers=headers) as response:
+            self._check(response)
+            yield from self._body(response, position)
 
-    def _check(self, answer: requests.Response) -> None:
+    def _check(self, response: requests.Response) -> None:
         uri, generation = self._info.uri, self._info.generation
-        if answer.status_code in (404, 412, 416):
+        if response.status_code in (404, 412, 416):
             raise _changed(uri, generation)
-        if answer.status_code not in (200, 206):
+        if response.status_code not in (200, 206):
             with transient():
-                text = answer.text
-            raise refusal(uri, answer.status_code, text)
-        total = answer.headers.get("Content-Range", "").rpartition("/")[2]
+                text = response.text
+            raise error_of_response(uri, response.status_code, text)
+        total = response.headers.get("Content-Range", "").rpartition("/")[2]
         if total.isdecimal() and int(total) != self._info.size:
             raise _changed(uri, generation)
-        if answer.headers.get("x-goog-generation", generation) != generation:
+        if response.headers.get("x-goog-generation", generation) != generation:
             raise _changed(uri, generation)
 
-    def _body(self, answer: requests.Response, position: int) -> Iterator[bytes]:
-        skip, left = self._skipped(answer, position), self.stop - position
+    def _body(self, response: requests.Response, position: int) -> Iterator[bytes]:
+        skip, left = self._skipped(response, position), self.stop - position
         while left:
             if self._stopped.is_set():
                 raise Stopped
             with transient():
-                piece = answer.raw.read1(_PIECE_BYTES, decode_content=False)
+                piece = response.raw.read1(_PIECE_BYTES, decode_content=False)
             if not piece:
-                raise Transient(f"the stream ended {left} bytes early")
+                raise TransientError(f"the stream ended {left} bytes early")
             if skip:
                 piece, skip = piece[skip:], max(0, skip - len(piece))
             if len(piece) > left:
@@ -229,12 +233,12 @@ class _Range:
                 left -= len(piece)
                 yield piece
 
-    def _skipped(self, answer: requests.Response, position: int) -> int:
+    def _skipped(self, response: requests.Response, position: int) -> int:
         """Returns how many bytes of the body are before `position`."""
-        first = answer.headers.get("Content-Range", "").partition("-")[0].rpartition(" ")[2]
+        first = response.headers.get("Content-Range", "").partition("-")[0].rpartition(" ")[2]
         if first.isdecimal():
             if int(first) > position:
-                raise Transient(f"asked for byte {position}, got byte {first}")
+                raise TransientError(f"asked for byte {position}, got byte {first}")
             return position - int(first)
         # 200 without Content-Range: the whole object, unless its length says that it is the range after all.
-        return 0 if answer.headers.get("Content-Length") == str(self.stop - position) else position
+        return 0 if response.headers.get("Content-Length") == str(self.stop - position) else position

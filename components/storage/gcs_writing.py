@@ -1,4 +1,4 @@
-"""Writing to Cloud Storage: the chunks of a resumable upload are sent by other threads while the writer goes on."""
+"""Writing to Cloud Storage: other threads send the chunks of a resumable upload while the writer continues."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def open_write(uri: str, if_generation_match: str | None, chunk_bytes: int) -> I
 
 
 class _ObjectWriter(io.RawIOBase):
-    """Gathers what is written into chunks. Memory: the chunk that fills and the one that is being sent."""
+    """Collects chunks. It holds two in memory: the one that is being filled and the one that is being sent."""
 
     def __init__(self, upload: Upload, chunk_bytes: int) -> None:
         super().__init__()
@@ -54,13 +54,13 @@ class _ObjectWriter(io.RawIOBase):
         return self._written
 
     def write(self, data: Any) -> int:
-        """Writes all of `data`, which is kept, not copied, if it is `bytes`; returns its bytes."""
+        """Writes all of `data`, without a copy if it is `bytes`; returns its size in bytes."""
         piece = data if type(data) is bytes else bytes(data)
         self._crc32c = google_crc32c.extend(self._crc32c, piece)
         self._pieces.append(piece)
         self._written += len(piece)
         self._gathered += len(piece)
-        while self._gathered > self._chunk_bytes:  # the last chunk keeps a byte at least
+        while self._gathered > self._chunk_bytes:  # the last chunk must not be empty
             self._send_chunk()
         return len(piece)
 
@@ -90,12 +90,12 @@ class _ObjectWriter(io.RawIOBase):
             sending.result()
 
     def finish(self) -> None:
-        """Sends the rest and waits until the object is there."""
+        """Sends the rest and waits until the object exists."""
         self._wait()
         self._upload.finish(list(self._pieces), self._crc32c)
 
     def cancel(self) -> None:
-        """Ends the upload without an object."""
+        """Ends the upload without creating the object."""
         self._upload.stopped.set()
         self._pieces.clear()
         if self._sending is not None:

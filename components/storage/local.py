@@ -1,4 +1,4 @@
-"""Local disk: listing, reading and deleting. Writing is in local_writing.py."""
+"""The backend for local disk: listing, reading and deleting. Writing is in local_writing.py."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def exists(uri: str) -> bool:
 
 
 class _FileReader(io.FileIO):
-    """A file without a buffer: a `read` is one call of the system and no copy."""
+    """A file without a buffer: a `read` is one system call and no copy."""
 
     def __init__(self, uri: str) -> None:
         super().__init__(uri, "rb")
@@ -78,12 +78,12 @@ class _FileReader(io.FileIO):
         self._left = size
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Returns `size` bytes, fewer only at the end; all that are left if negative or None."""
+        """Returns `size` bytes, fewer only at the end; all remaining bytes if negative or None."""
         wanted = -1 if size is None else size
         if self._left is not None:
             wanted = self._left if wanted < 0 else min(wanted, self._left)
         data: bytes = super().read(wanted) or b""
-        if 0 < len(data) < wanted:  # the system gives 2 GiB at a time, network file systems less
+        if 0 < len(data) < wanted:  # one call reads at most 2 GiB, on network file systems less
             data = self._rest(data, wanted)
         if self._left is not None:
             self._left -= len(data)
@@ -116,7 +116,7 @@ def open_read(uri: str, generation: str | None, start: int, size: int | None) ->
             raise _changed(uri)
         try:
             yield cast(BinaryIO, stream)
-        except InputError as error:  # what is wrong with the content may come of its being replaced
+        except InputError as error:  # a wrong content may come from a replaced file
             if _is_another(uri, opened):
                 raise _changed(uri) from error
             raise
@@ -129,7 +129,7 @@ def open_object(info: ObjectInfo) -> AbstractContextManager[BinaryIO]:
 
 
 def _changed(uri: str) -> Changed:
-    return Changed(f"'{uri}' was replaced while it was read: it is not the file that was listed, run it again")
+    return Changed(f"'{uri}' was replaced while it was read: it is not the file that was listed; run the command again")
 
 
 def _is_another(uri: str, opened: os.stat_result) -> bool:

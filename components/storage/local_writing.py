@@ -1,4 +1,4 @@
-"""Writing on local disk: under another name in the file's folder, flushed to the disk, then renamed."""
+"""Writing on local disk: to a partial file in the same directory, flushed to the disk, then renamed."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from components.core.errors import InputError
 from components.core.locks import directory_lock
 from components.storage.objects import Conflict
 
-# What a writer that was killed leaves behind: never listed, gone with delete_tree.
+# Of the file that a writer has not finished: never listed, deleted by delete_tree and delete_leftovers.
 PARTIAL_SUFFIX = ".partial"
 
 _FIRST_ALLOCATION_BYTES = 1 << 20
 _LARGEST_ALLOCATION_BYTES = 64 << 20
 _WRITE_BACK_BYTES = 8 << 20
-_KEEP_SIZE = 1  # of fallocate: the file is no longer than what was written
+_KEEP_SIZE = 1  # of fallocate: the file's size stays that of its content
 _SYNC_FILE_RANGE_WRITE = 2
 _PIECES_PER_CALL = 1024  # IOV_MAX of Linux
 _IN_MEMORY = {0x01021994, 0x858458F6}  # statfs's f_type of tmpfs and ramfs, where allocating is filling with zeros
@@ -35,7 +35,7 @@ _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EX
 def open_write(uri: str, if_generation_match: str | None, chunk_bytes: int) -> Iterator[BinaryIO]:
     path = Path(uri)
     if if_generation_match == "0" and path.exists():
-        raise Conflict(f"'{uri}' is there already")
+        raise Conflict(f"cannot create '{uri}': it exists already")
     partial_path = path.with_name(f".{path.name}.{uuid.uuid4().hex}{PARTIAL_SUFFIX}")
     with _naming(uri):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ class _FileWriter(io.RawIOBase):
         return size
 
     def writelines(self, lines: Iterable[Any]) -> None:
-        """Writes all pieces by one call of the system, without joining them."""
+        """Writes all pieces with few system calls, without joining them."""
         pieces = list(lines)
         for start in range(0, len(pieces), _PIECES_PER_CALL):
             some = pieces[start : start + _PIECES_PER_CALL]
@@ -109,13 +109,13 @@ class _FileWriter(io.RawIOBase):
     def _allocate(self, size: int) -> None:
         wanted = max(self._step, size)
         if _libc().fallocate(self._descriptor, _KEEP_SIZE, _offset(self._written), _offset(wanted)) != 0:
-            self._step = 0  # not on this file system, or too much for its free space: writing will tell
+            self._step = 0  # not on this file system, or not enough free space, which a write will report
             return
         self._allocated = self._written + wanted
         self._step = min(2 * self._step, _LARGEST_ALLOCATION_BYTES)
 
     def _start_write_back(self) -> None:
-        # Only a hint: the disk works while we read on, and fsync at the end has less to wait for.
+        # Only a hint: the disk works while the copy goes on, and fsync at the end has less to wait for.
         size = self._written - self._written_back
         _libc().sync_file_range(
             self._descriptor, _offset(self._written_back), _offset(size), ctypes.c_uint(_SYNC_FILE_RANGE_WRITE)
@@ -123,7 +123,7 @@ class _FileWriter(io.RawIOBase):
         self._written_back = self._written
 
     def finish(self) -> None:
-        """Gives back what was allocated too much and waits until the file is on the disk."""
+        """Frees the allocated space that is not used and waits until the file is on the disk."""
         with _naming(self._uri):
             if self._allocated:
                 os.ftruncate(self._descriptor, self._written)
@@ -140,7 +140,7 @@ _CALLS = ("fallocate", "fstatfs", "sync_file_range")
 
 
 class _NoCalls:
-    """Stands in where the C library has no such calls (not Linux)."""
+    """Replaces a C library without these calls (not Linux)."""
 
     def __getattr__(self, name: str) -> Any:
         return lambda *arguments: -1
@@ -153,7 +153,7 @@ def _libc() -> Any:
 
 
 def _allocating_pays(descriptor: int) -> bool:
-    """Tells whether the file is on a disk, where space that is asked for at once is found at once."""
+    """Tells whether the file is on a disk, where allocating ahead is worth a system call."""
     answer = (ctypes.c_long * 32)()  # longer than struct statfs, which begins with f_type
     return _libc().fstatfs(descriptor, answer) == 0 and answer[0] not in _IN_MEMORY
 
@@ -169,16 +169,16 @@ def _commit(partial_path: Path, path: Path, if_generation_match: str | None) -> 
 
 
 def _link(partial_path: Path, path: Path) -> None:
-    """Gives the file its name if that is free."""
+    """Gives the file its name if no file has it."""
     try:
         os.link(partial_path, path)
     except FileExistsError:
-        raise Conflict(f"'{path}' is there already") from None
+        raise Conflict(f"cannot create '{path}': it exists already") from None
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
         if path.exists():
-            raise Conflict(f"'{path}' is there already") from None
+            raise Conflict(f"cannot create '{path}': it exists already") from None
         partial_path.rename(path)
     else:
         partial_path.unlink()
@@ -190,8 +190,8 @@ def _replace(partial_path: Path, path: Path, if_generation_match: str | None) ->
     except FileNotFoundError:
         before = 0
     if if_generation_match is not None and str(before) != if_generation_match:
-        raise Conflict(f"'{path}' is not the one that was to be replaced: somebody else wrote it")
+        raise Conflict(f"cannot replace '{path}': another writer changed it")
     new = partial_path.stat()
-    if new.st_mtime_ns == before:  # the clock of file systems ticks every few ms; another content is another generation
+    if new.st_mtime_ns == before:  # file systems' clocks are coarse, and another content must be another generation
         os.utime(partial_path, ns=(new.st_atime_ns, before + 1))
     partial_path.replace(path)

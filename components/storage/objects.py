@@ -1,4 +1,4 @@
-"""What a listing says of an object, and what a backend must be able to do."""
+"""The entries of listings, the errors of storage, and the interface of a backend."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def crc32c_base64(crc: int) -> str:
 
 
 def crc32c_number(crc32c: str) -> int:
-    """Returns the number that `crc32c_base64` made text of."""
+    """Returns the number of a CRC32C in base64; the inverse of `crc32c_base64`."""
     return int.from_bytes(base64.b64decode(crc32c), "big")
 
 
@@ -27,11 +27,11 @@ class Changed(InputError):  # noqa: N818 (reads as what it is)
 
 
 class Conflict(StepError):  # noqa: N818 (reads as what it is)
-    """An object is not what a write's `if_generation_match` expects; nothing was changed."""
+    """An object is not of the generation that a write's `if_generation_match` requires; nothing was changed."""
 
 
 class Corrupted(StepError):  # noqa: N818 (reads as what it is)
-    """What arrived does not have the checksum that was sent."""
+    """The bytes that arrived do not have the checksum of the bytes that were sent."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class ObjectInfo:
         uri: The whole URI.
         name: The name below the listed prefix, with forward slashes.
         size: Bytes.
-        generation: Changes with the content: Cloud Storage's generation number, a local file's time of change in ns.
+        generation: Changes with the content: Cloud Storage's generation, or a local file's time of modification in ns.
     """
 
     uri: str
@@ -58,7 +58,7 @@ class ObjectInfo:
 
 
 class Backend(Protocol):
-    """What facade.py asks of a kind of storage. Errors about missing objects are InputErrors."""
+    """The functions that facade.py needs for a kind of storage. Errors about missing objects are InputErrors."""
 
     def list_objects(self, prefix_uri: str) -> list[ObjectInfo]: ...
 

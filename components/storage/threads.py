@@ -1,4 +1,4 @@
-"""Threads for the network: so many in a process, started when needed, that never keep the process from ending."""
+"""A pool of daemon threads for the network, started when needed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 class DaemonPool:
     """Runs calls on at most `threads` daemon threads, first come first served.
 
-    Unlike concurrent.futures' pool it does not hold up the interpreter's end for a stalled connection.
+    Unlike concurrent.futures' pool, it does not keep the process from ending while a connection hangs.
     """
 
     def __init__(self, threads: int) -> None:
@@ -27,7 +27,7 @@ class DaemonPool:
         self._threads = self._idle = 0
 
     def submit(self, call: Callable[[], Any]) -> Future[Any]:
-        """Runs `call` soon."""
+        """Runs `call` in a thread of the pool."""
         future: Future[Any] = Future()
         with self._lock:
             self._calls.put((future, call))
@@ -50,4 +50,4 @@ class DaemonPool:
                     future.set_result(call())
                 except BaseException as error:
                     future.set_exception(error)
-            del future, call  # neither the call's data nor its result outlives it here
+            del future, call  # so that this thread keeps neither the call's data nor its result alive

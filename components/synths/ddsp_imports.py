@@ -1,18 +1,18 @@
-"""ddsp 3.7 as the models need it: imported in about a second beyond TensorFlow, two absent packages stood in for.
+"""Imports of TensorFlow and ddsp 3.7: ddsp in about one second on top of TensorFlow, without two of its packages.
 
-Every module that uses TensorFlow or ddsp imports them through this one, since what it does must come first:
+Every module that uses TensorFlow or ddsp imports them from here, because this must happen first:
 
 * ddsp 3.7 uses Keras 2: TF_USE_LEGACY_KERAS=1 has to be set before TensorFlow is imported.
-* `import ddsp` imports `crepe`, whose setup downloads weights, and `ddsp.training.cloud` imports `hypertune`, a tuning
-  service's client. Training calls neither, so an empty module of that name stands in where the package is absent.
-* `ddsp.training.__init__` imports note_seq, bokeh and more (10 s), none of it needed here: a bare package object with
-  the right `__path__` stands in for it, and only the submodules below are loaded.
-* ddsp imports `tensorflow_probability`, a fifth of all import time, for distributions that training never makes, and
-  `ddsp.training.cloud` a storage client for addresses that we open ourselves: both come when something of them is used.
-  (ddsp's HmmTranscriber, whose base class is among them, is not available.)
-* TensorFlow prints lines of its own while it loads, before it knows of a log level: they are held back.
-
-* TensorFlow takes all memory of a GPU when it starts; several processes share one where each takes what it needs.
+* `import ddsp` imports `crepe`, whose setup downloads weights, and `ddsp.training.cloud` imports `hypertune`, the
+  client of a tuning service. Training calls neither, so an empty module replaces a package that is not installed.
+* `ddsp.training.__init__` imports note_seq, bokeh and more (10 s), which Luthier does not need: a package object with
+  the right `__path__` replaces it, and only the submodules below are loaded.
+* ddsp imports `tensorflow_probability`, a fifth of all import time, for distributions that training never uses, and
+  `ddsp.training.cloud` imports a storage client that Luthier does not use: both are loaded at first use. (ddsp's
+  HmmTranscriber, whose base class is one of those distributions, is not available.)
+* TensorFlow prints lines while it loads, before a log level applies: they are suppressed.
+* TensorFlow reserves all memory of a GPU when it starts. Several processes can share a GPU because each reserves only
+  what it needs.
 
 LUTHIER_THREADS limits the CPU threads of this process, for machines that run several trainings at once.
 """
@@ -32,14 +32,14 @@ from typing import Any
 
 from components.core import environment
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what is an error, Python raises
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Python raises what is an error
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
 
 @contextmanager
-def _held_back_stderr() -> Iterator[None]:
-    """Swallows what C++ code prints to stderr inside the block, unless it fails or there is a GPU to complain about."""
+def _suppressed_stderr() -> Iterator[None]:
+    """Suppresses what C++ code prints to stderr inside the block, unless the block fails or the machine has a GPU."""
     if Path("/dev/nvidiactl").exists():
         yield
         return
@@ -58,8 +58,8 @@ def _held_back_stderr() -> Iterator[None]:
             os.close(stderr)
 
 
-class _Later(types.ModuleType):
-    """Stands in for a module until something of it is used."""
+class _LazyModule(types.ModuleType):
+    """Replaces a module until one of its attributes is used."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -67,29 +67,29 @@ class _Later(types.ModuleType):
         return getattr(importlib.import_module(self.__name__), name)
 
 
-_distributions = _Later("tensorflow_probability.python.distributions")
+_distributions = _LazyModule("tensorflow_probability.python.distributions")
 vars(_distributions)["HiddenMarkovModel"] = object
-_probability = _Later("tensorflow_probability")
+_probability = _LazyModule("tensorflow_probability")
 vars(_probability)["distributions"] = _distributions
-_STAND_INS = {
+_REPLACEMENTS = {
     name: module
     for name, module in (
         ("tensorflow_probability", _probability),
-        ("ddsp.training.cloud", _Later("ddsp.training.cloud")),
+        ("ddsp.training.cloud", _LazyModule("ddsp.training.cloud")),
     )
     if name not in sys.modules
 }
 
 for _absent in ("crepe", "hypertune"):
     if _absent not in sys.modules and importlib.util.find_spec(_absent) is None:
-        sys.modules[_absent] = types.ModuleType(_absent, "Stand-in: ddsp imports it, training does not call it.")
+        sys.modules[_absent] = types.ModuleType(_absent, "Replacement: ddsp imports it, training does not call it.")
 
-with _held_back_stderr():
+with _suppressed_stderr():
     import tensorflow as tf
 
-    tf.config.list_physical_devices()  # looks for CUDA, and would say later that there is none
+    tf.config.list_physical_devices()  # looks for CUDA; later it would print that there is none
 
-sys.modules.update(_STAND_INS)
+sys.modules.update(_REPLACEMENTS)
 import ddsp  # noqa: E402
 import gin  # noqa: E402
 
@@ -105,7 +105,7 @@ if "ddsp.training" not in sys.modules:
 
 from ddsp.training import decoders, models, preprocessing  # noqa: E402
 
-for _name in _STAND_INS:  # who imports them from here on gets the real ones
+for _name in _REPLACEMENTS:  # later imports load the real modules
     del sys.modules[_name]
 
 __all__ = ["ddsp", "decoders", "gin", "models", "preprocessing", "tf"]

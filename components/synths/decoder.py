@@ -1,4 +1,4 @@
-"""ddsp's decoder, the same network with the same variables, faster on a CPU."""
+"""ddsp's RnnFcDecoder, the same network with the same variables, faster on a CPU."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from components.synths.compiled import compiled, on_gpu
 from components.synths.ddsp_imports import decoders, gin, tf
-from components.synths.recurrence import gru
+from components.synths.gru import gru
+from components.synths.xla import compiled, on_gpu
 
 Tensors = tuple[tf.Tensor, ...]
 
 _PRECISION: ContextVar[str] = ContextVar("precision", default="float32")
-_LEAK = 0.2  # slope below 0 of TensorFlow's leaky ReLU
+_NEGATIVE_SLOPE = 0.2  # slope below 0 of TensorFlow's leaky ReLU
 
 
 @contextmanager
-def computing_in(precision: str) -> Iterator[None]:
-    """Makes decoders that are constructed inside the block compute in a precision.
+def compute_precision(precision: str) -> Iterator[None]:
+    """Sets the precision in which decoders constructed inside the block compute.
 
     Args:
         precision: "float32", "bfloat16" or "float16". Variables, inputs and outputs are float32 in any case.
@@ -46,8 +46,8 @@ def _policy(name: str) -> Iterator[None]:
 class RnnFcDecoder(decoders.RnnFcDecoder):  # type: ignore[misc]
     """ddsp's RnnFcDecoder: a stack of dense layers for every input, a GRU, and a stack after it.
 
-    The layers are ddsp's and hold the variables, so a checkpoint of either fits the other; the arithmetic is done here.
-    On a GPU, without a GRU, or with the state passed in and out, it is ddsp's own.
+    The layers are ddsp's and hold the variables, so checkpoints are interchangeable; the arithmetic is done here. On a
+    GPU, without a GRU, or with an external state, ddsp's own code computes the layer.
     """
 
     def __init__(
@@ -60,16 +60,16 @@ class RnnFcDecoder(decoders.RnnFcDecoder):  # type: ignore[misc]
         input_keys: tuple[str, ...] = ("ld_scaled", "f0_scaled", "z"),
         output_splits: tuple[tuple[str, int], ...] = (("amps", 1), ("harmonic_distribution", 40)),
     ) -> None:
-        """Takes ddsp's arguments; the layers compute in the precision of `computing_in`.
+        """Takes ddsp's arguments; the layers compute in the precision of `compute_precision`.
 
         Args:
             rnn_channels: Units of the GRU.
             rnn_type: "gru" or "lstm".
             ch: Channels of the dense layers.
             layers_per_stack: Dense layers in a stack.
-            stateless: Whether the GRU's state is passed in and out.
-            input_keys: The inputs' names; each has a stack of its own.
-            output_splits: The outputs' names and channels.
+            stateless: Whether the GRU's state is an input and an output.
+            input_keys: The names of the inputs; each input has a stack of its own.
+            output_splits: The names of the outputs and their channels.
         """
         precision = _PRECISION.get()
         with _policy(precision if precision == "float32" else f"mixed_{precision}"):
@@ -78,27 +78,27 @@ class RnnFcDecoder(decoders.RnnFcDecoder):  # type: ignore[misc]
             )
 
     def call(self, *inputs: tf.Tensor, **unused: Any) -> dict[str, tf.Tensor]:
-        """Decodes.
+        """Computes the outputs.
 
         Args:
-            *inputs: What `input_keys` name, [batch, frames, channels] each.
-            **unused: What Keras passes to any layer.
+            *inputs: The tensors that `input_keys` name, [batch, frames, channels] each.
+            **unused: Arguments that Keras passes to every layer.
 
         Returns:
             The tensors that `output_splits` name, [batch, frames, channels] each.
         """
-        first_call = not self.dense_out.built  # ddsp's layers make their variables when they are called
+        first_call = not self.dense_out.built  # ddsp's layers create their variables at the first call
         if first_call or self.stateless or on_gpu() or not isinstance(self.rnn.rnn, tf.keras.layers.GRU):
             return {name: tf.cast(x, tf.float32) for name, x in super().call(*inputs, **unused).items()}
         batch, frames = inputs[0].shape[:2]
-        short = self.dense_out.compute_dtype
-        # Time first, as the recurrence wants it: transposed here, these tensors are small.
-        rows = [tf.cast(tf.reshape(tf.transpose(x, [1, 0, 2]), [frames * batch, -1]), short) for x in inputs]
+        dtype = self.dense_out.compute_dtype
+        # Time first, as `gru` expects; here the tensors are still small.
+        rows = [tf.cast(tf.reshape(tf.transpose(x, [1, 0, 2]), [frames * batch, -1]), dtype) for x in inputs]
         heads = [_stack(stack, x) for stack, x in zip(self.input_stacks, rows, strict=True)]
         cell = self.rnn.rnn.cell
         merged = tf.reshape(tf.concat(heads, axis=1), [frames, batch, -1])
         states = gru(merged, *map(tf.convert_to_tensor, (cell.kernel, cell.recurrent_kernel, cell.bias)))
-        rows = [*heads, tf.cast(tf.reshape(states, [frames * batch, -1]), short)]
+        rows = [*heads, tf.cast(tf.reshape(states, [frames * batch, -1]), dtype)]
         outputs = tf.cast(self.dense_out(_stack(self.out_stack, tf.concat(rows, axis=1))), tf.float32)
         outputs = tf.transpose(tf.reshape(outputs, [frames, batch, -1]), [1, 0, 2])
         names, sizes = zip(*self.output_splits, strict=True)
@@ -106,22 +106,24 @@ class RnnFcDecoder(decoders.RnnFcDecoder):  # type: ignore[misc]
 
 
 def _stack(stack: Any, rows: tf.Tensor) -> tf.Tensor:
-    """Runs rows, [rows, channels], through ddsp's nn.FcStack: dense layer, layer norm, leaky ReLU, again and again."""
+    """Runs rows, [rows, channels], through ddsp's nn.FcStack: dense layer, layer norm, leaky ReLU, repeated."""
     for layer in stack.layers:
         dense, norm, _ = layer.layers
         product = tf.matmul(rows, tf.cast(dense.kernel, rows.dtype))
         bias, gamma, beta = map(tf.convert_to_tensor, (dense.bias, norm.gamma, norm.beta))
-        normal = norm_and_leak(tf.cast(product, tf.float32), bias, gamma, beta, norm.epsilon)
+        normal = layer_norm_leaky_relu(tf.cast(product, tf.float32), bias, gamma, beta, norm.epsilon)
         rows = tf.cast(normal, rows.dtype)
     return rows
 
 
-def norm_and_leak(product: tf.Tensor, bias: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tf.Tensor:
+def layer_norm_leaky_relu(
+    product: tf.Tensor, bias: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float
+) -> tf.Tensor:
     """Adds a dense layer's bias, normalises the rows (Ba et al. 2016) and applies a leaky ReLU, in one pass.
 
     Args:
-        product: Of a dense layer's inputs and kernel, f32[rows, channels].
-        bias: Of the dense layer, f32[channels].
+        product: The dense layer's inputs times its kernel, f32[rows, channels].
+        bias: The dense layer's bias, f32[channels].
         gamma: The norm's scale, f32[channels].
         beta: The norm's offset, f32[channels].
         epsilon: Added to the variance of a row.
@@ -132,14 +134,14 @@ def norm_and_leak(product: tf.Tensor, bias: tf.Tensor, gamma: tf.Tensor, beta: t
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def apply(product: tf.Tensor, bias: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> Any:
-        outputs = _norm_and_leak(product, bias, gamma, beta, epsilon)
+        outputs = _layer_norm_leaky_relu(product, bias, gamma, beta, epsilon)
         return outputs, lambda upstream: _gradient(upstream, product, bias, gamma, beta, epsilon)
 
     return apply(product, bias, gamma, beta)
 
 
-def _normal(product: tf.Tensor, bias: tf.Tensor, epsilon: float) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the rows with mean 0 and variance 1, and what they were multiplied by."""
+def _normalised(product: tf.Tensor, bias: tf.Tensor, epsilon: float) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the rows with mean 0 and variance 1, and the scale that they were multiplied by."""
     rows = product + bias
     centred = rows - _mean(rows)
     scale = tf.math.rsqrt(_mean(centred**2) + epsilon)
@@ -147,14 +149,16 @@ def _normal(product: tf.Tensor, bias: tf.Tensor, epsilon: float) -> tuple[tf.Ten
 
 
 def _mean(rows: tf.Tensor) -> tf.Tensor:
-    """Means of rows, [rows, 1], as a product: XLA adds up along a row one by one."""
+    """Means of rows, [rows, 1], as a matrix product: XLA's own sum along a row is sequential and slow."""
     return tf.matmul(rows, tf.fill([rows.shape[1], 1], 1 / rows.shape[1]))
 
 
 @compiled
-def _norm_and_leak(product: tf.Tensor, bias: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tf.Tensor:
-    outputs = _normal(product, bias, epsilon)[0] * gamma + beta
-    return tf.maximum(outputs, _LEAK * outputs)
+def _layer_norm_leaky_relu(
+    product: tf.Tensor, bias: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float
+) -> tf.Tensor:
+    outputs = _normalised(product, bias, epsilon)[0] * gamma + beta
+    return tf.maximum(outputs, _NEGATIVE_SLOPE * outputs)
 
 
 @compiled
@@ -166,9 +170,9 @@ def _gradient(
     beta: tf.Tensor,
     epsilon: float,
 ) -> Tensors:
-    normal, scale = _normal(product, bias, epsilon)
-    by_affine = tf.where(normal * gamma + beta > 0, upstream, _LEAK * upstream)
-    by_normal = by_affine * gamma
-    by_product = scale * (by_normal - _mean(by_normal) - normal * _mean(by_normal * normal))
-    sums = [tf.reduce_sum(values, 0) for values in (by_product, by_affine * normal, by_affine)]
-    return by_product, *sums
+    normal, scale = _normalised(product, bias, epsilon)
+    grad_affine = tf.where(normal * gamma + beta > 0, upstream, _NEGATIVE_SLOPE * upstream)
+    grad_normal = grad_affine * gamma
+    grad_product = scale * (grad_normal - _mean(grad_normal) - normal * _mean(grad_normal * normal))
+    sums = [tf.reduce_sum(values, 0) for values in (grad_product, grad_affine * normal, grad_affine)]
+    return grad_product, *sums

@@ -1,7 +1,7 @@
-"""A trained model as one can use it: a folder that holds all it needs, and a function from pitch and loudness to sound.
+"""A trained model on disk and in memory: it renders audio from pitch and loudness.
 
-The folder: model.json (the card, written last: it names the other files and their checksums), operative_config.gin and
-weights.h5. It loads without the training that made it, from wherever it was moved to, local or gs://.
+A model directory holds model.json (the model card, written last; it names the other files and their checksums),
+operative_config.gin and weights.h5. It loads without the training directory, local or from gs://.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NOISE = "filtered_noise"
 
 
 class Instrument:
-    """A trained model, ready to be played.
+    """A trained model that renders audio.
 
     Attributes:
         card: The model's card.
@@ -48,16 +48,16 @@ class Instrument:
 
     @property
     def loudness_definition(self) -> str:
-        """Which loudness it is to be played with; see loudness.loudness_db."""
+        """The definition of the loudness that `play` takes; see loudness.loudness_db."""
         return self.card.loudness_definition
 
     @property
     def stride(self) -> int:
-        """Frames of the curves, 250 a second, to one frame of its network."""
+        """Frames of the curves, 250 per second, in one frame of the network."""
         return stride_of(self._model.preprocessor)
 
     def configured(self) -> AbstractContextManager[None]:
-        """Makes the instrument's configuration gin's only one inside a block; see models.configured."""
+        """Makes the instrument's configuration gin's only one inside the block; see models.configured."""
         return models.configured(self._config)
 
     @classmethod
@@ -68,15 +68,15 @@ class Instrument:
             uri: A model directory, or the training directory around it; local or gs://.
 
         Raises:
-            InputError: There is no model, or it is not whole.
+            InputError: There is no model, or it is incomplete.
         """
-        home = find_model(uri)
+        model_uri = find_model(uri)
         with tempfile.TemporaryDirectory() as scratch:
-            local = Path(home)
-            if storage.is_remote(home):
+            local = Path(model_uri)
+            if storage.is_remote(model_uri):
                 local = Path(scratch)
-                storage.download_tree(home, local)
-            card = _checked_card(home, local)
+                storage.download_tree(model_uri, local)
+            card = _checked_card(model_uri, local)
             config = with_our_layers((local / CONFIG_NAME).read_text())
             with models.configured(config):
                 model = models.build()
@@ -84,15 +84,15 @@ class Instrument:
         return cls(model, card, config)
 
     def play(self, f0_hz: npt.ArrayLike, loudness_db: npt.ArrayLike, seed: int = 0) -> dict[str, Any]:
-        """Plays pitch and loudness curves.
+        """Renders audio from curves of pitch and loudness.
 
         Args:
-            f0_hz: Pitch in Hz at 250 frames a second, [batch, frames]; 0 where there is none (the last one is held).
-            loudness_db: Loudness as of loudness.loudness_db by the `loudness_definition`, the same shape.
-            seed: Determines the noise. Equal arguments give equal sound, whatever else is in the batch.
+            f0_hz: Pitch in Hz at 250 frames per second, [batch, frames]; 0 where there is none (the last one is held).
+            loudness_db: Loudness by the `loudness_definition` (see loudness.loudness_db), the same shape.
+            seed: Seed of the noise. Equal curves and seeds give equal audio, whatever else is in the batch.
 
         Returns:
-            'audio' f32[batch, frames * 64] at 16 kHz; its two parts 'tonal' and 'noise' alone, the same shape;
+            'audio' f32[batch, frames * 64] at 16 kHz; its two parts 'tonal' and 'noise', the same shape;
             'controls', f32[batch, frames, channels] each: amplitudes, f0_hz, noise_magnitudes and the synthesizer's
             own (harmonic_distribution, frequencies in Hz, or wavetables), each held for `stride` frames.
 
@@ -102,16 +102,16 @@ class Instrument:
         pitch, loudness = np.asarray(f0_hz, np.float32), np.asarray(loudness_db, np.float32)
         if pitch.ndim != 2 or pitch.shape != loudness.shape or 0 in pitch.shape:
             raise InputError(
-                f"cannot play: got f0_hz {list(pitch.shape)} and loudness_db {list(loudness.shape)}, "
+                f"cannot render audio: got f0_hz {list(pitch.shape)} and loudness_db {list(loudness.shape)}, "
                 "expected both [batch, frames]"
             )
         pitch = fill_forward(pitch)
         with self.configured():
-            # One by one: a minute of 60 harmonics is some 250 MB in ddsp's layers.
-            played = [self._play_one(pitch[i : i + 1], loudness[i : i + 1], seed) for i in range(len(pitch))]
-        return tf.nest.map_structure(lambda *rows: np.concatenate(rows), *played)  # type: ignore[no-any-return]
+            # Row by row: a minute of 60 harmonics takes about 250 MB in ddsp's layers.
+            rendered = [self._render_row(pitch[i : i + 1], loudness[i : i + 1], seed) for i in range(len(pitch))]
+        return tf.nest.map_structure(lambda *rows: np.concatenate(rows), *rendered)  # type: ignore[no-any-return]
 
-    def _play_one(self, f0_hz: FloatArray, loudness_db: FloatArray, seed: int) -> dict[str, Any]:
+    def _render_row(self, f0_hz: FloatArray, loudness_db: FloatArray, seed: int) -> dict[str, Any]:
         frames = f0_hz.shape[1]
         ends = ((0, 0), (0, -frames % self.stride))  # whole frames of the network
         f0_hz, loudness_db = (np.pad(curve, ends, mode="edge") for curve in (f0_hz, loudness_db))
@@ -130,10 +130,10 @@ def save(model: Any, card: ModelCard, config: str, local_dir: str | Path) -> Non
     """Writes a model directory; its card comes last.
 
     Args:
-        model: What models.build made, trained.
-        card: The card, whose checksums are filled in here.
+        model: The trained model; see models.build.
+        card: The model card; its checksums are filled in here.
         config: The gin configuration that rebuilds the model.
-        local_dir: Where; what is there of an older model is replaced.
+        local_dir: The directory; an older model in it is replaced.
     """
     folder = Path(local_dir)
     folder.mkdir(parents=True, exist_ok=True)
@@ -148,10 +148,10 @@ def _checksum(path: Path) -> str:
     return storage.crc32c_base64(google_crc32c.value(path.read_bytes()))
 
 
-def _checked_card(home: str, local: Path) -> ModelCard:
-    card = ModelCard.parse(storage.read_json(str(local / CARD_NAME)), storage.join(home, CARD_NAME))
+def _checked_card(model_uri: str, local: Path) -> ModelCard:
+    card = ModelCard.parse(storage.read_json(str(local / CARD_NAME)), storage.join(model_uri, CARD_NAME))
     for name in (CONFIG_NAME, WEIGHTS_NAME):
         path = local / name
         if not path.is_file() or _checksum(path) != card.crc32c.get(name):
-            raise InputError(f"the model at '{home}' is not whole: {name} is missing or damaged; try copying it again")
+            raise InputError(f"the model at '{model_uri}' is incomplete: {name} is missing or damaged; copy it again")
     return card

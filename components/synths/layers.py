@@ -1,27 +1,27 @@
-"""Layers of our own, drop-ins for ddsp's in the same gin graph; in gin their names start with `luthier.`."""
+"""Synthesizer layers that replace ddsp's in the same gin graph; in gin their names start with `luthier.`."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from components.synths.compiled import on_gpu
 from components.synths.ddsp_imports import ddsp, gin, tf
 from components.synths.noise import filtered, white
 from components.synths.oscillators import harmonics, sinusoids
-from components.synths.partials import near_multiples
+from components.synths.partials import pull_to_multiples
 from components.synths.scaling import unit_wavetable
-from components.synths.tables import read_tables
+from components.synths.wavetables import read_tables
+from components.synths.xla import on_gpu
 
 
 def _hop(layer: Any, frames: int) -> int:
-    """Returns the samples a frame.
+    """Returns the samples per frame.
 
     Raises:
-        ValueError: The samples are not a whole number of them, or there is no more than one.
+        ValueError: The samples are not a whole number of frames, or a frame has one sample only.
     """
     if layer.n_samples <= frames or layer.n_samples % frames:
         raise ValueError(
-            f"{layer.name}: got {layer.n_samples} samples for {frames} frames, expected a multiple of them, from 2 on"
+            f"{layer.name}: got {layer.n_samples} samples for {frames} frames, expected a multiple from 2 on"
         )
     hop: int = layer.n_samples // frames
     return hop
@@ -29,17 +29,18 @@ def _hop(layer: Any, frames: int) -> int:
 
 @gin.register(module="luthier")
 class Harmonic(ddsp.synths.Harmonic):  # type: ignore[misc]
-    """ddsp's harmonic synthesizer, faster and with exact phases; `amp_resample_method` 'window' alone is ours.
+    """ddsp's harmonic synthesizer, faster and with exact phases.
 
-    No gradient goes to f0_hz. `use_angular_cumsum`, ddsp's remedy against drifting phases, changes nothing here.
+    With an `amp_resample_method` other than 'window', ddsp's code computes the audio. No gradient flows to f0_hz.
+    `use_angular_cumsum`, ddsp's remedy against drifting phases, has no effect here.
     """
 
     def get_signal(self, amplitudes: tf.Tensor, harmonic_distribution: tf.Tensor, f0_hz: tf.Tensor) -> tf.Tensor:
-        """Plays the harmonics of f0_hz that are below Nyquist.
+        """Adds the harmonics of f0_hz that are below Nyquist.
 
         Args:
             amplitudes: Above 0, [batch, frames, 1].
-            harmonic_distribution: Shares of the harmonics, of sum 1, [batch, frames, harmonics].
+            harmonic_distribution: Shares of the harmonics, whose sum is 1, [batch, frames, harmonics].
             f0_hz: Fundamental frequency in Hz, [batch, frames, 1].
 
         Returns:
@@ -54,9 +55,10 @@ class Harmonic(ddsp.synths.Harmonic):  # type: ignore[misc]
 
 @gin.register(module="luthier")
 class Sinusoidal(ddsp.synths.Sinusoidal):  # type: ignore[misc]
-    """ddsp's sinusoidal synthesizer, faster and with exact phases; `amp_resample_method` 'window' alone is ours.
+    """ddsp's sinusoidal synthesizer, faster, with exact phases, and with the pitch as a further input.
 
-    Told the pitch as well, which ddsp's is not, its sinusoids begin as partials of it and leave where they learn to.
+    With the pitch, its sinusoids start near the harmonics, and training can move them away. With an
+    `amp_resample_method` other than 'window', ddsp's code computes the audio.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class Sinusoidal(ddsp.synths.Sinusoidal):  # type: ignore[misc]
         fade: float = 0.0,
         name: str = "sinusoidal",
     ) -> None:
-        """Takes ddsp's arguments and two more, which matter where there is a pitch; both 0 is ddsp's way.
+        """Takes ddsp's arguments and two more, `pull` and `fade`. With both 0, the layer computes what ddsp's does.
 
         Args:
             n_samples: Length of the audio.
@@ -78,11 +80,12 @@ class Sinusoidal(ddsp.synths.Sinusoidal):  # type: ignore[misc]
             amp_scale_fn: From network outputs to amplitudes; None leaves them as they are.
             amp_resample_method: From frames to samples.
             freq_scale_fn: From network outputs to frequencies in Hz.
-            pull: How much of a small distance from a multiple of the pitch is taken away; see partials.near_multiples.
-            fade: What is taken from the outputs for the amplitude half-way between two multiples, and a quarter of it
-                half as far; below half the pitch, up to four times as much. To exp_sigmoid 1 is 20 dB, so around every
-                multiple the level is a Gaussian, as ddsp's TWMLoss has it (after Maher and Beauchamp 1994). The network
-                may add to its outputs what is taken.
+            pull: The share of a small distance from a multiple of the pitch that is removed, 0..1; see
+                partials.pull_to_multiples.
+            fade: Subtracted from the network outputs for the amplitude half-way between two multiples, and a quarter of
+                it at half that distance; below half the pitch, up to four times as much. For exp_sigmoid 1 is 20 dB, so
+                the level around every multiple is a Gaussian, as in ddsp's TWMLoss (after Maher and Beauchamp 1994).
+                The network can learn to add what is subtracted.
             name: The layer's name, which the gin graph refers to.
 
         Raises:
@@ -101,23 +104,22 @@ class Sinusoidal(ddsp.synths.Sinusoidal):  # type: ignore[misc]
         Args:
             amplitudes: Network outputs, [batch, frames, sinusoids].
             frequencies: Network outputs, [batch, frames, sinusoids times the scale function's depth].
-            f0_hz: Fundamental frequency in Hz, [batch, frames, 1]; None is ddsp's way.
+            f0_hz: Fundamental frequency in Hz, [batch, frames, 1]; None computes what ddsp's layer does.
 
         Returns:
-            'amplitudes' (above 0, but 0 from Nyquist on) and 'frequencies' in Hz, [batch, frames, sinusoids].
+            'amplitudes' (above 0; 0 from Nyquist on) and 'frequencies' in Hz, [batch, frames, sinusoids].
         """
         if f0_hz is None or not (self.pull or self.fade):
             return super().get_controls(amplitudes, frequencies)  # type: ignore[no-any-return]
-        places = self.freq_scale_fn(frequencies)
-        frequencies, apart = near_multiples(places, f0_hz, self.pull)
-        amplitudes = self.amp_scale_fn(amplitudes - self.fade * apart**2)
+        frequencies, distance = pull_to_multiples(self.freq_scale_fn(frequencies), f0_hz, self.pull)
+        amplitudes = self.amp_scale_fn(amplitudes - self.fade * distance**2)
         return {
             "amplitudes": ddsp.core.remove_above_nyquist(frequencies, amplitudes, self.sample_rate),
             "frequencies": frequencies,
         }
 
     def get_signal(self, amplitudes: tf.Tensor, frequencies: tf.Tensor) -> tf.Tensor:
-        """Plays the sinusoids that are below Nyquist.
+        """Adds the sinusoids that are below Nyquist.
 
         Args:
             amplitudes: Above 0, [batch, frames, sinusoids].
@@ -136,8 +138,8 @@ class Sinusoidal(ddsp.synths.Sinusoidal):  # type: ignore[misc]
 class FilteredNoise(ddsp.synths.FilteredNoise):  # type: ignore[misc]
     """ddsp's filtered noise, drawn from a seed that comes with the batch.
 
-    ddsp's own draws from TensorFlow's global state. From a seed, a note played twice is the same, two validations
-    compare the model alone, and a resumed training hears the noise that an undisturbed one would have heard.
+    ddsp draws from TensorFlow's global state. With a seed, equal inputs give equal audio, two validations differ by the
+    model only, and a resumed training draws the noise that it would have drawn without the interruption.
     """
 
     def get_controls(self, magnitudes: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -145,10 +147,10 @@ class FilteredNoise(ddsp.synths.FilteredNoise):  # type: ignore[misc]
 
         Args:
             magnitudes: Network outputs, [batch, frames, bands].
-            seed: As of noise.white.
+            seed: See noise.white.
 
         Returns:
-            'magnitudes' [batch, frames, bands], above 0, and 'seed' as it came.
+            'magnitudes' [batch, frames, bands], above 0, and 'seed' unchanged.
         """
         return {**super().get_controls(magnitudes), "seed": seed}
 
@@ -157,13 +159,13 @@ class FilteredNoise(ddsp.synths.FilteredNoise):  # type: ignore[misc]
 
         Args:
             magnitudes: The filters' frequency responses, [batch, frames, bands], linear in frequency from 0 to Nyquist.
-            seed: As of noise.white.
+            seed: See noise.white.
 
         Returns:
             Audio, [batch, samples].
         """
         drawn = white(int(magnitudes.shape[0]), self.n_samples, seed)
-        # On a GPU a matrix product may be computed in TF32, and ddsp's transforms are fast.
+        # A GPU may compute a matrix product in TF32, and is fast with ddsp's transforms.
         if on_gpu() or self.n_samples % magnitudes.shape[1]:
             return ddsp.core.frequency_filter(drawn, magnitudes, window_size=self.window_size)
         return filtered(drawn, ddsp.core.tf_float32(magnitudes), self.window_size)
@@ -171,10 +173,10 @@ class FilteredNoise(ddsp.synths.FilteredNoise):  # type: ignore[misc]
 
 @gin.register(module="luthier")
 class Wavetable(ddsp.synths.Wavetable):  # type: ignore[misc]
-    """ddsp's wavetable synthesizer, faster, with exact phases and with a scale function of its own for the tables.
+    """ddsp's wavetable synthesizer, faster, with exact phases, and with a separate scale function for the tables.
 
-    ddsp's puts amplitudes and tables through the same one, but an amplitude is positive and a waveform is not.
-    No gradient goes to f0_hz.
+    ddsp's layer scales amplitudes and tables by one function, but an amplitude is positive and a waveform is not. No
+    gradient flows to f0_hz.
     """
 
     def __init__(
@@ -185,7 +187,7 @@ class Wavetable(ddsp.synths.Wavetable):  # type: ignore[misc]
         table_scale_fn: Any = unit_wavetable,
         name: str = "wavetable",
     ) -> None:
-        """Takes ddsp's arguments and one more.
+        """Takes ddsp's arguments and one more, `table_scale_fn`.
 
         Args:
             n_samples: Length of the audio.

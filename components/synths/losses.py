@@ -1,4 +1,4 @@
-"""The spectral loss by one definition, for training and evaluation alike."""
+"""The multi-scale spectral loss: one definition for training and evaluation."""
 
 from __future__ import annotations
 
@@ -7,68 +7,69 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.synths.compiled import compiled
 from components.synths.ddsp_imports import ddsp, gin, tf
+from components.synths.xla import compiled
 
 _FFT_SIZES = (2048, 1024, 512, 256, 128, 64)  # ddsp's default
-_OVERLAP = 4  # windows over every sample, as ddsp's spectral_ops.compute_mag has them
-# What the fast path does not compute.
-_MORE = ("delta_time_weight", "delta_freq_weight", "cumsum_freq_weight", "loudness_weight")
+_OVERLAP = 4  # windows that cover each sample, as in ddsp's spectral_ops.compute_mag
+# Terms of ddsp's loss that the fast path does not compute.
+_OTHER_TERMS = ("delta_time_weight", "delta_freq_weight", "cumsum_freq_weight", "loudness_weight")
 
 
 @gin.register(module="luthier")
 class SpectralLoss(ddsp.losses.SpectralLoss):  # type: ignore[misc]
-    """ddsp's multi-scale spectral loss (Engel et al. 2020, section 3), found together with its gradient.
+    """ddsp's multi-scale spectral loss (Engel et al. 2020, section 3), computed together with its gradient.
 
-    That is for L1 differences of magnitudes and of their logarithms. With any other weight, it is ddsp's own.
+    This covers L1 differences of magnitudes and of their logarithms. With any other term, ddsp's code computes it.
     """
 
     def call(self, target_audio: tf.Tensor, audio: tf.Tensor, weights: Any = None) -> tf.Tensor:
-        """Compares sounds.
+        """Computes the loss.
 
         Args:
-            target_audio: What it should be, f32[batch, samples]. No gradient goes to it.
-            audio: What it is, the same shape.
+            target_audio: The reference, f32[batch, samples]. No gradient flows to it.
+            audio: The model's output, the same shape.
             weights: None, or factors for ddsp's own implementation.
 
         Returns:
             The loss, a scalar.
         """
-        if weights is not None or self.loss_type.upper() != "L1" or any(getattr(self, name) > 0 for name in _MORE):
+        other_terms = any(getattr(self, name) > 0 for name in _OTHER_TERMS)
+        if weights is not None or self.loss_type.upper() != "L1" or other_terms:
             return super().call(target_audio, audio, weights)
         sizes, target = tuple(self.fft_sizes), ddsp.core.tf_float32(target_audio)
 
         @tf.custom_gradient  # type: ignore[untyped-decorator]
         def compare(audio: tf.Tensor) -> Any:
-            loss, slope = _compare(target, audio, sizes, max(self.mag_weight, 0.0), max(self.logmag_weight, 0.0))
-            return loss, lambda upstream: upstream * slope
+            loss, gradient = _compare(target, audio, sizes, max(self.mag_weight, 0.0), max(self.logmag_weight, 0.0))
+            return loss, lambda upstream: upstream * gradient
 
         return compare(ddsp.core.tf_float32(audio))
 
 
 @compiled
 def _compare(
-    target: tf.Tensor, audio: tf.Tensor, sizes: tuple[int, ...], by_magnitude: float, by_logarithm: float
+    target: tf.Tensor, audio: tf.Tensor, sizes: tuple[int, ...], mag_weight: float, logmag_weight: float
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the loss and its gradient by `audio`."""
-    loss, slope = tf.constant(0.0), tf.zeros_like(audio)
+    """Returns the loss and its gradient with respect to `audio`."""
+    loss, gradient = tf.constant(0.0), tf.zeros_like(audio)
     for size in sizes:
         window = tf.signal.hann_window(size)
         spectrum = tf.signal.rfft(_frames(audio, size) * window)
         wanted, found = tf.abs(tf.signal.rfft(_frames(target, size) * window)), tf.abs(spectrum)
         difference = found - wanted
         logarithms = ddsp.core.safe_log(found) - ddsp.core.safe_log(wanted)
-        loss += by_magnitude * tf.reduce_mean(tf.abs(difference)) + by_logarithm * tf.reduce_mean(tf.abs(logarithms))
-        # By a magnitude, and over it: the spectrum's gradient lies along the spectrum.
-        over = tf.where(found > 0, 1 / found, 0.0)
-        along = (by_magnitude * tf.sign(difference) + by_logarithm * tf.sign(logarithms) * over) * over
-        # The transpose of rfft, by irfft, which counts all bins twice but the first and the last.
-        twice = np.full(size // 2 + 1, 0.5 * size)
-        twice[[0, -1]] = size
-        along *= tf.constant(twice, tf.float32) / tf.cast(tf.size(found), tf.float32)
-        by_frames = tf.signal.irfft(spectrum * tf.cast(along, tf.complex64)) * window
-        slope += _added_up(by_frames, audio.shape[1])
-    return loss, slope
+        loss += mag_weight * tf.reduce_mean(tf.abs(difference)) + logmag_weight * tf.reduce_mean(tf.abs(logarithms))
+        # The gradient with respect to a magnitude, divided by it: that of the spectrum is a multiple of the spectrum.
+        inverse = tf.where(found > 0, 1 / found, 0.0)
+        scale = (mag_weight * tf.sign(difference) + logmag_weight * tf.sign(logarithms) * inverse) * inverse
+        # The transpose of rfft by means of irfft, which counts all bins twice except the first and the last.
+        bin_weights = np.full(size // 2 + 1, 0.5 * size)
+        bin_weights[[0, -1]] = size
+        scale *= tf.constant(bin_weights, tf.float32) / tf.cast(tf.size(found), tf.float32)
+        grad_frames = tf.signal.irfft(spectrum * tf.cast(scale, tf.complex64)) * window
+        gradient += _overlap_add(grad_frames, audio.shape[1])
+    return loss, gradient
 
 
 def _frames(audio: tf.Tensor, size: int) -> tf.Tensor:
@@ -81,7 +82,7 @@ def _frames(audio: tf.Tensor, size: int) -> tf.Tensor:
     return tf.concat([hops[:, i : i + count] for i in range(_OVERLAP)], axis=2)
 
 
-def _added_up(cut: tf.Tensor, samples: int) -> tf.Tensor:
+def _overlap_add(cut: tf.Tensor, samples: int) -> tf.Tensor:
     """The transpose of `_frames`: [batch, frames, size] -> [batch, samples]."""
     parts = tf.split(cut, _OVERLAP, axis=2)
     hops = tf.add_n([tf.pad(part, [[0, 0], [i, _OVERLAP - 1 - i], [0, 0]]) for i, part in enumerate(parts)])
@@ -89,20 +90,21 @@ def _added_up(cut: tf.Tensor, samples: int) -> tf.Tensor:
 
 
 def spectral_loss(audio: npt.ArrayLike, reference: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """Compares sounds by ddsp's multi-scale spectral loss (Engel et al. 2020, section 3): 0 for equal spectra.
+    """Computes ddsp's multi-scale spectral loss (Engel et al. 2020, section 3); 0 for equal spectra.
 
-    For FFT sizes 2048 to 64: the mean absolute difference of the magnitudes plus that of their logarithms. It is the
-    training's, as base.gin configures it, in NumPy: without gradients it takes a tenth of the time, and no compilation.
+    For FFT sizes 2048 to 64: the mean absolute difference of the magnitudes plus that of their logarithms. It equals
+    the loss of the training as base.gin configures it. NumPy needs no gradients here and no compilation, and takes a
+    tenth of the time.
 
     Args:
-        audio: What was played, [batch, samples] at 16 kHz.
-        reference: What it should have been, the same shape.
+        audio: The model's output, [batch, samples] at 16 kHz.
+        reference: The same shape.
 
     Returns:
         The loss of each example, f32[batch].
     """
-    played, wanted = np.asarray(audio, np.float32), np.asarray(reference, np.float32)
-    return np.array([_distance(*pair) for pair in zip(played, wanted, strict=True)], np.float32)
+    outputs, references = np.asarray(audio, np.float32), np.asarray(reference, np.float32)
+    return np.array([_distance(*pair) for pair in zip(outputs, references, strict=True)], np.float32)
 
 
 def _distance(audio: npt.NDArray[np.float32], reference: npt.NDArray[np.float32]) -> float:
@@ -125,5 +127,5 @@ def _magnitudes(audio: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.flo
 
 
 def _safe_log(magnitudes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """As ddsp.core.safe_log: that of 1e-5 where there is nothing."""
+    """ddsp.core.safe_log: the logarithm of 1e-5 where the magnitude is 0."""
     return np.log(np.where(magnitudes > 0, magnitudes, np.float32(1e-5)))

@@ -1,4 +1,4 @@
-"""What an instrument's network says to do: controls for some frames, the GRU's state in and out."""
+"""The control network of an instrument: curves to controls, with the state of the GRU as input and output."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from components.synths.instrument import Instrument
 Tensors = dict[str, tf.Tensor]
 
 
-class Network:
-    """The preprocessor, the decoder and the scaling of an instrument, without the sound.
+class ControlNetwork:
+    """The preprocessor, the decoder and the scale functions of an instrument, without the synthesis.
 
     Attributes:
-        tone: The synthesizer's layer.
-        noise: The filtered noise's layer.
+        tone: The synthesizer layer.
+        noise: The filtered noise layer.
         units: Size of the GRU's state.
-        outputs: What the decoder has, and how many channels of each.
-        stride: Frames of the curves, 250 a second, to one frame of the network.
+        outputs: The outputs of the decoder, each with its number of channels.
+        stride: Frames of the curves, 250 per second, in one frame of the network.
     """
 
     def __init__(self, instrument: Instrument) -> None:
@@ -29,7 +29,7 @@ class Network:
         self.units, self.stride = int(self._model.decoder.rnn.rnn.units), instrument.stride
         self.outputs = {name: int(channels) for name, channels in self._model.decoder.output_splits}
 
-    def begin(self) -> tf.Tensor:
+    def initial_state(self) -> tf.Tensor:
         """Returns the GRU's state before the first frame, f32[1, units]."""
         return tf.zeros([1, self.units])
 
@@ -38,7 +38,7 @@ class Network:
 
         Args:
             f0_hz: Pitch in Hz without gaps, f32[1, frames, 1].
-            loudness_db: Loudness as of loudness.loudness_db by the instrument's definition, the same shape.
+            loudness_db: Loudness by the instrument's definition (see loudness.loudness_db), the same shape.
             hidden: The GRU's state after the frame before, f32[1, units].
 
         Returns:
@@ -46,18 +46,18 @@ class Network:
             GRU's new state.
         """
         models.set_frames(self._model, f0_hz.shape[1])
-        heard = self._model.preprocessor({"f0_hz": f0_hz, "loudness_db": loudness_db}, training=False)
-        return self.controls_of({**heard, "f0_hz": f0_hz[:, :: self.stride]}, hidden)
+        scaled = self._model.preprocessor({"f0_hz": f0_hz, "loudness_db": loudness_db}, training=False)
+        return self.controls_of({**scaled, "f0_hz": f0_hz[:, :: self.stride]}, hidden)
 
     def controls_of(self, features: Tensors, hidden: tf.Tensor) -> tuple[Tensors, tf.Tensor]:
         """Computes the controls of some frames of the network.
 
         Args:
-            features: What the decoder's `input_keys` name, and f0_hz, f32[1, frames, 1] each.
-            hidden: As of `controls`.
+            features: The tensors that the decoder's `input_keys` name, and f0_hz, f32[1, frames, 1] each.
+            hidden: See `controls`.
 
         Returns:
-            As `controls`.
+            See `controls`.
         """
         outputs, hidden = self._decode([features[key] for key in self._model.decoder.input_keys], hidden)
         outputs["f0_hz"] = features["f0_hz"]
@@ -66,7 +66,7 @@ class Network:
         return {**tone, "noise_magnitudes": noise["magnitudes"]}, hidden
 
     def _decode(self, inputs: list[tf.Tensor], hidden: tf.Tensor) -> tuple[Tensors, tf.Tensor]:
-        """Runs ddsp's RnnFcDecoder on [1, frames, channels] each; its own call begins with a state of zeros."""
+        """Runs ddsp's RnnFcDecoder on [1, frames, channels] each; the layer's own call starts from a state of zeros."""
         decoder = self._model.decoder
         heads = [stack(values) for stack, values in zip(decoder.input_stacks, inputs, strict=True)]
         states, hidden = self._recur(tf.concat(heads, axis=-1), hidden)
@@ -76,7 +76,7 @@ class Network:
 
     def _recur(self, inputs: tf.Tensor, hidden: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         recurrent = self._model.decoder.rnn.rnn
-        if inputs.shape[1] == 1:  # one step of plain products: other software need not know loops
+        if inputs.shape[1] == 1:  # one frame of plain matrix products: the graph needs no loop
             state, _ = recurrent.cell(inputs[:, 0], [hidden])
             return state[:, None], state
         states = recurrent(inputs, initial_state=hidden)

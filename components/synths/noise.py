@@ -1,4 +1,4 @@
-"""White noise through one filter per frame. The Fourier transforms are matrix products: faster, being so short."""
+"""White noise, filtered by one filter per frame. The Fourier transforms are short, so matrix products are faster."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from components.synths.compiled import compiled
 from components.synths.ddsp_imports import ddsp, tf
+from components.synths.xla import compiled
 
 _Array = np.ndarray[Any, Any]
 
@@ -17,10 +17,10 @@ def white(rows: int, samples: int, seed: tf.Tensor) -> tf.Tensor:
     """Draws white noise.
 
     Args:
-        rows: Of the batch, or of this replica's part of it.
+        rows: Rows of the batch, or of this replica's part of it.
         samples: Length of a row.
-        seed: Two integers, int32[2]. A third one says which part of a batch this is, of as many as there are replicas:
-            it gets the rows that it would have in the whole batch.
+        seed: Two integers, int32[2]. A third one is the index of this replica's part of the batch: the result is then
+            the part's rows of the noise for the whole batch.
 
     Returns:
         f32[rows, samples] in -1..1.
@@ -37,9 +37,9 @@ def filtered(white: tf.Tensor, magnitudes: tf.Tensor, window_size: int) -> tf.Te
     """Filters a signal: ddsp's core.frequency_filter, for samples that are a multiple of the frames.
 
     Args:
-        white: The signal, f32[batch, samples]; an input, no gradient goes to it.
+        white: The signal, f32[batch, samples]. No gradient flows to it.
         magnitudes: The filters' frequency responses, f32[batch, frames, bands], linear in frequency from 0 to Nyquist.
-        window_size: Length of the impulse responses; their natural one, 2 * (bands - 1), where it is below 1 or longer.
+        window_size: Length of the impulse responses. Below 1 or above 2 * (bands - 1), it is 2 * (bands - 1).
 
     Returns:
         Audio, f32[batch, samples].
@@ -52,19 +52,19 @@ def filtered(white: tf.Tensor, magnitudes: tf.Tensor, window_size: int) -> tf.Te
     real, imaginary = tf.split(response, 2, axis=1)
     noise_real, noise_imaginary = tf.split(tf.stop_gradient(noise), 2, axis=1)
     product = [real * noise_real - imaginary * noise_imaginary, real * noise_imaginary + imaginary * noise_real]
-    heard = tf.reshape(tf.matmul(tf.concat(product, axis=1), to_samples), [batch, length, -1, hop])
-    parts = heard.shape[2]
-    overlapped = tf.add_n([tf.pad(heard[:, :, i], [[0, 0], [i, parts - 1 - i], [0, 0]]) for i in range(parts)])
+    pieces = tf.reshape(tf.matmul(tf.concat(product, axis=1), to_samples), [batch, length, -1, hop])
+    parts = pieces.shape[2]
+    overlapped = tf.add_n([tf.pad(pieces[:, :, i], [[0, 0], [i, parts - 1 - i], [0, 0]]) for i in range(parts)])
     return tf.reshape(overlapped, [batch, -1])[:, delay : delay + white.shape[1]]
 
 
 @functools.lru_cache(maxsize=8)
 def _matrices(bands: int, hop: int, window_size: int) -> tuple[_Array, _Array, _Array, int]:
-    """The constants of `filtered`. A spectrum is its real parts and then its imaginary parts.
+    """Computes the constants of `filtered`. A spectrum is the real parts of the bins, then their imaginary parts.
 
     Returns:
-        From magnitudes to the spectrum of their impulse response; from a frame of samples to its spectrum; from a
-        spectrum to samples, a whole number of hops; and ddsp's compensation for the filters' delay, in samples.
+        The matrix from magnitudes to the spectrum of their impulse response; from a frame of samples to its spectrum;
+        from a spectrum to samples, a whole number of hops; and ddsp's compensation of the filters' delay, in samples.
     """
     with tf.init_scope():
         impulses = ddsp.core.frequency_impulse_response(tf.eye(bands)[None], window_size).numpy()[0]

@@ -1,8 +1,8 @@
-"""Sums of sinusoids whose amplitudes and frequencies are given per frame: what Harmonic and Sinusoidal play.
+"""Oscillator banks: sums of sinusoids with amplitudes and frequencies per frame, for Harmonic and Sinusoidal.
 
-ddsp makes amplitudes, frequencies and phases of every oscillator at every sample, [batch, samples, oscillators]. Here
-the sum runs over the oscillators one by one, on arrays of one oscillator's samples that stay in the processor's cache.
-Nothing is kept for the gradient, which goes the same way again.
+ddsp computes amplitudes, frequencies and phases of every oscillator at every sample, [batch, samples, oscillators].
+Here a loop adds one oscillator after the other, on arrays of one oscillator's samples that stay in the processor's
+cache. Nothing is kept for the gradient: it computes the oscillators again.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from components.synths import frames
-from components.synths.compiled import compiled, exact_product
+from components.synths import resampling
 from components.synths.ddsp_imports import tf
+from components.synths.xla import compiled, float32_matmul
 
 # sin(2 pi x) as a Taylor series up to x^13: exact to float32 for |x| <= 1/4.
 _SINE = [(-1) ** i * (2 * math.pi) ** (2 * i + 1) / math.factorial(2 * i + 1) for i in range(7)]
 
 
 def _sine(cycles: tf.Tensor) -> tf.Tensor:
-    """sin(2 pi x) for phases in cycles, of any size. XLA's own sine calls a function an element: 20 times slower."""
+    """sin(2 pi x) for phases in cycles, of any size. XLA's sine, a function call per element, is 20 times slower."""
     wrapped = cycles - tf.round(cycles)
     folded = 0.25 - tf.abs(tf.abs(wrapped) - 0.25)
     folded = tf.where(wrapped < 0, -folded, folded)
@@ -33,10 +33,10 @@ def _sine(cycles: tf.Tensor) -> tf.Tensor:
     return series * folded
 
 
-def _each(count: int, do: Callable[[tf.Tensor, Any], Any], state: Any) -> Any:
-    """Returns do(count - 1, ... do(1, do(0, state))) as one loop."""
+def _loop(count: int, body: Callable[[tf.Tensor, Any], Any], state: Any) -> Any:
+    """Returns body(count - 1, ... body(1, body(0, state))), as one loop."""
     end = tf.while_loop(
-        lambda k, _: k < count, lambda k, s: (k + 1, do(k, s)), (tf.constant(0), state), maximum_iterations=count
+        lambda k, _: k < count, lambda k, s: (k + 1, body(k, s)), (tf.constant(0), state), maximum_iterations=count
     )
     return end[1]
 
@@ -47,7 +47,7 @@ def _put(all_values: tf.Tensor, k: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
 
 def _harmonic_wave(f0_hz: tf.Tensor, hop: int, sample_rate: float) -> Callable[[tf.Tensor], tf.Tensor]:
     """Returns a function from k to the sine of harmonic k + 1, 0 at Nyquist and above, f32[hop, batch * frames]."""
-    phase, frequency = frames.fundamental(f0_hz, hop, sample_rate)
+    phase, frequency = resampling.fundamental(f0_hz, hop, sample_rate)
     phase, frequency = (tf.cast(values, tf.float32) for values in (phase - tf.round(phase), frequency))
 
     def wave(k: tf.Tensor) -> tf.Tensor:
@@ -58,34 +58,36 @@ def _harmonic_wave(f0_hz: tf.Tensor, hop: int, sample_rate: float) -> Callable[[
 
 
 @compiled
-def _play_harmonics(amplitudes: tf.Tensor, f0_hz: tf.Tensor, hop: int, sample_rate: float) -> tf.Tensor:
+def _harmonic_audio(amplitudes: tf.Tensor, f0_hz: tf.Tensor, hop: int, sample_rate: float) -> tf.Tensor:
     batch, count = amplitudes.shape[0], amplitudes.shape[2]
-    wave, ends, shares = _harmonic_wave(f0_hz, hop, sample_rate), frames.with_next(amplitudes), frames.hann(hop)
+    wave, weights = _harmonic_wave(f0_hz, hop, sample_rate), resampling.hann_weights(hop)
+    pairs = resampling.with_next(amplitudes)
 
     def add(k: tf.Tensor, audio: tf.Tensor) -> tf.Tensor:
-        return audio + exact_product(shares, ends[k]) * wave(k)
+        return audio + float32_matmul(weights, pairs[k]) * wave(k)
 
-    return frames.samples(_each(count, add, tf.zeros([hop, ends.shape[2]])), batch)
+    return resampling.to_audio(_loop(count, add, tf.zeros([hop, pairs.shape[2]])), batch)
 
 
 @compiled
 def _harmonics_gradient(upstream: tf.Tensor, f0_hz: tf.Tensor, count: int, hop: int, sample_rate: float) -> tf.Tensor:
-    wave, shares, heard = _harmonic_wave(f0_hz, hop, sample_rate), frames.hann(hop).T, frames.framed(upstream, hop)
+    wave, weights = _harmonic_wave(f0_hz, hop, sample_rate), resampling.hann_weights(hop).T
+    grad_frames = resampling.from_audio(upstream, hop)
 
-    def put(k: tf.Tensor, slopes: tf.Tensor) -> tf.Tensor:
-        return _put(slopes, k, exact_product(shares, heard * wave(k)))
+    def body(k: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
+        return _put(gradients, k, float32_matmul(weights, grad_frames * wave(k)))
 
-    slopes = _each(count, put, tf.zeros([count, 2, heard.shape[1]]))
-    return frames.with_next_transposed(slopes, f0_hz.shape[0])
+    gradients = _loop(count, body, tf.zeros([count, 2, grad_frames.shape[1]]))
+    return resampling.with_next_transposed(gradients, f0_hz.shape[0])
 
 
 def harmonics(amplitudes: tf.Tensor, f0_hz: tf.Tensor, hop: int, sample_rate: float) -> tf.Tensor:
-    """Plays sine waves at the multiples of one frequency: ddsp's core.harmonic_synthesis with 'window' resampling.
+    """Adds sine waves at the multiples of one frequency: ddsp's core.harmonic_synthesis with 'window' resampling.
 
     Args:
         amplitudes: Of the harmonics, f32[batch, frames, harmonics].
-        f0_hz: Fundamental frequency in Hz, f32[batch, frames, 1]. It is an input: no gradient goes to it.
-        hop: Samples a frame.
+        f0_hz: Fundamental frequency in Hz, f32[batch, frames, 1]. No gradient flows to it.
+        hop: Samples per frame.
         sample_rate: In Hz. A harmonic is silent wherever its frequency is half of this or above.
 
     Returns:
@@ -94,11 +96,11 @@ def harmonics(amplitudes: tf.Tensor, f0_hz: tf.Tensor, hop: int, sample_rate: fl
     count = amplitudes.shape[2]
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def play(amplitudes: tf.Tensor) -> Any:
-        audio = _play_harmonics(amplitudes, f0_hz, hop, sample_rate)
+    def synthesize(amplitudes: tf.Tensor) -> Any:
+        audio = _harmonic_audio(amplitudes, f0_hz, hop, sample_rate)
         return audio, lambda upstream: _harmonics_gradient(upstream, f0_hz, count, hop, sample_rate)
 
-    return play(amplitudes)
+    return synthesize(amplitudes)
 
 
 def _oscillators(
@@ -106,23 +108,24 @@ def _oscillators(
 ) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
     """Returns a function from an oscillator's number to arrays [hop, batch * frames].
 
-    They are its phase in cycles, its amplitude, and where it is audible, that is, below Nyquist.
+    The arrays are its phase in cycles, its amplitude, and whether it is below Nyquist.
     """
     cycles = tf.cast(frequencies_hz, tf.float64) / sample_rate
-    starts = tf.cast(frames.starts(cycles, hop), tf.float32)
-    frequency, ends = tf.cast(frames.with_next(cycles), tf.float32), frames.with_next(amplitudes)
-    advance, straight = (tf.constant(shares, tf.float32) for shares in (frames.advance(hop), frames.straight(hop)))
+    starts = tf.cast(resampling.start_phases(cycles, hop), tf.float32)
+    frequency, pairs = tf.cast(resampling.with_next(cycles), tf.float32), resampling.with_next(amplitudes)
+    of_phase, of_frequency = resampling.phase_weights(hop), resampling.linear_weights(hop)
+    of_phase, of_frequency = (tf.constant(weights, tf.float32) for weights in (of_phase, of_frequency))
 
     def oscillator(k: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        audible = exact_product(straight, frequency[k]) < 0.5
-        envelope = tf.where(audible, exact_product(frames.hann(hop), ends[k]), 0.0)
-        return starts[k] + exact_product(advance, frequency[k]), envelope, audible
+        below_nyquist = float32_matmul(of_frequency, frequency[k]) < 0.5
+        envelope = tf.where(below_nyquist, float32_matmul(resampling.hann_weights(hop), pairs[k]), 0.0)
+        return starts[k] + float32_matmul(of_phase, frequency[k]), envelope, below_nyquist
 
     return oscillator
 
 
 @compiled
-def _play_sinusoids(amplitudes: tf.Tensor, frequencies_hz: tf.Tensor, hop: int, sample_rate: float) -> tf.Tensor:
+def _sinusoid_audio(amplitudes: tf.Tensor, frequencies_hz: tf.Tensor, hop: int, sample_rate: float) -> tf.Tensor:
     oscillator = _oscillators(amplitudes, frequencies_hz, hop, sample_rate)
     batch, count = amplitudes.shape[0], amplitudes.shape[2]
 
@@ -130,7 +133,7 @@ def _play_sinusoids(amplitudes: tf.Tensor, frequencies_hz: tf.Tensor, hop: int, 
         phase, envelope, _ = oscillator(k)
         return audio + envelope * _sine(phase)
 
-    return frames.samples(_each(count, add, tf.zeros([hop, batch * amplitudes.shape[1]])), batch)
+    return resampling.to_audio(_loop(count, add, tf.zeros([hop, batch * amplitudes.shape[1]])), batch)
 
 
 @compiled
@@ -139,34 +142,34 @@ def _sinusoids_gradient(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     oscillator = _oscillators(amplitudes, frequencies_hz, hop, sample_rate)
     batch, length, count = amplitudes.shape
-    heard, hann = frames.framed(upstream, hop), frames.hann(hop).T
-    # Rows: the phase at the frame's start, its frequency, the next one's.
-    moves = tf.constant(np.vstack([np.ones(hop), frames.advance(hop).T]), tf.float32)
+    grad_frames, hann = resampling.from_audio(upstream, hop), resampling.hann_weights(hop).T
+    # Rows: the phase at the frame's start, the frame's frequency, the next frame's frequency.
+    of_phase = tf.constant(np.vstack([np.ones(hop), resampling.phase_weights(hop).T]), tf.float32)
 
-    def put(k: tf.Tensor, slopes: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        phase, envelope, audible = oscillator(k)
-        by_amplitude = exact_product(hann, tf.where(audible, heard * _sine(phase), 0.0))
-        by_phase = exact_product(moves, heard * envelope * (2 * math.pi * _sine(phase + 0.25)))
-        return _put(slopes[0], k, by_amplitude), _put(slopes[1], k, by_phase)
+    def body(k: tf.Tensor, gradients: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        phase, envelope, below_nyquist = oscillator(k)
+        grad_amplitude = float32_matmul(hann, tf.where(below_nyquist, grad_frames * _sine(phase), 0.0))
+        grad_phase = float32_matmul(of_phase, grad_frames * envelope * (2 * math.pi * _sine(phase + 0.25)))
+        return _put(gradients[0], k, grad_amplitude), _put(gradients[1], k, grad_phase)
 
     empty = tf.zeros([count, 2, batch * length]), tf.zeros([count, 3, batch * length])
-    by_amplitude, by_phase = _each(count, put, empty)
-    # A frame's frequency moves the starts of all frames after it.
-    by_start = tf.cast(tf.reshape(by_phase[:, :1], [count, 1, batch, length]), tf.float64)
-    later = tf.cast(tf.cumsum(by_start, axis=3, exclusive=True, reverse=True), tf.float32)
-    shares = tf.constant([[(hop + 1) / 2], [(hop - 1) / 2]])
-    by_cycles = by_phase[:, 1:] + shares * tf.reshape(later, [count, 1, -1])
-    by_frequency = frames.with_next_transposed(by_cycles, batch) / sample_rate
-    return frames.with_next_transposed(by_amplitude, batch), by_frequency
+    grad_amplitude, grad_phase = _loop(count, body, empty)
+    # A frame's frequency changes the start phases of all frames after it.
+    grad_start = tf.cast(tf.reshape(grad_phase[:, :1], [count, 1, batch, length]), tf.float64)
+    following = tf.cast(tf.cumsum(grad_start, axis=3, exclusive=True, reverse=True), tf.float32)
+    weights = tf.constant([[(hop + 1) / 2], [(hop - 1) / 2]])
+    grad_cycles = grad_phase[:, 1:] + weights * tf.reshape(following, [count, 1, -1])
+    grad_frequency = resampling.with_next_transposed(grad_cycles, batch) / sample_rate
+    return resampling.with_next_transposed(grad_amplitude, batch), grad_frequency
 
 
 def sinusoids(amplitudes: tf.Tensor, frequencies_hz: tf.Tensor, hop: int, sample_rate: float) -> tf.Tensor:
-    """Plays sine waves at any frequencies: ddsp's core.oscillator_bank, with amplitudes resampled by 'window'.
+    """Adds sine waves at any frequencies: ddsp's core.oscillator_bank, with amplitudes resampled by 'window'.
 
     Args:
         amplitudes: f32[batch, frames, sinusoids].
         frequencies_hz: In Hz, the same shape.
-        hop: Samples a frame.
+        hop: Samples per frame.
         sample_rate: In Hz. A sinusoid is silent wherever its frequency is half of this or above.
 
     Returns:
@@ -174,8 +177,8 @@ def sinusoids(amplitudes: tf.Tensor, frequencies_hz: tf.Tensor, hop: int, sample
     """
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def play(amplitudes: tf.Tensor, frequencies_hz: tf.Tensor) -> Any:
-        audio = _play_sinusoids(amplitudes, frequencies_hz, hop, sample_rate)
+    def synthesize(amplitudes: tf.Tensor, frequencies_hz: tf.Tensor) -> Any:
+        audio = _sinusoid_audio(amplitudes, frequencies_hz, hop, sample_rate)
         return audio, lambda upstream: _sinusoids_gradient(upstream, amplitudes, frequencies_hz, hop, sample_rate)
 
-    return play(amplitudes, frequencies_hz)
+    return synthesize(amplitudes, frequencies_hz)

@@ -1,8 +1,8 @@
-"""What a network hears of the curves of pitch and loudness, which have 250 frames a second everywhere in Luthier.
+"""Preprocessors: from curves of pitch and loudness, 250 frames per second, to the inputs of a network.
 
-ddsp's F0LoudnessPreprocessor hands on every frame. PowerPreprocessor, for the plugin DDSP-VST, takes every fifth one,
-and power instead of loudness. Two attributes of a preprocessor tell the difference: `definition`, which loudness it
-wants to be given, and `stride`, the frames of the curves to one frame of the network.
+ddsp's F0LoudnessPreprocessor passes every frame on. PowerPreprocessor, for the plugin DDSP-VST, takes every fifth frame
+and power instead of loudness. A preprocessor has two attributes for this: `definition`, the definition of the loudness
+that it takes, and `stride`, how many frames of the curves make one frame of the network.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from components.audio.loudness import LOUDNESS_DEFINITION, POWER_DEFINITION
 from components.nsynth.note import FRAME_RATE_HZ
 from components.synths.ddsp_imports import gin, preprocessing, tf
 
-_FRAME_RATES_HZ = (5, 10, 25, 50, 125, 250)  # players go by blocks of 0.2 s, whole frames of the curves and of these
+_FRAME_RATES_HZ = (5, 10, 25, 50, 125, 250)  # a block of 0.2 s is a whole number of frames at each rate
 
 
 @gin.register(module="luthier")
 class PowerPreprocessor(preprocessing.nn.DictLayer):  # type: ignore[misc]
-    """Pitch and power, scaled to 0..1: what ddsp's OnlineF0PowerPreprocessor makes under its vst.gin.
+    """Pitch and power, scaled to 0..1: ddsp's OnlineF0PowerPreprocessor as its vst.gin configures it.
 
     Attributes:
-        stride: Frames of the curves to one of the network.
-        time_steps: Unused: the curves say how long they are.
+        stride: Frames of the curves in one frame of the network.
+        time_steps: Unused; ddsp's preprocessors have it.
     """
 
     definition = POWER_DEFINITION
 
     def __init__(self, frame_rate: int = 50) -> None:
-        """Takes the network's frames a second: 5, 10, 25, 50, 125 or 250.
+        """Takes the frame rate of the network in Hz: 5, 10, 25, 50, 125 or 250.
 
         Raises:
-            ValueError: Another number.
+            ValueError: The frame rate is another number.
         """
         super().__init__(output_keys=["f0_hz", "pw_db", "f0_scaled", "pw_scaled"])
         if frame_rate not in _FRAME_RATES_HZ:
@@ -44,7 +44,7 @@ class PowerPreprocessor(preprocessing.nn.DictLayer):  # type: ignore[misc]
 
         Args:
             f0_hz: Pitch in Hz without gaps, [batch, frames] or [batch, frames, 1].
-            loudness_db: Power as of loudness.loudness_db with POWER_DEFINITION, the same shape.
+            loudness_db: Power in dB: loudness.loudness_db with POWER_DEFINITION, the same shape.
 
         Returns:
             f0_hz, power in dB, and both scaled, f32[batch, frames / stride, 1] each.
@@ -54,10 +54,10 @@ class PowerPreprocessor(preprocessing.nn.DictLayer):  # type: ignore[misc]
 
 
 def definition_of(preprocessor: Any) -> str:
-    """Returns which loudness a preprocessor wants; see loudness.loudness_db."""
+    """Returns the definition of the loudness that a preprocessor takes; see loudness.loudness_db."""
     return str(getattr(preprocessor, "definition", LOUDNESS_DEFINITION))
 
 
 def stride_of(preprocessor: Any) -> int:
-    """Returns the frames of the curves, 250 a second, to one frame of the network."""
+    """Returns how many frames of the curves, 250 per second, make one frame of the network."""
     return int(getattr(preprocessor, "stride", 1))

@@ -1,6 +1,7 @@
 """An instrument as an MLflow model. MLflow copies this file into the model and runs the copy ("models from code").
 
-So it imports no TensorFlow and nothing of its own package until a model is loaded, and needs Luthier installed then:
+So this module imports neither TensorFlow nor its own package before a model is loaded. Copies in registered models call
+`Instrument.load` and `Instrument.play`: keep both names and their arguments. Loading needs an installed Luthier:
 
     mlflow.set_tracking_uri("sqlite:///workspace/mlflow/mlflow.db")
     violin = mlflow.pyfunc.load_model("models:/ddsp-string@champion")
@@ -16,8 +17,8 @@ from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 
-class PlayedInstrument(PythonModel):  # type: ignore[misc]  # MLflow is not followed by mypy
-    """Turns pitch and loudness into audio."""
+class InstrumentModel(PythonModel):  # type: ignore[misc]  # MLflow is not followed by mypy
+    """Renders audio from pitch and loudness."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Loads the instrument from the model's artifacts."""
@@ -28,17 +29,17 @@ class PlayedInstrument(PythonModel):  # type: ignore[misc]  # MLflow is not foll
     def predict(
         self,
         context: PythonModelContext,
-        # In truth a mapping of arrays: MLflow reads the annotation and warns of nearly all others.
+        # It is a mapping of arrays; MLflow reads the annotation and warns about nearly all others.
         model_input: np.ndarray,
         params: dict[str, Any] | None = None,
     ) -> np.ndarray:
-        """Plays.
+        """Renders audio.
 
         Args:
-            context: Not used.
+            context: Unused.
             model_input: "f0_hz", float32 [batch, frames], 250 frames a second; "loudness_db", the same shape, by the
-                definition that the card (model.json) names (about -80..0, not the data set's own).
-            params: "seed" of the noise, 0 by default: the same seed makes the same audio.
+                definition that the model card (model.json) names (about -80..0 dB, unlike the data set's own).
+            params: "seed" of the noise, 0 by default; equal seeds give equal audio.
 
         Returns:
             Audio, float32 [batch, frames * 64], at 16 kHz.
@@ -49,4 +50,4 @@ class PlayedInstrument(PythonModel):  # type: ignore[misc]  # MLflow is not foll
         return audio
 
 
-set_model(PlayedInstrument())
+set_model(InstrumentModel())

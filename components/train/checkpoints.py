@@ -1,9 +1,9 @@
-"""Checkpoints: one object holds all that a training needs to go on as if it had never stopped.
+"""Checkpoints: one object holds all that a training needs to resume exactly where it was.
 
-checkpoints/step-00000340.ckpt is a line of JSON, which tells the size and the CRC32C of what follows, and then an npz
-archive: the State as JSON, the weights, the optimizer's variables, the sums of the unfinished logging interval, and the
-best weights so far. So the newest one alone is enough, for the best model too, and older ones are there for the case
-that it is damaged. One object is written whole or not at all, on a local disk as on gs://.
+checkpoints/step-00000340.ckpt is a line of JSON, with the size and the CRC32C of what follows, and then an npz archive:
+the State as JSON, the weights, the optimizer's variables, the sums of the unfinished logging interval, and the best
+weights so far. The newest checkpoint alone is enough, for the best model too; the one before it is a spare in case the
+newest is damaged. An object is written whole or not at all, on a local disk as on gs://. No TensorFlow here.
 """
 
 from __future__ import annotations
@@ -32,43 +32,56 @@ _LOG = log.get(__name__)
 _FORMAT = "luthier-checkpoint-1"
 _KEPT = 2
 _NAME = re.compile(r"step-(\d{8,})\.ckpt")
-_STATE = "state"
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_STATE, _BEST = "state", "best/"
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+Arrays = dict[str, npt.NDArray[Any]]
+Weights = list[npt.NDArray[Any]]
 
 
-class Damaged(Exception):  # noqa: N818 (reads as what it is)
-    """A checkpoint is not whole, or not what was written; says how."""
+class Damaged(Exception):  # noqa: N818 (not an error of its own: an older checkpoint is read)
+    """A checkpoint is not what was written; the message says how."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a checkpoint holds.
+    """The content of a checkpoint.
 
     Attributes:
         state: A State, as a dictionary.
-        arrays: Weights and the like, by name.
+        arrays: The trainer's arrays by name, and the best weights.
     """
 
     state: dict[str, Any]
-    arrays: dict[str, npt.NDArray[Any]]
+    arrays: Arrays
+
+    @classmethod
+    def of(cls, state: dict[str, Any], arrays: Arrays, best: Weights) -> Snapshot:
+        """Returns a snapshot of a state, the trainer's arrays and the weights of the best validation so far."""
+        return cls(state, {**arrays, **{f"{_BEST}{index:03d}": weight for index, weight in enumerate(best)}})
+
+    @property
+    def best_weights(self) -> Weights:
+        """The weights of the best validation; empty if there was none yet."""
+        return [np.asarray(self.arrays[name]) for name in sorted(self.arrays) if name.startswith(_BEST)]
 
 
 class Checkpoints:
     """The checkpoints of one training directory, local or gs://."""
 
     def __init__(self, training_uri: str, read_only: bool = False) -> None:
-        """Args: the training directory; whether another process is the one that writes to it."""
+        """Args: the training directory; whether another process writes to it, and this one only reads."""
         self._uri, self._read_only = storage.join(training_uri, CHECKPOINTS_DIR), read_only
 
     def any(self) -> bool:
-        """Tells whether there is one, whole or not."""
+        """Returns whether there is one, whole or not."""
         return bool(self._list())
 
     def save(self, snapshot: Snapshot) -> int:
         """Writes the checkpoint of a step, then removes all but the newest two. Returns its bytes.
 
         Raises:
-            StepError: There is no room; the checkpoints from before are still there.
+            StepError: The disk is full; the earlier checkpoints are still there.
         """
         if self._read_only:
             return 0
@@ -76,7 +89,7 @@ class Checkpoints:
         header, payload = encode(snapshot)
         uri = storage.join(self._uri, f"step-{step:08d}.ckpt")
         what = f"cannot save the checkpoint of step {step} ({len(payload) / 1e6:.1f} MB)"
-        with no_room_is_one_line(what), storage.open_write(uri) as stream:
+        with disk_full_as_step_error(what), storage.open_write(uri) as stream:
             stream.write(header)
             stream.write(payload)
         for old in self._list()[_KEPT:]:
@@ -84,9 +97,9 @@ class Checkpoints:
         return len(header) + len(payload)
 
     def newest(self) -> Snapshot | None:
-        """Returns the newest checkpoint that is whole; None where there is none at all.
+        """Returns the newest checkpoint that is whole; None if there are no checkpoints.
 
-        Newer ones that are damaged are removed, and the log tells of each.
+        Damaged ones that are newer are removed, with a warning for each.
 
         Raises:
             InputError: There are checkpoints, and all are damaged.
@@ -102,15 +115,15 @@ class Checkpoints:
                 damaged[info.uri] = str(problem)
                 continue
             for uri, reason in damaged.items():
-                _LOG.warning("the checkpoint %s is damaged (%s): going on from %s", uri, reason, info.name)
+                _LOG.warning("the checkpoint %s is damaged (%s): resuming from %s", uri, reason, info.name)
                 if not self._read_only:
                     storage.delete(uri)
             return snapshot
         if found:
             reasons = "; ".join(f"{storage.basename(uri)}: {reason}" for uri, reason in damaged.items())
             raise InputError(
-                f"none of the checkpoints in '{self._uri}' is whole ({reasons}): copy one back, or begin anew "
-                "with --restart"
+                f"none of the checkpoints in '{self._uri}' is whole ({reasons}): copy one back, or start "
+                "again with --restart"
             )
         return None
 
@@ -125,19 +138,19 @@ def _step(item: tuple[int, ObjectInfo]) -> int:
 
 
 @contextmanager
-def no_room_is_one_line(what: str) -> Iterator[None]:
+def disk_full_as_step_error(what: str) -> Iterator[None]:
     """Turns a full disk inside the block into a StepError that begins with `what`.
 
-    It is not the command line that is at fault, so the exit code is 1, which a Job may try again.
+    It is not the user's input that is at fault, so the exit code is 1, which a Job may retry.
     """
     try:
         yield
     except (OSError, InputError) as error:
         cause = error if isinstance(error, OSError) else error.__cause__
-        if not isinstance(cause, OSError) or cause.errno not in _NO_ROOM:
+        if not isinstance(cause, OSError) or cause.errno not in _DISK_FULL:
             raise
         raise StepError(
-            f"{what}: {cause.strerror}; the checkpoints from before are whole, make room and run the same command again"
+            f"{what}: {cause.strerror}; the earlier checkpoints are intact: free some space and run the command again"
         ) from error
 
 
@@ -157,7 +170,7 @@ def encode(snapshot: Snapshot) -> tuple[bytes, bytes]:
 
 
 def decode(data: bytes) -> Snapshot:
-    """Reads a checkpoint; Damaged where it is not whole."""
+    """Reads a checkpoint; raises Damaged if it is not what `encode` returned."""
     first_line, _, payload = data.partition(b"\n")
     try:
         header = json.loads(first_line)

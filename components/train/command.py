@@ -9,16 +9,21 @@ from components.config.catalog import preset_help, synth_help
 
 @click.command("train")
 @click.option("--data", "data_uri", metavar="URI", help="Root of a sorted set.")
-@click.option("--synth", help=f"{synth_help()}; several, with commas, share the data and the device.")
-@click.option("--out", "out_uri", required=True, metavar="URI", help="The training directory; of several, the folder.")
-@click.option("--family", help="Instrument family; may be left out where the set has one alone.")
+@click.option("--synth", help=f"{synth_help()}; several, separated by commas, share the notes and the device.")
+@click.option("--out", "out_uri", required=True, metavar="URI", help="The training directory; of several, its parent.")
+@click.option("--family", help="Instrument family; optional if the set has only one.")
 @click.option("--preset", default="smoke", show_default=True, help=f"{preset_help()}.")
-@click.option("--from", "from_uri", metavar="RUN", help="Train as this earlier training did, with all its settings.")
-@click.option("--warm-start", default="", metavar="URI", help="Begin with the weights of this model or training.")
-@click.option("--resume", is_flag=True, help="Fail if --out has nothing to go on with, instead of beginning.")
-@click.option("--restart", is_flag=True, help="Begin anew: the training in --out is deleted.")
+@click.option("--from", "from_uri", metavar="URI", help="Reproduce this earlier training, with all its settings.")
+@click.option("--warm-start", default="", metavar="URI", help="Start with the weights of this model or training.")
+@click.option("--resume", is_flag=True, help="Fail if there is no training to resume in --out.")
+@click.option("--restart", is_flag=True, help="Delete the training in --out and start again.")
 @click.option("--set", "bindings", multiple=True, metavar="BINDING", help="Gin binding, 'train.max_steps = 400'.")
-@click.option("--tracking-uri", default="", metavar="URI", help="MLflow that shows the curves; MLFLOW_TRACKING_URI.")
+@click.option(
+    "--tracking-uri",
+    default="",
+    metavar="URI",
+    help="MLflow to log the metrics to while they grow; default: MLFLOW_TRACKING_URI, or none.",
+)
 def command(
     data_uri: str | None,
     synth: str | None,
@@ -34,33 +39,33 @@ def command(
 ) -> None:
     """Trains one synthesizer on one instrument family, or several side by side.
 
-    The same command again goes on where it was stopped; where it had finished, it does nothing. Stopped by SIGTERM or
-    Ctrl-C, it saves its state and ends with exit code 75: run it again.
+    The same command again resumes a training that was stopped, and does nothing if it has finished. On SIGTERM or
+    Ctrl-C it saves a checkpoint and exits with code 75: run it again to resume.
     """
     from components.telemetry import metrics, parent_watch
-    from components.train.start import Start
-    from components.train.step import train, train_again, train_several
+    from components.train.start import StartMode
+    from components.train.step import reproduce, train, train_several
 
     if resume and restart:
         raise click.UsageError("--resume and --restart exclude each other")
-    start: Start = "resume" if resume else "restart" if restart else "continue"
+    start: StartMode = "resume" if resume else "restart" if restart else "continue"
     parent_watch.watch()
     metrics.serve_if_asked()
     if from_uri:
         if synth or family or bindings or warm_start:
-            raise click.UsageError("--from brings --synth, --family, --set and --warm-start with it; leave them out")
-        results = [train_again(from_uri, out_uri, data_uri, start, tracking_uri)]
+            raise click.UsageError(
+                "--from takes --synth, --family, --set and --warm-start from the earlier training: leave them out"
+            )
+        results = [reproduce(from_uri, out_uri, data_uri, start, tracking_uri)]
     elif not data_uri or not synth:
         raise click.UsageError("expected --data and --synth, or --from")
     elif "," in synth and warm_start:
-        raise click.UsageError("--warm-start is for one synth alone")
+        raise click.UsageError("--warm-start needs a single --synth")
     elif "," in synth:
         synths = [name.strip() for name in synth.split(",")]
         results = train_several(data_uri, synths, out_uri, family, preset, bindings, start, tracking_uri)
     else:
-        results = [
-            train(data_uri, synth, out_uri, family, preset, bindings, start, tracking_uri, warm_start),
-        ]
+        results = [train(data_uri, synth, out_uri, family, preset, bindings, start, tracking_uri, warm_start)]
     for result in results:
         click.echo(f"{'trained already' if result.reused else 'trained'}: {result.family}-{result.synth}")
         click.echo(f"  steps   {result.steps} ({result.stop_reason})")

@@ -1,88 +1,169 @@
-"""What a training learns from and is validated on, and the batch of a step: a pure function of seed and step."""
+"""The notes of a training: arrays in memory or mapped to it, and the batch of each step. No TensorFlow here."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
+from components.artifacts.model_card import Percentiles
+from components.audio.levels import above_floor, sounding_frames
 from components.config.settings import TrainSettings
 from components.core.errors import InputError
-from components.nsynth.note import HOP_SAMPLES
+from components.nsynth.note import HOP_SAMPLES, NOTE_FRAMES, NOTE_SAMPLES, FloatArray
 from components.nsynth.sorted_set import SortedSet
 from components.telemetry import log
-from components.train.batch import Sounds
-from components.train.note_cache import NOTE_BYTES, Stage
 
+if TYPE_CHECKING:
+    from components.train.note_cache import NoteCache
+
+NOTE_BYTES = 4 * (NOTE_SAMPLES + 2 * NOTE_FRAMES)
 _LOG = log.get(__name__)
 _HELD_OUT_SHARE = 0.1
+_MAX_STATISTICS_NOTES = 2_000
 
 
 @dataclass(frozen=True)
-class Material:
-    """What one training works with.
+class Batch:
+    """Notes, or crops of notes, as arrays.
 
     Attributes:
-        train: Whole notes.
-        valid: Whole notes.
-        validation: What `valid` is, in words.
+        audio: f32[batch, samples].
+        f0_hz: f32[batch, samples / 64], without gaps.
+        loudness_db: f32[batch, samples / 64], by the model's definition.
     """
 
-    train: Sounds
-    valid: Sounds
+    audio: FloatArray
+    f0_hz: FloatArray
+    loudness_db: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.audio)
+
+    def __getitem__(self, which: slice) -> Batch:
+        """Returns some of the notes, without copying them."""
+        return Batch(self.audio[which], self.f0_hz[which], self.loudness_db[which])
+
+    @classmethod
+    def silence(cls, size: int, samples: int) -> Batch:
+        """Returns silent notes of a length."""
+        frames = samples // HOP_SAMPLES
+        return cls(*(np.zeros([size, width], np.float32) for width in (samples, frames, frames)))
+
+    def crops(self, notes: npt.NDArray[Any], starts: npt.NDArray[Any], samples: int) -> Batch:
+        """Returns a crop of each of `notes` (indices): `samples` from its frame in `starts` on."""
+        frames = samples // HOP_SAMPLES
+        positions = list(zip(notes.tolist(), starts.tolist(), strict=True))
+
+        def cropped(values: FloatArray, rate: int, length: int) -> FloatArray:
+            return np.stack([values[note, start * rate : start * rate + length] for note, start in positions])
+
+        return Batch(
+            cropped(self.audio, HOP_SAMPLES, samples),
+            cropped(self.f0_hz, 1, frames),
+            cropped(self.loudness_db, 1, frames),
+        )
+
+    def groups(self, size: int) -> Iterator[Batch]:
+        """Yields `size` notes at a time, in order; the last group is filled up with the last note."""
+        for start in range(0, len(self), size):
+            rows = np.minimum(np.arange(start, start + size), len(self) - 1)
+            yield Batch(self.audio[rows], self.f0_hz[rows], self.loudness_db[rows])
+
+    def percentiles(self) -> dict[str, Percentiles]:
+        """Returns p5, median and p95 of pitch and loudness of the audible frames, for a model card.
+
+        And of the loudness of the sounding frames `quantiles`: the 0th, 5th, ... 100th percentile, to which transfer
+        maps the loudness of a recording. Of more than 2,000 notes, a part is taken, spread over them.
+        """
+        some = self[:: -(-len(self) // _MAX_STATISTICS_NOTES)]
+        audible = (some.f0_hz > 0) & above_floor(some.loudness_db)
+        found = {}
+        for name, values in {"f0_hz": some.f0_hz, "loudness_db": some.loudness_db}.items():
+            p5, median, p95 = _percentiles(values, audible, (5, 50, 95))
+            found[name] = Percentiles(p5, median, p95)
+        sounding = audible & sounding_frames(some.loudness_db)
+        quantiles = tuple(_percentiles(some.loudness_db, sounding, range(0, 101, 5)))
+        return found | {"loudness_db": replace(found["loudness_db"], quantiles=quantiles)}
+
+
+def _percentiles(values: FloatArray, counted: npt.NDArray[np.bool_], shares: Sequence[int]) -> list[float]:
+    """Returns percentiles of the values that count, or of all if none does."""
+    found = np.percentile(values[counted] if counted.any() else values, shares)
+    return [round(float(value), 2) for value in found]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The notes of one family.
+
+    Attributes:
+        train: Whole notes to train on.
+        valid: Whole notes to validate on.
+        validation: How `valid` was chosen, for people.
+    """
+
+    train: Batch
+    valid: Batch
     validation: str
 
+    @classmethod
+    def read(cls, data: SortedSet, family: str, valid_notes: int, cache: NoteCache) -> Dataset:
+        """Reads a family's notes.
 
-def load(data: SortedSet, family: str, valid_notes: int, stage: Stage) -> Material:
-    """Reads a family's notes.
+        Args:
+            data: The sorted set.
+            family: Which family.
+            valid_notes: How many notes of the valid split to use at most, spread over it.
+            cache: Reads and keeps them.
+
+        Raises:
+            InputError: The family has no notes in the train split, or a shard is not what the manifest says.
+        """
+        start, count = time.monotonic(), data.families("train").get(family, 0)
+        if not count:
+            raise InputError(f"'{data.uri}' has no {family} in its train split")
+        train = cache.notes(data, "train", family, range(count))
+        in_valid = data.families("valid").get(family, 0) if "valid" in data.splits() else 0
+        if in_valid:
+            spread = np.unique(np.linspace(0, in_valid - 1, min(valid_notes, in_valid)).astype(int))
+            valid = cache.notes(data, "valid", family, spread.tolist())
+            validation = f"{len(valid)} of the valid split"
+        elif count > 1:
+            held_out = min(valid_notes, max(1, round(count * _HELD_OUT_SHARE)))
+            train, valid = train[:-held_out], train[-held_out:]
+            validation = f"{held_out} held out of the train split, because the valid split has no {family}"
+        else:
+            valid, validation = train, "the only note of the train split, because there is no other"
+        _log_read(family, train, valid, time.monotonic() - start)
+        return cls(train, valid, validation)
+
+
+def _log_read(family: str, train: Batch, valid: Batch, seconds: float) -> None:
+    notes = len(train) + len(valid)
+    target = "a mapped file" if isinstance(train.audio, np.memmap) else "memory"
+    _LOG.info("%s: read %d notes, %.0f MB, into %s in %.1f s", family, notes, notes * NOTE_BYTES / 1e6, target, seconds)
+
+
+def batch_of_step(notes: Batch, settings: TrainSettings, step: int) -> Batch:
+    """Returns the examples of one step: the notes in a new order every epoch, each cropped at a random position.
 
     Args:
-        data: The sorted set.
-        family: Which family.
-        valid_notes: At most so many notes of the valid split are used, spread over it.
-        stage: Where they are kept.
-
-    Raises:
-        InputError: The family has no notes in the train split, or a shard is not what the manifest says.
-    """
-    start, count = time.monotonic(), data.families("train").get(family, 0)
-    if not count:
-        raise InputError(f"'{data.uri}' has no {family} in its train split")
-    train = stage.notes(data, "train", family, range(count))
-    in_valid = data.families("valid").get(family, 0) if "valid" in data.splits() else 0
-    if in_valid:
-        spread = np.unique(np.linspace(0, in_valid - 1, min(valid_notes, in_valid)).astype(int))
-        valid = stage.notes(data, "valid", family, spread.tolist())
-        validation = f"{len(valid)} of the valid split"
-    elif count > 1:
-        held_out = min(valid_notes, max(1, round(count * _HELD_OUT_SHARE)))
-        train, valid = train[:-held_out], train[-held_out:]
-        validation = f"{held_out} held out of the train split, for there are no {family} notes in valid"
-    else:
-        valid, validation = train, "the training's only note itself, for there is no other"
-    size_mb, seconds = (len(train) + len(valid)) * NOTE_BYTES / 1e6, time.monotonic() - start
-    where = "a mapped file" if isinstance(train.audio, np.memmap) else "memory"
-    _LOG.info("%s: %d notes, %.0f MB, into %s in %.1f s", family, len(train) + len(valid), size_mb, where, seconds)
-    return Material(train, valid, validation)
-
-
-def batch(sounds: Sounds, settings: TrainSettings, step: int) -> Sounds:
-    """Returns the examples of one step: the notes in a new order every epoch, each cut at a random place.
-
-    Args:
-        sounds: Whole notes.
+        notes: Whole notes.
         settings: Batch size, crop length and seed.
-        step: Counted from 0. The same step always gives the same batch, so a resumed training goes on as if it had
-            never stopped.
+        step: Counted from 0. The same step always gives the same batch, so a resumed training continues exactly.
     """
     examples = step * settings.batch_size + np.arange(settings.batch_size)
-    epochs = examples // len(sounds)
-    orders = {epoch: _random(settings, epoch).permutation(len(sounds)) for epoch in np.unique(epochs)}
-    chosen = np.array([orders[epoch][example % len(sounds)] for epoch, example in zip(epochs, examples, strict=True)])
-    last_start = (sounds.audio.shape[1] - settings.crop_samples) // HOP_SAMPLES
+    epochs = examples // len(notes)
+    orders = {epoch: _random(settings, epoch).permutation(len(notes)) for epoch in np.unique(epochs)}
+    chosen = np.array([orders[epoch][example % len(notes)] for epoch, example in zip(epochs, examples, strict=True)])
+    last_start = (notes.audio.shape[1] - settings.crop_samples) // HOP_SAMPLES
     starts = _random(settings, step, 1).integers(0, last_start + 1, len(chosen))
-    return sounds.cut(chosen, starts, settings.crop_samples)
+    return notes.crops(chosen, starts, settings.crop_samples)
 
 
 def _random(settings: TrainSettings, *key: int) -> np.random.Generator:

@@ -1,7 +1,7 @@
-"""What a training computes on: one device, all GPUs of this machine, or those of several workers.
+"""The devices of a training: one device, all GPUs of this machine, or those of several workers.
 
-A batch is split among the replicas, one a device. What they find is reduced on the devices, so all of them hold
-the same weights and sums. With several workers every process runs the same loop; the chief alone writes.
+A batch is split among the replicas, one on each device. Gradients and sums are averaged on the devices, so that all
+replicas hold the same weights. With several workers every process runs the same loop; the chief alone writes.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 from components.core.errors import EXIT_AGAIN, InputError
 from components.synths.ddsp_imports import tf
 from components.telemetry import log
-from components.train.batch import Sounds
-from components.train.workers import Cluster
+from components.train.dataset import Batch
+from components.train.workers import Workers
 
 _LOG = log.get(__name__)
 Tensors = tuple[Any, ...]
@@ -26,18 +26,18 @@ class Devices:
     Attributes:
         replicas: Copies of the model, one a device, over all workers.
         workers: Processes that train together.
-        is_chief: Whether this process is the one that writes.
+        is_chief: Whether this process writes the files.
     """
 
-    def __init__(self, strategy: Any = None, cluster: Cluster | None = None) -> None:
-        """Takes one of TensorFlow's strategies; without one, whatever device TensorFlow chooses."""
+    def __init__(self, strategy: Any = None, workers: Workers | None = None) -> None:
+        """Takes one of TensorFlow's strategies; without one, the device that TensorFlow chooses."""
         self._given, self._strategy = strategy is not None, strategy or tf.distribute.get_strategy()
         self.replicas: int = self._strategy.num_replicas_in_sync
-        self.workers = len(cluster.hosts) if cluster else 1
-        self.is_chief = cluster.is_chief if cluster else True
+        self.workers = len(workers.hosts) if workers else 1
+        self.is_chief = workers.is_chief if workers else True
         local = self.replicas // self.workers
-        self._first_replica = cluster.index * local if cluster else 0
-        self._places = self._strategy.extended.worker_devices if self._given else ()
+        self._first_replica = workers.index * local if workers else 0
+        self._device_names = self._strategy.extended.worker_devices if self._given else ()
 
     def scope(self) -> AbstractContextManager[Any]:
         """Makes variables in every replica, inside the block."""
@@ -70,28 +70,28 @@ class Devices:
         return tf.concat([seed, [replica]], axis=0)
 
     def all_of(self, value: Any) -> Any:
-        """Returns what all replicas have found, one after the other: [1] in each -> [replicas] in every process."""
+        """Returns the values of all replicas: [1] in each -> [replicas] in every process."""
         return self._strategy.gather(value, axis=0) if self.replicas > 1 else value
 
     def own(self, value: Any) -> Any:
-        """Returns what the first replica of this process has."""
+        """Returns the value of the first replica of this process."""
         return self._strategy.experimental_local_results(value)[0] if self._given else value
 
-    def split(self, sounds: Sounds) -> Tensors:
+    def split(self, batch: Batch) -> Tensors:
         """Returns audio, f0_hz and loudness_db of a batch on the devices, split among the replicas.
 
         Args:
-            sounds: The whole batch, a multiple of the replicas.
+            batch: The whole batch; its size is a multiple of the replicas.
         """
-        arrays = (sounds.audio, sounds.f0_hz, sounds.loudness_db)
+        arrays = (batch.audio, batch.f0_hz, batch.loudness_db)
         if not self._given:
             return tuple(tf.constant(array) for array in arrays)
-        rows = len(sounds) // self.replicas
+        rows = len(batch) // self.replicas
 
         def part(array: Any) -> Any:
             def of_replica(context: Any) -> Any:
                 first = context.replica_id_in_sync_group * rows
-                with tf.device(self._places[context.replica_id_in_sync_group - self._first_replica]):
+                with tf.device(self._device_names[context.replica_id_in_sync_group - self._first_replica]):
                     return tf.constant(array[first : first + rows])
 
             return self._strategy.experimental_distribute_values_from_function(of_replica)
@@ -99,34 +99,34 @@ class Devices:
         return tuple(part(array) for array in arrays)
 
 
-def devices(count: int, cluster: Cluster | None) -> list[Devices]:
-    """Returns the devices of `count` trainings of this process. With a cluster, waits for all its workers.
+def assign_devices(count: int, workers: Workers | None) -> list[Devices]:
+    """Returns the devices of `count` trainings of this process. Of several workers, waits for all.
 
-    One training has all GPUs that this process sees. Several have one each, in turns, and do not wait for each other.
+    One training gets all GPUs that this process sees. Several get one each, in turn, and do not wait for each other.
 
     Raises:
         InputError: Several trainings by several workers.
     """
-    if cluster:
+    if workers:
         if count > 1:
             raise InputError(
-                f"got {count} synths for {len(cluster.hosts)} workers: expected one, or one worker for all; "
-                "give each a Job of its own"
+                f"got {count} synths for {len(workers.hosts)} workers: several workers train one synth; "
+                "start a Job for each synth"
             )
-        cluster.announce()
-        cluster.wait_for_all()
-        return [Devices(tf.distribute.MultiWorkerMirroredStrategy(), cluster)]
+        workers.set_tf_config()
+        workers.wait_for_all()
+        return [Devices(tf.distribute.MultiWorkerMirroredStrategy(), workers)]
     visible = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if len(visible) == 1:
         return [Devices()] * count
     if count == 1:
-        _LOG.info("on %d devices", len(visible))
+        _LOG.info("training on %d devices", len(visible))
         return [Devices(tf.distribute.MirroredStrategy([device.name for device in visible]))]
     return [Devices(tf.distribute.OneDeviceStrategy(visible[i % len(visible)].name)) for i in range(count)]
 
 
-# What TensorFlow says when a peer is gone, or its collectives have been called off because of that.
-_GONE = (
+# What TensorFlow raises when a peer is gone, or its collectives are cancelled because of that.
+_PEER_ERRORS = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
     tf.errors.CancelledError,
@@ -138,22 +138,22 @@ _GONE = (
 
 
 @contextmanager
-def peers_may_die(cluster: Cluster | None) -> Iterator[None]:
-    """Ends this worker where another one is gone: all of them begin again from the newest checkpoint.
+def exit_if_peer_died(workers: Workers | None) -> Iterator[None]:
+    """Ends this process if another worker has died in the block: all restart and resume from the newest checkpoint.
 
     Raises:
         SystemExit: With EXIT_AGAIN.
     """
     try:
         yield
-    except _GONE as error:
-        if cluster is None:
+    except _PEER_ERRORS as error:
+        if workers is None:
             raise
         _LOG.debug("%s", error)
         _LOG.error(
-            "worker %d of %d: another worker is gone (%s); the same command goes on from the newest checkpoint",
-            cluster.index,
-            len(cluster.hosts),
+            "worker %d of %d: another worker is gone (%s); run the command again to resume from the newest checkpoint",
+            workers.index,
+            len(workers.hosts),
             type(error).__name__,
         )
         raise SystemExit(EXIT_AGAIN) from None

@@ -1,166 +1,200 @@
-"""The training loop: steps, validations, checkpoints, rollbacks, and when to stop."""
+"""The training loop: steps, validations, checkpoints, rollbacks, and when to stop. No TensorFlow here.
+
+The loop computes nothing itself: its trainer does, on whatever device.
+"""
 
 from __future__ import annotations
 
 import math
 import time
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from components.artifacts.metrics_log import MetricsLog
 from components.config.settings import TrainSettings
 from components.telemetry import log
-from components.train.checkpoints import Snapshot
-from components.train.dataset import Material
-from components.train.divergence import MOST_ROLLBACKS, Diverged, check_interval, check_validation, given_up
-from components.train.outputs import Outlets
-from components.train.prefetch import Feed, batches
-from components.train.progress_bars import Bar
-from components.train.state import State
-from components.train.step_timing import Pace
-from components.train.stopping import Verdict, verdict
-from components.train.summaries import Summaries
+from components.train.checkpoints import Checkpoints, Snapshot
+from components.train.dataset import Dataset, batch_of_step
+from components.train.metrics import Metrics
+from components.train.prefetch import Prefetcher
+from components.train.progress import ProgressBar
+from components.train.state import (
+    MAX_ROLLBACKS,
+    Diverged,
+    Interval,
+    State,
+    StepTiming,
+    StopReason,
+    check_interval,
+    check_validation,
+    divergence_error,
+    stop_reason,
+)
 from components.train.termination import Termination
-from components.train.trainer import Interval, Trainer, best_arrays, best_weights
-from components.train.worker_sync import Agreement, Wishes
+from components.train.trainer import Trainer
+from components.train.workers import StopRequests, WorkerSync
+
+if TYPE_CHECKING:
+    from components.train.summaries import Summaries
 
 _LOG = log.get(__name__)
 
 
-class Loop:
-    """Trains a model on one family's notes, from the newest checkpoint on.
+@dataclass(frozen=True)
+class Outputs:
+    """What the loop writes to.
 
     Attributes:
-        state: Where the training is.
+        directory: The local training directory, for the metrics log.
+        checkpoints: The checkpoints.
+        metrics: Prometheus metrics.
+        summaries: TensorBoard's summaries.
+        publish: Called before every checkpoint, when the metrics log up to it is in `directory`.
+    """
+
+    directory: Path
+    checkpoints: Checkpoints
+    metrics: Metrics
+    summaries: Summaries
+    publish: Callable[[], None]
+
+
+class Loop:
+    """Trains a model on the notes of one family, from the newest checkpoint on.
+
+    Attributes:
+        state: The state of the training.
         best: The weights of the best validation so far.
-        summaries: TensorBoard's files.
     """
 
     def __init__(
         self,
         trainer: Trainer,
-        material: Material,
+        dataset: Dataset,
         settings: TrainSettings,
-        outlets: Outlets,
+        outputs: Outputs,
         snapshot: Snapshot | None,
         termination: Termination,
     ) -> None:
-        """Goes to where an earlier process was.
+        """Restores the snapshot.
 
         Args:
-            trainer: The devices' part.
-            material: Notes to learn from and to validate on.
+            trainer: Computes the steps and validations.
+            dataset: Notes to train and to validate on.
             settings: The preset's, with the user's bindings.
-            outlets: Where the results go.
-            snapshot: The newest checkpoint, if there is one already.
-            termination: Says when to save and leave.
+            outputs: Where the results go.
+            snapshot: The newest checkpoint; None if the training starts from scratch.
+            termination: Tells whether the process was asked to end.
         """
-        self._trainer, self._material, self._settings = trainer, material, settings
-        self._outlets, self._termination, self._watch = outlets, termination, outlets.watch
-        self._agreement = Agreement(trainer.devices.workers)
+        self._trainer, self._dataset, self._settings = trainer, dataset, settings
+        self._outputs, self._termination = outputs, termination
+        self._sync = WorkerSync(trainer.workers)
         self.state, self.best = State(seed=settings.seed), trainer.weights()
         if snapshot:
-            self._go_to(snapshot)
+            self._restore(snapshot)
             self.state.restarts += 1
         after_step = self.state.step if snapshot else -1
-        self._curves = MetricsLog(outlets.folder, after_step, self.state.validated_step, self.state.seconds)
-        self.summaries = Summaries(outlets.folder)
-        self._saved, self._saved_step = time.monotonic(), self.state.step
-        self._pace = Pace()
+        self._log = MetricsLog(outputs.directory, after_step, self.state.validated_step, self.state.seconds)
+        self._saved_s, self._saved_step = time.monotonic(), self.state.step
+        self._timing = StepTiming()
+        self._batches = Prefetcher(self._load)
 
-    def run(self, bar: Bar) -> Verdict:
-        """Trains until it is time to stop, and returns why it was.
+    def run(self, bar: ProgressBar) -> StopReason:
+        """Trains until a limit is reached, and returns which.
 
         Args:
             bar: Shows the progress.
 
         Raises:
-            StepError: The training diverged once too often.
-            SystemExit: SIGTERM came; a checkpoint has been written.
+            StepError: The training diverged once too often, or the disk is full.
+            SystemExit: The process was asked to end; a checkpoint has been written.
         """
-        state = self.state
-        self._watch.at(state.step, state.restarts, len(state.rollbacks))
-        self._feed = self._batches()
+        self._set_position()
+        self._batches.start(self.state.step)
         try:
-            bar.note("resumed" if state.step else "first steps")
-            over = self._turn_or_back()
-            bar.advance(self.state.step - bar.done, note=self._note())
-            bar.from_here()  # what was before was mostly compiling
-            while not over:
-                over = self._turn_or_back()
-                bar.advance(self.state.step - bar.done, note=self._note())
+            bar.note("resumed" if self.state.step else "first steps")
+            reason = self._turn_or_roll_back()
+            bar.advance(self.state.step - bar.done, note=self._losses())
+            bar.from_here()  # the first step was mostly compilation
+            while not reason:
+                reason = self._turn_or_roll_back()
+                bar.advance(self.state.step - bar.done, note=self._losses())
         finally:
-            self._feed.close()
-        return over
+            self._batches.close()
+        return reason
 
-    def _batches(self) -> Feed[tuple[Any, ...]]:
-        return batches(self._material.train, self._settings, self._trainer.devices, self.state.step)
-
-    def _turn_or_back(self) -> Verdict | None:
+    def _turn_or_roll_back(self) -> StopReason | None:
         try:
             return self._turn()
         except Diverged as problem:
             self._roll_back(str(problem))
             return None
 
-    def _turn(self) -> Verdict | None:
-        """Does what is due before a step and, if the training is not over, the step."""
-        first = self.state.validated_step < 0
+    def _turn(self) -> StopReason | None:
+        """Does what is due before a step and then, unless the training has ended, the step."""
+        untrained = self.state.validated_step < 0
         if self.state.validated_step < self.state.step and self._is_validation_due():
             self._validate()
-        self._leave_if_asked()
-        if first:
-            self._save()  # so that there is one to go back to, and a disk without room is noticed
-        over = verdict(self.state, self._settings, math.inf if self._decided().end else 0.0)
-        if over:
+        self._exit_if_requested()
+        if untrained:
+            self._save()  # a checkpoint to roll back to; and a full disk is noticed early
+        reason = stop_reason(self.state, self._settings, math.inf if self._agreed().out_of_time else 0.0)
+        if reason:
             self._end()
-            return over
-        self._advance()
-        if self._decided().save and self.state.step - self._saved_step > self._agreement.lag_steps:
+            return reason
+        self._step()
+        if self._agreed().save and self.state.step - self._saved_step > self._sync.lag_steps:
             self._save()
         return None
 
-    def _wishes(self) -> Wishes:
-        is_old = time.monotonic() - self._saved > self._settings.checkpoint_every_s
-        minutes = self._curves.seconds / 60
-        return Wishes(self._termination.asked, is_old, 0 < self._settings.max_minutes <= minutes)
+    def _requests(self) -> StopRequests:
+        is_old = time.monotonic() - self._saved_s > self._settings.checkpoint_every_s
+        minutes = self._log.seconds / 60
+        return StopRequests(self._termination.requested, is_old, 0 < self._settings.max_minutes <= minutes)
 
-    def _decided(self) -> Wishes:
-        return self._agreement.decided(self._wishes())
+    def _agreed(self) -> StopRequests:
+        return self._sync.agreed(self._requests())
 
     def _end(self) -> None:
-        """Completes the curves at whatever step it is, and saves."""
+        """Completes the metrics log, at whatever step the training has ended, and saves."""
         if interval := self._trainer.interval():
             self._log_interval(interval)
         if self.state.validated_step < self.state.step:
             self._validate()
-        self._leave_if_asked()
+        self._exit_if_requested()
         self._save()
 
-    def _advance(self) -> None:
-        start, waited_before_s = time.monotonic(), self._feed.waited_s
-        batch = self._feed.get()
-        self._agreement.answered(self._trainer.step(*batch, *self._agreement.arguments(self._wishes())))
+    def _step(self) -> None:
+        start, waited_before_s = time.monotonic(), self._batches.waited_s
+        loaded = self._batches.get()
+        self._sync.received(self._trainer.step(loaded, self._sync.message(self._requests())))
         self.state.step += 1
         self.state.examples += self._settings.batch_size
         step = self.state.step
         due = step == 1 or step % self._settings.log_every_steps == 0 or step == self._settings.max_steps
         # Waits for the device, so that the time below is the steps' own.
         interval = self._trainer.interval() if due else None
-        self._pace.add(time.monotonic() - start, self._feed.waited_s - waited_before_s)
+        self._timing.add(time.monotonic() - start, self._batches.waited_s - waited_before_s)
         if interval:
             self._log_interval(interval)
+
+    def _load(self, step: int) -> Any:
+        return self._trainer.load(batch_of_step(self._dataset.train, self._settings, step), step)
 
     def _log_interval(self, interval: Interval) -> None:
         self._check(interval)
         self._trainer.new_interval()
-        rate, pace = self._trainer.learning_rate(self.state.step), self._pace
-        self._add("train", interval.loss, learning_rate=rate, grad_norm=interval.grad_norm, **pace.numbers())
-        self.state.waited_s += pace.waited_s
-        self._watch.trained(self.state.step, pace.steps, pace.seconds, pace.waited_s)
-        self._watch.device(rate, self._trainer.traces)
-        self._pace = Pace()
+        rate, timing = self._trainer.learning_rate(self.state.step), self._timing
+        self._add("train", interval.loss, learning_rate=rate, grad_norm=interval.grad_norm, **timing.as_metrics())
+        self.state.waited_s += timing.waited_s
+        self._outputs.metrics.add_steps(self.state.step, timing.steps, timing.seconds, timing.waited_s)
+        self._outputs.metrics.set_device(rate, self._trainer.traces, self._trainer.memory_bytes())
+        self._timing = StepTiming()
 
     def _check(self, interval: Interval | None) -> None:
         check_interval(interval, self.state.first_loss, self._settings.divergence_factor)
@@ -170,71 +204,85 @@ class Loop:
         return step % self._settings.eval_every_steps == 0 or step == self._settings.max_steps
 
     def _validate(self) -> None:
-        """Plays the held-out notes; leaves it at that where the process is asked to end meanwhile."""
-        losses, sounds, devices, notes = [], {}, self._trainer.devices, self._material.valid
-        for number, group in enumerate(notes.in_groups(devices.replicas)):
-            if self._decided().leave:
+        """Resynthesizes the held-out notes; breaks off if the process is asked to end meanwhile."""
+        losses: list[npt.ArrayLike] = []
+        sounds: dict[str, npt.ArrayLike] = {}
+        notes = self._dataset.valid
+        for number, group in enumerate(notes.groups(self._trainer.replicas)):
+            if self._agreed().terminate:
                 return
-            of_group, played = self._trainer.hear(*devices.split(group))
+            of_group, resynthesis = self._trainer.validate(group)
             losses.append(of_group)
             if number == 0 and self.state.step % self._settings.sound_every_steps == 0:
-                sounds = {"held-out/original": group.audio[0], "held-out/resynthesis": played[0].numpy()}
+                sounds = {"held-out/original": group.audio[0], "held-out/resynthesis": np.asarray(resynthesis)}
         loss = float(np.mean(np.concatenate(losses)[: len(notes)], dtype=np.float64))
         check_validation(loss, self.state.best_loss, self._settings.divergence_factor)
         if self.state.validated(loss, self._settings.min_improvement):
             self.best = self._trainer.weights()
         self._add("valid", loss)
         if sounds:
-            self.summaries.add_sounds(self.state.step, sounds)
+            self._outputs.summaries.add_audio(self.state.step, sounds)
 
     def _add(self, split: str, loss: float, **more: float) -> None:
-        self.summaries.add(self._curves.add(self.state.step, split, loss, **more))
-        self._watch.loss(split, loss)
+        self._outputs.summaries.add(self._log.add(self.state.step, split, loss, **more))
+        self._outputs.metrics.set_loss(split, loss)
 
     def _save(self) -> None:
-        """Writes a checkpoint, never one of a training that has diverged."""
+        """Writes a checkpoint, but never one of a training that has diverged."""
         self._check(self._trainer.interval())
         start = time.monotonic()
-        self.summaries.flush()
-        self._outlets.publish()
-        self.state.seconds = self._curves.seconds
-        arrays = {**self._trainer.arrays(), **best_arrays(self.best)}
-        size_bytes = self._outlets.checkpoints.save(Snapshot(self.state.as_dict(), arrays))
-        self._saved, self._saved_step = time.monotonic(), self.state.step
-        self._watch.saved(self._saved - start, size_bytes)
+        self._outputs.summaries.flush()
+        self._outputs.publish()
+        self.state.seconds = self._log.seconds
+        size_bytes = self._outputs.checkpoints.save(
+            Snapshot.of(self.state.as_dict(), self._trainer.arrays(), self.best)
+        )
+        self._saved_s, self._saved_step = time.monotonic(), self.state.step
+        self._outputs.metrics.add_checkpoint(self._saved_s - start, size_bytes)
 
-    def _leave_if_asked(self) -> None:
-        if self._decided().leave:
+    def _exit_if_requested(self) -> None:
+        if self._agreed().terminate:
             self._save()
-            _LOG.warning("asked to stop: saved at step %d; the same command goes on from there", self.state.step)
-            self._termination.leave()
+            _LOG.warning(
+                "asked to stop: saved a checkpoint at step %d; run the same command again to resume from it",
+                self.state.step,
+            )
+            self._termination.exit()
 
     def _roll_back(self, reason: str) -> None:
-        """Goes back to the newest checkpoint and halves the learning rate."""
+        """Restores the newest checkpoint and halves the learning rate."""
         step, rollbacks, restarts = self.state.step, self.state.rollbacks, self.state.restarts
-        snapshot = self._outlets.checkpoints.newest()
-        if len(rollbacks) == MOST_ROLLBACKS or snapshot is None:
-            raise given_up(step, reason, rollbacks, self._trainer.learning_rate(step))
-        self._go_to(snapshot)
-        self._trainer.halve_rate(len(rollbacks) + 1)
+        snapshot = self._outputs.checkpoints.newest()
+        if len(rollbacks) == MAX_ROLLBACKS or snapshot is None:
+            raise divergence_error(step, reason, rollbacks, self._trainer.learning_rate(step))
+        self._restore(snapshot)
+        self._trainer.halve_learning_rate(len(rollbacks) + 1)
         to_step, rate = self.state.step, self._trainer.learning_rate(self.state.step)
         undone = {"step": step, "to_step": to_step, "reason": reason, "learning_rate": rate}
         self.state.rollbacks, self.state.restarts = [*rollbacks, undone], restarts
-        _LOG.warning("diverged at step %d: %s; back to step %d with half the rate, %.2g", step, reason, to_step, rate)
-        self._curves.rewind(self.state.step, self.state.validated_step)
-        self._feed.close()
-        self._feed = self._batches()
-        self._agreement.forget()
-        self._pace = Pace()
-        self._watch.at(self.state.step, self.state.restarts, len(self.state.rollbacks))
+        _LOG.warning(
+            "diverged at step %d: %s; rolled back to step %d with half the learning rate, %.2g",
+            step,
+            reason,
+            to_step,
+            rate,
+        )
+        self._log.rewind(self.state.step, self.state.validated_step)
+        self._batches.start(self.state.step)
+        self._sync.reset()
+        self._timing = StepTiming()
+        self._set_position()
         self._save()
 
-    def _go_to(self, snapshot: Snapshot) -> None:
+    def _restore(self, snapshot: Snapshot) -> None:
         self.state = State(**snapshot.state)
         self._trainer.restore(snapshot.arrays)
-        self._trainer.halve_rate(len(self.state.rollbacks))
-        self.best = best_weights(snapshot.arrays)
+        self._trainer.halve_learning_rate(len(self.state.rollbacks))
+        self.best = snapshot.best_weights
 
-    def _note(self) -> str:
-        train, valid = (self._curves.last.get(split, {}).get("spectral_loss") for split in ("train", "valid"))
+    def _set_position(self) -> None:
+        self._outputs.metrics.set_position(self.state.step, self.state.restarts, len(self.state.rollbacks))
+
+    def _losses(self) -> str:
+        train, valid = (self._log.last.get(split, {}).get("spectral_loss") for split in ("train", "valid"))
         return f"loss {train or math.nan:.2f}, held out {valid or math.nan:.2f}"

@@ -1,7 +1,7 @@
-"""The curves in MLflow while they grow. A registry that is slow or down costs the training nothing.
+"""MLflow logger: sends the metrics of a training to MLflow while it runs, without ever delaying or failing it.
 
-A thread sends what metrics.jsonl has and MLflow has not, every few seconds. The file keeps all: what does not get
-through, in this process or in an earlier one, is sent later, or when the model is registered.
+A thread sends what metrics.jsonl has and MLflow has not, every few seconds. The file keeps everything: what could not
+be sent, by this process or an earlier one, is sent later, or when the model is registered.
 """
 
 from __future__ import annotations
@@ -14,42 +14,42 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.artifacts.metrics_log import METRICS_NAME, read_lines
+from components.config.gin_text import parameters as gin_parameters
 from components.core import environment
-from components.registry.metric_points import Key, points
-from components.registry.parameters import gin_parameters, milliseconds
+from components.registry.mlflow_values import Key, milliseconds, points
 from components.telemetry import log
-from components.train.plan import Plan
+from components.train.start import TrainingPlan
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _LOG = log.get(__name__)
 _EVERY_S = 5.0
-_AGAIN_AFTER_S = 30.0
-_PATIENCE_S = {"KILLED": 5.0}  # at the end of a training; who was asked to stop has not much time
-_MOST_PATIENCE_S = 30.0
+_RETRY_AFTER_S = 30.0
+_CLOSE_LIMIT_S = 30.0
+_KILLED_CLOSE_LIMIT_S = 5.0  # after SIGTERM, Kubernetes kills the process soon
 _EXPERIMENT = "luthier"
 _PARENT_TAG = "mlflow.parentRunId"
 _SETTINGS = ("family", "synth", "preset", "bindings", "data_uri", "data_fingerprint", "training_version")
 
 
-class Tracker:
-    """Sends a training's curves to MLflow. Its run's id goes into run.json: the next process continues the same run."""
+class MlflowLogger:
+    """Sends a training's metrics to one MLflow run. run.json holds its id, so that a resumed training continues it."""
 
-    def __init__(self, plan: Plan, config: str, folder: Path, tracking_uri: str) -> None:
+    def __init__(self, plan: TrainingPlan, config: str, local_dir: Path, tracking_uri: str) -> None:
         """Sends nothing before `start`.
 
         Args:
             plan: The training.
             config: Its operative gin configuration.
-            folder: Where metrics.jsonl is.
-            tracking_uri: MLflow's address; "" for none: then nothing happens at all.
+            local_dir: The local training directory, for its metrics.jsonl.
+            tracking_uri: MLflow's tracking URI; "" to do nothing.
         """
-        self._plan, self._config, self._path, self._uri = plan, config, folder / METRICS_NAME, tracking_uri
+        self._plan, self._config, self._path, self._uri = plan, config, local_dir / METRICS_NAME, tracking_uri
         self._client: MlflowClient | None = None
         self._known: set[Key] = set()
         self._size, self._run_id = -1, ""
-        self._warned, self._again_at, self._status = False, 0.0, ""
+        self._warned, self._retry_at, self._status = False, 0.0, ""
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mlflow", daemon=True)
 
@@ -62,7 +62,7 @@ class Tracker:
             self._thread.start()
 
     def close(self, status: str) -> None:
-        """Sends the rest, if that can be done in some seconds, and ends the run.
+        """Sends the rest, if that takes no more than some seconds, and ends the run.
 
         Args:
             status: How the training ended: "FINISHED", "FAILED" or "KILLED".
@@ -70,25 +70,27 @@ class Tracker:
         if self._thread.is_alive():
             self._status = status
             self._closing.set()
-            self._thread.join(_PATIENCE_S.get(status, _MOST_PATIENCE_S))
+            self._thread.join(_KILLED_CLOSE_LIMIT_S if status == "KILLED" else _CLOSE_LIMIT_S)
             if self._thread.is_alive():
-                self._warn("it does not answer in time")
+                self._warn("no answer in time")
 
     def _run(self) -> None:
         closing = False
         while not closing:
             closing = self._closing.wait(_EVERY_S)
-            if not closing and time.monotonic() < self._again_at:
+            if not closing and time.monotonic() < self._retry_at:
                 continue
             try:
                 self._send(closing)
-            except Exception as error:  # whatever MLflow, SQL or the network raise: it is not the training's problem
+            except Exception as error:  # from MLflow, SQL or the network: no reason to fail a training
                 self._warn(" ".join(f"{type(error).__name__}: {error}".split())[:300])
-                self._client, self._again_at = None, time.monotonic() + _AGAIN_AFTER_S
+                self._client, self._retry_at = None, time.monotonic() + _RETRY_AFTER_S
 
     def _warn(self, reason: str) -> None:
         if not self._warned:
-            _LOG.warning("cannot send the curves to MLflow at '%s' (%s): the training goes on", self._uri, reason)
+            _LOG.warning(
+                "cannot send the metrics to MLflow at '%s' (%s): the training continues without", self._uri, reason
+            )
         self._warned = True
 
     def _send(self, closing: bool) -> None:
@@ -103,21 +105,22 @@ class Tracker:
             self._known.update(point.key for point in new)
             self._size = size
         if self._warned:
-            _LOG.info("the curves are in MLflow again")
+            _LOG.info("MLflow has all metrics again")
             self._warned = False
         if closing:
             client.set_terminated(self._run_id, self._status)
 
     def _connect(self) -> MlflowClient:
         """Opens MLflow, and the run of an earlier process or a new one."""
-        from components.registry import connection, runs
+        from components.registry import runs
+        from components.registry.client import open_client, open_for_writing
 
         experiment_id = environment.get(environment.MLFLOW_EXPERIMENT_ID)
         if experiment_id:
-            client = connection.open_client(self._uri)
+            client = open_client(self._uri)
         else:
             name = environment.get(environment.MLFLOW_EXPERIMENT_NAME, _EXPERIMENT)
-            with connection.connected(self._uri, name) as (client, experiment_id):
+            with open_for_writing(self._uri, name) as (client, experiment_id):
                 pass
         run = runs.own_run(client, self._plan.record.mlflow_run_id)
         if run is None:
@@ -126,16 +129,17 @@ class Tracker:
         else:
             client.update_run(run.info.run_id, "RUNNING")
         runs.log_parameters(client, run, self._parameters())
-        self._client, self._run_id, self._known = client, run.info.run_id, runs.known(client, run)
+        self._client, self._run_id, self._known = client, run.info.run_id, runs.known_points(client, run)
         return client
 
     def _name(self) -> str:
-        """As a registration names it: run and training."""
+        """Returns the name that a registered version has as well: run and training."""
         return f"{self._plan.training_dir.run_id}/{self._plan.name}"
 
     def _tags(self) -> dict[str, str]:
-        names = ("family", "synth", "preset", "data_fingerprint")
-        tags = {name: str(getattr(self._plan.record, name)) for name in names}
+        tags = {
+            name: str(getattr(self._plan.record, name)) for name in ("family", "synth", "preset", "data_fingerprint")
+        }
         parent = environment.get(environment.MLFLOW_RUN_ID)  # of the pipeline's run: Kubeflow Pipelines sets it
         return tags | ({_PARENT_TAG: parent} if parent else {})
 

@@ -1,8 +1,8 @@
-"""A family's notes from its shards into arrays: read in parallel, checksums verified, decoded once.
+"""Note cache: the notes of a family as arrays, read from its shards in parallel, verified and decoded once.
 
 Arrays up to a budget are in memory. Larger ones are files on a local disk, mapped to memory: below LUTHIER_STAGE, where
-they stay for the next training on the same data, or below the temporary folder, where they stay until a training has
-finished, so that one that is started again does not wait for its input again.
+they stay for the next training on the same data, or below the temporary directory, where they stay until a training has
+finished, so that a restarted one does not read its input again. No TensorFlow here.
 """
 
 from __future__ import annotations
@@ -31,17 +31,16 @@ from components.nsynth.note import NOTE_FRAMES, NOTE_SAMPLES, Note
 from components.nsynth.sorted_set import SortedSet
 from components.synths.loudness import loudness_db
 from components.telemetry import log, progress
-from components.train.batch import Sounds
-from components.train.checkpoints import no_room_is_one_line
+from components.train.checkpoints import disk_full_as_step_error
+from components.train.dataset import NOTE_BYTES, Batch
 
-NOTE_BYTES = 4 * (NOTE_SAMPLES + 2 * NOTE_FRAMES)
 _LOG = log.get(__name__)
 _READERS = 8
-_LONGEST_FILL_S = 3600.0  # of another training that fills the same folder
+_MAX_FILL_S = 3600.0  # of another training that fills the same directory
 _WIDTHS = {"audio": NOTE_SAMPLES, "f0_hz": NOTE_FRAMES, "loudness_db": NOTE_FRAMES}
 _COMPLETE = "complete"
-_WORTH_A_BAR = 500  # notes: two seconds
-_AT_ONCE = 64  # notes whose loudness is computed together: 16 MB
+_MIN_NOTES_FOR_BAR = 500  # two seconds
+_LOUDNESS_NOTES = 64  # notes whose loudness is computed together: 16 MB
 
 
 @dataclass(frozen=True)
@@ -55,32 +54,32 @@ class _Part:
     crc32c: str
 
 
-class Stage:
-    """Where the notes of one training are. Use as a context manager, around all use of them."""
+class NoteCache:
+    """The notes of one training. A context manager: the arrays are valid inside its block."""
 
     def __init__(self, memory_mb: float, title: str = "read the notes", definition: str = LOUDNESS_DEFINITION) -> None:
-        """Takes what holds for all notes.
+        """Opens the cache; reads nothing yet.
 
         Args:
-            memory_mb: The budget for notes in memory, all together, in megabytes.
+            memory_mb: How many megabytes of notes to keep in memory at most.
             title: Of the progress bar.
-            definition: Which loudness the models want; see loudness.loudness_db.
+            definition: The loudness definition of the models.
         """
-        self._left_bytes, self._title, self._definition = memory_mb * 1e6, title, definition
-        self._kept = environment.get(environment.NOTE_CACHE)
-        self._root = Path(self._kept or Path(tempfile.gettempdir(), "luthier-stage"))
-        self._folders: list[Path] = []
+        self._budget_bytes, self._title, self._definition = memory_mb * 1e6, title, definition
+        self._persistent = environment.get(environment.NOTE_CACHE)
+        self._root_path = Path(self._persistent or Path(tempfile.gettempdir(), "luthier-stage"))
+        self._directorys: list[Path] = []
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> NoteCache:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        if kind is None and not self._kept:
-            for folder in self._folders:
-                with _locked(folder):
-                    shutil.rmtree(folder, ignore_errors=True)
+        if kind is None and not self._persistent:
+            for directory in self._directorys:
+                with _locked(directory):
+                    shutil.rmtree(directory, ignore_errors=True)
 
-    def notes(self, data: SortedSet, split: str, family: str, wanted: range | list[int]) -> Sounds:
+    def notes(self, data: SortedSet, split: str, family: str, wanted: range | list[int]) -> Batch:
         """Returns some of a family's notes.
 
         Args:
@@ -91,26 +90,26 @@ class Stage:
 
         Raises:
             InputError: A shard is not what the manifest says, or a record is not a note.
-            StepError: There is no room for them on the disk.
+            StepError: The disk is full.
         """
         parts = _parts(data, split, family)
         rows = {number: row for row, number in enumerate(wanted)}
         size = len(rows) * NOTE_BYTES
-        if size <= self._left_bytes:
-            self._left_bytes -= size
-            sounds = Sounds(**{name: np.empty([len(rows), width], np.float32) for name, width in _WIDTHS.items()})
-            self._fill(sounds, parts, rows)
-            return sounds
+        if size <= self._budget_bytes:
+            self._budget_bytes -= size
+            batch = Batch(**{name: np.empty([len(rows), width], np.float32) for name, width in _WIDTHS.items()})
+            self._fill(batch, parts, rows)
+            return batch
         key = f"{data.fingerprint(split)}-{split}-{family}-{len(rows)}-{self._definition}"
-        with no_room_is_one_line(f"cannot stage {len(rows)} notes ({size / 1e6:,.0f} MB) in '{self._root}'"):
-            return self._mapped(key, len(rows), lambda sounds: self._fill(sounds, parts, rows))
+        with disk_full_as_step_error(f"cannot cache {len(rows)} notes ({size / 1e6:,.0f} MB) in '{self._root_path}'"):
+            return self._mapped(key, len(rows), lambda batch: self._fill(batch, parts, rows))
 
-    def _fill(self, sounds: Sounds, parts: list[_Part], rows: dict[int, int]) -> None:
+    def _fill(self, batch: Batch, parts: list[_Part], rows: dict[int, int]) -> None:
         """Fills the arrays' rows, given by the notes' numbers, from the shards that have any of them."""
         needed = [part for part in parts if any(part.first + i in rows for i in range(part.count))]
         stopped = threading.Event()
         with ThreadPoolExecutor(_READERS) as pool, self._bar(len(rows)) as bar:
-            reads = [pool.submit(_read, sounds, part, rows, self._definition, stopped) for part in needed]
+            reads = [pool.submit(_read, batch, part, rows, self._definition, stopped) for part in needed]
             try:
                 for read in as_completed(reads):
                     count = read.result()
@@ -121,45 +120,45 @@ class Stage:
                 pool.shutdown(cancel_futures=True)
 
     def _bar(self, count: int) -> AbstractContextManager[progress.Bar | None]:
-        return progress.bar(self._title, count, "notes") if count > _WORTH_A_BAR else nullcontext()
+        return progress.bar(self._title, count, "notes") if count > _MIN_NOTES_FOR_BAR else nullcontext()
 
-    def _mapped(self, key: str, count: int, fill: Callable[[Sounds], None]) -> Sounds:
-        folder = self._root / key
-        self._root.mkdir(parents=True, exist_ok=True)
-        self._folders.append(folder)
-        with _locked(folder):
-            folder.mkdir(exist_ok=True)
-            if (folder / _COMPLETE).exists():
-                _LOG.info("the notes are in '%s' already", folder)
-                return _map(folder, count, "r")
-            _make_room(folder, count)
-            sounds = _map(folder, count, "r+")
-            fill(sounds)
-            for array in (sounds.audio, sounds.f0_hz, sounds.loudness_db):
+    def _mapped(self, key: str, count: int, fill: Callable[[Batch], None]) -> Batch:
+        directory = self._root_path / key
+        self._root_path.mkdir(parents=True, exist_ok=True)
+        self._directorys.append(directory)
+        with _locked(directory):
+            directory.mkdir(exist_ok=True)
+            if (directory / _COMPLETE).exists():
+                _LOG.info("the notes are in the cache '%s' already", directory)
+                return _map(directory, count, "r")
+            _allocate(directory, count)
+            batch = _map(directory, count, "r+")
+            fill(batch)
+            for array in (batch.audio, batch.f0_hz, batch.loudness_db):
                 array.flush()  # type: ignore[attr-defined]  # a np.memmap
-            (folder / _COMPLETE).touch()
-        return sounds
+            (directory / _COMPLETE).touch()
+        return batch
 
 
-def _make_room(folder: Path, count: int) -> None:
-    """Makes the files and takes their room: a disk that is full later would kill the process that writes to a map."""
+def _allocate(directory: Path, count: int) -> None:
+    """Allocates the files: a disk that is full later would kill the process, which writes to them by mapped memory."""
     for name, width in _WIDTHS.items():
-        with (folder / name).open("wb") as stream:
+        with (directory / name).open("wb") as stream:
             os.posix_fallocate(stream.fileno(), 0, 4 * count * width)
 
 
-def _map(folder: Path, count: int, mode: str) -> Sounds:
+def _map(directory: Path, count: int, mode: str) -> Batch:
     arrays = {
-        name: np.memmap(folder / name, np.float32, mode, shape=(count, width))  # type: ignore[call-overload]
+        name: np.memmap(directory / name, np.float32, mode, shape=(count, width))  # type: ignore[call-overload]
         for name, width in _WIDTHS.items()
     }
-    return Sounds(**arrays)
+    return Batch(**arrays)
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Lets one process at a time fill or remove a folder; the kernel frees the lock of one that dies."""
-    with file_lock(folder.with_suffix(".lock"), _LONGEST_FILL_S):
+def _locked(directory: Path) -> Iterator[None]:
+    """Holds the lock of a directory while it is filled or removed; the kernel frees the lock of a process that dies."""
+    with file_lock(directory.with_suffix(".lock"), _MAX_FILL_S):
         yield
 
 
@@ -173,7 +172,7 @@ def _parts(data: SortedSet, split: str, family: str) -> list[_Part]:
     return parts
 
 
-def _read(sounds: Sounds, part: _Part, rows: dict[int, int], definition: str, stopped: threading.Event) -> int:
+def _read(batch: Batch, part: _Part, rows: dict[int, int], definition: str, stopped: threading.Event) -> int:
     """Reads one shard to its end, checks it, and returns how many of its notes were wanted."""
     filled: list[int] = []
     with storage.open_read(part.uri) as stream:
@@ -185,23 +184,23 @@ def _read(sounds: Sounds, part: _Part, rows: dict[int, int], definition: str, st
                 raise BadRecord(part.uri, item.offset, item.size, item.reason)
             if number in rows:
                 filled.append(rows[number])
-                _put(sounds, rows[number], item.payload, part.uri)
+                _put(batch, rows[number], item.payload, part.uri)
     if scanner.records != part.count:
         raise InputError(f"'{part.uri}' has {scanner.records} records, its manifest says {part.count}; sort again")
     if storage.crc32c_base64(scanner.crc32c) != part.crc32c:
-        raise InputError(f"'{part.uri}' is not what its manifest says: its checksum is another one; sort again")
-    for start in range(0, len(filled), _AT_ONCE):
-        some = filled[start : start + _AT_ONCE]
-        sounds.loudness_db[some] = loudness_db(sounds.audio[some], definition)
+        raise InputError(f"'{part.uri}' is not what its manifest says: its checksum differs; sort again")
+    for start in range(0, len(filled), _LOUDNESS_NOTES):
+        some = filled[start : start + _LOUDNESS_NOTES]
+        batch.loudness_db[some] = loudness_db(batch.audio[some], definition)
     return len(filled)
 
 
-def _put(sounds: Sounds, row: int, payload: bytes, uri: str) -> None:
+def _put(batch: Batch, row: int, payload: bytes, uri: str) -> None:
     try:
         note = Note.decode(payload)
     except BadExample as error:
         raise InputError(f"a record in '{uri}' is not a note: {error}") from error
     if not np.isfinite(note.audio).all():
-        raise InputError(f"the note '{note.id}' in '{uri}' has samples that are no numbers; leave it out of the set")
-    sounds.audio[row] = note.audio
-    sounds.f0_hz[row] = fill_forward(note.f0_hz[None])[0]
+        raise InputError(f"the note '{note.id}' in '{uri}' has samples that are not finite; leave it out of the set")
+    batch.audio[row] = note.audio
+    batch.f0_hz[row] = fill_forward(note.f0_hz[None])[0]

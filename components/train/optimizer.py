@@ -1,4 +1,4 @@
-"""Gradient descent: Adam with ddsp's decay of the learning rate, clipped gradients, and a scaled loss for float16."""
+"""The optimizer: Adam with ddsp's decay of the learning rate, clipped gradients, and loss scaling for float16."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from components.config.settings import TrainSettings
 from components.synths.ddsp_imports import tf
 
 
-class _Rate(tf.keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+class _Schedule(tf.keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
     """ddsp's exponential decay, times a scale that a rollback halves."""
 
     def __init__(self, settings: TrainSettings) -> None:
@@ -22,33 +22,33 @@ class _Rate(tf.keras.optimizers.schedules.LearningRateSchedule):  # type: ignore
         return self._decay(step) * self.scale
 
 
-class Descent:
-    """Moves variables against their gradients.
+class Optimizer:
+    """Updates a model's variables by their gradients.
 
     Attributes:
         variables: Its own: Adam's moments, its count of steps, the scale of the loss.
     """
 
     def __init__(self, settings: TrainSettings, trained: list[Any]) -> None:
-        """Args: the settings, and the variables to be trained."""
+        """Args: the settings, and the variables to train."""
         self._trained, self._clip_norm = trained, settings.grad_clip_norm
-        self._rate = _Rate(settings)
-        self._optimizer = tf.keras.optimizers.Adam(self._rate)
+        self._schedule = _Schedule(settings)
+        self._optimizer = tf.keras.optimizers.Adam(self._schedule)
         self._scaling: Any = None
         self._optimizer.build(trained)
         self.variables = list(self._optimizer.variables)
         if settings.precision == "float16":
             self._optimizer = tf.keras.mixed_precision.LossScaleOptimizer(self._optimizer)
-            self._scaling = self._optimizer._loss_scale  # it has no public name, and a checkpoint needs its variables
+            self._scaling = self._optimizer._loss_scale  # no public name; checkpoints need its variables
             self.variables += [self._scaling.current_loss_scale, self._scaling.counter]
 
-    def rate(self, step: int) -> float:
+    def learning_rate(self, step: int) -> float:
         """Returns the learning rate of a step."""
-        return float(self._rate(step))
+        return float(self._schedule(step))
 
-    def halve_rate(self, times: int) -> None:
-        """Makes the rate that the settings say smaller by 2 to the power of `times`."""
-        self._rate.scale.assign(0.5**times)
+    def halve_learning_rate(self, times: int) -> None:
+        """Divides the learning rate of the settings by 2 to the power of `times`."""
+        self._schedule.scale.assign(0.5**times)
 
     def gradients(self, tape: Any, loss: Any) -> list[Any]:
         """Returns the gradients of a loss that was recorded by `tape`."""
@@ -60,19 +60,19 @@ class Descent:
         found = self._optimizer.get_unscaled_gradients(tape.gradient(scaled, self._trained))
         return found
 
-    def descend(self, gradients: list[Any], mean: Callable[[Any], Any]) -> tuple[Any, Any]:
-        """Does a step.
+    def apply(self, gradients: list[Any], mean: Callable[[Any], Any]) -> tuple[Any, Any]:
+        """Updates the variables.
 
         Args:
             gradients: What `gradients` returned.
             mean: From this replica's gradients to their means over all replicas.
 
         Returns:
-            The length of the gradient before clipping, and whether it was as it should be: finite. Only where the scale
-            of the loss can still be lowered may it be infinite; then nothing moves, and it is lowered.
+            The length of the gradient before clipping, and whether it is valid: finite. With loss scaling it may be
+            infinite as long as the scale can be lowered: then no variable changes, and the scale is lowered.
         """
         clipped, norm = tf.clip_by_global_norm(mean(gradients), self._clip_norm)
         finite = tf.math.is_finite(norm)
-        sound = finite if self._scaling is None else finite | (self._optimizer.loss_scale > 1)
+        valid = finite if self._scaling is None else finite | (self._optimizer.loss_scale > 1)
         self._optimizer.apply_gradients(zip(clipped, self._trained, strict=True), skip_gradients_aggregation=True)
-        return tf.where(finite | ~sound, tf.cast(norm, tf.float32), 0.0), sound
+        return tf.where(finite | ~valid, tf.cast(norm, tf.float32), 0.0), valid

@@ -1,64 +1,78 @@
-"""Batches of the steps to come, made by a thread while the device computes, and the time that the device waited."""
+"""Prefetch: a thread makes the batches of the next steps while the device computes. No TensorFlow here."""
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
-
-from components.config.settings import TrainSettings
-from components.synths.ddsp_imports import tf
-from components.train.batch import Sounds
-from components.train.dataset import batch
-from components.train.devices import Devices
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 _AHEAD = 4  # batches in memory beside the one in use
 _POLL_S = 0.1
+THREAD_NAME = "prefetch"
 
 
-class Feed(Generic[T]):
-    """Makes the batches of consecutive steps in a thread of its own. Use `close`, or it goes on for ever.
+class Prefetcher(Generic[T]):
+    """Makes the batches of consecutive steps in a thread of its own, from `start` to `close`.
 
     Attributes:
         waited_s: How long `get` has waited for batches that were not ready.
     """
 
-    def __init__(self, make: Callable[[int], T], first_step: int) -> None:
-        """Starts the thread.
-
-        Args:
-            make: Returns the batch of a step.
-            first_step: What `get` is to return first.
-        """
+    def __init__(self, make: Callable[[int], T]) -> None:
+        """Args: returns the batch of a step."""
         self.waited_s = 0.0
         self._make = make
-        self._ready: queue.Queue[T | BaseException] = queue.Queue(_AHEAD)
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(first_step,), name="feed", daemon=True)
-        self._thread.start()
+        self._run: _Run[T] | None = None
+
+    def start(self, first_step: int) -> None:
+        """Starts the thread, anew if it runs: the next `get` returns the batch of `first_step`."""
+        self.close()
+        self._run = _Run(self._make, first_step)
 
     def get(self) -> T:
         """Returns the next step's batch; raises what making it raised."""
+        if self._run is None:
+            raise RuntimeError("the prefetcher is not started")
         start = time.monotonic()
-        item = self._ready.get()
+        item = self._run.ready.get()
         self.waited_s += time.monotonic() - start
         if isinstance(item, BaseException):
             raise item
         return item
 
     def close(self) -> None:
-        """Ends the thread: an interpreter that shuts down around a thread in TensorFlow's code may crash."""
-        self._closed.set()
+        """Ends the thread: an interpreter that exits while a thread is in TensorFlow's code may crash."""
+        if self._run is not None:
+            self._run.stop()
+            self._run = None
+
+
+class _Run(Generic[T]):
+    """A thread that makes batches, and the queue of those that are ready."""
+
+    def __init__(self, make: Callable[[int], T], first_step: int) -> None:
+        self.ready: queue.Queue[T | BaseException] = queue.Queue(_AHEAD)
+        self._make = make
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._loop, args=(first_step,), name=THREAD_NAME, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        with contextlib.suppress(queue.Empty):  # room for the batch that the thread may be waiting to put
+            while True:
+                self.ready.get_nowait()
         self._thread.join()
 
-    def _run(self, step: int) -> None:
-        while not self._closed.is_set():
+    def _loop(self, step: int) -> None:
+        while not self._stopped.is_set():
             try:
                 item: T | BaseException = self._make(step)
-            except BaseException as error:  # it is the caller's, whatever it is
+            except BaseException as error:  # any: `get` raises it
                 item = error
             self._put(item)
             if isinstance(item, BaseException):
@@ -66,18 +80,9 @@ class Feed(Generic[T]):
             step += 1
 
     def _put(self, item: T | BaseException) -> None:
-        while not self._closed.is_set():
+        while not self._stopped.is_set():
             try:
-                self._ready.put(item, timeout=_POLL_S)
+                self.ready.put(item, timeout=_POLL_S)
                 return
             except queue.Full:
                 continue
-
-
-def batches(sounds: Sounds, settings: TrainSettings, devices: Devices, first_step: int) -> Feed[tuple[Any, ...]]:
-    """Returns the feed of a training: what Trainer.step takes, from `first_step` on."""
-
-    def make(step: int) -> tuple[Any, ...]:
-        return *devices.split(batch(sounds, settings, step)), tf.constant([settings.seed, step], tf.int32)
-
-    return Feed(make, first_step)

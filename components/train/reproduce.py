@@ -1,10 +1,10 @@
-"""A training again, from what an earlier one left: `luthier train --from RUN`. No TensorFlow here.
+"""Reproduces an earlier training from its files: `luthier train --from RUN`. No TensorFlow here.
 
-run.json tells the data, the family and the synth; operative_config.gin, which holds every parameter that was in force,
-those of the preset and the defaults included, is the configuration. Later presets change nothing of it.
+run.json names the data, the family and the synth; operative_config.gin, which holds every parameter that was in force,
+defaults included, is the configuration. Later changes of presets have no effect on it.
 
-The file may come from anywhere. It is read with the eyes of contract 3.5: bindings of the kind that our own gin files
-have, and references to what they refer to, or what ddsp's parts were given there by default; no import, no include.
+The file is untrusted (contract 3.5). Allowed are bindings of parameters that our own gin files bind, references to what
+they refer to, and the defaults of ddsp's configurables that the models call; no import, no include.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from components.nsynth.sorted_set import SortedSet
 
 
 @dataclass(frozen=True)
-class Origin:
+class EarlierTraining:
     """An earlier training.
 
     Attributes:
@@ -34,7 +34,7 @@ class Origin:
     config: str
 
     @classmethod
-    def read(cls, uri: str) -> Origin:
+    def read(cls, uri: str) -> EarlierTraining:
         """Reads a training directory, local or gs://.
 
         Raises:
@@ -50,22 +50,22 @@ class Origin:
         check_configuration(config, config_uri)
         return cls(uri, record, config)
 
-    def data(self, data_uri: str | None) -> SortedSet:
-        """Opens the set it was trained on, at the address that run.json tells, or at `data_uri` where it moved to.
+    def open_data(self, data_uri: str | None) -> SortedSet:
+        """Opens the sorted set it was trained on: at the URI in run.json, or at `data_uri` if it has moved.
 
         Raises:
-            InputError: There is no set, or another one.
+            InputError: There is no sorted set, or another one.
         """
         data = SortedSet.open(data_uri or self.record.data_uri)
         found, expected = data.family_fingerprint(self.record.family), self.record.data_fingerprint
         if found != expected:
             raise InputError(
                 f"'{data.uri}' is not the data of '{self.uri}': its fingerprint is {found}, expected {expected}; "
-                "say with --data where that is"
+                "name its URI with --data"
             )
         return data
 
-    def again(self, data: SortedSet) -> RunRecord:
+    def new_record(self, data: SortedSet) -> RunRecord:
         """Returns the record of the new training."""
         found = self.record
         return RunRecord.begin(

@@ -1,53 +1,150 @@
-"""Where a training begins: what is in its directory already, and what the user wants of it."""
+"""How a training starts: from scratch, from its own checkpoint, or with the weights of another model.
+
+No TensorFlow is imported before `load_weights` is called.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-from components.artifacts.run_record import RECORD_NAME, RunRecord, check_same_training
-from components.artifacts.training_dir import CHECKPOINTS_DIR, TrainingDir
+from components import storage
+from components.artifacts.model_card import WEIGHTS_NAME, ModelCard, find_model
+from components.artifacts.run_record import RECORD_NAME, RunRecord, RunRecordWriter, WarmStart, check_same_training
+from components.artifacts.training_dir import CHECKPOINTS_DIR, TrainingDir, training_name
 from components.core.errors import InputError
-from components.train import checkpoints
+from components.telemetry import log
+from components.train.checkpoints import Checkpoints
 
-# continue: goes on with what is there, else begins. resume: goes on, or it is an error. restart: begins anew.
-Start = Literal["continue", "resume", "restart"]
+_LOG = log.get(__name__)
+
+StartMode = Literal["continue", "resume", "restart"]
+"""continue: resume the training in the directory, or start one. resume: fail if there is none. restart: delete it."""
 
 
-def earlier(record: RunRecord, out_uri: str, start: Start, reads_only: bool = False) -> RunRecord | None:
-    """Returns the run record of an earlier process of the same training; None where the training begins.
+@dataclass(frozen=True)
+class TrainingPlan:
+    """A training that is about to start or to resume.
 
-    Args:
-        record: The training's run record as it would be written now.
-        out_uri: Its directory.
-        start: What the user wants.
-        reads_only: Another process is the one that removes what is to begin anew.
-
-    Raises:
-        InputError: There is another training; or what was to be resumed is missing, all of it or the checkpoints.
+    Attributes:
+        writer: Writes its run record.
+        config: Its gin configuration; None for that of the record's synth, preset and bindings.
+        training_dir: Its directory.
     """
-    saved, training_dir = checkpoints.Checkpoints(out_uri).any(), TrainingDir(out_uri)
-    found = training_dir.read_record() if start != "restart" else None
-    if start == "restart":
-        if not reads_only:
-            training_dir.clear()
-        return None
+
+    writer: RunRecordWriter
+    config: str | None
+    training_dir: TrainingDir
+
+    @property
+    def record(self) -> RunRecord:
+        """The newest run record."""
+        return self.writer.record
+
+    @property
+    def name(self) -> str:
+        """Its name, "string-harmonic"."""
+        return training_name(self.record.family, self.record.synth)
+
+    @classmethod
+    def of(
+        cls, record: RunRecord, config: str | None, out_uri: str, mode: StartMode, read_only: bool = False
+    ) -> TrainingPlan:
+        """Returns the plan of a training, with the record of an earlier process of it if there is one.
+
+        Args:
+            record: The record of a training that starts now.
+            config: See above.
+            out_uri: Its directory.
+            mode: What to do about a training in it.
+            read_only: Another process writes to the directory.
+
+        Raises:
+            InputError: There is another training; or what should be resumed is missing, all of it or the checkpoints.
+        """
+        training_dir = TrainingDir(out_uri)
+        if mode == "restart":
+            found = None
+            if not read_only and (storage.exists(training_dir.record_uri) or Checkpoints(out_uri).any()):
+                training_dir.clear()
+        else:
+            found = _earlier_record(record, training_dir, mode)
+        if found and not found.is_finished:
+            found = _resumed(record, found)
+        return cls(RunRecordWriter(training_dir.record_uri, found or record, read_only), config, training_dir)
+
+
+def _earlier_record(record: RunRecord, training_dir: TrainingDir, mode: StartMode) -> RunRecord | None:
+    found, out_uri = training_dir.read_record(), training_dir.uri
+    has_checkpoints = Checkpoints(out_uri).any()
     if found:
         check_same_training(found, record, out_uri)
-    if found is None and saved:
+        if found.warm_start != record.warm_start:
+            model = found.warm_start.uri if found.warm_start else "none"
+            name = training_name(record.family, record.synth)
+            _LOG.warning("%s keeps the initial weights that it started with: %s", name, model)
+    if found is None and has_checkpoints:
         raise InputError(
-            f"'{out_uri}' has checkpoints but no {RECORD_NAME} to tell what they are of: "
-            "copy it back, try another --out, or begin anew with --restart"
+            f"'{out_uri}' has checkpoints but no {RECORD_NAME} that says what they are of: "
+            "copy it back, try another --out, or start again with --restart"
         )
-    if found is None and start == "resume":
-        raise InputError(f"there is no training to resume in '{out_uri}': try without --resume to begin one")
-    if found and not found.is_finished and not saved and (start == "resume" or _has_trained(training_dir)):
+    if found is None and mode == "resume":
+        raise InputError(f"there is no training to resume in '{out_uri}': try without --resume to start one")
+    if found and not found.is_finished and not has_checkpoints and (mode == "resume" or _has_trained(training_dir)):
         raise InputError(
             f"'{out_uri}' has a training without any checkpoint to resume from: copy {CHECKPOINTS_DIR}/ back, "
-            "try another --out, or begin anew with --restart"
+            "try another --out, or start again with --restart"
         )
     return found
 
 
 def _has_trained(training_dir: TrainingDir) -> bool:
-    """Tells whether there was a step: the first checkpoint is written before it."""
+    """Returns whether there was a step: the first checkpoint is written before it."""
     return any(line["split"] == "train" for line in training_dir.metrics())
+
+
+def _resumed(record: RunRecord, found: RunRecord) -> RunRecord:
+    """Returns the record of a training that resumes: of this process, but what was decided at its start stays."""
+    return replace(
+        record,
+        warm_start=found.warm_start,
+        started=found.started or record.started,
+        mlflow_run_id=found.mlflow_run_id,
+        config_fingerprint=record.config_fingerprint if found.config_fingerprint is None else found.config_fingerprint,
+    )
+
+
+def find_warm_start(uri: str) -> WarmStart:
+    """Returns the model whose weights a training starts with.
+
+    Args:
+        uri: A model directory, or the training directory around it.
+
+    Raises:
+        InputError: There is no model.
+    """
+    model_uri = find_model(uri)
+    return WarmStart(model_uri, ModelCard.read(model_uri).crc32c.get(WEIGHTS_NAME, ""))
+
+
+def load_weights(warm_start: WarmStart) -> list[Any]:
+    """Returns a model's weights; InputError if it is damaged. Not to be called inside models.configured."""
+    from components.synths.instrument import Instrument
+
+    weights: list[Any] = Instrument.load(warm_start.uri).model.get_weights()
+    return weights
+
+
+def set_initial_weights(model: Any, weights: list[Any], uri: str) -> None:
+    """Sets a new model's weights to those of another one, if it is the same network; otherwise only warns.
+
+    Args:
+        model: What models.build made.
+        weights: What `load_weights` returned.
+        uri: Of the other model.
+    """
+    if [tuple(weight.shape) for weight in model.weights] != [weight.shape for weight in weights]:
+        _LOG.warning("the model '%s' is another network: training starts from scratch instead", uri)
+        return
+    model.set_weights(weights)
+    _LOG.info("training starts with the weights of %s", uri)

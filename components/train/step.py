@@ -1,14 +1,13 @@
-"""Trains synthesizers on one family of a sorted set."""
+"""The training step: trains synthesizers on one family of a sorted set. TensorFlow is imported if there is work."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import dataclass
 
-from components.artifacts.run_record import RunRecord, RunRecordWriter
-from components.artifacts.training_dir import TrainingDir, training_name
+from components.artifacts.run_record import RunRecord
+from components.artifacts.training_dir import TrainingDir
 from components.config.bindings import check_bindings
 from components.config.catalog import check_preset, check_synth
 from components.core import environment
@@ -16,16 +15,66 @@ from components.core.errors import InputError
 from components.nsynth.families import check_family
 from components.nsynth.sorted_set import SortedSet
 from components.telemetry import log
-from components.train.directory_sync import mirrored
-from components.train.plan import Plan
-from components.train.reproduce import Origin
-from components.train.result import TrainResult
-from components.train.start import Start, earlier
+from components.train.directory_sync import synced_directory
+from components.train.reproduce import EarlierTraining
+from components.train.start import StartMode, TrainingPlan, find_warm_start
 from components.train.termination import Termination
-from components.train.warm_start import warm_start
-from components.train.workers import cluster
+from components.train.workers import Workers, workers_from_environment
 
 _LOG = log.get(__name__)
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A finished training.
+
+    Attributes:
+        training_uri: Its directory.
+        model_uri: The model in it.
+        family: The family it was trained on.
+        synth: The synthesizer.
+        steps: Gradient steps done.
+        first_spectral_loss: Of the validation before the first step.
+        last_spectral_loss: Of the last validation.
+        valid_loss: The lowest one; the model's.
+        best_step: Its step.
+        stopped_by: "flat", "max_steps" or "max_minutes".
+        stop_reason: The same as a sentence.
+        reused: It had finished before; nothing was done.
+    """
+
+    training_uri: str
+    model_uri: str
+    family: str
+    synth: str
+    steps: int
+    first_spectral_loss: float
+    last_spectral_loss: float
+    valid_loss: float
+    best_step: int
+    stopped_by: str
+    stop_reason: str
+    reused: bool
+
+    @classmethod
+    def of(cls, record: RunRecord, training_uri: str, reused: bool) -> TrainResult:
+        """Returns the result of a finished training."""
+        outcome = record.outcome
+        assert outcome is not None, "the training has finished"
+        return cls(
+            training_uri=training_uri,
+            model_uri=TrainingDir(training_uri).model_uri,
+            family=record.family,
+            synth=record.synth,
+            steps=outcome.steps,
+            first_spectral_loss=outcome.first_spectral_loss,
+            last_spectral_loss=outcome.last_spectral_loss,
+            valid_loss=outcome.best_valid_loss,
+            best_step=outcome.best_step,
+            stopped_by=outcome.stopped_by,
+            stop_reason=outcome.stop_reason,
+            reused=reused,
+        )
 
 
 def train(
@@ -35,27 +84,28 @@ def train(
     family: str | None = None,
     preset: str = "smoke",
     bindings: Sequence[str] = (),
-    start: Start = "continue",
+    start: StartMode = "continue",
     tracking_uri: str = "",
     warm_start_uri: str = "",
 ) -> TrainResult:
-    """Trains one synthesizer on one family, or goes on where an earlier call with the same arguments was stopped.
+    """Trains one synthesizer on one family, or resumes where an earlier call with the same arguments was stopped.
 
     Args:
         data_uri: Root of a sorted set.
         synth: A name of catalog.SYNTHS.
         out_uri: The training directory (contract 3.4); local or gs://.
-        family: A family of the set; may be None where the set has one alone.
+        family: A family of the set; may be None if the set has only one.
         preset: A name of catalog.PRESETS.
         bindings: Gin bindings, `configurable.parameter = literal` each; untrusted.
-        start: What to make of what is in `out_uri` already; see start.Start.
-        tracking_uri: Of an MLflow that shows the curves meanwhile; "" for what MLFLOW_TRACKING_URI names, if anything.
-        warm_start_uri: A model, or the training around it, whose weights it begins with; "" for none.
+        start: What to do about a training in `out_uri`; see start.StartMode.
+        tracking_uri: MLflow's tracking URI, to show the metrics while they grow; "" for that of MLFLOW_TRACKING_URI, or
+            none.
+        warm_start_uri: A model, or the training around it, whose weights to start with; "" for none.
 
     Raises:
         InputError: A name is unknown, a binding refused, the data missing, or `out_uri` holds another training, or
-            lacks what was to be resumed.
-        StepError: The training diverged, or there is no room on the disk.
+            lacks what should be resumed.
+        StepError: The training diverged, or the disk is full.
         SystemExit: The process was asked to end; the code is errors.EXIT_AGAIN.
     """
     check_synth(synth)
@@ -63,9 +113,11 @@ def train(
     check_bindings(bindings)
     data = SortedSet.open(data_uri)
     family = _family(data, family)
-    warm = warm_start(warm_start_uri) if warm_start_uri else None
-    record = RunRecord.begin(data, family, synth, preset, bindings, warm_start=warm)
-    return _train(data, [_Asked(record, None, out_uri)], start, tracking_uri)[0]
+    warm_start = find_warm_start(warm_start_uri) if warm_start_uri else None
+    record = RunRecord.begin(data, family, synth, preset, bindings, warm_start=warm_start)
+    workers = workers_from_environment()
+    plan = TrainingPlan.of(record, None, out_uri, start, _is_read_only(workers))
+    return _run(data, [plan], workers, tracking_uri)[0]
 
 
 def train_several(
@@ -75,17 +127,17 @@ def train_several(
     family: str | None = None,
     preset: str = "smoke",
     bindings: Sequence[str] = (),
-    start: Start = "continue",
+    start: StartMode = "continue",
     tracking_uri: str = "",
 ) -> list[TrainResult]:
-    """Trains several synthesizers side by side in this process, with one copy of the data.
+    """Trains several synthesizers side by side in this process, with one copy of the notes.
 
-    Each is what `train` makes in `out_uri`/<family>-<synth>, and either goes on with what the other has begun.
+    Each is equal to what `train` makes in `out_uri`/<family>-<synth>, and either one resumes what the other started.
 
     Args:
         data_uri: Root of a sorted set.
         synths: Names of catalog.SYNTHS, each once.
-        out_uri: The folder of the training directories.
+        out_uri: The parent of the training directories.
         family: As of `train`, like all that follow.
         preset: See `family`.
         bindings: See `family`.
@@ -94,7 +146,7 @@ def train_several(
 
     Raises:
         InputError: As of `train`.
-        StepError: Some diverged, or there is no room on the disk; the other ones are finished.
+        StepError: Some diverged, or the disk is full; the other ones have finished.
         SystemExit: As of `train`.
     """
     for synth in synths:
@@ -105,20 +157,24 @@ def train_several(
     check_bindings(bindings)
     data = SortedSet.open(data_uri)
     family = _family(data, family)
+    workers = workers_from_environment()
     records = [RunRecord.begin(data, family, synth, preset, bindings) for synth in synths]
-    asked = [_Asked(each, None, TrainingDir.of(out_uri, family, each.synth).uri) for each in records]
-    return _train(data, asked, start, tracking_uri)
+    plans = [
+        TrainingPlan.of(record, None, TrainingDir.of(out_uri, family, record.synth).uri, start, _is_read_only(workers))
+        for record in records
+    ]
+    return _run(data, plans, workers, tracking_uri)
 
 
-def train_again(
-    from_uri: str, out_uri: str, data_uri: str | None = None, start: Start = "continue", tracking_uri: str = ""
+def reproduce(
+    from_uri: str, out_uri: str, data_uri: str | None = None, start: StartMode = "continue", tracking_uri: str = ""
 ) -> TrainResult:
-    """Trains as an earlier training did, with all its settings: on the same machine, the same numbers come out.
+    """Trains with all settings of an earlier training: on the same machine, the numbers are the same.
 
     Args:
         from_uri: The directory of the earlier one.
         out_uri: The directory of the new one.
-        data_uri: Where its sorted set is, if not where it was then.
+        data_uri: Root of its sorted set, if that has moved since.
         start: As of `train`.
         tracking_uri: As of `train`.
 
@@ -127,16 +183,18 @@ def train_again(
         StepError: As of `train`.
         SystemExit: As of `train`.
     """
-    origin = Origin.read(from_uri)
-    data = origin.data(data_uri)
-    return _train(data, [_Asked(origin.again(data), origin.config, out_uri)], start, tracking_uri)[0]
+    earlier = EarlierTraining.read(from_uri)
+    data = earlier.open_data(data_uri)
+    workers = workers_from_environment()
+    plan = TrainingPlan.of(earlier.new_record(data), earlier.config, out_uri, start, _is_read_only(workers))
+    return _run(data, [plan], workers, tracking_uri)[0]
 
 
 def _family(data: SortedSet, family: str | None) -> str:
     present = data.present("train")
     if family is None:
         if len(present) != 1:
-            raise InputError(f"'{data.uri}' has the families {', '.join(present) or '(none)'}: say which with --family")
+            raise InputError(f"'{data.uri}' has the families {', '.join(present) or '(none)'}: name one with --family")
         return present[0]
     check_family(family)
     if family not in present:
@@ -144,53 +202,26 @@ def _family(data: SortedSet, family: str | None) -> str:
     return family
 
 
-class _Asked(NamedTuple):
-    """A training that is asked for: its record as of now, its configuration if it is given whole, its directory."""
-
-    record: RunRecord
-    config: str | None
-    out_uri: str
+def _is_read_only(workers: Workers | None) -> bool:
+    """Returns whether another worker writes the training directory."""
+    return workers is not None and not workers.is_chief
 
 
-def _continued(record: RunRecord, found: RunRecord) -> RunRecord:
-    """Returns the record of a training that continues: with what it began with, whatever the registry has since."""
-    if found.warm_start != record.warm_start:
-        model = found.warm_start.uri if found.warm_start else "none"
-        name = training_name(record.family, record.synth)
-        _LOG.warning("%s continues as it began, with the weights of %s", name, model)
-    return replace(
-        record,
-        warm_start=found.warm_start,
-        started=found.started or record.started,
-        mlflow_run_id=found.mlflow_run_id,
-        config_fingerprint=record.config_fingerprint if found.config_fingerprint is None else found.config_fingerprint,
-    )
-
-
-def _train(data: SortedSet, asked: Sequence[_Asked], start: Start, tracking_uri: str) -> list[TrainResult]:
-    """Trains what is not trained already."""
-    workers = cluster()
-    reads_only = workers is not None and not workers.is_chief
-    results: dict[str, TrainResult] = {}
-    left = []
-    for record, config, out_uri in asked:
-        found = earlier(record, out_uri, start, reads_only)
-        name = training_name(record.family, record.synth)
-        if found and found.is_finished:
-            _LOG.info("%s is trained already: %s", name, out_uri)
-            results[name] = TrainResult.of(found, out_uri, reused=True)
-            continue
-        training_dir = TrainingDir(out_uri)
-        wanted = _continued(record, found) if found else record
-        writer = RunRecordWriter(training_dir.record_uri, wanted, read_only=reads_only)
-        left.append(Plan(writer, config, training_dir))
+def _run(
+    data: SortedSet, plans: Sequence[TrainingPlan], workers: Workers | None, tracking_uri: str
+) -> list[TrainResult]:
+    """Runs the trainings that have not finished yet."""
+    left = [plan for plan in plans if not plan.record.is_finished]
+    reused = [plan for plan in plans if plan.record.is_finished]
+    for plan in reused:
+        _LOG.info("%s is trained already: %s", plan.name, plan.training_dir.uri)
     if left:
         termination = Termination()
         with termination.caught(), ExitStack() as stack:
-            mirrors = [stack.enter_context(mirrored(plan.training_dir.uri, reads_only)) for plan in left]
-            from components.train.work import work
+            read_only = _is_read_only(workers)
+            directories = [stack.enter_context(synced_directory(plan.training_dir.uri, read_only)) for plan in left]
+            from components.train.training import run_trainings
 
-            mlflow_uri = tracking_uri or environment.get(environment.MLFLOW_TRACKING_URI)
-            work(data, left, mirrors, workers, termination, mlflow_uri)
-        results |= {plan.name: TrainResult.of(plan.record, plan.training_dir.uri, reused=False) for plan in left}
-    return [results[training_name(record.family, record.synth)] for record, _, _ in asked]
+            tracking_uri = tracking_uri or environment.get(environment.MLFLOW_TRACKING_URI)
+            run_trainings(data, left, directories, workers, termination, tracking_uri)
+    return [TrainResult.of(plan.record, plan.training_dir.uri, plan in reused) for plan in plans]

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a training: the curves, and every so often a held-out note as the model plays it."""
+"""TensorBoard summaries of a training: the metrics log, and now and then a held-out note with its resynthesis."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from components.artifacts.training_dir import SUMMARIES_DIR
 from components.nsynth.note import SAMPLE_RATE_HZ
 from components.synths.ddsp_imports import ddsp, tf
 
@@ -18,48 +19,49 @@ _SCALARS = ("spectral_loss", "learning_rate", "grad_norm", "steps_per_s", "input
 class Summaries:
     """Writes TensorBoard event files below a training directory.
 
-    What there is before the first step waits for it: TensorBoard's parts take a second to import, and whoever starts a
-    training wants to see it move.
+    Summaries from before the first step are written after it: TensorBoard takes a second to import, and the first step
+    should not wait for that.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder / "summaries"
+    def __init__(self, directory: Path) -> None:
+        """Args: the local training directory."""
+        self._path = directory / SUMMARIES_DIR
         self._writer: Any = None
-        self._waiting: list[Callable[[], None]] = []
+        self._pending: list[Callable[[], None]] = []
 
     def add(self, line: dict[str, Any]) -> None:
-        """Adds a line of metrics.jsonl."""
-        self._do(line["step"], lambda: self._add(line))
+        """Adds a line of the metrics log."""
+        self._write(line["step"], lambda: self._add(line))
 
-    def add_sounds(self, step: int, sounds: dict[str, Any]) -> None:
+    def add_audio(self, step: int, sounds: dict[str, Any]) -> None:
         """Adds sounds, f32[samples] by name, and their spectrograms.
 
-        They go to a file of their own, which is never touched again: the curves' file, which is copied to gs:// with
-        every checkpoint, stays small.
+        They go to a file of their own, which is never written again, so that the file of the curves, which is copied to
+        gs:// with every checkpoint, stays small.
         """
-        self._do(step, lambda: self._add_sounds(step, sounds))
+        self._write(step, lambda: self._add_audio(step, sounds))
 
     def flush(self) -> None:
-        """Writes what is still in memory, of a training that has begun."""
+        """Writes what is still in memory."""
         if self._writer:
             self._writer.flush()
 
-    def _do(self, step: int, write: Callable[[], None]) -> None:
-        self._waiting.append(write)
+    def _write(self, step: int, write: Callable[[], None]) -> None:
+        self._pending.append(write)
         if step > 0:
-            for each in self._waiting:
+            for each in self._pending:
                 each()
-            self._waiting.clear()
+            self._pending.clear()
 
     def _add(self, line: dict[str, Any]) -> None:
-        self._writer = self._writer or tf.summary.create_file_writer(str(self._folder))
+        self._writer = self._writer or tf.summary.create_file_writer(str(self._path))
         with self._writer.as_default(step=line["step"]):
             for name in _SCALARS:
                 if name in line:
                     tf.summary.scalar(f"{name}/{line['split']}", line[name])
 
-    def _add_sounds(self, step: int, sounds: dict[str, Any]) -> None:
-        writer = tf.summary.create_file_writer(str(self._folder / "sounds"))
+    def _add_audio(self, step: int, sounds: dict[str, Any]) -> None:
+        writer = tf.summary.create_file_writer(str(self._path / "sounds"))
         with writer.as_default(step=step):
             for name, audio in sounds.items():
                 tf.summary.audio(name, np.asarray(audio)[None, :, None], SAMPLE_RATE_HZ)
@@ -68,7 +70,7 @@ class Summaries:
 
 
 def _spectrogram(audio: Any) -> Any:
-    """Returns a picture of a sound, f32[height, width], 0..1, low frequencies below."""
+    """Returns the spectrogram of a sound as an image, f32[height, width], 0..1, low frequencies at the bottom."""
     magnitudes = ddsp.spectral_ops.compute_mag(np.asarray(audio)[None], size=1024).numpy()[0]
     level_db = 20 * np.log10(np.maximum(magnitudes, 1e-6))
     picture = np.clip((level_db - _FLOOR_DB) / (_CEILING_DB - _FLOOR_DB), 0, 1).T[::-1]

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: a training saves its state and leaves with an exit code that says "again, please".
+"""SIGTERM and Ctrl-C: a training saves its state and exits with code 75, which means: run the same command again.
 
 Kubernetes sends SIGTERM to a pod that it takes away (a preemption, a drained node) and waits 30 s before it kills.
 """
@@ -20,11 +20,11 @@ class Termination:
     """Whether this process has been asked to end.
 
     Attributes:
-        asked: It has. Who polls saves its work and calls `leave`.
+        requested: It has. The code that polls this saves its work and calls `exit`.
     """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
         self._polled = False
 
     @contextmanager
@@ -42,19 +42,19 @@ class Termination:
 
     @contextmanager
     def polled(self) -> Iterator[None]:
-        """Inside the block somebody looks at `asked` every few seconds; outside, a signal ends the process at once."""
+        """Inside the block the training polls `requested` often; outside, a signal ends the process at once."""
         self._polled = True
         try:
             yield
         finally:
             self._polled = False
 
-    def catch(self) -> None:
-        """Catches the signals again, after foreign code that did so: TensorFlow, where it knows other workers."""
+    def install(self) -> None:
+        """Installs the handlers again, after TensorFlow has installed its own, as it does with several workers."""
         for number in _SIGNALS:
             signal.signal(number, self._on_signal)
 
-    def leave(self) -> None:
+    def exit(self) -> None:
         """Ends the process.
 
         Raises:
@@ -63,8 +63,8 @@ class Termination:
         raise SystemExit(EXIT_AGAIN)
 
     def _on_signal(self, number: int, frame: Any) -> None:
-        self.asked = True
+        self.requested = True
         if number == signal.SIGINT:
-            signal.signal(number, signal.default_int_handler)  # who presses Ctrl-C twice does not want to wait
+            signal.signal(number, signal.default_int_handler)  # a second Ctrl-C ends the process at once
         if not self._polled:
-            self.leave()
+            self.exit()

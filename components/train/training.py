@@ -1,163 +1,198 @@
-"""One training, from its configuration to its model."""
+"""The trainings of a process, one or several side by side: each from its configuration to its model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
-from components.artifacts.model_card import CONFIG_NAME, MODEL_DIR, ModelCard, Percentiles
+from components.artifacts.model_card import CONFIG_NAME, MODEL_DIR, ModelCard
 from components.artifacts.run_record import FAILED, FINISHED, Outcome, RunRecord, utc_now
-from components.config.settings import train_settings
+from components.config.settings import TrainSettings, train_settings
 from components.core.errors import InputError, StepError
+from components.nsynth.sorted_set import SortedSet
 from components.synths import instrument
 from components.synths import model as models
 from components.synths.ddsp_imports import gin, tf
 from components.telemetry import log
-from components.train.checkpoints import Checkpoints, no_room_is_one_line
-from components.train.dataset import Material
-from components.train.devices import Devices
-from components.train.directory_sync import Mirror
-from components.train.loop import Loop
-from components.train.metrics import Watch
-from components.train.mlflow_logger import Tracker
-from components.train.outputs import Outlets
-from components.train.plan import Plan
-from components.train.progress_bars import Bar
-from components.train.state import State
-from components.train.stopping import Verdict
+from components.train.checkpoints import Checkpoints, Snapshot, disk_full_as_step_error
+from components.train.dataset import Dataset
+from components.train.devices import Devices, assign_devices, exit_if_peer_died
+from components.train.directory_sync import DirectorySync
+from components.train.loop import Loop, Outputs
+from components.train.metrics import Metrics
+from components.train.mlflow_logger import MlflowLogger
+from components.train.note_cache import NoteCache
+from components.train.progress import ProgressBar, progress_bars
+from components.train.start import TrainingPlan, load_weights, set_initial_weights
+from components.train.state import State, StopReason
+from components.train.summaries import Summaries
+from components.train.tensorflow_trainer import TensorFlowTrainer
 from components.train.termination import Termination
-from components.train.trainer import Trainer
-from components.train.warm_start import begin_with, weights_of
+from components.train.workers import Workers
 
 _LOG = log.get(__name__)
+_FINISHING = threading.Lock()  # gin's configuration is global, and HDF5 is not thread-safe: one training at a time
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is known of a training before its notes are read.
+
+    Attributes:
+        plan: The training.
+        config: Its gin configuration.
+        settings: The preset's, with the user's bindings.
+        loudness_definition: The loudness that the model takes.
+        devices: The devices to compute on.
+        checkpoints: Its checkpoints.
+        snapshot: The newest one; None if the training starts from scratch.
+    """
+
+    plan: TrainingPlan
+    config: str
+    settings: TrainSettings
+    loudness_definition: str
+    devices: Devices
+    checkpoints: Checkpoints
+    snapshot: Snapshot | None
+
+    @classmethod
+    def read(cls, plan: TrainingPlan, devices: Devices) -> Setup:
+        """Reads the configuration and the newest checkpoint.
+
+        Raises:
+            InputError: The configuration is refused, or no checkpoint can be read.
+        """
+        record = plan.record
+        config = plan.config or models.config_text(record.synth, record.preset, record.bindings)
+        with models.configured(config):
+            settings = train_settings()
+            loudness_definition = models.loudness_definition(settings.crop_samples)
+        devices.check(settings.batch_size)
+        checkpoints = Checkpoints(plan.training_dir.uri, read_only=not devices.is_chief)
+        return cls(plan, config, settings, loudness_definition, devices, checkpoints, checkpoints.newest())
+
+    def build(self) -> tuple[Any, TensorFlowTrainer, str]:
+        """Returns the model, its trainer, and the operative gin configuration.
+
+        Raises:
+            InputError: The configured values do not make a model.
+        """
+        warm = self.plan.record.warm_start if self.snapshot is None else None
+        weights = load_weights(warm) if warm else []
+        tf.config.experimental.enable_tensor_float_32_execution(self.settings.tf32)
+        with models.configured(self.config):
+            train_settings()  # makes them part of the operative configuration
+            tf.keras.utils.set_random_seed(self.settings.seed)
+            with self.devices.scope():
+                model = models.build(self.settings.precision)
+                if warm:
+                    set_initial_weights(model, weights, warm.uri)
+            trainer = TensorFlowTrainer(model, self.settings, self.devices)
+            return model, trainer, gin.operative_config_str()
 
 
 class Training:
-    """One training: `build` it, `begin`, `run`, and `end`. gin's configuration is needed while it is built, not later.
+    """One training, ready to run."""
 
-    Attributes:
-        plan: What it is to be.
-        settings: The preset's, with the user's bindings.
-        loudness_definition: Which loudness the model is to hear; see loudness.loudness_db.
-    """
-
-    def __init__(self, plan: Plan, devices: Devices, mirror: Mirror, termination: Termination) -> None:
-        """Reads what an earlier process has left.
-
-        Args:
-            plan: What it is to be.
-            devices: What to compute on.
-            mirror: The local training directory.
-            termination: Says when to save and leave.
-
-        Raises:
-            InputError: The configuration or the checkpoints are at fault.
-        """
-        self.plan, self._devices, self._mirror, self._termination = plan, devices, mirror, termination
-        record = plan.record
-        self._config = plan.config or models.config_text(record.synth, record.preset, record.bindings)
-        with models.configured(self._config):
-            self.settings = train_settings()
-            self.loudness_definition = models.loudness_definition(self.settings.crop_samples)
-        devices.check(self.settings.batch_size)
-        self._checkpoints = Checkpoints(plan.training_dir.uri, read_only=not devices.is_chief)
-        self._snapshot = self._checkpoints.newest()
-
-    def build(self, material: Material, tracking_uri: str) -> None:
-        """Makes the model, traces its step, and goes to where an earlier process was.
+    def __init__(
+        self,
+        setup: Setup,
+        dataset: Dataset,
+        directory: DirectorySync,
+        termination: Termination,
+        tracking_uri: str,
+    ) -> None:
+        """Builds the model, compiles its step, and restores the newest checkpoint.
 
         Args:
-            material: Notes to learn from and to validate on.
-            tracking_uri: Of the MLflow that the curves are shown in; "" for none.
+            setup: The training.
+            dataset: Notes to train and to validate on.
+            directory: Its local directory.
+            termination: Tells whether the process was asked to end.
+            tracking_uri: MLflow's tracking URI; "" to log nothing there.
 
         Raises:
             InputError: The configured values do not make a model, or the checkpoint is of another one.
         """
-        plan, settings, self._material = self.plan, self.settings, material
-        warm = plan.record.warm_start if self._snapshot is None else None
-        weights = weights_of(warm.uri) if warm else []
-        tf.config.experimental.enable_tensor_float_32_execution(settings.tf32)
-        with models.configured(self._config):
-            train_settings()  # for gin to note them among what is in force
-            tf.keras.utils.set_random_seed(settings.seed)
-            with self._devices.scope():
-                self._model = models.build(settings.precision)
-                if warm:
-                    begin_with(self._model, weights, warm.uri)
-            self._trainer = Trainer(self._model, settings, self._devices)
-            self._config = gin.operative_config_str()
-        watch = Watch(plan.record.family, plan.record.synth, settings)
-        outlets = Outlets(self._mirror.folder, self._checkpoints, watch, self._mirror.publish)
-        self._loop = Loop(self._trainer, material, settings, outlets, self._snapshot, self._termination)
-        self._tracker = Tracker(plan, self._config, self._mirror.folder, tracking_uri if self._devices.is_chief else "")
+        self.plan, self.settings = setup.plan, setup.settings
+        self._setup, self._dataset, self._directory = setup, dataset, directory
+        self._model, self._trainer, self._config = setup.build()
+        record, local_dir = self.plan.record, directory.local_dir
+        metrics, self._summaries = Metrics(record.family, record.synth, self.settings), Summaries(local_dir)
+        outputs = Outputs(local_dir, setup.checkpoints, metrics, self._summaries, directory.publish)
+        self._loop = Loop(self._trainer, dataset, self.settings, outputs, setup.snapshot, termination)
+        self._logger = MlflowLogger(self.plan, self._config, local_dir, tracking_uri if setup.devices.is_chief else "")
 
     @property
     def state(self) -> State:
-        """Where it is."""
+        """The state of the training."""
         return self._loop.state
 
-    def begin(self) -> None:
-        """Writes run.json and the configuration: from here on there is a training in the directory."""
-        self.plan.writer.update()
-        self._tracker.start()
-        (self._mirror.folder / CONFIG_NAME).write_text(self._config)
-
-    def run(self, bar: Bar) -> Verdict:
-        """Trains to the end; raises what Loop.run raises."""
-        name, state = self.plan.name, self.state
-        with no_room_is_one_line(f"cannot write to '{self._mirror.folder}'"):
-            _LOG.info("%s: %d notes; validation: %s", name, len(self._material.train), self._material.validation)
-            if state.restarts:
-                _LOG.info("%s goes on from step %d", name, state.step)
-            over = self._loop.run(bar)
-        state = self.state
-        _LOG.info("%s stops at step %d: %s", name, state.step, over.reason)
-        _LOG.info("%s took %.0f s, of which it waited %.1f s for its input", name, state.seconds, state.waited_s)
-        return over
-
-    def end(self, run: Callable[[], Verdict]) -> None:
-        """Waits for a run to end, and makes a finished training of it, or notes why it is none.
+    def run(self, bar: ProgressBar) -> None:
+        """Trains to the end and writes the model; the run record says how it ended.
 
         Args:
-            run: Returns what `run` returned, or raises what it raised.
+            bar: Shows the progress.
+
+        Raises:
+            StepError: The training diverged once too often, or the disk is full.
+            SystemExit: The process was asked to end; a checkpoint has been written.
         """
         status = "FAILED"
         try:
-            self._finish(run())
+            with disk_full_as_step_error(f"cannot write to '{self._directory.local_dir}'"):
+                self.plan.writer.update()
+                self._logger.start()
+                (self._directory.local_dir / CONFIG_NAME).write_text(self._config)
+                reason = self._train(bar)
+                with _FINISHING:
+                    self._finish(reason)
             status = "FINISHED"
         except StepError as error:
-            with suppress(InputError, StepError):  # where there is no room for it either, the error says what happened
+            with suppress(InputError, StepError):  # if the disk is full, the error below says so
                 self.plan.writer.update(status=FAILED, failure=str(error))
             raise
         except SystemExit:
             status = "KILLED"
             raise
         finally:
-            self._tracker.close(status)
+            self._logger.close(status)
 
-    def _finish(self, over: Verdict) -> None:
-        """Writes the model and, last, the record that says that the rest is there."""
-        with no_room_is_one_line(f"cannot write to '{self._mirror.folder}'"):
-            self._trainer.use(self._loop.best)
-            self._save_model()
-            self._mirror.publish()
-        outcome = _outcome(self.state, over, self._material)
+    def _train(self, bar: ProgressBar) -> StopReason:
+        name = self.plan.name
+        _LOG.info("%s: %d notes; validation: %s", name, len(self._dataset.train), self._dataset.validation)
+        if self.state.restarts:
+            _LOG.info("%s resumes at step %d", name, self.state.step)
+        reason = self._loop.run(bar)
+        _LOG.info("%s stops at step %d: %s", name, self.state.step, reason.text)
+        _LOG.info("%s took %.0f s, %.1f s of them waiting for batches", name, self.state.seconds, self.state.waited_s)
+        return reason
+
+    def _finish(self, reason: StopReason) -> None:
+        """Writes the model and, last, the record that commits the training."""
+        self._trainer.set_weights(self._loop.best)
+        card = _card(self.plan.record, self.state, self._dataset)
+        card = replace(
+            card, loudness_definition=self._setup.loudness_definition, num_parameters=self._model.count_params()
+        )
+        instrument.save(self._model, card, self._config, self._directory.local_dir / MODEL_DIR)
+        note = self._dataset.valid
+        resynthesis = instrument.Instrument(self._model, card, self._config).play(note.f0_hz[:1], note.loudness_db[:1])
+        sounds = {"model/original": note.audio[0], "model/resynthesis": resynthesis["audio"][0]}
+        self._summaries.add_audio(self.state.step, sounds)
+        self._summaries.flush()
+        self._directory.publish()
+        outcome = _outcome(self.state, reason, self._dataset.validation)
         self.plan.writer.update(status=FINISHED, failure="", outcome=outcome)
 
-    def _save_model(self) -> None:
-        """Writes model/, and for TensorBoard what that plays."""
-        folder, note = self._mirror.folder / MODEL_DIR, self._material.valid
-        card = _card(self.plan.record, self.state, self._material.train.percentiles())
-        card = replace(card, loudness_definition=self.loudness_definition, num_parameters=self._model.count_params())
-        instrument.save(self._model, card, self._config, folder)
-        played = instrument.Instrument(self._model, card, self._config).play(note.f0_hz[:1], note.loudness_db[:1])
-        sounds = {"model/original": note.audio[0], "model/played": played["audio"][0]}
-        self._loop.summaries.add_sounds(self.state.step, sounds)
-        self._loop.summaries.flush()
 
-
-def _card(record: RunRecord, state: State, percentiles: dict[str, Percentiles]) -> ModelCard:
+def _card(record: RunRecord, state: State, dataset: Dataset) -> ModelCard:
+    percentiles = dataset.train.percentiles()
     return ModelCard(
         family=record.family,
         synth=record.synth,
@@ -170,7 +205,7 @@ def _card(record: RunRecord, state: State, percentiles: dict[str, Percentiles]) 
     )
 
 
-def _outcome(state: State, over: Verdict, material: Material) -> Outcome:
+def _outcome(state: State, reason: StopReason, validation: str) -> Outcome:
     return Outcome(
         finished=utc_now(),
         steps=state.step,
@@ -178,11 +213,81 @@ def _outcome(state: State, over: Verdict, material: Material) -> Outcome:
         last_spectral_loss=state.last_loss,
         best_step=state.best_step,
         best_valid_loss=state.best_loss,
-        stopped_by=over.by,
-        stop_reason=over.reason,
+        stopped_by=reason.kind,
+        stop_reason=reason.text,
         seconds=round(state.seconds, 1),
         input_wait_s=round(state.waited_s, 3),
         restarts=state.restarts,
         rollbacks=tuple(state.rollbacks),
-        validation=material.validation,
+        validation=validation,
     )
+
+
+def run_trainings(
+    data: SortedSet,
+    plans: Sequence[TrainingPlan],
+    directories: Sequence[DirectorySync],
+    workers: Workers | None,
+    termination: Termination,
+    tracking_uri: str = "",
+) -> None:
+    """Runs trainings to their ends, from the newest checkpoints on. The plans' records say how each ended.
+
+    Several trainings, of one family, share the notes and run side by side, each in a thread.
+
+    Args:
+        data: The sorted set.
+        plans: The trainings.
+        directories: Their local directories.
+        workers: The workers that train together; None if this process trains alone.
+        termination: Tells whether the process was asked to end.
+        tracking_uri: MLflow's tracking URI; "" to log nothing there.
+
+    Raises:
+        InputError: A configuration, the data or a checkpoint is at fault.
+        StepError: A training diverged, or the disk is full. The other ones have come to their ends.
+        SystemExit: The process was asked to end; checkpoints have been written.
+    """
+    with exit_if_peer_died(workers):
+        devices = assign_devices(len(plans), workers)
+    if workers:
+        termination.install()
+    setups = [Setup.read(plan, on) for plan, on in zip(plans, devices, strict=True)]
+    family, first = plans[0].record.family, setups[0]
+    title = f"train {plans[0].name if len(plans) == 1 else family}"
+    with (
+        NoteCache(first.settings.memory_mb, title, first.loudness_definition) as cache,
+        exit_if_peer_died(workers),
+    ):
+        dataset = Dataset.read(data, family, first.settings.valid_notes, cache)
+        trainings = [
+            Training(setup, dataset, directory, termination, tracking_uri)
+            for setup, directory in zip(setups, directories, strict=True)
+        ]
+        names = [plan.record.synth for plan in plans]
+        totals, done = [each.settings.max_steps for each in trainings], [each.state.step for each in trainings]
+        with termination.polled(), progress_bars(title, names, totals, done) as bars:
+            _run_side_by_side(trainings, bars)
+
+
+def _run_side_by_side(trainings: Sequence[Training], bars: Sequence[ProgressBar]) -> None:
+    """Runs trainings to their ends, even if one fails; then raises what went wrong."""
+    if len(trainings) == 1:
+        trainings[0].run(bars[0])
+        return
+    failures: list[StepError] = []
+    exit_requested: SystemExit | None = None
+    with ThreadPoolExecutor(len(trainings), "train") as pool:
+        runs = {pool.submit(each.run, bar): each for each, bar in zip(trainings, bars, strict=True)}
+        for run in as_completed(runs):
+            try:
+                run.result()
+            except StepError as error:
+                _LOG.error("%s: %s", runs[run].plan.name, error)
+                failures.append(StepError(f"{runs[run].plan.name}: {error}"))
+            except SystemExit as error:
+                exit_requested = error
+    if exit_requested:
+        raise exit_requested
+    if failures:
+        raise StepError("; ".join(map(str, failures)))

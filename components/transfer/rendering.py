@@ -9,7 +9,7 @@ import numpy as np
 from components.nsynth.note import HOP_SAMPLES, FloatArray
 from components.synths.ddsp_imports import tf
 from components.synths.instrument import Instrument
-from components.synths.streaming import BLOCK_FRAMES, Player
+from components.synths.streaming import BLOCK_FRAMES, BlockRenderer
 from components.transfer.fitting import Fitted
 
 _RISE = np.arange(HOP_SAMPLES, dtype=np.float32) / HOP_SAMPLES
@@ -23,15 +23,15 @@ def played(instrument: Instrument, fitted: Fitted, seed: int = 0) -> Iterator[Fl
         fitted: What.
         seed: Determines the noise.
     """
-    player, frames = Player(instrument), len(fitted.f0_hz)
+    renderer, frames = BlockRenderer(instrument), len(fitted.f0_hz)
     with instrument.configured():
-        carried = player.start(*(_frames(curve, 0, 1) for curve in (fitted.f0_hz, fitted.loudness_db)))
+        state = renderer.initial_state(*(_frames(curve, 0, 1) for curve in (fitted.f0_hz, fitted.loudness_db)))
         frame = tf.TensorSpec([1, BLOCK_FRAMES, 1], tf.float32)
-        play = tf.function(player.play).get_concrete_function(frame, frame, tf.TensorSpec([], tf.int32), carried)
-    for first in range(0, frames + player.delay, BLOCK_FRAMES):
+        play = tf.function(renderer.render).get_concrete_function(frame, frame, tf.TensorSpec([], tf.int32), state)
+    for first in range(0, frames + renderer.delay, BLOCK_FRAMES):
         curves = [_frames(curve, first, BLOCK_FRAMES) for curve in (fitted.f0_hz, fitted.loudness_db)]
-        block, carried = play(*curves, tf.constant(seed), carried)
-        start = first - player.delay  # the frame that the block's sound begins with
+        block, state = play(*curves, tf.constant(seed), state)
+        start = first - renderer.delay  # the frame that the block's sound begins with
         gated = block["audio"].numpy()[0] * _gain(fitted.gate, start, BLOCK_FRAMES)
         yield gated[max(0, -start) * HOP_SAMPLES :][: (frames - max(0, start)) * HOP_SAMPLES]
 

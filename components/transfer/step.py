@@ -21,7 +21,7 @@ from components.audio.reading import mono_blocks, opened, resampled
 from components.audio.writing import FORMATS, check_rate, check_writable, sound_format, survey, write_sound
 from components.core.errors import InputError, StepError
 from components.nsynth.note import SAMPLE_RATE_HZ, FloatArray
-from components.registry.download import fetched
+from components.registry.download import downloaded
 from components.telemetry import progress
 from components.transfer.curves import Curves, Listener
 from components.transfer.fitting import Fitted, Steering, fit
@@ -109,7 +109,7 @@ def transfer(
         file = stack.enter_context(opened(input_uri))
         found = survey(file, input_uri)
         # The models come before the recording is heard, which may take long; that there are any is known soonest.
-        homes = [find_model(stack.enter_context(fetched(uri, tracking_uri))) for uri in model_uris]
+        homes = [find_model(stack.enter_context(downloaded(uri, tracking_uri))) for uri in model_uris]
         place.check()
         instruments = _loaded(homes)
         heard, samples = _recording(file, input_uri, ANALYSIS_PEAK / found.peak, ears)

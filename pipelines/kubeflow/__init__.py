@@ -1,1 +1,1 @@
-"""Kubeflow Pipelines as `submit` and `schedule` use it: its address, the package's version, the parameters."""
+"""Kubeflow Pipelines for `submit` and `schedule`: endpoint, API client, package versions, parameters, a run's tasks."""

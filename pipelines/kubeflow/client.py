@@ -1,4 +1,4 @@
-"""An open Kubeflow Pipelines: kfp's client, its answers in one line when they are refusals."""
+"""API client of Kubeflow Pipelines: kfp's client, with errors in one line."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from kfp_server_api import ApiClient, ApiException, V2beta1GetHealthzResponse
 
 from components.core import environment
 from components.core.errors import InputError, StepError
-from pipelines.kubeflow.options import Address
+from pipelines.kubeflow.endpoint import Endpoint
 
 _TIMEOUT_S = 60
 _PAGE_SIZE = 100
 
 
 class UnreachableError(StepError):
-    """No answer, or one that says to come again: what was asked may work a little later."""
+    """The API did not answer, or asked to try again: the same request may succeed later."""
 
 
 class _Client(kfp.Client):  # type: ignore[misc]  # kfp has no type information
-    """kfp's client, which asks for the server's health when it is made: once, not five times with tracebacks."""
+    """kfp's client; it asks for the server's health once when it is created, not five times with tracebacks."""
 
     def get_kfp_healthz(self, sleep_duration: int = 0) -> V2beta1GetHealthzResponse:
         return self._healthz_api.healthz_service_get_healthz(_request_timeout=_TIMEOUT_S)
@@ -36,35 +36,35 @@ class _Client(kfp.Client):  # type: ignore[misc]  # kfp has no type information
 
 @dataclass(frozen=True)
 class Kubeflow:
-    """An open API.
+    """A connection to the API.
 
     Attributes:
-        api: kfp's client. Its generated services (`api.runs`, `api.pipelines`) are called, since its own methods print
-            and look for names without a namespace.
-        address: Where it is.
-        namespace: The user's namespace; None where there is only one user.
+        api: kfp's client. Use its generated services (`api.runs`, `api.pipelines`): its own methods print, and look
+            for names without a namespace.
+        endpoint: URL and credentials.
+        namespace: The user's namespace; None in single-user mode.
     """
 
     api: kfp.Client
-    address: Address
+    endpoint: Endpoint
     namespace: str | None
 
     def url(self, *parts: str) -> str:
         """Returns a page of the UI: `url("runs", "details", run_id)`."""
-        return f"{self.address.ui_host}/#/{'/'.join(parts)}"
+        return f"{self.endpoint.ui_host}/#/{'/'.join(parts)}"
 
     def pod_log(self, run_id: str, pod: str) -> str:
-        """Returns what a pod of a run wrote, or "" where nobody has it any more.
+        """Returns the log of a pod of a run, or "" where it is no longer available.
 
-        The API serves it to those who talk to it directly, and the UI's server in another place.
+        The API server has it at one path, the UI's server, if that is the endpoint, at another.
         """
         namespace = {"podnamespace": self.namespace} if self.namespace else {}
-        places: tuple[tuple[str, dict[str, str]], ...] = (
+        paths: tuple[tuple[str, dict[str, str]], ...] = (
             (f"/apis/v1alpha1/runs/{run_id}/nodes/{pod}/log", {}),
             ("/k8s/pod/logs", {"podname": pod, "runid": run_id, **namespace}),
         )
         client: ApiClient = self.api._run_api.api_client
-        for path, query in places:
+        for path, query in paths:
             try:
                 answer = client.call_api(
                     path,
@@ -78,57 +78,59 @@ class Kubeflow:
                 )
             except (ApiException, urllib3.exceptions.HTTPError):
                 continue
-            # For a path that it does not know, the UI's server sends its start page.
+            # For an unknown path the UI's server sends its start page.
             if "text/html" not in answer.headers.get("Content-Type", ""):
                 return str(answer.data.decode(errors="replace"))
         return ""
 
 
-def connect(address: Address) -> Kubeflow:
-    """Opens Kubeflow Pipelines, and looks whether it is there.
+def connect(endpoint: Endpoint) -> Kubeflow:
+    """Connects to Kubeflow Pipelines and checks that it answers.
 
     Raises:
-        InputError: Nobody answers, or not to this user; or it has several users and no namespace was named.
+        InputError: It does not answer, or refuses the user; or it is in multi-user mode and no namespace was given.
     """
     credentials = None
-    if address.token_file is not None:
-        credentials = kfp.client.ServiceAccountTokenVolumeCredentials(str(address.token_file))
+    if endpoint.token_file is not None:
+        credentials = kfp.client.ServiceAccountTokenVolumeCredentials(str(endpoint.token_file))
     try:
-        with answered(f"open Kubeflow Pipelines at '{address.host}'"), warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # kfp says at every start that it is no longer kfp 1
+        with api_errors(f"open Kubeflow Pipelines at '{endpoint.host}'"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # kfp warns at every start that it is no longer kfp 1
             api = _Client(
-                host=address.host,
-                namespace=address.namespace or "kubeflow",
+                host=endpoint.host,
+                namespace=endpoint.namespace or "kubeflow",
                 existing_token=environment.get(environment.KFP_TOKEN) or None,
                 cookies=environment.get(environment.KFP_COOKIE) or None,
                 credentials=credentials,
-                ssl_ca_cert=str(address.ca_file) if address.ca_file else None,
-                ui_host=address.ui_host,
+                ssl_ca_cert=str(endpoint.ca_file) if endpoint.ca_file else None,
+                ui_host=endpoint.ui_host,
             )
             health = api.get_kfp_healthz()
     except UnreachableError as error:
-        raise InputError(f"{error}; is that its URL, and does it run?") from error
+        raise InputError(f"{error}; check the URL and that it runs") from error
     if not health.multi_user:
-        return Kubeflow(api, address, None)
-    if not address.namespace:
-        raise InputError(f"Kubeflow Pipelines at '{address.host}' has several users: got no namespace; try --namespace")
-    return Kubeflow(api, address, address.namespace)
+        return Kubeflow(api, endpoint, None)
+    if not endpoint.namespace:
+        raise InputError(
+            f"Kubeflow Pipelines at '{endpoint.host}' has several users: got no namespace; try --namespace"
+        )
+    return Kubeflow(api, endpoint, endpoint.namespace)
 
 
 @contextmanager
-def answered(what: str) -> Iterator[None]:
-    """Turns what kfp raises inside the block into one line, "cannot <what>: ...".
+def api_errors(what: str) -> Iterator[None]:
+    """Turns kfp's errors inside the block into errors of one line, "cannot <what>: ...".
 
     Raises:
-        InputError: The API refused.
-        UnreachableError: It did not answer, or is not well.
+        InputError: The API refused the request.
+        UnreachableError: It did not answer, or reported an internal error.
     """
     try:
         yield
     except ApiException as error:
         text = f"cannot {what}: got '{_reason(error)}' ({error.status or 'no status'})"
         if error.status in (401, 403):
-            raise InputError(f"{text}; are your token and your namespace right?") from error
+            raise InputError(f"{text}; check your token and your namespace") from error
         if error.status is not None and 400 <= error.status < 500 and error.status not in (408, 429):
             raise InputError(text) from error
         raise UnreachableError(text) from error
@@ -150,13 +152,13 @@ def _one_line(text: str) -> str:
     return " ".join(re.sub(r"^<[^>]*>: |^\w+\(.*?\): ", "", text).split())
 
 
-def every(call: Callable[..., Any], field: str, **arguments: Any) -> Iterator[Any]:
-    """Yields the items of all pages of a listing.
+def all_pages(call: Callable[..., Any], field: str, **arguments: Any) -> Iterator[Any]:
+    """Yields the items of all pages of a list call.
 
     Args:
         call: A generated method such as `api.runs.run_service_list_runs`.
-        field: Where its answer has the items: "runs".
-        **arguments: What else to pass; None is left out.
+        field: The field of its answer with the items: "runs".
+        **arguments: Further arguments; None is left out.
     """
     given = {name: value for name, value in arguments.items() if value is not None}
     token = ""
@@ -168,7 +170,7 @@ def every(call: Callable[..., Any], field: str, **arguments: Any) -> Iterator[An
             return
 
 
-def named(name: str) -> str:
-    """Returns the filter of a listing for what has exactly this display name."""
+def name_filter(name: str) -> str:
+    """Returns the filter of a list call for exactly this display name."""
     # 1 is EQUALS in filter.proto.
     return json.dumps({"predicates": [{"operation": 1, "key": "display_name", "stringValue": name}]})

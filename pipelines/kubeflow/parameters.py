@@ -27,7 +27,7 @@ def parse(package: Path, flags: Sequence[str], file: Path | None) -> dict[str, A
     Args:
         package: The YAML file of the pipeline.
         flags: "name=value" each; "families=string,keyboard" for a list, or JSON.
-        file: A YAML file with a mapping; the flags stand over it.
+        file: A YAML file with a mapping; flags take precedence.
 
     Raises:
         InputError: An unknown name, or a value of another type.
@@ -58,7 +58,7 @@ def _from_file(file: Path) -> dict[str, Any]:
 
 
 def _from_text(text: str, kind: str) -> Any:
-    """Returns the value that a flag means; the text itself where it means none of that kind."""
+    """Returns the value of a flag; the text itself where it is no value of that kind."""
     if kind == "STRING":
         return text
     if kind == "LIST" and not text.lstrip().startswith("["):

@@ -1,9 +1,9 @@
-"""A run's tasks as a person knows them, out of the nodes that Kubeflow Pipelines 2 makes of each.
+"""Tasks of a run, derived from the nodes of its Argo workflow in Kubeflow Pipelines 2.
 
-Its API tells the nodes of an Argo workflow. A task `train` of the pipeline is a pod `train-driver`, which prepares it,
+The API returns the nodes of an Argo workflow. A task `train` of a pipeline is a pod `train-driver`, which prepares it,
 a group `train`, and in that a pod `executor`, which does the work; with retries, `executor` is a group of the attempts
 `executor(0)`, `executor(1)`. Loops are groups of their own, `iteration-item(0:1)` and so on. A node names its children,
-and also those that come after it, by Argo's id, which ends as the name of their pod does.
+and the nodes that follow it, by Argo's id, which ends like the name of their pod.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 _EXECUTOR = re.compile(r"executor(\(\d+\))?")
 _DRIVER = "-driver"
 _INNER = re.compile(r"executor(\(\d+\))?|iteration.*")
-_SINCE_EPOCH_YEAR = 1971  # where the server has no time it says that of the year 1 or 1970
+_SINCE_EPOCH_YEAR = 1971  # the server sends the year 1 or 1970 for an unknown time
 
 
 @dataclass(frozen=True)
-class Task:
+class PipelineTask:
     """A task of the pipeline.
 
     Attributes:
@@ -39,14 +39,14 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A task that failed: its name, and the pod whose log says why."""
+class FailedTask:
+    """A failed task: its name, and the pod whose log has the error."""
 
     name: str
     pod: str
 
 
-def tasks_of(nodes: Sequence[Any]) -> list[Task]:
+def tasks_of(nodes: Sequence[Any]) -> list[PipelineTask]:
     """Returns the tasks that have begun, in the order of their starts.
 
     Args:
@@ -58,11 +58,11 @@ def tasks_of(nodes: Sequence[Any]) -> list[Task]:
         executors = [child for child in _children(node, by_id) if _EXECUTOR.fullmatch(child.display_name or "")]
         if executors and not _INNER.fullmatch(node.display_name):
             reused = node.state == "SUCCEEDED" and all(each.state == "SKIPPED" for each in executors)
-            found.append(Task(node.pod_name, node.display_name, node.state, reused, _seconds(node)))
+            found.append(PipelineTask(node.pod_name, node.display_name, node.state, reused, _seconds(node)))
     return found
 
 
-def failures_of(nodes: Sequence[Any]) -> list[Failure]:
+def failures_of(nodes: Sequence[Any]) -> list[FailedTask]:
     """Returns the tasks that failed for good, the first to fail first.
 
     Args:
@@ -73,18 +73,18 @@ def failures_of(nodes: Sequence[Any]) -> list[Failure]:
     for node in nodes:
         for child in _children(node, by_id):
             parents.setdefault(child.pod_name, []).append(node)
-    found: dict[str, Failure] = {}
+    found: dict[str, FailedTask] = {}
     for node in sorted(nodes, key=lambda each: str(each.end_time)):
         if node.state == "FAILED" and _is_pod(node, by_id):
             task = _failed_task(node, parents)
             if task is not None:
                 # Of several attempts, the log of the last.
-                found[task.pod_name] = Failure(task.display_name.removesuffix(_DRIVER), node.pod_name)
+                found[task.pod_name] = FailedTask(task.display_name.removesuffix(_DRIVER), node.pod_name)
     return list(found.values())
 
 
 def _failed_task(node: Any, parents: dict[str, list[Any]]) -> Any | None:
-    """Returns the task that a failed pod belongs to; None for an attempt after which another went well."""
+    """Returns the task of a failed pod; None where a later attempt has succeeded."""
     while _INNER.fullmatch(node.display_name or ""):
         failed = [each for each in parents.get(node.pod_name, []) if each.state == "FAILED"]
         if not failed:
@@ -94,7 +94,7 @@ def _failed_task(node: Any, parents: dict[str, list[Any]]) -> Any | None:
 
 
 def _is_pod(node: Any, by_id: dict[str, Any]) -> bool:
-    """Tells pods from groups, which fail because something in them did."""
+    """Tells pods from groups, which fail because something in them has failed."""
     attempts = any(_EXECUTOR.fullmatch(child.display_name or "") for child in _children(node, by_id))
     return node.display_name.endswith(_DRIVER) or (bool(_EXECUTOR.fullmatch(node.display_name)) and not attempts)
 

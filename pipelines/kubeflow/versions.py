@@ -1,4 +1,4 @@
-"""The package as a version of the pipeline in Kubeflow: uploaded once, found again by its content."""
+"""Uploads the package as a version of the pipeline in Kubeflow, unless the same version exists."""
 
 from __future__ import annotations
 
@@ -6,36 +6,36 @@ from pathlib import Path
 
 from kfp_server_api import V2beta1Experiment, V2beta1Pipeline, V2beta1PipelineVersionReference
 
-from pipelines.kubeflow.client import Kubeflow, answered, every, named
+from pipelines.kubeflow.client import Kubeflow, all_pages, api_errors, name_filter
 from pipelines.package import PIPELINE_NAME, object_name, version_of
 
 
 def find_pipeline(kubeflow: Kubeflow) -> str | None:
-    """Returns the id of the pipeline in Kubeflow; None where it was never uploaded."""
+    """Returns the id of the pipeline in Kubeflow; None where there is none."""
     call = kubeflow.api.pipelines.pipeline_service_list_pipelines
-    with answered("look for the pipeline"):
-        found = every(call, "pipelines", namespace=kubeflow.namespace, filter=named(PIPELINE_NAME))
+    with api_errors("look for the pipeline"):
+        found = all_pages(call, "pipelines", namespace=kubeflow.namespace, filter=name_filter(PIPELINE_NAME))
         return next((each.pipeline_id for each in found), None)
 
 
 def ensure_version(kubeflow: Kubeflow, package: Path) -> V2beta1PipelineVersionReference:
-    """Uploads a package unless its version is there.
+    """Uploads a package unless its version exists.
 
     Args:
-        kubeflow: Where to.
+        kubeflow: The API.
         package: The YAML file.
 
     Returns:
-        What a run or a schedule refers to.
+        The reference for a run or a schedule.
     """
     version = version_of(package)
     pipeline_id = find_pipeline(kubeflow) or _create_pipeline(kubeflow)
     call = kubeflow.api.pipelines.pipeline_service_list_pipeline_versions
-    with answered("look for the pipeline's version"):
-        found = every(call, "pipeline_versions", pipeline_id=pipeline_id, filter=named(version))
+    with api_errors("look for the pipeline's version"):
+        found = all_pages(call, "pipeline_versions", pipeline_id=pipeline_id, filter=name_filter(version))
         version_id = next((each.pipeline_version_id for each in found), None)
     if version_id is None:
-        with answered(f"upload the pipeline's version '{version}'"):
+        with api_errors(f"upload the pipeline's version '{version}'"):
             uploaded = kubeflow.api._upload_api.upload_pipeline_version(
                 str(package), name=object_name(version), display_name=version, pipelineid=pipeline_id
             )
@@ -53,16 +53,16 @@ def _create_pipeline(kubeflow: Kubeflow) -> str:
         description=train_instruments.description,
         namespace=kubeflow.namespace,
     )
-    with answered("create the pipeline"):
+    with api_errors("create the pipeline"):
         return str(kubeflow.api.pipelines.pipeline_service_create_pipeline(pipeline=pipeline).pipeline_id)
 
 
 def ensure_experiment(kubeflow: Kubeflow, name: str) -> str:
-    """Returns the id of an experiment, which is made when it is missing."""
+    """Returns the id of an experiment, which is created if it does not exist."""
     experiments = kubeflow.api.experiments
-    with answered(f"open the experiment '{name}'"):
+    with api_errors(f"open the experiment '{name}'"):
         call = experiments.experiment_service_list_experiments
-        found = every(call, "experiments", namespace=kubeflow.namespace, filter=named(name))
+        found = all_pages(call, "experiments", namespace=kubeflow.namespace, filter=name_filter(name))
         experiment_id = next((each.experiment_id for each in found), None)
         if experiment_id is None:
             new = V2beta1Experiment(display_name=name, namespace=kubeflow.namespace)

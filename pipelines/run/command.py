@@ -14,7 +14,7 @@ from components.core.fingerprint import content_fingerprint
 @click.command(name="run")
 @click.option("--source", required=True, help="Folder of NSynth records or of recordings.")
 @click.option(
-    "--workspace", required=True, help="Where everything goes: records, shards, trainings, reports, registry."
+    "--workspace", required=True, help="Folder for all results: records, shards, trainings, reports, registry."
 )
 @click.option("--families", default="", help="Instrument families, comma separated. [default: all that the source has]")
 @click.option("--synths", default="", help=f"Synthesizers, comma separated. [default: {','.join(SYNTHS)}]")
@@ -23,12 +23,12 @@ from components.core.fingerprint import content_fingerprint
     "--set", "bindings", multiple=True, metavar="BINDING", help="A gin binding on top of the preset; repeatable."
 )
 @click.option("--tracking-uri", default="", help="MLflow server. [default: SQLite in the workspace]")
-@click.option("--if-changed", is_flag=True, help="Train only what is new to the registry; do nothing if nothing is.")
+@click.option("--if-changed", is_flag=True, help="Train only what is not registered yet; do nothing if everything is.")
 @click.option(
     "--parallel",
     type=click.IntRange(1),
     default=None,
-    help="Trainings at once. [default: one for every core that has 2 GB]",
+    help="Trainings at the same time. [default: one per core, with 2 GB of memory each]",
 )
 def command(
     source: str,
@@ -43,13 +43,14 @@ def command(
 ) -> None:
     """Run the whole pipeline on this machine: from notes to registered instruments.
 
-    Run again, it reuses what is done; killed, it continues.
+    The same command reuses finished work, and continues after an interruption.
     """
+    from pipelines import if_changed as if_changed_module
     from pipelines.run import local, summary
 
     source, workspace = _absolute(source), _absolute(workspace)
-    state = _state_folder(workspace)
-    tracking_uri = tracking_uri or f"sqlite:///{state.parent / 'mlflow' / 'mlflow.db'}"
+    state_path = _state_path(workspace)
+    tracking_uri = tracking_uri or f"sqlite:///{state_path.parent / 'mlflow' / 'mlflow.db'}"
     arguments = {
         "source": source,
         "workspace": workspace,
@@ -58,17 +59,14 @@ def command(
         "preset": preset,
         "bindings": list(bindings),
         "tracking_uri": tracking_uri,
-        "sort_workers": 1,  # a laptop's disk is shared
+        "sort_workers": 1,  # one disk
     }
     if if_changed:
-        from components.plan import changes
-
-        decision = changes.decision(arguments)
-        click.echo(decision.text)
-        if not decision.needed:
+        narrowed = if_changed_module.narrow(arguments)
+        if narrowed is None:
             return
-        arguments = decision.arguments
-    display = local.run(arguments, state, parallel or _parallel_trainings())
+        arguments = narrowed
+    display = local.run(arguments, state_path, parallel or _parallel_trainings())
     summary.show(display, tracking_uri)
 
 
@@ -80,8 +78,8 @@ def _names(text: str) -> list[str]:
     return [name for name in (part.strip() for part in text.split(",")) if name]
 
 
-def _state_folder(workspace: str) -> Path:
-    """Returns where logs, KFP's cache and the lock go: in the workspace, or in the user's cache if that is remote."""
+def _state_path(workspace: str) -> Path:
+    """Returns the directory for logs, KFP's cache and the lock: in the workspace, or in ~/.cache if that is remote."""
     if "://" not in workspace:
         return Path(workspace) / "kfp"
     name = content_fingerprint([workspace.encode()], 12)
@@ -89,6 +87,6 @@ def _state_folder(workspace: str) -> Path:
 
 
 def _parallel_trainings() -> int:
-    """One training for every core, as long as each has two gigabytes of memory."""
+    """Returns one training per core, as long as each has two gigabytes of memory."""
     memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     return max(1, min(os.cpu_count() or 1, int(memory_gb / 2)))

@@ -1,4 +1,4 @@
-"""What a person sees of a local run: a line for every finished task, a bar for every running one."""
+"""Shows a run in the terminal: a line for every finished task, a bar for every running one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LINE_EVERY_S = 15.0
 
 @dataclass
 class _Shown:
-    """A bar: the process that feeds it, and when a plain line last stood for it."""
+    """A bar: the process that it is about, and when it was last printed as a plain line."""
 
     bar: TaskID
     pid: int
@@ -27,12 +27,12 @@ class _Shown:
 
 
 class Display:
-    """Turns the events of a run into lines and bars; on anything but a terminal, lines alone. Use as a context manager.
+    """Turns the events of a run into lines and bars; without a terminal, lines only. A context manager.
 
     Attributes:
         failures: The events of the failed tasks, in order.
         reused: How many tasks of each kind KFP took from its cache.
-        facts: What the finished tasks found, for the summary.
+        facts: Results of the finished tasks, for the summary.
     """
 
     def __init__(self) -> None:
@@ -73,27 +73,27 @@ class Display:
             self._line(" ", "", event, text)
 
     def _on_done(self, event: dict[str, Any]) -> None:
-        self._forget(event)
+        self._remove_bars(event)
         self.facts.update(event["facts"])
         self._line("✓", "green", event, event["text"])
 
     def _on_failed(self, event: dict[str, Any]) -> None:
-        self._forget(event)
+        self._remove_bars(event)
         self.failures.append(event)
         self._line("✗", "red", event, event["message"])
 
     def _on_reused(self, event: dict[str, Any]) -> None:
         self.reused[event["title"]] += 1
 
-    def _forget(self, event: dict[str, Any]) -> None:
-        """Takes a task's bar away, and the bars of the work inside it: other titles, same process."""
+    def _remove_bars(self, event: dict[str, Any]) -> None:
+        """Removes a task's bar, and the bars of work inside it: other titles, same process."""
         for title, shown in list(self._running.items()):
             if title == event["title"] or shown.pid == event["pid"]:
                 self._bars.remove_task(self._running.pop(title).bar)
 
     def _line(self, mark: str, style: str, event: dict[str, Any], text: str) -> None:
         minutes, seconds = divmod(int(time.monotonic() - self._start), 60)
-        # One print: the bars are drawn again after each.
+        # One call: the bars are drawn again after each print.
         self._console.print(
             Text.assemble(f"{minutes:02d}:{seconds:02d} ", (mark, style), f" {event['title']:<28} {text}")
         )

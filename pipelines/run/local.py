@@ -1,4 +1,4 @@
-"""A local run from outside: one at a time in a workspace, KFP's runner as a process, events followed, log kept."""
+"""Runs the pipeline on this machine: starts KFP's local runner as a process, shows its events and keeps its log."""
 
 from __future__ import annotations
 
@@ -25,48 +25,48 @@ from pipelines.run.display import Display
 _POLL_S = 0.1
 
 
-def run(arguments: dict[str, Any], state: Path, parallel_trainings: int) -> Display:
-    """Compiles the pipeline and executes it here, showing its progress.
+def run(arguments: dict[str, Any], state_path: Path, parallel_trainings: int) -> Display:
+    """Compiles the pipeline and executes it on this machine, showing its progress.
 
     Args:
         arguments: The pipeline's parameters.
-        state: Local folder for logs, KFP's cache and the lock; in the workspace where that is local.
-        parallel_trainings: How many heavy tasks run at once.
+        state_path: Local directory for logs, KFP's cache and the lock; in the workspace where that is local.
+        parallel_trainings: How many heavy tasks run at the same time.
 
     Returns:
-        The display, which knows what was reused.
+        The display, with what was reused and what the tasks found.
 
     Raises:
         InputError: A task found the input at fault, or another run is using the workspace.
         StepError: A task failed otherwise.
     """
-    state.mkdir(parents=True, exist_ok=True)
-    with _only_one(state):
-        shutil.rmtree(state / "outputs", ignore_errors=True)  # KFP's scratch of the run before
-        log_file = state / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
+    state_path.mkdir(parents=True, exist_ok=True)
+    with _workspace_lock(state_path):
+        shutil.rmtree(state_path / "outputs", ignore_errors=True)  # of the run before
+        log_file = state_path / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
         events = log_file.with_suffix(".events")
         log_file.parent.mkdir(parents=True, exist_ok=True)
-        for left in log_file.parent.glob("*.events"):  # by a run that was killed
+        for left in log_file.parent.glob("*.events"):  # of a run that was killed
             left.unlink()
-        package = compile_to(state / "package")
+        package = compile_to(state_path / "package")
         remove_retries(package)
-        request = {"package": str(package), "arguments": arguments, "state": str(state)}
-        (state / "request.json").write_text(json.dumps(request, indent=1))
+        request = {"package": str(package), "arguments": arguments, "state": str(state_path)}
+        (state_path / "request.json").write_text(json.dumps(request, indent=1))
         with Display() as display:
-            code = _execute(state / "request.json", log_file, events, parallel_trainings, display)
+            code = _execute(state_path / "request.json", log_file, events, parallel_trainings, display)
     _raise_failure(code, display, log_file)
     return display
 
 
 @contextmanager
-def _only_one(state: Path) -> Iterator[None]:
-    """Holds the workspace's lock. The kernel frees it when this process dies, however it dies."""
+def _workspace_lock(state_path: Path) -> Iterator[None]:
+    """Holds the workspace's lock, which the kernel releases when the process ends. InputError if another run has it."""
     with ExitStack() as held:
         try:
-            held.enter_context(file_lock(state / "lock", wait_s=0))
+            held.enter_context(file_lock(state_path / "lock", wait_s=0))
         except LockHeld as error:
             raise InputError(
-                f"another run (process {error.holder}) is using {state}: wait for it or use another --workspace"
+                f"another run (process {error.holder}) is using {state_path}: wait for it or use another --workspace"
             ) from None
         yield
 
@@ -105,7 +105,7 @@ def _execute(request: Path, log_file: Path, events: Path, parallel_trainings: in
 
 
 def remove_retries(package: Path) -> None:
-    """Takes the retries out of a package: no pod is lost here, and nobody waits for minutes to read a mistake."""
+    """Removes the retries from a package: no pod is lost here, and an error shows at once."""
     documents = list(yaml.safe_load_all(package.read_text()))
     for component in [documents[0]["root"], *documents[0]["components"].values()]:
         for task in component.get("dag", {}).get("tasks", {}).values():
@@ -114,7 +114,7 @@ def remove_retries(package: Path) -> None:
 
 
 def _follow(stream: Any, display: Display) -> None:
-    """Shows the whole lines that came since the last time; a line still being written waits for its end."""
+    """Shows the complete lines since the last call; an incomplete line is read again in the next call."""
     while True:
         position = stream.tell()
         line = stream.readline()
@@ -125,7 +125,7 @@ def _follow(stream: Any, display: Display) -> None:
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """Ends what is left of the runner and its tasks, for instance after Ctrl-C."""
+    """Terminates what is left of the runner and its tasks, for instance after Ctrl-C."""
     for kill in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, kill)
@@ -144,4 +144,4 @@ def _raise_failure(code: int, display: Display, log_file: Path) -> None:
         text = f"{first['title']}: {first['message']} (log: {log_file})"
         raise InputError(text) if first["input_fault"] else StepError(text)
     if code:
-        raise StepError(f"the pipeline ended with exit code {code} and no task said why: see {log_file}")
+        raise StepError(f"the pipeline ended with exit code {code} and no task reported an error: see {log_file}")

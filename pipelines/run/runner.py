@@ -1,6 +1,6 @@
 """The process in which KFP's local runner executes the pipeline: `python -m pipelines.run.runner REQUEST.json`.
 
-It is a process of its own because the runner prints every task's inputs and logs; here all that goes to the log file.
+A process of its own, because the runner prints every task's inputs and logs: its output goes to the log file.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _CACHE_HIT = re.compile(r"^Task (\S+) cache hit")
 
 
 def _report_cache_hit(record: logging.LogRecord) -> bool:
-    """Reports a task that KFP took from its cache: its body does not run, so it cannot say so itself.
+    """Reports a task that KFP took from its cache: its body does not run, so it cannot report itself.
 
-    A filter and not a handler, because the local runner swaps the root logger's handlers while a task runs.
+    A filter and not a handler, because the local runner replaces the root logger's handlers while a task runs.
     """
     hit = _CACHE_HIT.match(record.getMessage())
     if hit:

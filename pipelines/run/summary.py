@@ -1,28 +1,28 @@
-"""The end of a local run: where the report, the models and the registry are."""
+"""Prints the end of a local run: the paths of the report, the models and the registry."""
 
 from __future__ import annotations
 
 import click
 
-from components import storage
+from components.artifacts.training_dir import report_uri
 from components.core.errors import InputError
 from pipelines.run.display import Display
 
 
 def show(display: Display, tracking_uri: str) -> None:
     """Prints the report's path, each family's champion and how to open MLflow."""
-    from components.registry.champions import champion
+    from components.registry.aliases import find_champion
 
     for line in display.facts.get("advice", []):
         click.echo(f"note      {line}")
     run_uri, families = display.facts["run_uri"], display.facts["families"]
     if display.reused:
         click.echo("reused: " + ", ".join(f"{count} x {kind}" for kind, count in sorted(display.reused.items())))
-    click.echo(f"\nreport    {storage.join(run_uri, 'report.html')}")
+    click.echo(f"\nreport    {report_uri(run_uri)}")
     for family in families:
         try:
-            best = champion(tracking_uri, family)
-        except InputError as error:  # nothing passed the gate
+            best = find_champion(tracking_uri, family)
+        except InputError as error:  # no model has passed the gate
             click.echo(f"champion  none of {family}: {error}")
             continue
         what = f"{best.synth}, version {best.version}, held-out spectral loss {best.loss:.2f}"

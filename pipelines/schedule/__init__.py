@@ -1,1 +1,1 @@
-"""`luthier schedule`: the recurring run in Kubeflow's UI, brought to what it shall be."""
+"""`luthier schedule`: creates, replaces or removes the recurring run in Kubeflow's UI."""

@@ -9,21 +9,21 @@ import click
 
 from components.core import environment
 from components.core.errors import InputError
-from pipelines.kubeflow.options import Address, address_options
+from pipelines.kubeflow.endpoint import Endpoint, endpoint_options
 
 
 @click.command(name="schedule")
-@address_options
-@click.option("--cron", metavar="'M H D M W'", help="When, as in a crontab; six fields begin with the second.")
+@endpoint_options
+@click.option("--cron", metavar="'M H D M W'", help="When, as in a crontab; with six fields the first is the second.")
 @click.option("--name", default="luthier-retrain", show_default=True, help="Name of the recurring run in the UI.")
 @click.option("--experiment", default="luthier", show_default=True, help="Kubeflow's experiment for the runs.")
 @click.option("-p", "flags", multiple=True, metavar="NAME=VALUE", help="A parameter of the pipeline; repeatable.")
 @click.option("--params", type=click.Path(dir_okay=False, path_type=Path), help="Parameters in a YAML file.")
 @click.option("--service-account", envvar=environment.KFP_SERVICE_ACCOUNT, show_envvar=True, help="Of the runs' pods.")
-@click.option("--suspend/--resume", "suspended", default=None, help="Let it rest, or go on. [default: as it is]")
-@click.option("--remove", is_flag=True, help="Remove it.")
+@click.option("--suspend/--resume", "suspended", default=None, help="Suspend or resume it. [default: no change]")
+@click.option("--remove", is_flag=True, help="Remove the recurring run.")
 def command(
-    address: Address,
+    endpoint: Endpoint,
     cron: str | None,
     name: str,
     experiment: str,
@@ -33,28 +33,28 @@ def command(
     suspended: bool | None,
     remove: bool,
 ) -> None:
-    """Bring the recurring run in Kubeflow's UI to what the options say: make it, replace it, or leave it alone."""
+    """Create, replace or remove the recurring run in Kubeflow's UI. Nothing changes if it already is as asked for."""
     if remove == bool(cron):
         raise InputError("cannot schedule: expected one of --cron and --remove; try --cron '0 3 * * *'")
     from pipelines.schedule.cron import six_fields
 
-    when = six_fields(cron) if cron else ""
+    six_field_cron = six_fields(cron) if cron else ""
     from pipelines import package
     from pipelines.kubeflow import client, parameters, versions
     from pipelines.schedule import reconcile
 
     if remove:
-        kubeflow = client.connect(address)
+        kubeflow = client.connect(endpoint)
         click.echo(reconcile.remove(kubeflow, name, versions.find_pipeline(kubeflow)))
         return
     with TemporaryDirectory(prefix="luthier-") as scratch:
         compiled = package.compile_to(Path(scratch))
         arguments = parameters.parse(compiled, flags, params)
-        kubeflow = client.connect(address)
+        kubeflow = client.connect(endpoint)
         version = versions.ensure_version(kubeflow, compiled)
     wanted = reconcile.Schedule(
         name=name,
-        cron=when,
+        cron=six_field_cron,
         arguments=arguments,
         pipeline_id=version.pipeline_id,
         version_id=version.pipeline_version_id,

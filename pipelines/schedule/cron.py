@@ -23,14 +23,14 @@ _PART = re.compile(r"(?P<first>\*|\?|\w+)(?:-(?P<last>\w+))?(?:/(?P<step>\d+))?"
 def six_fields(expression: str) -> str:
     """Returns a cron expression in the form that Kubeflow takes.
 
-    Kubeflow would read the five fields of a crontab as seconds to months, so these get a second in front.
+    Kubeflow would read the five fields of a crontab as seconds to months, so these get a 0 for the second in front.
 
     Args:
         expression: Five fields (minute, hour, day of the month, month, day of the week 0-6 from Sunday) or six, with
             the second before them.
 
     Raises:
-        InputError: Another number of fields, or one that makes no sense.
+        InputError: Another number of fields, or one that is out of range.
     """
     fields = expression.split()
     if len(fields) not in (5, 6):

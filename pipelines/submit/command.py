@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from components.core import environment
-from pipelines.kubeflow.options import Address, address_options
+from pipelines.kubeflow.endpoint import Endpoint, endpoint_options
 
 if TYPE_CHECKING:
     from kfp_server_api import V2beta1PipelineVersionReference
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 
 @click.command(name="submit")
-@address_options
+@endpoint_options
 @click.option("--experiment", default="luthier", show_default=True, help="Kubeflow's experiment for the run.")
 @click.option("--name", default="", help="Name of the run. [default: the pipeline's and the time]")
 @click.option("-p", "flags", multiple=True, metavar="NAME=VALUE", help="A parameter of the pipeline; repeatable.")
 @click.option("--params", type=click.Path(dir_okay=False, path_type=Path), help="Parameters in a YAML file.")
 @click.option("--service-account", envvar=environment.KFP_SERVICE_ACCOUNT, show_envvar=True, help="Of the run's pods.")
-@click.option("--if-changed", is_flag=True, help="Only if data or code differ from what the champions were made of.")
-@click.option("--no-follow", is_flag=True, help="Print the run's URL and leave.")
+@click.option("--if-changed", is_flag=True, help="Train what is not registered yet; submit nothing if everything is.")
+@click.option("--no-follow", is_flag=True, help="Print the run's URL; do not wait.")
 @click.option("--follow", "followed", metavar="RUN_ID", help="Submit nothing; follow this run.")
 @click.option("--stop", "stopped", metavar="RUN_ID", help="Submit nothing; stop this run.")
 def command(
-    address: Address,
+    endpoint: Endpoint,
     experiment: str,
     name: str,
     flags: tuple[str, ...],
@@ -43,24 +43,28 @@ def command(
 ) -> None:
     """Run the pipeline in Kubeflow and follow it to its end.
 
-    Ends with 0 when the run succeeded, 1 when it failed, 2 when it was not accepted. Ctrl-C leaves the run going.
+    Exit codes: 0 the run succeeded, 1 it failed, 2 it was not accepted. Ctrl-C does not stop the run.
     """
     if stopped:
-        _stop(address, stopped)
+        _stop(endpoint, stopped)
         return
+    from pipelines import if_changed as if_changed_module
     from pipelines import package
     from pipelines.kubeflow import client, parameters, versions
     from pipelines.submit.follow import follow
 
     if followed:
-        follow(client.connect(address), followed)
+        follow(client.connect(endpoint), followed)
         return
     with TemporaryDirectory(prefix="luthier-") as scratch:
         compiled = package.compile_to(Path(scratch))
         arguments = parameters.parse(compiled, flags, params)
-        if if_changed and not (arguments := _of_what_changed(arguments)):
-            return
-        kubeflow = client.connect(address)
+        if if_changed:
+            narrowed = if_changed_module.narrow(arguments)
+            if narrowed is None:
+                return
+            arguments = narrowed
+        kubeflow = client.connect(endpoint)
         reference = versions.ensure_version(kubeflow, compiled)
     experiment_id = versions.ensure_experiment(kubeflow, experiment)
     run_id = _create_run(kubeflow, name, experiment_id, reference, arguments, service_account)
@@ -69,20 +73,11 @@ def command(
         follow(kubeflow, run_id)
 
 
-def _of_what_changed(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Returns the arguments of a run for what is new, and says what that is; nothing where nothing is."""
-    from components.plan import changes
-
-    decision = changes.decision(arguments)
-    click.echo(decision.text)
-    return decision.arguments if decision.needed else {}
-
-
-def _stop(address: Address, run_id: str) -> None:
+def _stop(endpoint: Endpoint, run_id: str) -> None:
     from pipelines.kubeflow import client
 
-    kubeflow = client.connect(address)
-    with client.answered(f"stop the run '{run_id}'"):
+    kubeflow = client.connect(endpoint)
+    with client.api_errors(f"stop the run '{run_id}'"):
         kubeflow.api.runs.run_service_terminate_run(run_id=run_id)
     click.echo(f"stopping   {kubeflow.url('runs', 'details', run_id)}")
 
@@ -97,7 +92,7 @@ def _create_run(
 ) -> str:
     from kfp_server_api import V2beta1Run, V2beta1RuntimeConfig
 
-    from pipelines.kubeflow.client import answered
+    from pipelines.kubeflow.client import api_errors
     from pipelines.package import PIPELINE_NAME
 
     run = V2beta1Run(
@@ -107,5 +102,5 @@ def _create_run(
         runtime_config=V2beta1RuntimeConfig(parameters=arguments),
         service_account=service_account,
     )
-    with answered("submit the run"):
+    with api_errors("submit the run"):
         return str(kubeflow.api.runs.run_service_create_run(run=run).run_id)

@@ -1,4 +1,4 @@
-"""Follows a run in Kubeflow: its tasks as lines and bars, and at the end what failed and why."""
+"""Follows a run in Kubeflow: shows its tasks as lines and bars, and at the end which failed and why."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from kfp_server_api import V2beta1Run
 
 from components.core.errors import StepError
 from components.telemetry import log
-from pipelines.kubeflow.client import Kubeflow, UnreachableError, answered
-from pipelines.kubeflow.tasks import Task, failures_of, tasks_of
+from pipelines.kubeflow.client import Kubeflow, UnreachableError, api_errors
+from pipelines.kubeflow.tasks import PipelineTask, failures_of, tasks_of
 from pipelines.run.display import Display
 
 _LOG = log.get(__name__)
@@ -30,26 +30,26 @@ _OURS = ("InputError", "StepError")
 def follow(kubeflow: Kubeflow, run_id: str) -> None:
     """Shows a run's progress until it ends.
 
-    An API that stops answering is asked again for a quarter of an hour.
+    While the API does not answer, it retries for 15 minutes.
 
     Raises:
-        StepError: The run failed or was stopped; or nobody answers or the user pressed Ctrl-C, and it goes on.
+        StepError: The run failed or was stopped; or it continues: the API does not answer, or the user pressed Ctrl-C.
     """
     url = kubeflow.url("runs", "details", run_id)
-    watched = _Watched()
+    events_of_run = _TaskEvents()
     try:
         with Display() as display:
             while True:
                 run = _read(kubeflow, run_id)
-                for event in watched.events(tasks_of(_nodes(run))):
+                for event in events_of_run.events(tasks_of(_nodes(run))):
                     display.show(event)
                 if run.state in _ENDED:
                     break
                 time.sleep(_POLL_S)
     except KeyboardInterrupt:
-        host = kubeflow.address.host
+        host = kubeflow.endpoint.host
         raise StepError(
-            f"no longer following; the run goes on: {url} (follow: 'luthier submit --host {host} --follow {run_id}', "
+            f"stopped following; the run continues: {url} (follow: 'luthier submit --host {host} --follow {run_id}', "
             f"stop: 'luthier submit --host {host} --stop {run_id}')"
         ) from None
     if run.state == "FAILED":
@@ -64,13 +64,13 @@ def _read(kubeflow: Kubeflow, run_id: str) -> V2beta1Run:
     warned = False
     while True:
         try:
-            with answered(f"read the run '{run_id}'"):
+            with api_errors(f"read the run '{run_id}'"):
                 return kubeflow.api.runs.run_service_get_run(run_id=run_id, _request_timeout=_TIMEOUT_S)
         except UnreachableError as error:
             if time.monotonic() > deadline:
-                raise StepError(f"{error}; the run goes on, try 'luthier submit --follow {run_id}'") from error
+                raise StepError(f"{error}; the run continues, try 'luthier submit --follow {run_id}'") from error
             if not warned:
-                _LOG.warning("%s; asking again", error)
+                _LOG.warning("%s; trying again", error)
                 warned = True
             time.sleep(_POLL_S)
 
@@ -79,7 +79,7 @@ def _nodes(run: V2beta1Run) -> list[Any]:
     return (run.run_details.task_details if run.run_details else None) or []
 
 
-class _Watched:
+class _TaskEvents:
     """The tasks seen so far; the tasks of a loop, which share a name, get numbers."""
 
     def __init__(self) -> None:
@@ -87,8 +87,8 @@ class _Watched:
         self._names: Counter[str] = Counter()
         self._ended: set[str] = set()
 
-    def events(self, tasks: list[Task]) -> Iterator[dict[str, Any]]:
-        """Yields what changed since the last time, as `pipelines.run.display` takes it."""
+    def events(self, tasks: list[PipelineTask]) -> Iterator[dict[str, Any]]:
+        """Yields the events since the last call, in the form of `pipelines.run.display`."""
         for task in tasks:
             if task.key not in self._titles:
                 self._names[task.name] += 1
@@ -103,7 +103,7 @@ class _Watched:
                 else:
                     yield self._event("done", task, text=text, facts={})
 
-    def _event(self, kind: str, task: Task, **fields: Any) -> dict[str, Any]:
+    def _event(self, kind: str, task: PipelineTask, **fields: Any) -> dict[str, Any]:
         # Each task is a process of its own.
         return {"kind": kind, "title": self._titles[task.key], "pid": task.key, "time": time.time(), **fields}
 
@@ -124,7 +124,7 @@ def _reason(kubeflow: Kubeflow, run: V2beta1Run) -> str:
         return f"{first.name}: {_message(kubeflow.pod_log(run.run_id, first.pod))}{more}"
     errors = [status.error for status in run.state_history or [] if status.error]
     told = [run.error.message] if run.error else [error.message for error in errors[-1:]]
-    return f"the run failed: {told[0] if told and told[0] else 'it does not say why'}"
+    return f"the run failed: {told[0] if told and told[0] else 'Kubeflow reports no reason'}"
 
 
 def _message(text: str) -> str:
@@ -133,4 +133,4 @@ def _message(text: str) -> str:
         kind, message = raised[-1].groups()
         return message if kind in _OURS else f"{kind}: {message}"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "failed, and its log is gone"
+    return lines[-1] if lines else "failed; its log is no longer available"

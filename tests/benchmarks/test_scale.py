@@ -66,4 +66,4 @@ def test_requests_beside_the_data_are_a_line_through_two_sorts():
     assert found.copy_cpu_s_per_gb == pytest.approx(1.0)
     assert found.fixed == {"range": 1, "upload start": 2, "upload chunk": 2, "list": 4}
     assert found.per_unit == {"range": 1, "upload start": 1, "upload chunk": 1, "list": 0}
-    assert "### What binds" in scale.block(details, found)
+    assert "### Limits" in scale.block(details, found)

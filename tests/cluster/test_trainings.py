@@ -63,10 +63,10 @@ def _replaced(cluster: Cluster, job: str, earlier: str) -> None:
     )
 
 
-def _goes_on(cluster: Cluster, training: str, earlier: str) -> int:
-    """Waits until another pod goes on with a training; returns the step that it goes on from."""
+def _continues(cluster: Cluster, training: str, earlier: str) -> int:
+    """Waits until another pod resumes a training; returns the step that it resumes at."""
     _replaced(cluster, training, earlier)
-    found = cluster.wait_for_log(training, r"string-harmonic goes on from step (\d+)", START_S)
+    found = cluster.wait_for_log(training, r"string-harmonic resumes at step (\d+)", START_S)
     return int(found[1])
 
 
@@ -107,11 +107,11 @@ def test_launched_again_it_is_found_to_be_trained(cluster, images, data, launche
     assert cluster.job(training) is None
 
 
-def test_a_pod_that_is_killed_is_replaced_and_goes_on_from_its_checkpoint(cluster, launched):
+def test_a_pod_that_is_killed_is_replaced_and_continues_from_its_checkpoint(cluster, launched):
     _, training = launched("killed", "string", "harmonic", LONG)
     pod = _running(cluster, training)
     cluster.kill(pod)
-    assert _goes_on(cluster, training, pod) > 0
+    assert _continues(cluster, training, pod) > 0
 
 
 def test_a_launcher_that_is_killed_adopts_its_job(cluster, launched):
@@ -127,16 +127,16 @@ def test_a_launcher_that_is_killed_adopts_its_job(cluster, launched):
     assert not after["spec"].get("suspend")
 
 
-def test_a_paused_training_frees_its_node_and_goes_on_when_resumed(cluster, launched):
-    launcher, training = launched("paused", "string", "harmonic", LONG)
+def test_a_suspended_training_frees_its_node_and_continues_when_resumed(cluster, launched):
+    launcher, training = launched("suspended", "string", "harmonic", LONG)
     pod = _running(cluster, training)
     cluster.suspend(training, True)
-    cluster.wait("the paused training has no pod", lambda: not _alive(cluster, training), START_S)
+    cluster.wait("the suspended training has no pod", lambda: not _alive(cluster, training), START_S)
     job = cluster.job(training)
     assert job and has_condition(job, "Suspended")
-    cluster.wait_for_log(launcher, "paused", START_S)
+    cluster.wait_for_log(launcher, "suspended; ", START_S)
     cluster.suspend(training, False)
-    assert _goes_on(cluster, training, pod) > 0
+    assert _continues(cluster, training, pod) > 0
 
 
 def _alive(cluster: Cluster, training: str) -> list[str]:

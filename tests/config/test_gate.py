@@ -5,6 +5,7 @@ from __future__ import annotations
 import gin
 import pytest
 
+from components.config import settings  # noqa: F401 (it registers `train`)
 from components.config.catalog import GATE_GIN
 from components.config.gate import Gate, gate_of
 from components.core.errors import InputError

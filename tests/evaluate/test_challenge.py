@@ -1,4 +1,4 @@
-"""The champion plays the notes that its challengers played."""
+"""The champion is scored on the held-out notes of its challengers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from components.core.errors import InputError
-from components.evaluate.challenge import challenge
 from components.evaluate.step import evaluate
+from components.register.promotion import Score
 from components.register.step import register
+from pipelines.challenge import score_champion
 from tests.evaluate.conftest import EvaluatedRun
 from tests.notes import make_note, write_sorted_set
 
@@ -27,10 +28,10 @@ def registry(tmp_path_factory: pytest.TempPathFactory, evaluated_run: EvaluatedR
 
 def test_the_same_notes_need_not_be_played_again(evaluated_run: EvaluatedRun, registry: str) -> None:
     strings = [uri for uri in evaluated_run.training_uris if "string-" in uri]
-    assert challenge(strings, evaluated_run.data_uri, registry) == {}
+    assert score_champion(strings, evaluated_run.data_uri, registry) is None
     keyboards = [uri for uri in evaluated_run.training_uris if "keyboard-" in uri]
-    assert challenge(keyboards, evaluated_run.data_uri, registry) == {}  # it has no champion
-    assert challenge(strings, evaluated_run.data_uri, f"sqlite:///{registry}-not-there-yet") == {}
+    assert score_champion(keyboards, evaluated_run.data_uri, registry) is None  # it has no champion
+    assert score_champion(strings, evaluated_run.data_uri, f"sqlite:///{registry}-not-there-yet") is None
 
 
 def test_other_notes_are_played_by_the_champion(
@@ -40,11 +41,10 @@ def test_other_notes_are_played_by_the_champion(
     data = write_sorted_set(tmp_path / "sorted", notes)
     harmonic = next(uri for uri in evaluated_run.training_uris if uri.endswith("string-harmonic"))
     result = evaluate(harmonic, data, str(tmp_path / "string-harmonic"))
-    heard = challenge([str(tmp_path / "string-harmonic")], data, registry)
-    # Here it is the same model, so it plays as its challenger did.
-    assert heard["version"] == 1 and heard["notes"] == result.evaluation.notes_fingerprint
-    assert heard["means"] == result.metrics()
-    with pytest.raises(InputError, match="is not the sorted set that"):
-        challenge([str(tmp_path / "string-harmonic")], evaluated_run.data_uri, registry)
+    score = score_champion([str(tmp_path / "string-harmonic")], data, registry)
+    # Here it is the same model, so it has the same score.
+    assert score == Score(1, result.evaluation.notes_fingerprint, result.metrics())
+    with pytest.raises(InputError, match="is not the sorted set of"):
+        score_champion([str(tmp_path / "string-harmonic")], evaluated_run.data_uri, registry)
     with pytest.raises(InputError, match=r"none of .* was evaluated"):
-        challenge([str(tmp_path / "nothing")], data, registry)
+        score_champion([str(tmp_path / "nothing")], data, registry)

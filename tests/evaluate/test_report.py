@@ -141,7 +141,7 @@ def test_a_cell_of_the_matrix_plays_by_keyboard_too(browser: Browser, report: Pa
 def test_the_report_of_one_training_has_a_column_of_the_matrix(browser: Browser, evaluated_run: EvaluatedRun) -> None:
     watched = opened(browser, Path(evaluated_run.training_uris[0], "report.html"))
     page = watched.page
-    assert page.locator("#transfers h2").inner_text() == "Every note, played as string"
+    assert page.locator("#transfers h2").inner_text() == "Timbre transfer to string"
     assert page.locator(".matrix tbody tr").count() == page.locator(".matrix td").count() == 2
     assert page.locator(".matrix td.own").count() == 1
     assert page.evaluate("document.querySelector('#transfers audio').src.length") > 10_000
@@ -192,7 +192,7 @@ def test_in_print_everything_is_unfolded(browser: Browser, report: Path) -> None
 
 def test_it_says_who_won_and_what_is_missing(browser: Browser, report: Path, evaluated_run: EvaluatedRun) -> None:
     page = opened(browser, report).page
-    string, keyboard = page.locator(".verdict").all_inner_texts()
+    string, keyboard = page.locator(".result").all_inner_texts()
     assert string.startswith(f"String: {evaluated_run.best_string_synth} wins by")
     assert "Missing: wavetable was not trained." in keyboard
     assert page.locator("h1").count() == 1

@@ -1,4 +1,4 @@
-"""Exports that run where there is no Luthier, and do what the model does."""
+"""Exports run without Luthier and compute what the model computes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from components.export import step as steps
 from components.export.step import export
 from components.synths.instrument import Instrument
 
-# Runs a README's example where nothing but the runtime can be imported, and says what it computed.
+# Runs the example of a README where only the runtime can be imported, and saves what it computed.
 _ALONE = """
 import sys
 refused = set(sys.argv[2].split(","))
@@ -32,8 +32,8 @@ space = {}
 exec(sys.argv[1], space)
 import numpy as np
 kept = {name: np.asarray(values) for name, values in space["controls"].items()}
-if "played" in space:
-    kept["played"] = np.asarray(space["played"]["audio"])
+if "rendered" in space:
+    kept["rendered"] = np.asarray(space["rendered"]["audio"])
 np.savez("kept.npz", **kept)
 """
 LUTHIER = "components,pipelines,ddsp,gin,librosa,tensorflow_probability"
@@ -87,7 +87,7 @@ def test_the_example_of_a_savedmodel_runs_with_tensorflow_alone(beginners, expor
     for output, values in _expected(beginners["wavetable"]).items():
         if output != "f0_hz":
             _assert_close(found[output], values, output)
-    assert found["played"].shape == (32_000,)
+    assert found["rendered"].shape == (32_000,)
     assert (folder / "a440.wav").stat().st_size == 64_044
 
 
@@ -100,7 +100,7 @@ def test_a_savedmodel_plays_whole_curves_as_the_model_does(beginners, export_of,
     found = play(f0_hz=tf.constant(f0_hz), loudness_db=tf.constant(loudness_db), seed=tf.constant(0))["audio"].numpy()
     whole = Instrument.load(beginners[synth]).play(f0_hz[None], loudness_db[None])
     assert found.shape == (123 * 64,)
-    # The noise is another one from the second block on.
+    # From the second block on, the noise differs.
     noise = np.abs(whole["noise"]).max()
     np.testing.assert_allclose(found[:2_900], whole["audio"][0, :2_900], atol=1e-4)
     assert np.abs(found - whole["tonal"][0])[: 121 * 64].max() < 1.5 * noise < np.abs(whole["tonal"]).max()

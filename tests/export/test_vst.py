@@ -135,12 +135,12 @@ def test_other_formats_have_the_network_s_own_frames(plugin_beginner, tmp_path):
 
 def test_models_that_the_plugin_would_not_load_are_refused(beginners, tmp_path):
     with pytest.raises(
-        InputError, match=r"hear power 50 times a second: got one of the preset smoke that hears ddsp-3\.7"
+        InputError, match=r"power at 50 frames per second: got one of the preset smoke with ddsp-3\.7 at 250"
     ):
         export(beginners["harmonic"], "vst", str(tmp_path / "out"))
-    with pytest.raises(InputError, match="plays the harmonic synth alone: got a wavetable one"):
+    with pytest.raises(InputError, match="the harmonic synth only: got wavetable; train one with"):
         export(beginners["wavetable"], "vst", str(tmp_path / "out"))
     small = beginner(tmp_path / "small", "harmonic", "vst", "RnnFcDecoder.rnn_channels = 64")
-    with pytest.raises(InputError, match="wants 512 units, got 64; expected a harmonic synth of the preset vst"):
+    with pytest.raises(InputError, match="needs 512 units: got 64; train one with --synth harmonic --preset vst"):
         export(small, "vst", str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()

@@ -20,8 +20,8 @@ import pytest
 from click.testing import CliRunner
 
 from components import storage
-from pipelines.kubeflow.client import Kubeflow, connect, every, named
-from pipelines.kubeflow.options import Address, address_options
+from pipelines.kubeflow.client import Kubeflow, all_pages, connect, name_filter
+from pipelines.kubeflow.endpoint import Endpoint, endpoint_options
 
 pytestmark = pytest.mark.kfp
 _RUN_S = 2 * 3600
@@ -47,16 +47,16 @@ class Place:
         return [part for name, value in given.items() for part in ("-p", f"{name}={value}")]
 
 
-def _address() -> Address:
-    """Returns the address as `luthier submit` finds it, by its own options."""
+def _endpoint() -> Endpoint:
+    """Returns the endpoint as `luthier submit` finds it, by its own options."""
     import click
 
-    found: list[Address] = []
+    found: list[Endpoint] = []
 
     @click.command()
-    @address_options
-    def command(address: Address) -> None:
-        found.append(address)
+    @endpoint_options
+    def command(endpoint: Endpoint) -> None:
+        found.append(endpoint)
 
     result = CliRunner().invoke(command, [], standalone_mode=False)
     assert found, result.exception
@@ -69,7 +69,7 @@ def place() -> Iterator[Place]:
         assert os.environ.get(variable), f"these tests need {variable}: see the top of tests/kfp/test_kubeflow.py"
     name = f"luthier-test-{uuid.uuid4().hex[:8]}"
     workspace = storage.join(os.environ["LUTHIER_KFP_WORKSPACE"], name)
-    yield Place(connect(_address()), workspace, name)
+    yield Place(connect(_endpoint()), workspace, name)
     storage.delete_tree(workspace)
 
 
@@ -142,14 +142,16 @@ def test_a_schedule_is_made_triggers_rests_and_goes(place):
 
     def recurring():
         call = api.recurring_runs.recurring_run_service_list_recurring_runs
-        return list(every(call, "recurring_runs", namespace=place.kubeflow.namespace, filter=named(place.name)))
+        return list(
+            all_pages(call, "recurring_runs", namespace=place.kubeflow.namespace, filter=name_filter(place.name))
+        )
 
     try:
         assert "created" in _luthier(*each_minute).stdout
         (made,) = recurring()
 
         def triggered():
-            runs = every(api.runs.run_service_list_runs, "runs", experiment_id=made.experiment_id)
+            runs = all_pages(api.runs.run_service_list_runs, "runs", experiment_id=made.experiment_id)
             return [run.run_id for run in runs if run.recurring_run_id == made.recurring_run_id]
 
         _wait_for(triggered, "a run of the schedule", _TRIGGER_S)

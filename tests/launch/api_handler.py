@@ -1,4 +1,4 @@
-"""The HTTP side of the stand-in API server: paths to verbs, answers, and connections that break."""
+"""The HTTP side of the simulated API server: paths to verbs, answers, and lost connections."""
 
 from __future__ import annotations
 

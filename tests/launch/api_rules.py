@@ -1,4 +1,4 @@
-"""What the stand-in API server knows of Kubernetes: who may do what, how it says no, how a patch is merged."""
+"""The simulated API server's rules: permissions, refusals, and how a patch is merged."""
 
 from __future__ import annotations
 

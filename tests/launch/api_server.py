@@ -1,4 +1,4 @@
-"""A stand-in Kubernetes API server: the real protocol over HTTP for the few collections that the launcher may see.
+"""A simulated Kubernetes API server: the real protocol over HTTP for the collections that the launcher may use.
 
 It refuses what a real one refuses: requests without its token, verbs that the Role of manifests/base does not give,
 objects that the schemas of Kubernetes 1.36 do not know, names that are taken, patches and deletions of another uid,

@@ -1,4 +1,4 @@
-"""What the stand-in API server streams: watches with bookmarks, and logs that go on while their container runs."""
+"""The streams of the simulated API server: watches with bookmarks, and logs of containers that may still run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ResetError(Exception):
 
 
 class Streams:
-    """The part of the handler that streams; the rest of it is beside."""
+    """The part of the handler that streams."""
 
     def stream_watch(self, is_stalled: bool) -> None:
         cluster, version = self.cluster, int(self.query["resourceVersion"])

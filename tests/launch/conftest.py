@@ -1,4 +1,4 @@
-"""A stand-in cluster, the launcher against it, and what the launcher says."""
+"""A simulated cluster, and the log lines of a launcher that works on it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from components.core import backoff
 from components.launch import follow
 from tests.launch.api_rules import TOKEN
 from tests.launch.api_server import ApiServer
-from tests.launch.workload import Stage
+from tests.launch.workload import Controllers
 from tests.notes import make_note, write_sorted_set
 
 TEMPLATE = Path(__file__).parent / "training-job.yaml"
@@ -53,10 +53,10 @@ def server(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def stage(server):
-    stage = Stage(server)
-    yield stage
-    assert not stage.errors, stage.errors
+def controllers(server):
+    controllers = Controllers(server)
+    yield controllers
+    assert not controllers.errors, controllers.errors
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def arguments(sorted_set, tmp_path):
 
 
 @pytest.fixture
-def refused_in_the_end(luthier):
+def refused_after_creation(luthier):
     """Runs a launch that must end with exit code 2, after the Job was created; returns the last line."""
 
     def run(*arguments):
@@ -82,8 +82,8 @@ def refused_in_the_end(luthier):
     return run
 
 
-class Said(logging.Handler):
-    """What the launcher has said, for tests that wait for it."""
+class LogLines(logging.Handler):
+    """The launcher's log lines, for tests that wait for one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,9 +103,9 @@ class Said(logging.Handler):
 
 
 @pytest.fixture
-def said():
+def log_lines():
     # Not their common parent: setting up the command line's logging replaces the handlers there.
-    handler = Said()
+    handler = LogLines()
     loggers = [logging.getLogger(f"components.{part}") for part in ("launch", "kubernetes", "core")]
     for logger in loggers:
         logger.addHandler(handler)
@@ -129,8 +129,8 @@ def timing(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def bounded():
-    """A launcher that waits for what never comes fails its test, and does not hold up the others."""
+def time_limit():
+    """Fails the test of a launcher that waits for more than a minute."""
 
     def too_long(number, frame):
         raise TimeoutError("the launcher still waits after 60 s")

@@ -1,4 +1,4 @@
-"""Every mistake that a user or an operator can make is one line, and says what to do."""
+"""Mistakes of users and operators: each is one line that says what to do."""
 
 import json
 
@@ -9,7 +9,7 @@ from tests.launch.api_rules import RefusedError
 from tests.launch.conftest import TEMPLATE
 
 
-def test_no_permission_to_create_jobs(stage, server, refused, arguments):
+def test_no_permission_to_create_jobs(controllers, server, refused, arguments):
     server.role.discard(("create", "jobs"))
     line = refused(*arguments)
     assert "'luthier:luthier-launcher' may not create jobs in namespace 'luthier'" in line
@@ -19,9 +19,9 @@ def test_no_permission_to_create_jobs(stage, server, refused, arguments):
 @pytest.mark.parametrize(
     ("verb", "resource"), [("list", "jobs"), ("watch", "jobs"), ("list", "pods"), ("watch", "pods")]
 )
-def test_no_permission_to_follow_one(stage, server, refused_in_the_end, arguments, verb, resource):
+def test_no_permission_to_follow_one(controllers, server, refused_after_creation, arguments, verb, resource):
     server.role.discard((verb, resource))
-    assert f"'luthier:luthier-launcher' may not {verb} {resource}" in refused_in_the_end(*arguments)
+    assert f"'luthier:luthier-launcher' may not {verb} {resource}" in refused_after_creation(*arguments)
 
 
 def test_no_permission_to_read_the_template(server, refused, arguments):
@@ -29,7 +29,7 @@ def test_no_permission_to_read_the_template(server, refused, arguments):
     assert "may not get configmaps" in refused(*arguments)
 
 
-def test_no_such_namespace(stage, refused, arguments):
+def test_no_such_namespace(controllers, refused, arguments):
     line = refused(*arguments, "--namespace", "music", "--template", TEMPLATE)
     assert "there is no namespace 'music'" in line
     assert "kubectl apply -k manifests/base" in line
@@ -45,7 +45,7 @@ def test_nothing_names_an_image(server, refused, arguments):
     assert "there is no image for the trainer: expected --image" in line
 
 
-def test_the_quota_of_jobs_is_exceeded(stage, server, refused, arguments):
+def test_the_quota_of_jobs_is_exceeded(controllers, server, refused, arguments):
     message = 'jobs.batch "x" is forbidden: exceeded quota: jobs, requested: count/jobs.batch=1, used: 5, limited: 5'
 
     def admission(collection, body):
@@ -56,7 +56,7 @@ def test_the_quota_of_jobs_is_exceeded(stage, server, refused, arguments):
     assert "exceeded quota: jobs" in refused(*arguments)
 
 
-def test_a_field_of_the_template_that_kubernetes_does_not_know(stage, server, refused, arguments):
+def test_a_field_of_the_template_that_kubernetes_does_not_know(controllers, server, refused, arguments):
     template = server.read("configmaps", "luthier-training-job")
     template["data"]["patch.yaml"] = "spec: {template: {spec: {nodeSelektor: {gpu: a100}}}}"
     server.put("configmaps", template)

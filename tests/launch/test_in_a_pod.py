@@ -50,18 +50,18 @@ def pod(server, tmp_path, monkeypatch):
     return token
 
 
-def test_it_needs_nothing_but_its_service_account(pod, stage, server, said, luthier, arguments):
-    def play(workload):
+def test_it_needs_nothing_but_its_service_account(pod, controllers, server, log_lines, luthier, arguments):
+    def simulate(workload):
         workload.pod(node="node-1").runs().says("step 1").ends(0)
         workload.trained()
         workload.complete()
 
-    stage.play = play
+    controllers.simulate = simulate
     finished = luthier(*arguments)
     assert finished.code == 0, finished.err
     assert "step 1" in finished.out
-    assert stage.workloads[0].job is not None
-    assert said.count("volume is mounted") == 0  # a local path may well be one, in a pod
+    assert controllers.workloads[0].job is not None
+    assert log_lines.count("volume is mounted") == 0  # a local path may well be one, in a pod
 
 
 def test_a_certificate_of_somebody_else(pod, refused, arguments, monkeypatch, tmp_path):

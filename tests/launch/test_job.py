@@ -1,4 +1,4 @@
-"""The parts that need no cluster: names, the laying over of templates, endings of pods."""
+"""A Job and its parts without a cluster: names, templates and patches, the endings of pods."""
 
 import re
 
@@ -32,14 +32,14 @@ def test_every_run_has_names_that_kubernetes_takes(run_id, family, synth):
     assert name == job_name(run_id, family, synth)
 
 
-def test_a_name_says_what_it_is_and_is_shortened_in_the_middle():
+def test_a_long_name_is_shortened_in_the_middle():
     assert job_name("smoke-1a2b", "synth_lead", "harmonic") == "luthier-smoke-1a2b-synth-lead-harmonic"
     long = job_name("a-rather-long-name-for-a-run-of-the-day", "synth_lead", "sinusoidal")
     assert long.startswith("luthier-a-rather")
     assert long.endswith("-synth-lead-sinusoidal")
 
 
-def test_runs_that_only_look_alike_have_names_of_their_own():
+def test_similar_runs_have_different_names():
     alike = ["my.run", "my-run", "My-Run", "my_run", "a" * 60, "a" * 61]
     assert len({job_name(run_id, "string", "harmonic") for run_id in alike}) == len(alike)
 
@@ -52,7 +52,7 @@ def test_a_run_without_a_name_has_one_of_its_folder():
     assert labels.check_value(derived_run_id("/tmp/Mein Ordner", "string", "harmonic"), "run")
 
 
-def test_laying_over():
+def test_patches_are_merged():
     base = yaml.safe_load("""
       map: {kept: 1, changed: 1, dropped: 1}
       named: [{name: a, x: 1, y: {z: 1}}, {name: b}]
@@ -75,7 +75,7 @@ def test_laying_over():
     assert yaml.safe_dump(base) == before
 
 
-def test_files_are_laid_over_in_the_order_of_their_names(tmp_path):
+def test_patches_are_applied_in_the_order_of_their_names(tmp_path):
     (tmp_path / "training-job.yaml").write_text(
         "{apiVersion: batch/v1, kind: Job, spec: {a: 0, template: {spec: {containers: [{name: trainer}]}}}}"
     )
@@ -150,6 +150,6 @@ def test_how_a_pod_ended(found, expected):
     assert ending(found).text.startswith(expected)
 
 
-def test_input_at_fault_outweighs_a_disruption_at_the_same_time():
+def test_an_input_error_counts_more_than_a_disruption_at_the_same_time():
     ended = ending(pod({"exitCode": 2, "message": "luthier: no"}, conditions=disrupted("PreemptionByScheduler")))
     assert (ended.exit_code, ended.last_line) == (2, "luthier: no")

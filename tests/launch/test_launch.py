@@ -1,4 +1,4 @@
-"""The launcher's usual day: create, adopt, follow, return; one Job for a training, whoever asks how often."""
+"""Launches without faults: create, adopt, follow, return; a training has one Job however often it is launched."""
 
 import json
 
@@ -11,17 +11,17 @@ NAME = "luthier-smoke-1-string-harmonic"
 
 
 def trains(*lines):
-    def play(workload):
+    def simulate(workload):
         pod = workload.pod(node="node-1").runs().says(*lines)
         pod.ends(0)
         workload.trained()
         workload.complete()
 
-    return play
+    return simulate
 
 
-def test_a_training_is_launched_and_followed_to_its_end(stage, server, luthier, arguments):
-    stage.play = trains("step 10 of 30", '{"severity": "INFO", "message": "step 20 of 30"}', "step 30 of 30")
+def test_a_training_is_launched_and_followed_to_its_end(controllers, server, luthier, arguments):
+    controllers.simulate = trains("step 10 of 30", '{"severity": "INFO", "message": "step 20 of 30"}', "step 30 of 30")
     finished = luthier(*arguments)
     assert finished.code == 0, finished.err
     assert "step 10 of 30\nstep 20 of 30\nstep 30 of 30\n" in finished.out
@@ -30,8 +30,8 @@ def test_a_training_is_launched_and_followed_to_its_end(stage, server, luthier, 
     assert list(server.objects["jobs"]) == [NAME]
 
 
-def test_the_job_says_what_it_is(stage, server, luthier, arguments, sorted_set):
-    stage.play = trains()
+def test_the_job_has_arguments_labels_and_annotations(controllers, server, luthier, arguments, sorted_set):
+    controllers.simulate = trains()
     assert luthier(*arguments, "--set", "train.max_steps = 30").code == 0
     job = server.read("jobs", NAME)
     container = job["spec"]["template"]["spec"]["containers"][0]
@@ -52,8 +52,8 @@ def test_the_job_says_what_it_is(stage, server, luthier, arguments, sorted_set):
     assert job["metadata"]["annotations"]["luthier.dev/training-uri"] == out
 
 
-def test_a_training_that_is_finished_needs_no_job(stage, server, luthier, arguments):
-    stage.play = trains()
+def test_a_training_that_is_finished_needs_no_job(controllers, server, luthier, arguments):
+    controllers.simulate = trains()
     luthier(*arguments)
     server.remove("jobs", NAME)  # as ttlSecondsAfterFinished does
     finished = luthier(*arguments)
@@ -62,24 +62,24 @@ def test_a_training_that_is_finished_needs_no_job(stage, server, luthier, argume
     assert server.count("create", "jobs") == 1
 
 
-def test_what_other_code_trained_is_for_the_trainer_to_judge(stage, server, luthier, arguments):
-    def play(workload):
+def test_a_training_by_another_version_is_launched_again(controllers, server, luthier, arguments):
+    def simulate(workload):
         workload.trained(training_version=0)
         workload.complete()
 
-    stage.play = play
+    controllers.simulate = simulate
     assert luthier(*arguments).code == 0
     assert luthier(*arguments).code == 0
-    assert len(stage.workloads) == 2
+    assert len(controllers.workloads) == 2
     assert server.count("delete", "jobs") == 1  # the finished one made place
 
 
-def test_detached_it_only_creates_the_job(stage, server, luthier, arguments):
+def test_detached_it_only_creates_the_job(controllers, server, luthier, arguments):
     finished = luthier(*arguments, "--detach")
     assert finished.code == 0
     assert f"kubectl -n luthier logs -f job/{NAME}" in finished.out
     assert luthier(*arguments, "--detach").code == 0
-    assert len(stage.workloads) == 1
+    assert len(controllers.workloads) == 1
 
 
 def test_a_dry_run_prints_a_job_that_kubernetes_takes_and_asks_no_cluster(server, luthier, arguments):
@@ -98,7 +98,7 @@ def test_a_dry_run_prints_a_job_that_kubernetes_takes_and_asks_no_cluster(server
     assert server.requests == []
 
 
-def test_the_run_of_mlflow_goes_along_and_tells_no_trainings_apart(stage, server, luthier, arguments, monkeypatch):
+def test_the_mlflow_run_is_passed_on_and_is_not_part_of_the_hash(controllers, server, luthier, arguments, monkeypatch):
     monkeypatch.setenv("MLFLOW_RUN_ID", "first")
     luthier(*arguments, "--detach")
     monkeypatch.setenv("MLFLOW_RUN_ID", "second")
@@ -107,31 +107,31 @@ def test_the_run_of_mlflow_goes_along_and_tells_no_trainings_apart(stage, server
     assert {"name": "MLFLOW_RUN_ID", "value": "first"} in env
 
 
-def test_of_several_workers_the_first_is_heard(stage, luthier, arguments):
-    def play(workload):
+def test_of_several_workers_the_log_of_the_first_is_shown(controllers, luthier, arguments):
+    def simulate(workload):
         pods = [workload.pod(index, node=f"node-{index}").runs() for index in (0, 1)]
         pods[1].says("from the second").ends(0)
         pods[0].says("from the first").ends(0)
         workload.trained()
         workload.complete()
 
-    stage.play = play
+    controllers.simulate = simulate
     finished = luthier(*arguments, "--nodes", 2)
     assert finished.code == 0
     assert "from the first" in finished.out
     assert "from the second" not in finished.out
 
 
-def test_a_created_answer_that_got_lost_makes_no_second_job(stage, server, luthier, arguments):
-    stage.play = trains()
+def test_a_lost_answer_to_create_makes_no_second_job(controllers, server, luthier, arguments):
+    controllers.simulate = trains()
     server.fail("create", "jobs", "lost")
     finished = luthier(*arguments)
     assert finished.code == 0
-    assert len(stage.workloads) == 1
+    assert len(controllers.workloads) == 1
     assert "adopted" in finished.err
 
 
-def test_the_hash_is_of_what_is_asked_for(server, luthier, arguments):
+def test_the_hash_is_of_the_request(server, luthier, arguments):
     def hash_of(*more):
         job = yaml.safe_load(luthier(*arguments, "--template", TEMPLATE, "--dry-run", *more).out)
         return job["metadata"]["annotations"]["luthier.dev/spec-hash"]

@@ -1,10 +1,10 @@
-"""A Job that is there already: adopted when it is the same, told apart when not, replaced when it is over."""
+"""A Job of the name exists: it is adopted if it is the same and active, and replaced if it has finished."""
 
 from components import storage
 from tests.launch.test_launch import NAME, trains
 
 
-def test_another_one_at_work_is_told_apart(stage, server, luthier, refused, arguments):
+def test_a_different_active_job_is_an_error_that_names_the_difference(controllers, server, luthier, refused, arguments):
     luthier(*arguments, "--detach")
     line = refused(*arguments, "--preset", "seed")
     assert f"a different Job {NAME} is active: its --preset is 'smoke', expected 'seed'" in line
@@ -19,12 +19,12 @@ def test_another_one_at_work_is_told_apart(stage, server, luthier, refused, argu
     assert server.count("delete", "jobs") == 0
 
 
-def test_one_more_binding_there_than_asked_for_is_a_difference(stage, luthier, refused, arguments):
+def test_one_binding_more_is_a_difference(controllers, luthier, refused, arguments):
     luthier(*arguments, "--set", "train.max_steps = 3", "--detach")
     assert "its --set is 'train.max_steps = 3', expected not set" in refused(*arguments, "--detach")
 
 
-def test_quantities_that_the_server_writes_its_own_way_are_no_difference(stage, server, luthier, refused, arguments):
+def test_equal_quantities_in_other_notation_are_no_difference(controllers, server, luthier, refused, arguments):
     luthier(*arguments, "--detach")
     job = server.read("jobs", NAME)
     container = job["spec"]["template"]["spec"]["containers"][0]
@@ -40,42 +40,46 @@ def refused_with_patch(server, refused, arguments, patch):
     return refused(*arguments)
 
 
-def test_one_that_failed_is_replaced_and_goes_on(stage, server, said, luthier, arguments):
+def test_one_that_failed_is_replaced(controllers, server, log_lines, luthier, arguments):
     def fails(workload):
         workload.pod(node="node-1").runs().ends(1, message="OSError: the disk is broken")
         workload.fail("BackoffLimitExceeded")
 
-    stage.play = fails
+    controllers.simulate = fails
     assert luthier(*arguments).code == 1
-    stage.play = trains()
+    controllers.simulate = trains()
     assert luthier(*arguments).code == 0
-    assert [workload.name for workload in stage.workloads] == [NAME, NAME]
+    assert [workload.name for workload in controllers.workloads] == [NAME, NAME]
     assert (
-        said.count("failed before (BackoffLimitExceeded); replacing it, the training continues from its checkpoint")
+        log_lines.count(
+            "failed before (BackoffLimitExceeded); replacing it, the training continues from its checkpoint"
+        )
         == 1
     )
 
 
-def test_one_that_is_being_deleted_is_waited_for(stage, server, said, luthier, arguments):
+def test_one_that_is_being_deleted_is_waited_for(controllers, server, log_lines, luthier, arguments):
     luthier(*arguments, "--detach")
-    stage.workloads[0].pod(node="node-1").runs()
+    controllers.workloads[0].pod(node="node-1").runs()
     job = server.read("jobs", NAME)
     job["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     server.put("jobs", job)
 
-    def play(workload):
+    def simulate(workload):
         trains()(workload)
 
-    stage.play = play
-    collector = stage.later(
-        lambda: said.wait("is being deleted; waiting until it is gone"), then=lambda: stage.collect(job)
+    controllers.simulate = simulate
+    collector = controllers.later(
+        lambda: log_lines.wait("is being deleted; waiting until it is gone"), then=lambda: controllers.collect(job)
     )
     assert luthier(*arguments).code == 0
     collector.join()
-    assert len(stage.workloads) == 2
+    assert len(controllers.workloads) == 2
 
 
-def test_one_that_stays_in_deletion_is_an_error_that_names_its_finalizers(stage, server, luthier, arguments, timing):
+def test_one_that_stays_in_deletion_is_an_error_that_names_its_finalizers(
+    controllers, server, luthier, arguments, timing
+):
     timing(terminating_s=0.2)
     luthier(*arguments, "--detach")
     job = server.read("jobs", NAME)
@@ -99,27 +103,29 @@ def test_one_that_others_delete_again_and_again_is_an_error(server, luthier, arg
     assert server.count("create", "jobs") == 10
 
 
-def test_done_but_its_training_was_removed_it_trains_again(stage, server, luthier, arguments):
-    stage.play = trains()
+def test_a_complete_one_without_its_training_is_replaced(controllers, server, luthier, arguments):
+    controllers.simulate = trains()
     luthier(*arguments)
     storage.delete_tree(arguments[arguments.index("--out") + 1])
     assert luthier(*arguments).code == 0
-    assert len(stage.workloads) == 2
+    assert len(controllers.workloads) == 2
 
 
-def test_one_of_another_run_of_the_same_name_that_is_over_makes_place(
-    stage, server, said, luthier, arguments, tmp_path
+def test_a_finished_one_of_a_different_training_is_replaced(
+    controllers, server, log_lines, luthier, arguments, tmp_path
 ):
-    stage.play = trains()
+    controllers.simulate = trains()
     luthier(*arguments)
     elsewhere = [str(tmp_path / "elsewhere") if "string-harmonic" in word else word for word in arguments]
     assert luthier(*elsewhere).code == 0
-    assert said.count("has finished and was a different training; replacing it") == 1
+    assert log_lines.count("has finished and was a different training; replacing it") == 1
 
 
-def test_adopted_it_shows_the_last_lines_of_the_log_and_then_the_rest(stage, server, said, luthier, arguments):
+def test_of_an_adopted_one_the_last_lines_of_the_log_and_all_later_ones_are_shown(
+    controllers, server, log_lines, luthier, arguments
+):
     luthier(*arguments, "--detach")
-    workload = stage.workloads[0]
+    workload = controllers.workloads[0]
     pod = workload.pod(node="node-1").runs().says(*(f"step {number}" for number in range(50)))
 
     def goes_on():
@@ -127,7 +133,7 @@ def test_adopted_it_shows_the_last_lines_of_the_log_and_then_the_rest(stage, ser
         workload.trained()
         workload.complete()
 
-    follower = stage.later(lambda: said.wait("runs on node node-1"), then=goes_on)
+    follower = controllers.later(lambda: log_lines.wait("runs on node node-1"), then=goes_on)
     finished = luthier(*arguments)
     follower.join()
     assert finished.code == 0

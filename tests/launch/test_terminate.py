@@ -1,4 +1,4 @@
-"""Launchers that end before their Job does: killed, terminated, interrupted. Each is a process of its own."""
+"""Launchers that end before their Job: killed, terminated, interrupted. Each is a process."""
 
 import os
 import signal
@@ -24,10 +24,10 @@ def launch(arguments):
         launcher.end()
 
 
-def test_killed_and_started_again_it_adopts_its_job_and_trains_once(stage, server, launch):
+def test_killed_and_started_again_it_adopts_its_job(controllers, server, launch):
     first = launch()
-    server.wait_until(lambda: stage.workloads, "the Job is created")
-    pod = stage.workloads[0].pod(node="node-1").runs().says("step 1")
+    server.wait_until(lambda: controllers.workloads, "the Job is created")
+    pod = controllers.workloads[0].pod(node="node-1").runs().says("step 1")
     first.wait_for("step 1")
     first.process.kill()
     first.end()
@@ -35,11 +35,11 @@ def test_killed_and_started_again_it_adopts_its_job_and_trains_once(stage, serve
     second.wait_for(f"adopted Job {NAME}, which is the same training")
     second.wait_for("step 1")
     pod.says("step 2").ends(0)
-    stage.workloads[0].trained()
-    stage.workloads[0].complete()
+    controllers.workloads[0].trained()
+    controllers.workloads[0].complete()
     assert second.end() == 0, second.text
     assert second.text.count("step 2") == 1
-    assert len(stage.workloads) == 1
+    assert len(controllers.workloads) == 1
     assert server.count("create", "jobs") == 2  # the second one was told that there is one
     third = launch()
     assert third.end() == 0
@@ -47,10 +47,10 @@ def test_killed_and_started_again_it_adopts_its_job_and_trains_once(stage, serve
     assert server.count("create", "jobs") == 2
 
 
-def test_terminated_it_pauses_its_job_and_the_next_one_lets_it_go_on(stage, server, launch):
+def test_terminated_it_suspends_its_job_and_the_next_one_resumes_it(controllers, server, launch):
     first = launch()
-    server.wait_until(lambda: stage.workloads, "the Job is created")
-    workload = stage.workloads[0]
+    server.wait_until(lambda: controllers.workloads, "the Job is created")
+    workload = controllers.workloads[0]
     pod = workload.pod(node="node-1").runs()
     first.wait_for("runs on node node-1")
     first.process.terminate()
@@ -68,13 +68,13 @@ def test_terminated_it_pauses_its_job_and_the_next_one_lets_it_go_on(stage, serv
     workload.trained()
     workload.complete()
     assert second.end() == 0, second.text
-    assert len(stage.workloads) == 1
+    assert len(controllers.workloads) == 1
 
 
-def test_what_a_person_paused_stays_paused(stage, server, launch):
+def test_a_job_that_a_person_suspended_stays_suspended(controllers, server, launch):
     first = launch()
-    server.wait_until(lambda: stage.workloads, "the Job is created")
-    stage.workloads[0].suspend(True)
+    server.wait_until(lambda: controllers.workloads, "the Job is created")
+    controllers.workloads[0].suspend(True)
     first.wait_for("suspended; kubectl")
     first.process.terminate()
     assert first.end() == os.EX_TEMPFAIL
@@ -84,7 +84,7 @@ def test_what_a_person_paused_stays_paused(stage, server, launch):
 
 
 @pytest.mark.parametrize(
-    ("options", "number", "said", "is_there"),
+    ("options", "number", "logged", "is_there"),
     [
         (["--on-terminate", "delete"], signal.SIGTERM, "is deleted; the same command continues", False),
         (["--on-terminate", "leave"], signal.SIGINT, "continues; the same command follows it again", True),
@@ -92,33 +92,33 @@ def test_what_a_person_paused_stays_paused(stage, server, launch):
         (["--queue", "gpus"], signal.SIGINT, "is deleted; the same command continues", False),
     ],
 )
-def test_what_becomes_of_the_job_is_a_choice(stage, server, launch, options, number, said, is_there):
+def test_on_terminate_decides_about_the_job(controllers, server, launch, options, number, logged, is_there):
     launcher = launch(*options)
-    server.wait_until(lambda: stage.workloads, "the Job is created")
+    server.wait_until(lambda: controllers.workloads, "the Job is created")
     if "--queue" in options:
-        stage.workloads[0].suspend(False)
-    stage.workloads[0].pod(node="node-1").runs()
+        controllers.workloads[0].suspend(False)
+    controllers.workloads[0].pod(node="node-1").runs()
     launcher.wait_for("runs on node node-1")
     launcher.signal(number)
     assert launcher.end() == os.EX_TEMPFAIL, launcher.text
-    assert said in launcher.text
+    assert logged in launcher.text
     if is_there:
         assert server.read("jobs", NAME)["spec"]["suspend"] is False
     else:
         server.wait_until(lambda: not server.objects["jobs"] and not server.objects["pods"], "both are gone")
 
 
-def test_a_job_that_cannot_be_paused_is_said_to_train_on(stage, server, launch):
+def test_a_job_that_cannot_be_suspended_is_a_warning(controllers, server, launch):
     server.role = ROLE - {("patch", "jobs")}
     launcher = launch()
-    server.wait_until(lambda: stage.workloads, "the Job is created")
+    server.wait_until(lambda: controllers.workloads, "the Job is created")
     launcher.wait_for("waits for a pod")
     launcher.process.terminate()
     assert launcher.end() == os.EX_TEMPFAIL
     assert "could not be stopped, so it continues: 'luthier:luthier-launcher' may not patch jobs" in launcher.text
 
 
-def test_terminated_while_the_server_is_away_it_still_ends(server, launch):
+def test_terminated_while_the_server_is_unavailable_it_ends(server, launch):
     server.fail("create", "jobs", 503, times=1000, retry_after=1)
     launcher = launch()
     server.wait_until(lambda: server.count("create", "jobs") > 0, "it tries to create the Job")
@@ -127,18 +127,18 @@ def test_terminated_while_the_server_is_away_it_still_ends(server, launch):
     assert "Traceback" not in launcher.text
 
 
-def test_two_launchers_of_one_training_share_one_job(stage, server, launch):
+def test_two_launchers_of_one_training_share_one_job(controllers, server, launch):
     both = [launch(), launch()]
-    server.wait_until(lambda: stage.workloads, "the Job is created")
-    pod = stage.workloads[0].pod(node="node-1").runs()
+    server.wait_until(lambda: controllers.workloads, "the Job is created")
+    pod = controllers.workloads[0].pod(node="node-1").runs()
     for launcher in both:
         launcher.wait_for("runs on node node-1")
     both[0].process.terminate()
     both[1].wait_for("which its last launcher had suspended")
-    server.wait_until(lambda: not stage.workloads[0].job["spec"]["suspend"], "the other one lets it go on")
+    server.wait_until(lambda: not controllers.workloads[0].job["spec"]["suspend"], "the other one lets it go on")
     pod.ends(0)
-    stage.workloads[0].trained()
-    stage.workloads[0].complete()
+    controllers.workloads[0].trained()
+    controllers.workloads[0].complete()
     assert both[0].end() == os.EX_TEMPFAIL
     assert both[1].end() == 0
-    assert len(stage.workloads) == 1
+    assert len(controllers.workloads) == 1

@@ -1,4 +1,4 @@
-"""What controllers and kubelets do to a Job on the stand-in cluster: one word of a test for each thing that happens."""
+"""A Job and its pods on the simulated cluster, with methods for what controllers and kubelets do to them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TAKEN_AWAY = "DisruptionTarget"
 
 
 class Workload:
-    """A Job that the launcher created, and what happens to it."""
+    """A Job that the launcher created."""
 
     def __init__(self, server, job: dict) -> None:
         self.server, self.name, self.uid = server, job["metadata"]["name"], job["metadata"]["uid"]
@@ -161,24 +161,24 @@ class Pod:
         self.server.remove("pods", self.name)
 
 
-class Stage:
-    """Runs what happens to each Job that is created in a thread of its own; what goes wrong there fails the test."""
+class Controllers:
+    """Runs `simulate` in a thread for each Job that is created; an error in it fails the test."""
 
     def __init__(self, server) -> None:
         self.server = server
         self.workloads: list[Workload] = []
         self.errors: list[BaseException] = []
-        self.play: Callable[[Workload], object] = lambda workload: None
+        self.simulate: Callable[[Workload], object] = lambda workload: None
         server.created, server.deleted = self._created, self._deleted
 
     def _created(self, job: dict) -> None:
         workload = Workload(self.server, job)
         self.workloads.append(workload)
-        threading.Thread(target=self._play, args=(workload,), daemon=True).start()
+        threading.Thread(target=self._simulate, args=(workload,), daemon=True).start()
 
-    def _play(self, workload: Workload) -> None:
+    def _simulate(self, workload: Workload) -> None:
         try:
-            self.play(workload)
+            self.simulate(workload)
         except BaseException as error:
             self.errors.append(error)
             if workload.job:
@@ -188,7 +188,7 @@ class Stage:
         threading.Timer(0.05, self.collect, [job]).start()
 
     def collect(self, job: dict) -> None:
-        """What the garbage collector does: first the pods, then the Job."""
+        """Deletes the pods of a Job, then the Job, as the garbage collector does."""
         for name, pod in list(self.server.objects["pods"].items()):
             if pod["metadata"]["labels"]["batch.kubernetes.io/controller-uid"] == job["metadata"]["uid"]:
                 self.server.logs[name].is_over = True
@@ -196,7 +196,7 @@ class Stage:
         self.server.remove("jobs", job["metadata"]["name"])
 
     def later(self, wait: Callable[[], object], then: Callable[[], object]) -> threading.Thread:
-        """Does something in a thread of its own once something else has happened."""
+        """Runs `then` after `wait`, in a thread."""
 
         def run() -> None:
             try:

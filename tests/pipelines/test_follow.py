@@ -36,7 +36,7 @@ def test_a_failed_run_names_the_task_and_what_it_said(kfp_api, luthier):
     [
         ("ValueError: odd\n", "train: ValueError: odd"),
         ("killed\n\n", "train: killed"),
-        ("", "train: failed, and its log is gone"),
+        ("", "train: failed; its log is no longer available"),
     ],
 )
 def test_a_failure_without_our_own_error_says_the_best_there_is(kfp_api, luthier, log, said):
@@ -73,7 +73,7 @@ def test_following_outlives_an_outage(kfp_api, luthier):
     finished = luthier("submit", "--follow", run_id)
     assert finished.code == 0, finished.err
     assert kfp_api.outages == 0
-    assert finished.err.count("asking again") == 1
+    assert finished.err.count("trying again") == 1
 
 
 def test_ctrl_c_leaves_the_run_going_and_says_how_to_follow_and_stop_it(kfp_api, luthier):
@@ -90,7 +90,7 @@ def test_ctrl_c_leaves_the_run_going_and_says_how_to_follow_and_stop_it(kfp_api,
     run_id = kfp_api.made("runs")[0]["run_id"]
     assert process.returncode == 1
     last = stderr.splitlines()[-1]
-    assert "the run goes on" in last and f"--follow {run_id}" in last and f"--stop {run_id}" in last
+    assert "the run continues" in last and f"--follow {run_id}" in last and f"--stop {run_id}" in last
     assert ("POST", "/apis/v2beta1/runs/{run_id}:terminate") not in kfp_api.calls
     assert luthier("submit", "--stop", run_id).code == 0
     assert "the run was stopped" in luthier("submit", "--follow", run_id).err

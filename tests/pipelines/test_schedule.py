@@ -95,7 +95,7 @@ def test_removed_it_is_gone_and_the_others_are_not(kfp_api, luthier):
     luthier(*NIGHTLY, "--name", "weekly")
     assert luthier("schedule", "--remove").out == "luthier-retrain removed\n"
     assert only(kfp_api)["display_name"] == "weekly"
-    assert luthier("schedule", "--remove").out == "luthier-retrain is not there: nothing to remove\n"
+    assert luthier("schedule", "--remove").out == "luthier-retrain does not exist: nothing to remove\n"
 
 
 def test_a_schedule_of_another_pipeline_is_not_touched(kfp_api, luthier, refused):

@@ -98,7 +98,7 @@ def test_a_wrong_file_is_one_line(refused, kfp_api, tmp_path, text, said):
 def test_with_several_users_everything_happens_in_the_users_namespace(kfp_api, luthier, refused):
     kfp_api.multi_user = True
     assert "try --namespace" in refused("submit")
-    assert "are your token and your namespace right?" in refused("submit", "--namespace", "bob")
+    assert "check your token and your namespace" in refused("submit", "--namespace", "bob")
     assert luthier("submit", "--namespace", "ada", "--no-follow").code == 0
     assert kfp_api.made("pipelines")[0]["namespace"] == kfp_api.made("experiments")[0]["namespace"] == "ada"
 
@@ -127,7 +127,7 @@ def test_nobody_there_is_one_line(refused, monkeypatch):
     monkeypatch.delenv("KFP_HOST", raising=False)
     assert "port-forward" in refused("submit")
     assert "expected --host or KFP_HOST" in refused("submit", "--host", "localhost:8080")
-    assert "does it run?" in refused("submit", "--host", "http://127.0.0.1:9")
+    assert "check the URL and that it runs" in refused("submit", "--host", "http://127.0.0.1:9")
     assert "no file at" in refused("submit", "--host", "http://127.0.0.1:9", "--token-file", "/nowhere")
 
 
@@ -159,10 +159,11 @@ def register_all(tracking_uri, recordings, family, preset):
     folder.mkdir(exist_ok=True)
     client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
     tags = {
-        tags_module.CONFIG_TAG: tags_module.config_fingerprint(preset, []),
+        "family": family,
+        tags_module.SETTINGS_TAG: tags_module.settings_fingerprint(preset, []),
+        tags_module.SOURCE_TAG: origin_of(family, origins(str(recordings))),
         tags_module.VERSION_TAG: str(TRAINING_VERSION),
     }
-    tags |= {"family": family, tags_module.ORIGIN_TAG: origin_of(family, origins(str(recordings)))}
     client.create_registered_model(f"ddsp-{family}")
     for synth in SYNTHS:
         client.create_model_version(f"ddsp-{family}", str(folder), tags={**tags, "synth": synth})

@@ -1,4 +1,4 @@
-"""What MLflow's pages say: numbers, report, sounds, lineage, and what became of a version."""
+"""The descriptions on MLflow's pages: scores, report, listening samples, lineage, and promotion status."""
 
 import pytest
 from mlflow import MlflowClient
@@ -22,20 +22,20 @@ def trained(tmp_path, registry):
     return register_one
 
 
-def said(client, version):
+def description(client, version):
     return client.get_model_version("ddsp-string", str(version)).description
 
 
-def standing(client, version):
-    return said(client, version).splitlines()[0]
+def status(client, version):
+    return description(client, version).splitlines()[0]
 
 
 def test_a_version_says_how_it_sounds_where_to_hear_it_and_where_it_is_from(client, trained, tmp_path):
     trained("run-1", 5.0)
     run = client.get_run(client.get_model_version("ddsp-string", "1").run_id)
-    text, home = said(client, 1), f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    text, home = description(client, 1), f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
     assert text.startswith("champion\n\nString, harmonic synth: preset smoke, 600 steps.")
-    assert "Over 1 held-out note:" in text and "| spectral loss | 5.000 | – to – | – | – |" in text
+    assert "Over 1 held-out note:" in text and "| spectral loss | 5.000 | 4.000 to 6.000 | 5.000 | 5.000 |" in text
     for path in ("artifacts/evaluation/report.html", "artifacts/evaluation/listening", "model-metrics"):
         assert f"({home}/{path})" in text
     for fact in ("data fingerprint: `data-1`", "git commit: `abc`", "pipeline run: `kfp-7`"):
@@ -49,32 +49,32 @@ def test_a_version_says_how_it_sounds_where_to_hear_it_and_where_it_is_from(clie
 
 def test_what_fails_the_gate_says_why(client, trained):
     trained("run-1", 30.0)
-    assert standing(client, 1) == "failed the gate: its spectral loss is 30, allowed is at most 20"
+    assert status(client, 1) == "failed the gate: its spectral loss is 30, the limit is at most 20"
     assert "No champion" in client.get_registered_model("ddsp-string").description
     trained("run-2", None)
-    assert standing(client, 2) == "failed the gate: it was not evaluated"
+    assert status(client, 2) == "failed the gate: it was not evaluated"
 
 
 def test_every_change_of_champion_is_told(client, trained, registry, tmp_path):
     trained("run-1", 5.0)
     trained("run-2", 4.0)
-    assert [standing(client, n) for n in (1, 2)] == [
+    assert [status(client, n) for n in (1, 2)] == [
         "champion until version 2",
         "champion",
     ]
     model = client.get_registered_model("ddsp-string").description
     assert "Champion: [version 2](#/models/ddsp-string/versions/2), harmonic, spectral loss 4.00" in model
     assert "2 versions" in model
-    before = said(client, 1).partition("\n\n")[2]
+    before = description(client, 1).partition("\n\n")[2]
     roll_back("string", registry)
-    assert standing(client, 1) == "champion"
-    assert standing(client, 2).startswith("rolled back to version 1 on ")
-    assert said(client, 1).partition("\n\n")[2] == before
+    assert status(client, 1) == "champion"
+    assert status(client, 2).startswith("rolled back to version 1 on ")
+    assert description(client, 1).partition("\n\n")[2] == before
     assert "Champion: [version 1]" in client.get_registered_model("ddsp-string").description
 
     write_evaluation(tmp_path / "runs/run-1/string-harmonic", 4.5)
     register([str(tmp_path / "runs/run-1/string-harmonic")], registry)
-    assert "| spectral loss | 4.500 |" in said(client, 1)
+    assert "| spectral loss | 4.500 |" in description(client, 1)
 
 
 def test_what_a_person_wrote_stays(client, trained):
@@ -82,11 +82,11 @@ def test_what_a_person_wrote_stays(client, trained):
     client.update_model_version("ddsp-string", "1", "The one from the cathedral.")
     client.update_registered_model("ddsp-string", "Our strings.")
     trained("run-2", 4.0)
-    assert said(client, 1) == "The one from the cathedral."
+    assert description(client, 1) == "The one from the cathedral."
     assert client.get_registered_model("ddsp-string").description == "Our strings."
-    assert standing(client, 2) == "champion"
+    assert status(client, 2) == "champion"
 
 
 def test_lineage_is_text(client, trained):
     trained("run-1", 5.0, data="`](javascript:alert(1)) **\n# head")
-    assert "- data fingerprint: `'](javascript:alert(1)) ** # head`" in said(client, 1)
+    assert "- data fingerprint: `'](javascript:alert(1)) ** # head`" in description(client, 1)

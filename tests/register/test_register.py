@@ -13,11 +13,12 @@ from mlflow import MlflowClient
 
 from components import storage
 from components.core.errors import InputError
+from components.core.versions import TRAINING_VERSION
 from components.register.step import register
 from components.registry import runs
-from components.registry.champions import champion
-from components.registry.connection import connected
-from components.registry.training import opened
+from components.registry.aliases import find_champion
+from components.registry.client import open_for_writing
+from components.registry.trained_model import open_trained_model
 from tests.register.trainings import write_evaluation, write_training
 
 SYNTHS = {"harmonic": 5.0, "sinusoidal": 6.0, "wavetable": 4.5}
@@ -57,9 +58,9 @@ def test_a_family_is_registered_with_parameters_curves_numbers_report_and_lineag
     assert result.champion_uri == "models:/ddsp-string@champion"
     assert (result.champion.synth, result.champion.version, result.champion.loss) == ("wavetable", 3, 4.5)
     assert result.text() == "ddsp-string: harmonic v1, sinusoidal v2, wavetable v3; champion wavetable v3, loss 4.50"
-    assert champion(uri_of(workspace), "string") == result.champion
+    assert find_champion(uri_of(workspace), "string") == result.champion
     with pytest.raises(InputError, match="there is no champion of 'flute'"):
-        champion(uri_of(workspace), "flute")
+        find_champion(uri_of(workspace), "flute")
 
     client = client_of(workspace)
     version = client.get_model_version_by_alias("ddsp-string", "champion")
@@ -68,7 +69,12 @@ def test_a_family_is_registered_with_parameters_curves_numbers_report_and_lineag
     assert run.info.end_time - run.info.start_time == 60_000
     lineage = {
         **{"family": "string", "synth": "wavetable", "preset": "smoke", "run_id": "run-1", "valid_loss": "4.5"},
-        **{"data_fingerprint": "data-1", "training_version": "1", "git_commit": "abc", "pipeline_run": "kfp-7"},
+        **{
+            "data_fingerprint": "data-1",
+            "training_version": str(TRAINING_VERSION),
+            "git_commit": "abc",
+            "pipeline_run": "kfp-7",
+        },
     }
     assert lineage.items() <= version.tags.items() and lineage.items() <= run.data.tags.items()
     assert "image" not in version.tags  # not known: no tag
@@ -171,7 +177,7 @@ def test_the_same_on_a_server_named_by_the_environment(workspace, tmp_path, monk
         uris = trainings(workspace)
         result = register(uris)
         assert result.versions == {"harmonic": 1, "sinusoidal": 2, "wavetable": 3} and result.champion.version == 3
-        assert register(uris) == result == dataclasses.replace(result, champion=champion(url, "string"))
+        assert register(uris) == result == dataclasses.replace(result, champion=find_champion(url, "string"))
     finally:
         server.kill()
         server.wait()
@@ -183,10 +189,10 @@ def test_a_training_on_cloud_storage_is_registered_without_its_checkpoints(works
     Path(uri, "checkpoints/ckpt-1.index").write_bytes(b"big")
     remote = f"{gcs.bucket()}/runs/run-1/string-harmonic"
     storage.upload_tree(uri, remote)
-    with opened(remote) as training:
-        assert (training.name, training.valid_loss) == ("run-1/string-harmonic", 5.0)
-        assert not (training.folder / "checkpoints").exists()
-        with opened(uri) as local:
+    with open_trained_model(remote) as training:
+        assert (training.name, training.card.valid_loss) == ("run-1/string-harmonic", 5.0)
+        assert not (training.directory / "checkpoints").exists()
+        with open_trained_model(uri) as local:
             assert training.fingerprint == local.fingerprint
     assert register([remote], uri_of(workspace)).versions == {"harmonic": 1}
 
@@ -231,14 +237,14 @@ def test_bad_input_is_one_line(workspace, monkeypatch):
             register(uris, tracking_uri)
         assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="there is no MLflow database"):
-        champion(uri_of(workspace), "string")
+        find_champion(uri_of(workspace), "string")
 
 
 def test_the_run_that_a_training_has_logged_to_is_completed_and_not_doubled(workspace):
     (uri,) = trainings(workspace, losses={"harmonic": 5.0})
-    with connected(uri_of(workspace), "trainings") as (client, experiment_id):
+    with open_for_writing(uri_of(workspace), "trainings") as (client, experiment_id):
         own = client.create_run(experiment_id).info.run_id
-        with opened(uri) as training:
+        with open_trained_model(uri) as training:
             runs.log_points(client, own, training.curves()[:100])
         client.log_param(own, "Adam.learning_rate", "0.001")
         client.set_terminated(own, "FINISHED")

@@ -1,6 +1,7 @@
 """A whole sort through a proxy that breaks connections: the result is identical, and the faults did happen."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 from prometheus_client import REGISTRY
@@ -9,7 +10,7 @@ from components import storage
 from components.core.errors import InputError
 from components.sort import workers
 from components.sort.verify import verify
-from components.storage import gcs_client, gcs_reading, retrying
+from components.storage import gcs_client, gcs_reading, retry
 from tests.notes import make_note, shard_name, write_source
 from tests.sort.sorting import all_bytes, sort
 
@@ -18,7 +19,7 @@ NOTES = [make_note(family, pitch) for pitch in (50, 56, 62, 68) for family in ("
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(retrying, "FIRST_DELAY_S", 0.02)
+    monkeypatch.setattr(retry, "POLICY", replace(retry.POLICY, first_pause_s=0.02))
     monkeypatch.setattr(gcs_client, "READ_TIMEOUT_S", 1.0)
     monkeypatch.setattr(gcs_reading, "RANGE_BYTES", 256 << 10)
 
@@ -109,11 +110,11 @@ def test_a_shard_that_is_replaced_between_two_units_is_noticed(places, monkeypat
     late = storage.join(places[0], shard_name("train", 1, 2))
     write_receipt = workers.write_receipt
 
-    def replace(*arguments):
+    def replace_shard(*arguments):
         write_receipt(*arguments)
         storage.write_bytes(late, storage.read_bytes(late))
 
-    monkeypatch.setattr(workers, "write_receipt", replace)
+    monkeypatch.setattr(workers, "write_receipt", replace_shard)
     with pytest.raises(storage.Changed, match="00001-of-00002' was replaced while it was read"):
         sort(*places)
 

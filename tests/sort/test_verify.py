@@ -76,5 +76,5 @@ def test_the_command(luthier, refused, sorted_set):
     assert finished.code == 0
     assert "train matches its manifest: 6 records in 3 parts" in finished.out
     flip(sorted_set / STRING, 20)
-    assert "is not what its manifest.json says" in refused("sort", "--verify", sorted_set)
+    assert "differs from its manifest.json" in refused("sort", "--verify", sorted_set)
     assert "needs --source and --out" in refused("sort")

@@ -5,20 +5,21 @@ import os
 import random
 import threading
 import time
+from dataclasses import replace
 
 import google_crc32c
 import pytest
 
 from components import storage
 from components.core.errors import InputError, StepError
-from components.storage import gcs_client, gcs_reading, retrying
+from components.storage import gcs_client, gcs_reading, retry
 
 MB = 1 << 20
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(retrying, "FIRST_DELAY_S", 0.02)
+    monkeypatch.setattr(retry, "POLICY", replace(retry.POLICY, first_pause_s=0.02))
     monkeypatch.setattr(gcs_client, "READ_TIMEOUT_S", 1.0)
     monkeypatch.setattr(gcs_reading, "RANGE_BYTES", 2 * MB)
 
@@ -149,7 +150,7 @@ def test_small_requests_are_made_again(faulty_gcs, uri, kind):
 def test_a_lost_answer_does_not_hide_another_writer(faulty_gcs, uri):
     """The other writes the same bytes: only the upload's own mark tells whose object it is."""
     content = bytes(300_000)
-    with pytest.raises(storage.Conflict, match="somebody else"), storage.open_write(uri, "0", 256 << 10) as stream:
+    with pytest.raises(storage.Conflict, match="another writer"), storage.open_write(uri, "0", 256 << 10) as stream:
         stream.write(content)
         deadline_s = time.monotonic() + 5
         while not faulty_gcs.requests["chunk"]:
@@ -229,11 +230,13 @@ def test_what_a_listing_said_is_not_asked_again(faulty_gcs, uri):
 
 def test_giving_up_is_one_line(faulty_gcs, uri, monkeypatch):
     storage.write_bytes(uri, b"1")
-    monkeypatch.setattr(retrying, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(retry, "POLICY", replace(retry.POLICY, limit_s=0.5))
     faulty_gcs.inject("upload", 503, times=1000)
     faulty_gcs.inject("read", 503, times=1000)
     for attempt in (lambda: storage.read_bytes(uri), lambda: storage.write_bytes(uri, b"2")):
-        with pytest.raises(StepError, match=r"gave up on 'gs://.*x y\+ü\.bin' after .* last answer 503"):
+        with pytest.raises(
+            StepError, match=r"Storage \((read|write) 'gs://.*x y\+ü\.bin'\) has not answered for .* 503"
+        ):
             attempt()
     faulty_gcs.heal()
     assert storage.read_bytes(uri) == b"1"

@@ -74,7 +74,7 @@ def test_a_replaced_object_is_not_read(uri):
 
 def test_only_what_is_not_there_is_written(uri):
     storage.write_bytes(uri, b"1", "0")
-    with pytest.raises(storage.Conflict, match=r"x\.bin' is there already"):
+    with pytest.raises(storage.Conflict, match=r"x\.bin': it exists already"):
         storage.write_bytes(uri, b"2", "0")
     with pytest.raises(storage.Conflict), storage.open_write(uri, "0") as stream:
         stream.write(b"2")

@@ -15,7 +15,7 @@ SPLITS = (("amps", 1), ("harmonic_distribution", 20), ("noise_magnitudes", 5))
 
 @pytest.mark.parametrize(("steps", "batch", "channels", "units"), [(1, 1, 3, 4), (7, 3, 5, 6), (50, 2, 16, 9)])
 def test_gru(steps, batch, channels, units):
-    from components.synths.recurrence import gru
+    from components.synths.gru import gru
 
     random = np.random.default_rng(units)
     shapes = ((steps, batch, channels), (channels, 3 * units), (units, 3 * units), (2, 3 * units))
@@ -26,8 +26,8 @@ def test_gru(steps, batch, channels, units):
 
 
 @pytest.mark.parametrize(("rows", "channels"), [(1, 9), (33, 7), (200, 64)])
-def test_norm_and_leak(rows, channels):
-    from components.synths.decoder import norm_and_leak
+def test_layer_norm_leaky_relu(rows, channels):
+    from components.synths.decoder import layer_norm_leaky_relu
 
     random = np.random.default_rng(rows)
     product, upstream = random.normal(2, 3, (2, rows, channels)).astype(np.float32)
@@ -39,7 +39,9 @@ def test_norm_and_leak(rows, channels):
         return np.where(affine > 0, affine, 0.2 * affine)
 
     values = [v.astype(np.float64) for v in (product, bias, gamma, beta)]
-    output, *slopes = with_gradient(lambda *v: norm_and_leak(*v, epsilon=1e-3), upstream, product, bias, gamma, beta)
+    output, *slopes = with_gradient(
+        lambda *v: layer_norm_leaky_relu(*v, epsilon=1e-3), upstream, product, bias, gamma, beta
+    )
     close(output, in_float64(*values))
     for i, slope in enumerate(slopes):
         way = random.normal(size=slope.shape)

@@ -149,11 +149,11 @@ def test_no_model_or_half_a_model_is_said_clearly(model_dirs, tmp_path):
     for name in ("weights.h5", "operative_config.gin"):
         broken = shutil.copytree(whole, tmp_path / f"without-{name}")
         (broken / name).unlink()
-        with pytest.raises(InputError, match=f"not whole: {name}"):
+        with pytest.raises(InputError, match=f"incomplete: {name}"):
             Instrument.load(str(broken))
     torn = shutil.copytree(whole, tmp_path / "torn")
     (torn / "weights.h5").write_bytes((whole / "weights.h5").read_bytes()[:-100])
-    with pytest.raises(InputError, match="not whole: weights"):
+    with pytest.raises(InputError, match="incomplete: weights"):
         Instrument.load(str(torn))
 
 
@@ -176,7 +176,7 @@ def test_a_parameter_that_does_not_exist_gets_the_nearest():
 @pytest.mark.parametrize("binding", ["RnnFcDecoder.rnn_type = 'none'", "SpectralLoss.loss_type = 'L7'"])
 def test_a_value_that_makes_no_model_is_the_users_error(binding):
     with (
-        pytest.raises(InputError, match="no model can be built"),
+        pytest.raises(InputError, match="the model cannot be built"),
         configured(config_text("harmonic", "smoke", [binding])),
     ):
         build()

@@ -111,15 +111,15 @@ def test_told_a_pitch_the_sinusoids_begin_as_its_partials():
 
 
 def test_every_frequency_is_within_reach_whatever_the_pitch():
-    from components.synths.partials import near_multiples
+    from components.synths.partials import pull_to_multiples
 
     everywhere = np.arange(20, 7990, 0.25, dtype=np.float32)
     for f0_hz in (58.0, 440.0, 2000.0, 12_000.0):
-        moved = near_multiples(everywhere, np.float32(f0_hz), 0.95)[0].numpy()
+        moved = pull_to_multiples(everywhere, np.float32(f0_hz), 0.95)[0].numpy()
         assert (np.diff(moved) >= 0).all()
         assert np.diff(moved / f0_hz).max() < 0.05  # no gap: not more than five times as steep
         middle = f0_hz * (np.floor(everywhere / f0_hz) + 0.5)
-        np.testing.assert_allclose(near_multiples(middle, np.float32(f0_hz), 0.95)[0], middle, rtol=1e-5)
+        np.testing.assert_allclose(pull_to_multiples(middle, np.float32(f0_hz), 0.95)[0], middle, rtol=1e-5)
         assert (np.abs(moved - everywhere) < 0.3 * f0_hz).all()
 
 

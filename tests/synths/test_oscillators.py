@@ -32,7 +32,7 @@ def _sinusoids(hop: int):
 
 
 def _read_tables(hop: int):
-    from components.synths.tables import read_tables
+    from components.synths.wavetables import read_tables
 
     return lambda amplitudes, tables, f0_hz: read_tables(amplitudes, tables, f0_hz, hop, float(RATE_HZ))
 

@@ -1,4 +1,4 @@
-"""Played in blocks, an instrument sounds as played at once."""
+"""Rendering in blocks gives the audio of rendering all at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from components.nsynth.note import HOP_SAMPLES
 from components.synths.ddsp_imports import tf
 from components.synths.instrument import Instrument, save
 from components.synths.model import build, config_text, configured
-from components.synths.streaming import Player
+from components.synths.streaming import BlockRenderer
 
 _NEXT_TO_NO_NOISE = "luthier.FilteredNoise.initial_bias = -40.0"
 
@@ -34,20 +34,20 @@ def _curves(frames: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _in_blocks(instrument: Instrument, f0_hz: np.ndarray, loudness_db: np.ndarray, block: int) -> dict[str, np.ndarray]:
-    player, frames = Player(instrument, block), f0_hz.shape[1]
-    blocks = -(-(frames + player.delay) // block)
+    renderer, frames = BlockRenderer(instrument, block), f0_hz.shape[1]
+    blocks = -(-(frames + renderer.delay) // block)
     padded = [np.pad(x, ((0, 0), (0, blocks * block - frames)), mode="edge")[..., None] for x in (f0_hz, loudness_db)]
     parts = []
     with instrument.configured():
-        carried = player.start(*(tf.constant(x[:, :1]) for x in padded))
+        state = renderer.initial_state(*(tf.constant(x[:, :1]) for x in padded))
         for first in range(0, blocks * block, block):
-            part, carried = player.play(*(tf.constant(x[:, first : first + block]) for x in padded), 0, carried)
+            part, state = renderer.render(*(tf.constant(x[:, first : first + block]) for x in padded), 0, state)
             parts.append({name: values.numpy() for name, values in part.items()})
     joined = {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
     return {
-        name: values[:, player.delay * HOP_SAMPLES :][:, : frames * HOP_SAMPLES]
+        name: values[:, renderer.delay * HOP_SAMPLES :][:, : frames * HOP_SAMPLES]
         if name == "audio"
-        else np.repeat(values, player.stride, axis=1)[:, player.delay :][:, :frames]
+        else np.repeat(values, renderer.stride, axis=1)[:, renderer.delay :][:, :frames]
         for name, values in joined.items()
     }
 

@@ -6,32 +6,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from components.config.settings import TrainSettings
 from components.synths.ddsp_imports import tf
-from components.train import prefetch
-from components.train.batch import Sounds
-
-
-def _poisoned(steps: dict[int, int]) -> None:
-    """Makes batches of noughts over nought: those of `steps`, so many times each."""
-    sound = prefetch.batch
-
-    def batch(sounds: Sounds, settings: TrainSettings, step: int) -> Sounds:
-        made = sound(sounds, settings, step)
-        if not steps.get(step, 0):
-            return made
-        steps[step] -= 1
-        return replace(made, audio=np.full_like(made.audio, np.nan))
-
-    prefetch.batch = batch
+from components.train.tensorflow_trainer import TensorFlowTrainer
 
 
 def nan_once() -> None:
-    _poisoned({17: 1})
+    """Makes the batch of step 17 NaN, once."""
+    load, left = TensorFlowTrainer.load, {17: 1}
 
+    def poisoned(self, batch, step):
+        if left.get(step, 0):
+            left[step] -= 1
+            batch = replace(batch, audio=np.full_like(batch.audio, np.nan))
+        return load(self, batch, step)
 
-def nan_always() -> None:
-    _poisoned({17: 1_000})
+    TensorFlowTrainer.load = poisoned
 
 
 def two_devices() -> None:

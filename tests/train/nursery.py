@@ -6,6 +6,7 @@ from a shell, and answers with its pid and then, when it has ended, with its exi
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import resource
@@ -56,11 +57,22 @@ class Nursery:
             before: A function of tests.train.mishaps to call in the process first.
             **environment: Further environment variables.
         """
+        return self._start(
+            arguments=[str(argument) for argument in arguments],
+            file_bytes=file_bytes,
+            before=before,
+            environment=environment,
+        )
+
+    def start_function(self, function: str, *arguments: object) -> int:
+        """Calls "module:function" with texts as arguments in a process of its own, and returns its pid."""
+        return self._start(function=function, arguments=[str(argument) for argument in arguments])
+
+    def _start(self, **request: Any) -> int:
         if self.pid:  # left over from a test that failed
             self.kill()
         self._stderr.write_bytes(b"")
-        request: dict[str, Any] = {"arguments": [str(argument) for argument in arguments], "stderr": str(self._stderr)}
-        self._ask({**request, "file_bytes": file_bytes, "before": before, "environment": environment})
+        self._ask({"stderr": str(self._stderr), **request})
         self.pid = int(self._answer())
         return self.pid
 
@@ -88,6 +100,11 @@ class Nursery:
         self.start(*arguments, **limits)
         return self.wait(), self.stderr()
 
+    def run_function(self, function: str, *arguments: object) -> tuple[int, str]:
+        """Calls "module:function" to its end. Returns the exit code and stderr."""
+        self.start_function(function, *arguments)
+        return self.wait(), self.stderr()
+
     def stderr(self) -> str:
         return self._stderr.read_text()
 
@@ -108,6 +125,10 @@ def _child(request: dict[str, Any]) -> None:
     stderr = os.open(request["stderr"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.dup2(stderr, 2)
     os.dup2(stderr, 1)
+    if "function" in request:
+        module, _, name = request["function"].partition(":")
+        getattr(importlib.import_module(module), name)(*request["arguments"])
+        return
     os.environ.update(request["environment"])
     if request["file_bytes"] is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_bytes"], request["file_bytes"]))
@@ -118,16 +139,12 @@ def _child(request: dict[str, Any]) -> None:
 
 
 def _serve() -> None:
-    from components.synths import compiled
-    from components.synths.ddsp_imports import tf
-
-    # XLA would compile for some ten seconds in every process. What is tested here is the same with and without.
-    compiled.compiled = lambda function: tf.function(function, autograph=False)
+    os.environ["LUTHIER_XLA"] = "0"  # XLA compiles for ten seconds in every process; the tests need no speed
     # This is what takes the time; and what TensorFlow and ddsp would import on first use.
     import librosa
     import tensorboard.summary
 
-    import components.train.work  # noqa: F401
+    import components.train.training  # noqa: F401
 
     librosa.A_weighting(np.array([100.0]))
     assert tensorboard.summary.v2

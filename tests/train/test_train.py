@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import urllib.request
+import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from components import storage
 from components.artifacts.metrics_log import read_lines
+from components.core.versions import TRAINING_VERSION
 from components.synths.instrument import Instrument
-from tests.conftest import _free_port
-from tests.train.trainings import BINDINGS, STEPS, command, last_step, options, run_json, saved_steps
+from tests.train.trainings import BINDINGS, STEPS, command, options, run_json, saved_steps
 
 
-def test_the_loss_falls_and_the_curves_tell(undisturbed):
+def test_the_loss_falls_and_the_metrics_log_says_so(undisturbed):
     lines = read_lines(undisturbed / "metrics.jsonl")
     assert [(line["step"], line["split"]) for line in lines] == [
         (0, "valid"),
@@ -53,11 +55,11 @@ def test_the_record_names_what_was_trained(undisturbed):
 
 def test_the_model_is_the_best_one_and_plays(undisturbed):
     instrument = Instrument.load(str(undisturbed))
-    card = instrument.info
-    assert card["loudness"] == "ddsp-3.7"
-    assert (card["sample_rate_hz"], card["frame_rate_hz"]) == (16000, 250)
-    assert card["steps"] == run_json(undisturbed)["best"]["step"]
-    assert card["f0_hz"]["p5"] < card["f0_hz"]["median"] < card["f0_hz"]["p95"]
+    card = instrument.card
+    assert card.loudness_definition == "ddsp-3.7"
+    assert (card.sample_rate_hz, card.frame_rate_hz) == (16000, 250)
+    assert card.steps == run_json(undisturbed)["best"]["step"]
+    assert card.f0_hz is not None and card.f0_hz.p5 < card.f0_hz.median < card.f0_hz.p95
     played = instrument.play(np.full((1, 50), 220.0), np.full((1, 50), -30.0))["audio"]
     assert np.isfinite(played).all()
     assert np.abs(played).max() > 1e-4
@@ -74,7 +76,7 @@ def test_a_finished_training_is_reused(luthier, undisturbed, data):
     assert {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*")} == before
 
 
-def test_on_gs_it_leaves_the_same_and_stops_when_nothing_improves(data, nursery, gcs):
+def test_on_gs_it_leaves_the_same_and_stops_when_nothing_improves(data, nursery, gcs, luthier):
     out = f"{gcs.bucket()}/runs/organ-wavetable"
     more = ["train.patience = 1", "train.min_improvement = 0.999", "train.eval_every_steps = 3"]
     arguments = ["train", "--data", data, "--synth", "wavetable", "--family", "organ", "--out", out]
@@ -87,52 +89,21 @@ def test_on_gs_it_leaves_the_same_and_stops_when_nothing_improves(data, nursery,
     assert "organ-wavetable stops at step 3: 1 validations without an improvement" in said
     names = {info.name.split("/")[0] for info in storage.list_objects(out)}
     assert names == {"checkpoints", "metrics.jsonl", "model", "operative_config.gin", "run.json", "summaries"}
-    assert record["validation"] == "the training's only note itself, for there is no other"
-    assert Instrument.load(out).info["synth"] == "wavetable"
-    assert "trained already" in nursery.run(*arguments, STORAGE_EMULATOR_HOST=gcs.endpoint)[1]
+    assert record["validation"] == "the only note of the train split, because there is no other"
+    assert Instrument.load(out).card.synth == "wavetable"
+    assert "trained already" in luthier(*arguments).out
 
 
-def test_out_of_time_it_ends_with_a_validation_at_whatever_step_that_is(data, nursery, tmp_path):
-    more = ["train.max_minutes = 0.03", "train.eval_every_steps = 1000", "train.max_steps = 10000"]
-    code, said = nursery.run(*command(data, tmp_path, [*BINDINGS, *more]))
-    assert code == 0, said
-    record = run_json(tmp_path)
-    assert record["stopped_by"] == "max_minutes"
-    assert record["stop_reason"] == "train.max_minutes = 0.03"
-    assert [line["step"] for line in read_lines(tmp_path / "metrics.jsonl") if line["split"] == "valid"][-1] == record[
-        "steps"
-    ]
-
-
-def _metrics(port: int) -> dict[str, float]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-        lines = [line for line in answer.read().decode().splitlines() if line.startswith("luthier_train_")]
-    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
-
-
-def test_prometheus_reads_a_training_while_it_runs(data, nursery, tmp_path):
-    port = _free_port()
-    endless = ["train.max_steps = 100000", "train.checkpoint_every_s = 0.2", "train.crop_samples = 4096"]
-    nursery.start(*command(data, tmp_path, [*BINDINGS, *endless]), LUTHIER_METRICS_PORT=str(port))
-    nursery.wait_until(lambda: last_step(tmp_path) >= 60)
-    found = _metrics(port)
-    nursery.kill()
-    who = 'family="string",synth="harmonic"'
-    steps = found[f"luthier_train_step{{{who}}}"]
-    assert steps >= 50  # the curves are an interval ahead, and an interval's numbers are set one by one
-    assert found[f"luthier_train_traces{{{who}}}"] == 1
-    assert found['luthier_train_loss{family="string",split="valid",synth="harmonic"}'] > 0
-    assert found['luthier_train_loss{family="string",split="train",synth="harmonic"}'] > 0
-    assert found[f"luthier_train_examples_total{{{who}}}"] == pytest.approx(2 * steps, abs=20)
-    assert found[f"luthier_train_audio_seconds_total{{{who}}}"] == pytest.approx(
-        2 * steps * 4096 / 16_000, abs=20 * 4096 / 16_000
-    )
-    assert found[f"luthier_train_step_seconds_count{{{who}}}"] == pytest.approx(steps, abs=10)
-    assert found[f"luthier_train_input_wait_seconds_total{{{who}}}"] >= 0
-    assert 0 <= found[f"luthier_train_checkpoint_age_seconds{{{who}}}"] < 20
-    assert found[f"luthier_train_checkpoint_seconds_count{{{who}}}"] >= 1
-    assert found[f"luthier_train_checkpoint_bytes{{{who}}}"] > 10_000
-    assert (found[f"luthier_train_restarts{{{who}}}"], found[f"luthier_train_rollbacks{{{who}}}"]) == (0, 0)
+def test_a_training_by_another_version_of_the_training_code_is_not_resumed(undisturbed, data, tmp_path, refused):
+    out = Path(shutil.copytree(undisturbed, tmp_path / "out"))
+    record = {**run_json(out), "status": "running", "training_version": TRAINING_VERSION + 1}
+    (out / "run.json").write_text(json.dumps(record))
+    line = refused(*command(data, out))
+    assert f"version {TRAINING_VERSION + 1}" in line and f"version {TRAINING_VERSION}," in line
+    assert "--restart" in line
+    record = {name: value for name, value in record.items() if name not in ("training_version", "schema_version")}
+    (out / "run.json").write_text(json.dumps({**record, "code_fingerprint": "0123456789abcdef"}))
+    assert "an unknown version" in refused(*command(data, out))
 
 
 @pytest.mark.parametrize(
@@ -141,7 +112,7 @@ def test_prometheus_reads_a_training_while_it_runs(data, nursery, tmp_path):
         (["--synth", "harmonics", "--family", "string"], "did you mean 'harmonic'"),
         (["--synth", "harmonic", "--family", "strings"], "did you mean 'string'"),
         (["--synth", "harmonic", "--family", "flute"], "has no flute in its train split; it has organ, string"),
-        (["--synth", "harmonic"], "say which with --family"),
+        (["--synth", "harmonic"], "name one with --family"),
         (["--synth", "harmonic", "--family", "string", "--preset", "smok"], "did you mean 'smoke'"),
         (["--synth", "harmonic", "--family", "string", "--set", "import os"], "import"),
         (["--synth", "harmonic", "--family", "string", "--set", "train.max_step = 3"], "did you mean 'max_steps'"),
@@ -160,5 +131,5 @@ def test_no_sorted_set_and_an_output_of_another_training(refused, undisturbed, d
     common = ["--synth", "harmonic", "--family", "string"]
     assert "is not a sorted set" in refused("train", "--data", tmp_path, "--out", tmp_path / "out", *common)
     line = refused("train", "--data", data, "--out", undisturbed, *common)
-    assert "has another training in it: its bindings is" in line
+    assert "holds another training: its bindings is" in line
     assert "another --out" in line

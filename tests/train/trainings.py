@@ -68,13 +68,18 @@ def saved_steps(out: Path | str) -> list[int]:
 def assert_same(one: Path | str, other: Path | str) -> None:
     """Asserts that two finished trainings are equal to the last bit: curves, weights, optimizer, best weights, card."""
     assert curve(one) == curve(other)
+    assert_same_arrays(one, other)
+    for name in ("status", "steps", "best", "stop_reason", "first_spectral_loss", "last_spectral_loss"):
+        assert run_json(one)[name] == run_json(other)[name] is not None, name
+    assert _card(one) == _card(other)
+
+
+def assert_same_arrays(one: Path | str, other: Path | str) -> None:
+    """Asserts that the newest checkpoints of two trainings have the same arrays."""
     left, right = (decode(storage.read_bytes(checkpoint(out, saved_steps(out)[-1]))).arrays for out in (one, other))
     assert left.keys() == right.keys()
     for name, array in left.items():
         np.testing.assert_array_equal(array, right[name], err_msg=name)
-    for name in ("status", "steps", "best", "stop_reason", "first_spectral_loss", "last_spectral_loss"):
-        assert run_json(one)[name] == run_json(other)[name] is not None, name
-    assert _card(one) == _card(other)
 
 
 def _card(out: Path | str) -> dict[str, Any]:

@@ -138,7 +138,7 @@ def test_models_that_are_not_there(refuse, recording, beginners, tmp_path):
 
 @pytest.mark.usefixtures("no_model")
 def test_models_that_are_not_in_the_registry(refuse, recording, tmp_path):
-    from components.registry.connection import connected
+    from components.registry.client import connected
 
     tracking = f"sqlite:///{tmp_path}/mlflow/mlflow.db"
     with connected(tracking, "luthier") as (client, _):

@@ -16,7 +16,7 @@ import soxr
 from components import storage
 from components.nsynth.note import HOP_SAMPLES
 from components.synths.instrument import Instrument
-from components.synths.streaming import BLOCK_FRAMES, Player
+from components.synths.streaming import BLOCK_FRAMES, BlockRenderer
 from components.transfer.step import transfer
 from tests.transfer.recordings import melody, sweep, write
 
@@ -72,7 +72,7 @@ def test_no_click_where_blocks_join(strings, tmp_path):
     tone = sweep(8.0, 16_000, octaves=0.2)
     transfer([strings], write(tmp_path / "in.wav", tone), str(tmp_path / "out.wav"))
     kinks = np.abs(np.diff(_sound(tmp_path / "out.wav"), 2))  # second differences: not only jumps
-    block, late = BLOCK_FRAMES * HOP_SAMPLES, Player(Instrument.load(strings)).delay * HOP_SAMPLES
+    block, late = BLOCK_FRAMES * HOP_SAMPLES, BlockRenderer(Instrument.load(strings)).delay * HOP_SAMPLES
     joins = range(block - late, len(kinks) - 400, block)
     assert len(joins) == 7
     for join in joins:  # beside its own neighbourhood, two periods on either side
@@ -138,7 +138,7 @@ def test_from_and_to_cloud_storage(beginners, tmp_path, gcs):
 
 def test_a_champion_of_the_registry(beginners, tmp_path, luthier):
     """The registry is real; what is registered is a folder as MLflow keeps one."""
-    from components.registry.connection import connected
+    from components.registry.client import connected
 
     tracking = f"sqlite:///{tmp_path}/mlflow/mlflow.db"
     with connected(tracking, "luthier") as (client, _):

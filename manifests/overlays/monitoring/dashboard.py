@@ -1,6 +1,7 @@
-"""Writes dashboard.json, the Grafana dashboard: `make dashboard`, after a change in here.
+"""Generates dashboard.json, the Grafana dashboard. Run `make dashboard` after a change of this file.
 
-Pods come and go under a training, so its counters are summed over them after `rate`, and its gauges compared.
+A training can have several pods one after the other, so counters are summed over them after `rate`, and of gauges the
+maximum is taken.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ PATH = Path(__file__).with_name("dashboard.json")
 
 _SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 _TRAINING = "by (run, family, synth)"
-_WHO = '{namespace=~"$namespace", run=~"$run", family=~"$family", synth=~"$synth"}'
+_SELECTOR = '{namespace=~"$namespace", run=~"$run", family=~"$family", synth=~"$synth"}'
 _NAME = "{{run}} {{family}} {{synth}}"
 _SORT = '{namespace=~"$namespace", family=~"$family"}'
-_OURS = 'namespace=~"$namespace", job_name=~"luthier-.+"'
-_OUR_PODS = 'namespace=~"$namespace", pod=~"luthier-.+"'
+_JOBS = 'namespace=~"$namespace", job_name=~"luthier-.+"'
+_PODS = 'namespace=~"$namespace", pod=~"luthier-.+"'
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,11 @@ class Graph:
     """A panel.
 
     Attributes:
-        title: What it shows.
+        title: The title.
         unit: Grafana's name of the unit.
         queries: Legend to PromQL.
-        about: What a reader should know, shown behind the panel's (i).
-        most: Upper end of the axis, where there is a natural one.
+        about: Description of the panel.
+        most: Upper end of the axis, if there is a natural one.
     """
 
     title: str
@@ -50,12 +51,12 @@ class Graph:
     most: float | None = None
 
 
-def _rate(metric: str, by: str = _TRAINING, who: str = _WHO) -> str:
-    return f"sum {by} (rate({metric}{who}[$__rate_interval]))"
+def _rate(metric: str, by: str = _TRAINING, selector: str = _SELECTOR) -> str:
+    return f"sum {by} (rate({metric}{selector}[$__rate_interval]))"
 
 
-def _gauge(metric: str, function: str = "max", by: str = _TRAINING, who: str = _WHO) -> str:
-    return f"{function} {by} ({metric}{who})"
+def _gauge(metric: str, function: str = "max", by: str = _TRAINING, selector: str = _SELECTOR) -> str:
+    return f"{function} {by} ({metric}{selector})"
 
 
 def _jobs(condition: str) -> str:
@@ -63,15 +64,15 @@ def _jobs(condition: str) -> str:
 
 
 def _loss(split: str) -> str:
-    return _gauge("luthier_train_loss", "avg", who=_WHO.replace("}", f', split="{split}"}}'))
+    return _gauge("luthier_train_loss", "avg", selector=_SELECTOR.replace("}", f', split="{split}"}}'))
 
 
-def _p95(metric: str, who: str) -> str:
-    return f"histogram_quantile(0.95, sum by (le) (rate({metric}_bucket{who}[$__rate_interval])))"
+def _p95(metric: str, selector: str) -> str:
+    return f"histogram_quantile(0.95, sum by (le) (rate({metric}_bucket{selector}[$__rate_interval])))"
 
 
 def _dcgm(metric: str) -> str:
-    # Scraped without honorLabels, `pod` is the exporter's own.
+    # Without honorLabels, `pod` is the pod of the exporter.
     theirs = f'label_replace({metric}{{exported_pod=~"luthier-.+"}}, "pod", "$1", "exported_pod", "(.+)")'
     return f'max by (pod, gpu) ({metric}{{pod=~"luthier-.+"}} or {theirs})'
 
@@ -82,35 +83,35 @@ ROWS: dict[str, list[Graph]] = {
             "Loss on held-out notes",
             "none",
             {_NAME: _loss("valid")},
-            "Spectral loss, every train.eval_every_steps. About 5 and below is good; what counts for the champion.",
+            "Spectral loss, every train.eval_every_steps steps. About 5 and below is good.",
         ),
-        Graph("Loss in training", "none", {_NAME: _loss("train")}, "Spectral loss, mean of an interval of steps."),
+        Graph("Training loss", "none", {_NAME: _loss("train")}, "Spectral loss, mean over an interval of steps."),
         Graph(
             "Progress",
             "percentunit",
             {_NAME: f"{_gauge('luthier_train_step')} / {_gauge('luthier_train_max_steps')}"},
-            "Steps done of train.max_steps. It may stop earlier: train.patience, train.max_minutes.",
+            "Share of train.max_steps. A training can stop earlier: train.patience, train.max_minutes.",
             most=1,
         ),
         Graph(
-            "Audio trained on",
+            "Training throughput",
             "none",
             {_NAME: _rate("luthier_train_audio_seconds_total")},
-            "Seconds of audio a second: comparable between batch sizes and crops.",
+            "Seconds of audio per second; comparable between batch sizes and crops.",
         ),
         Graph(
-            "Time of a step",
+            "Time per step",
             "s",
             {
                 _NAME: f"{_rate('luthier_train_step_seconds_sum')} / {_rate('luthier_train_step_seconds_count')}",
-                "95 % of all": _p95("luthier_train_step_seconds", _WHO),
+                "95th percentile of all": _p95("luthier_train_step_seconds", _SELECTOR),
             },
         ),
         Graph(
-            "Waiting for the input",
+            "Input wait",
             "percentunit",
             {_NAME: f"{_rate('luthier_train_input_wait_seconds_total')} / {_rate('luthier_train_step_seconds_sum')}"},
-            "Share of the steps' time. Above 0.3 the GPU starves: more CPU for the pod.",
+            "Share of the time of steps. Above 0.3, give the pod more CPU.",
             most=1,
         ),
         Graph("Learning rate", "none", {_NAME: _gauge("luthier_train_learning_rate")}),
@@ -118,7 +119,7 @@ ROWS: dict[str, list[Graph]] = {
             "Age of the newest checkpoint",
             "s",
             {_NAME: _gauge("luthier_train_checkpoint_age_seconds", "min")},
-            "The work that a lost pod would repeat.",
+            "The work that is repeated if the pod is lost.",
         ),
         Graph(
             "Restarts, rollbacks, traces",
@@ -128,12 +129,12 @@ ROWS: dict[str, list[Graph]] = {
                 f"rollbacks {_NAME}": _gauge("luthier_train_rollbacks"),
                 f"traces {_NAME}": _gauge("luthier_train_traces"),
             },
-            "Rollback: it diverged and went back to a checkpoint. Traces above 1: a shape changes from step to step.",
+            "Rollback: diverged, returned to a checkpoint. More than 1 trace: a shape changes from step to step.",
         ),
     ],
     "GPUs": [
         Graph(
-            "Memory that TensorFlow uses",
+            "TensorFlow memory",
             "bytes",
             {f"{{{{kind}}}} {_NAME}": _gauge("luthier_train_gpu_memory_bytes", by="by (run, family, synth, kind)")},
         ),
@@ -141,13 +142,13 @@ ROWS: dict[str, list[Graph]] = {
             "Memory in use (DCGM)",
             "mbytes",
             {"{{pod}} GPU {{gpu}}": _dcgm("DCGM_FI_DEV_FB_USED")},
-            "Of NVIDIA's dcgm-exporter, where it runs.",
+            "From NVIDIA's dcgm-exporter, if it runs.",
         ),
         Graph(
             "Utilisation (DCGM)",
             "percent",
             {"{{pod}} GPU {{gpu}}": _dcgm("DCGM_FI_DEV_GPU_UTIL")},
-            "Of NVIDIA's dcgm-exporter, where it runs.",
+            "From NVIDIA's dcgm-exporter, if it runs.",
             most=100,
         ),
     ],
@@ -156,33 +157,33 @@ ROWS: dict[str, list[Graph]] = {
             "Jobs by state",
             "none",
             {
-                "suspended: queued or paused": _jobs(f"kube_job_status_suspended{{{_OURS}}} == 1"),
+                "suspended (queued or paused)": _jobs(f"kube_job_status_suspended{{{_JOBS}}} == 1"),
                 "waiting for a node": _jobs(
-                    f"kube_job_status_active{{{_OURS}}} > 0 and kube_job_status_ready{{{_OURS}}} == 0"
+                    f"kube_job_status_active{{{_JOBS}}} > 0 and kube_job_status_ready{{{_JOBS}}} == 0"
                 ),
-                "running": _jobs(f"kube_job_status_ready{{{_OURS}}} > 0"),
-                "done": _jobs(f'kube_job_complete{{{_OURS}, condition="true"}} == 1'),
-                "failed": _jobs(f'kube_job_failed{{{_OURS}, condition="true"}} == 1'),
+                "running": _jobs(f"kube_job_status_ready{{{_JOBS}}} > 0"),
+                "done": _jobs(f'kube_job_complete{{{_JOBS}, condition="true"}} == 1'),
+                "failed": _jobs(f'kube_job_failed{{{_JOBS}, condition="true"}} == 1'),
             },
         ),
         Graph(
             "Pods waiting for a node",
             "s",
             {
-                "{{pod}}": f"time() - max by (namespace, pod) (kube_pod_created{{{_OUR_PODS}}}) "
-                f'and on (namespace, pod) kube_pod_status_phase{{{_OUR_PODS}, phase="Pending"}} == 1'
+                "{{pod}}": f"time() - max by (namespace, pod) (kube_pod_created{{{_PODS}}}) "
+                f'and on (namespace, pod) kube_pod_status_phase{{{_PODS}, phase="Pending"}} == 1'
             },
-            "How long each has waited so far; a pod that is pulling its image counts too.",
+            "Waiting time so far, including the time to pull the image.",
         ),
         Graph(
             "Time in the queue (Kueue)",
             "s",
             {
-                "95 % of admitted": _p95("kueue_admission_wait_time_seconds", ""),
+                "95th percentile of admitted": _p95("kueue_admission_wait_time_seconds", ""),
                 "mean of admitted": "sum(rate(kueue_admission_wait_time_seconds_sum[$__rate_interval])) / "
                 "sum(rate(kueue_admission_wait_time_seconds_count[$__rate_interval]))",
             },
-            "Of all cluster queues, where Kueue runs.",
+            "Of all cluster queues, if Kueue runs.",
         ),
         Graph(
             "Workloads in the queue (Kueue)",
@@ -194,17 +195,17 @@ ROWS: dict[str, list[Graph]] = {
         Graph("Records", "ops", {"{{family}}": _rate("luthier_sort_records_total", "by (family)", _SORT)}),
         Graph("Bytes", "Bps", {"{{family}}": _rate("luthier_sort_bytes_total", "by (family)", _SORT)}),
         Graph(
-            "Set aside, and requests made again",
+            "Quarantined records, retried requests",
             "none",
             {
-                "set aside {{split}}": _gauge(
+                "quarantined {{split}}": _gauge(
                     "luthier_sort_quarantined_total", "sum", "by (split)", '{namespace=~"$namespace"}'
                 ),
-                "again: {{operation}}": _rate(
+                "retries: {{operation}}": _rate(
                     "luthier_sort_retries_total", "by (operation)", '{namespace=~"$namespace"}'
                 ),
             },
-            "Records set aside by the sorts that run now; requests to Cloud Storage made again, a second.",
+            "Records set aside by running sorts; retried requests to Cloud Storage per second.",
         ),
     ],
 }
@@ -226,7 +227,7 @@ def _variable(name: str) -> dashboard.QueryVariable:
     query = f"label_values(luthier_train_max_steps, {name})"
     variable = dashboard.QueryVariable(name).label(name).datasource(_SOURCE).query(query)
     variable = variable.refresh(VariableRefresh.ON_TIME_RANGE_CHANGED).multi(True)
-    # `.*`, not every value by name: what has no such label is part of all, too.
+    # `.*` and not the list of values: series without the label are part of All as well.
     return variable.include_all(True).all_value(".*").current(VariableOption(text="All", value="$__all", selected=True))
 
 

@@ -1,0 +1,133 @@
+"""Opens MLflow: a SQLite database on a laptop, a server in a cluster."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.utils.credentials import get_default_host_creds
+from mlflow.utils.rest_utils import http_request
+
+from components.core import environment
+from components.core.errors import InputError
+from components.core.locks import file_lock
+
+_SQLITE = "sqlite:///"
+_HEALTH_TIMEOUT_S = 10
+_LONGEST_REGISTRATION_S = 1800.0
+
+# alembic logs each of the 60 migrations of a new database.
+logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def open_client(tracking_uri: str) -> MlflowClient:
+    """Opens MLflow.
+
+    Args:
+        tracking_uri: "sqlite:///PATH" or a server's URL; "" for the value of MLFLOW_TRACKING_URI (Kubeflow Pipelines
+            sets it).
+
+    Raises:
+        InputError: No tracking URI, a server that does not answer, no database, or one of another version of MLflow.
+    """
+    uri = resolve_uri(tracking_uri)
+    if uri.startswith(_SQLITE) and not _path(uri).exists():
+        raise InputError(f"there is no MLflow database at '{_path(uri)}'; register a training first")
+    if uri.startswith(("http://", "https://")):
+        _check_reachable(uri)
+    try:
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+    except MlflowException as error:
+        raise InputError(f"cannot use MLflow at '{uri}': {error.message}") from error
+
+
+def open_client_if_exists(tracking_uri: str) -> MlflowClient | None:
+    """Opens MLflow as `open_client` does; returns None where the SQLite database does not exist yet."""
+    uri = resolve_uri(tracking_uri)
+    return None if uri.startswith(_SQLITE) and not _path(uri).exists() else open_client(uri)
+
+
+@contextmanager
+def open_for_writing(tracking_uri: str, experiment: str) -> Iterator[tuple[MlflowClient, str]]:
+    """Opens MLflow for writing, and creates the experiment if it does not exist.
+
+    A SQLite database is created with its directory, artifacts go to `artifacts` beside it, and a file lock is held: two
+    registrations that start at the same time run one after the other.
+
+    Args:
+        tracking_uri: See `open_client`.
+        experiment: The experiment's name.
+
+    Yields:
+        The client, and the experiment's id.
+
+    Raises:
+        InputError: See `open_client`; or the experiment was deleted.
+    """
+    uri = resolve_uri(tracking_uri)
+    if not uri.startswith(_SQLITE):
+        client = open_client(uri)
+        yield client, _experiment_id(client, experiment, artifacts=None)
+        return
+    directory = _path(uri).parent
+    directory.mkdir(parents=True, exist_ok=True)
+    with file_lock(directory / ".lock", _LONGEST_REGISTRATION_S):
+        if not _path(uri).exists():
+            _create_database(_path(uri))
+        client = open_client(uri)
+        yield client, _experiment_id(client, experiment, artifacts=(directory / "artifacts").as_uri())
+
+
+def _path(sqlite_uri: str) -> Path:
+    return Path(sqlite_uri.removeprefix(_SQLITE)).absolute()
+
+
+def _create_database(path: Path) -> None:
+    """Creates the database under another name first: MLflow can neither use nor upgrade one that is incomplete."""
+    new = path.parent / ".new"
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir()
+    MlflowClient(tracking_uri=f"{_SQLITE}{new / path.name}")
+    (new / path.name).replace(path)
+    shutil.rmtree(new)
+
+
+def _check_reachable(uri: str) -> None:
+    """Asks for the server's health without MLflow's own retries, which take minutes. Any HTTP status will do."""
+    credentials = get_default_host_creds(uri)
+    try:
+        http_request(credentials, "/health", "GET", max_retries=0, timeout=_HEALTH_TIMEOUT_S, raise_on_status=False)
+    except MlflowException as error:
+        raise InputError(f"cannot reach MLflow at '{uri}': got no answer; check the URL and the server") from error
+
+
+def resolve_uri(tracking_uri: str) -> str:
+    """Returns the tracking URI: the one given, else MLFLOW_TRACKING_URI. InputError where neither is set."""
+    uri = tracking_uri or environment.get(environment.MLFLOW_TRACKING_URI)
+    if not uri:
+        raise InputError(
+            "cannot open MLflow: got no tracking URI, expected sqlite:///PATH or a server's URL in --tracking-uri or "
+            "MLFLOW_TRACKING_URI"
+        )
+    return uri
+
+
+def _experiment_id(client: MlflowClient, name: str, artifacts: str | None) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return str(client.create_experiment(name, artifact_location=artifacts))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            found = client.get_experiment_by_name(name)  # another client has created it in the meantime
+    if found.lifecycle_stage != "active":
+        raise InputError(
+            f"the experiment '{name}' was deleted: try 'mlflow experiments restore -x {found.experiment_id}'"
+        )
+    return str(found.experiment_id)

@@ -1,0 +1,46 @@
+"""Scores the champion on the held-out notes of its challengers: losses on different notes cannot be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from components.artifacts import evaluation
+from components.core.errors import InputError
+from components.register.promotion import Score
+from components.registry.aliases import champion_version
+from components.registry.client import open_client_if_exists
+from components.registry.download import downloaded
+from components.registry.tags import NOTES_TAG
+from components.telemetry import log
+
+_LOG = log.get(__name__)
+
+
+def score_champion(training_uris: Sequence[str], data_uri: str, tracking_uri: str = "") -> Score | None:
+    """Scores a family's champion where the new models were evaluated on other notes than it was.
+
+    Args:
+        training_uris: Evaluated trainings of one family.
+        data_uri: The sorted set that they were evaluated with.
+        tracking_uri: MLflow; "" for the value of MLFLOW_TRACKING_URI.
+
+    Returns:
+        The champion's score on these notes; None where there is no champion, or it was evaluated on the same notes.
+
+    Raises:
+        InputError: A training was not evaluated, or the registry cannot be used.
+    """
+    found = next((each for uri in training_uris if (each := evaluation.read(uri))), None)
+    if found is None:
+        raise InputError(f"nothing to compare with a champion: none of {', '.join(training_uris)} was evaluated")
+    client = open_client_if_exists(tracking_uri)
+    champion = champion_version(client, found.family) if client else None
+    if champion is None or champion.tags.get(NOTES_TAG) == found.notes_fingerprint:
+        return None
+    # TensorFlow takes seconds to import: only where something is to be scored.
+    from components.evaluate.step import score
+
+    _LOG.info("scores the champion of %s, version %s, on %d notes", found.family, champion.version, len(found.notes))
+    with downloaded(f"models:/{champion.name}/{champion.version}", tracking_uri) as model_uri:
+        means = score(model_uri, data_uri, found)
+    return Score(int(champion.version), found.notes_fingerprint, means)

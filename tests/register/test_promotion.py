@@ -1,0 +1,224 @@
+"""Which version is promoted to champion, and that two registrations at once do not both move the alias."""
+
+import threading
+import time
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from components.config.gate import gate_of
+from components.core.errors import InputError
+from components.register.promotion import Score
+from components.register.rollback import roll_back
+from components.register.step import evaluated_trainings, register
+from components.registry import aliases as aliases_module
+from components.registry.aliases import find_champion
+from tests.register.trainings import write_evaluation, write_training
+
+
+@pytest.fixture
+def trained(tmp_path, registry):
+    """Registers a training of the string family and returns what came of it."""
+
+    def register_one(run_id, loss, gate=(), champion_score=None, **options):
+        uri = write_training(tmp_path / "runs" / run_id / "string-harmonic", loss, **options)
+        return register([uri], registry, champion_score=champion_score, gate_bindings=gate)
+
+    return register_one
+
+
+def aliases(registry):
+    client = MlflowClient(tracking_uri=registry, registry_uri=registry)
+    return {alias: int(number) for alias, number in client.get_registered_model("ddsp-string").aliases.items()}
+
+
+def test_the_champion_is_replaced_by_a_better_one_alone(trained, registry):
+    assert trained("run-1", 5.0).champion.version == 1
+    worse = trained("run-2", 5.5)
+    assert worse.champion.version == 1
+    wanted = "challenger: spectral loss 5.500 against 5.000 of version 1 on the same notes; "
+    wanted += "promotion needs a loss at least 1.0% lower"
+    assert worse.statuses == {"harmonic": wanted}
+    assert aliases(registry) == {"champion": 1, "challenger": 2}
+    assert trained("run-3", 4.96).champion.version == 1  # better, but by less than the margin
+    assert trained("run-4", 4.9).champion.version == 4
+    assert aliases(registry) == {"champion": 4}
+    assert trained("run-5", 4.8, gate=["gate.margin = 0.1"]).champion.version == 4
+    client = MlflowClient(tracking_uri=registry, registry_uri=registry)
+    assert client.get_model_version("ddsp-string", "1").tags["promotion_status"] == "champion until version 4"
+    assert client.get_model_version("ddsp-string", "4").tags["champion_before"] == "1"
+
+
+def test_losses_on_other_notes_do_not_compare(trained):
+    assert trained("run-1", 5.0).champion.version == 1
+    alone = trained("run-2", 4.0, notes="notes-2")
+    assert alone.champion.version == 1
+    assert alone.statuses["harmonic"] == "challenger: the champion, version 1, has no score on the same notes"
+    score = Score(1, "notes-2", {"spectral_loss": 6.0})
+    assert trained("run-3", 5.9, notes="notes-2", champion_score=score).champion.version == 3
+    stale = Score(1, "notes-3", {"spectral_loss": 99.0})  # another version is champion now
+    assert trained("run-4", 1.0, notes="notes-3", champion_score=stale).champion.version == 3
+
+
+@pytest.mark.parametrize(
+    ("loss", "means", "why"),
+    [
+        (25.0, {}, "its spectral loss is 25, the limit is at most 20"),
+        (5.0, {"pitch_error_cents": 80.0}, "its pitch error is 80 cents, the limit is at most 50 cents"),
+        (5.0, {"pitch_error_cents": 1680.2}, "its pitch error is 1,680 cents, the limit is at most 50 cents"),
+        (5.0, {"pitch_heard_share": 0.3}, "its pitch heard share is 0.3, the limit is at least 0.5"),
+        (5.0, {"loudness_error_db": float("nan")}, None),
+        (None, {}, "it was not evaluated"),
+    ],
+)
+def test_what_fails_the_gate_is_registered_with_the_reason(trained, loss, means, why):
+    result = trained("run-1", loss, **means)
+    assert result.versions == {"harmonic": 1}
+    if why:
+        assert result.champion is None and result.statuses == {"harmonic": f"failed the gate: {why}"}
+        assert f"no champion: failed the gate: {why}" in result.text()
+        assert trained("run-2", 6.0).champion.version == 2
+    else:
+        assert result.champion.version == 1  # a limit without a number does not apply
+
+
+def test_the_best_of_a_family_is_champion_and_the_others_say_how_far_they_are(tmp_path, registry):
+    losses = {"harmonic": 5.0, "sinusoidal": 30.0, "wavetable": 4.5}
+    uris = [write_training(tmp_path / "runs/run-1" / f"string-{synth}", loss) for synth, loss in losses.items()]
+    result = register(uris, registry)
+    assert result.statuses == {
+        "harmonic": "behind version 3: spectral loss 5.000 against 4.500",
+        "sinusoidal": "failed the gate: its spectral loss is 30, the limit is at most 20",
+        "wavetable": "champion",
+    }
+
+
+def test_what_was_not_evaluated_is_left_out(tmp_path, caplog):
+    write_training(tmp_path / "run/string-harmonic", 5.0)
+    with caplog.at_level("WARNING"):
+        assert evaluated_trainings(str(tmp_path / "run"), "string", ["harmonic", "wavetable"]) == [
+            str(tmp_path / "run/string-harmonic")
+        ]
+    assert "string-wavetable" in caplog.text
+    with pytest.raises(InputError, match="no flute model to register: flute-harmonic: not evaluated"):
+        evaluated_trainings(str(tmp_path / "run"), "flute", ["harmonic"])
+
+
+@pytest.mark.parametrize(
+    ("binding", "said"),
+    [
+        ("gate.margin = -1", "gate.margin is -1: expected a number from 0 on"),
+        ("gate.margin = 'much'", "gate.margin is 'much'"),
+        ("gate.magrin = 0.1", "magrin"),
+        ("gate.margin = @os.getpid()", "is refused"),
+    ],
+)
+def test_bad_bindings_of_the_gate_are_one_line(binding, said):
+    with pytest.raises(InputError, match=said) as error:
+        gate_of([binding])
+    assert "\n" not in str(error.value)
+    assert gate_of(["gate.margin = 0.5"]).margin == 0.5
+    assert gate_of().margin == 0.01
+
+
+def test_two_retrainings_at_once_do_not_both_move_the_alias(trained, tmp_path, registry, monkeypatch):
+    """Both have compared with version 1; the lock lets one move the alias, and the other sees that."""
+    trained("run-1", 5.0)
+    client = MlflowClient(tracking_uri=registry, registry_uri=registry)
+    inside, most, lock = 0, 0, threading.Lock()
+    slow = MlflowClient.set_registered_model_alias
+
+    def watched(*arguments):
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        time.sleep(0.2)
+        slow(*arguments)
+        with lock:
+            inside -= 1
+
+    monkeypatch.setattr(MlflowClient, "set_registered_model_alias", watched)
+    monkeypatch.setattr(aliases_module, "_LOCK_POLL_S", 0.02)
+    from components.register import promotion, step
+
+    uris = [
+        write_training(tmp_path / "runs" / f"run-{n}" / "string-harmonic", loss) for n, loss in ((2, 4.0), (3, 4.02))
+    ]
+    scores = []
+    for uri in uris:
+        monkeypatch.setattr(promotion, "promote_best", lambda *arguments: scores.append(arguments[2][0]))
+        step.register([uri], registry)
+    monkeypatch.undo()
+    monkeypatch.setattr(MlflowClient, "set_registered_model_alias", watched)
+    monkeypatch.setattr(aliases_module, "_LOCK_POLL_S", 0.02)
+    threads = [
+        threading.Thread(target=promotion.promote_best, args=(client, "string", [each], None, gate_of()))
+        for each in scores
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1
+    first = find_champion(registry, "string")
+    assert first.version in (2, 3)
+    statuses = {n: client.get_model_version("ddsp-string", str(n)).tags["promotion_status"] for n in (2, 3)}
+    # 4.0 does not beat 4.02 by the margin, so whoever was first stays.
+    assert sorted(statuses[n].split(":")[0] for n in (2, 3)) == ["challenger", "champion"]
+    with pytest.raises(MlflowException):
+        client.get_registered_model("ddsp-string.moving")
+
+
+def test_a_lock_whose_holder_died_is_taken_away(registry, trained, monkeypatch):
+    trained("run-1", 5.0)
+    client = MlflowClient(tracking_uri=registry, registry_uri=registry)
+    client.create_registered_model("ddsp-string.moving", {"luthier.holder": "dead"})
+    monkeypatch.setattr(aliases_module, "_LOCK_MAX_AGE_S", 0.3)
+    monkeypatch.setattr(aliases_module, "_LOCK_POLL_S", 0.05)
+    assert trained("run-2", 4.0).champion.version == 2
+    assert [model.name for model in client.search_registered_models()] == ["ddsp-string"]
+
+
+def test_a_champion_that_was_rolled_back_stays_so(tmp_path, registry, trained, luthier):
+    trained("run-1", 5.0)
+    trained("run-2", 4.0)
+    arguments = ("rollback", "--family", "string", "--tracking-uri", registry)
+    assert luthier(*arguments).out.startswith(
+        "ddsp-string: version 1 (harmonic) is champion again, instead of version 2"
+    )
+    assert register([str(tmp_path / "runs/run-2/string-harmonic")], registry).champion.version == 1
+    assert trained("run-3", 4.5).champion.version == 3
+    assert roll_back("string", registry, to_version=2)[1].version == 2  # said in so many words
+    with pytest.raises(InputError, match="version 2: there is no version 9; name one of 1, 2, 3 with --to"):
+        roll_back("string", registry, to_version=9)
+    with pytest.raises(InputError, match="flute has no champion"):
+        roll_back("flute", registry)
+    with pytest.raises(InputError, match="did you mean 'string'"):
+        roll_back("strng", registry)
+
+
+def test_the_first_champion_has_none_before_it(trained, registry):
+    trained("run-1", 5.0)
+    with pytest.raises(InputError, match="there was no champion before it"):
+        roll_back("string", registry)
+
+
+def test_models_are_listed_as_a_table(trained, registry, luthier):
+    trained("run-1", 5.0)
+    trained("run-2", 30.0)
+    lines = luthier("models", "--tracking-uri", registry).out.splitlines()
+    assert lines[0].split() == ["family", "version", "synth", "preset", "loss", "date", "status"]
+    assert lines[1].split()[:5] == ["string", "1", "harmonic", "smoke", "5.00"] and lines[1].endswith("champion")
+    assert lines[2].endswith("failed the gate: its spectral loss is 30, the limit is at most 20")
+    champions = luthier("models", "--tracking-uri", registry, "--champions").out.splitlines()
+    assert [line.split() for line in champions] == [line.split() for line in lines[:2]]
+
+
+def test_a_newer_evaluation_is_judged_anew(tmp_path, registry, trained):
+    trained("run-1", 5.0)
+    assert trained("run-2", 6.0).champion.version == 1
+    folder = tmp_path / "runs/run-2/string-harmonic"
+    write_evaluation(folder, 4.0)
+    assert register([str(folder)], registry).champion.version == 2

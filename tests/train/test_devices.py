@@ -1,0 +1,119 @@
+"""Trainings on several devices and by several workers: the same curve as on one, and all end together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from components.core.errors import InputError
+from components.train.workers import Workers
+from tests.conftest import _free_port
+from tests.train.nursery import Nursery
+from tests.train.trainings import BINDINGS, STEPS, command, curve, last_step, run_json, saved_steps
+
+# With small steps, as rounding grows from step to step.
+_GENTLE = [*BINDINGS, "train.learning_rate = 1e-3"]
+_ENDLESS = [*_GENTLE, "train.max_steps = 100000", "train.log_every_steps = 1"]
+
+
+@pytest.fixture(scope="module")
+def peer(tmp_path_factory) -> Iterator[Nursery]:
+    with Nursery(tmp_path_factory.mktemp("peer") / "stderr") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def alone(data, nursery, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("alone") / "out"
+    code, said = nursery.run(*command(data, out, _GENTLE))
+    assert code == 0, said
+    return out
+
+
+def _start(workers: list[Nursery], arguments: list[str]) -> None:
+    hosts = ",".join(f"127.0.0.1:{_free_port()}" for _ in workers)
+    for index, worker in enumerate(workers):
+        worker.start(*arguments, LUTHIER_WORKER_HOSTS=hosts, JOB_COMPLETION_INDEX=str(index))
+
+
+def _assert_close(one: Path, other: Path) -> None:
+    left, right = curve(one), curve(other)
+    assert [line[:2] for line in left] == [line[:2] for line in right]
+    losses = np.array([[line[2] for line in each] for each in (left, right)])
+    early = sum(step <= 10 for step, *_ in left)
+    assert early >= 3
+    np.testing.assert_allclose(losses[0, :early], losses[1, :early], rtol=2e-5)
+    np.testing.assert_allclose(losses[0], losses[1], rtol=5e-3)
+
+
+def test_two_devices_learn_what_one_does(alone, data, nursery, tmp_path):
+    code, said = nursery.run(*command(data, tmp_path, _GENTLE), before="two_devices")
+    assert code == 0, said
+    assert "training on 2 devices" in said
+    _assert_close(alone, tmp_path)
+
+
+def test_two_workers_learn_what_one_does_and_one_of_them_writes(alone, data, nursery, peer, tmp_path):
+    workers = [nursery, peer]
+    _start(workers, command(data, tmp_path, _GENTLE))
+    assert [each.wait() for each in workers] == [0, 0], [each.stderr() for each in workers]
+    _assert_close(alone, tmp_path)
+    assert run_json(tmp_path)["steps"] == STEPS
+    assert len(list((tmp_path / "summaries").glob("events.*"))) == 1
+    assert saved_steps(tmp_path)[-1] == STEPS
+
+
+def test_workers_stop_together_by_a_signal_or_a_death_and_resume(data, nursery, peer, tmp_path):
+    """A signal to either worker is test_loop's; what TensorFlow does about a dead one is tried both ways."""
+    workers = [nursery, peer]
+    _start(workers, command(data, tmp_path, _ENDLESS))
+    nursery.wait_until(lambda: last_step(tmp_path) >= 10)
+    os.kill(peer.pid, signal.SIGTERM)
+    start = time.monotonic()
+    assert [each.wait() for each in workers] == [75, 75], [each.stderr() for each in workers]
+    assert time.monotonic() - start < 20
+    step = saved_steps(tmp_path)[-1]
+    assert all(f"saved a checkpoint at step {step}; run the same" in each.stderr() for each in workers)
+    for killed in (0, 1):
+        step = saved_steps(tmp_path)[-1]
+        _start(workers, command(data, tmp_path, _ENDLESS))
+        nursery.wait_until(lambda step=step: saved_steps(tmp_path)[-1] >= step + 6)
+        assert f"resumes at step {step}" in nursery.stderr()
+        workers[killed].kill()
+        left = workers[1 - killed]
+        assert left.wait() == 75
+        assert "another worker is gone" in left.stderr()
+        assert "Traceback" not in left.stderr()
+
+
+def test_a_worker_that_waits_for_the_others_can_be_stopped(data, peer, tmp_path):
+    hosts = f"127.0.0.1:{_free_port()},127.0.0.1:{_free_port()}"
+    pid = peer.start(*command(data, tmp_path), LUTHIER_WORKER_HOSTS=hosts, JOB_COMPLETION_INDEX="1")
+    peer.wait_until(lambda: "waiting for the other workers" in peer.stderr())
+    time.sleep(1)
+    os.kill(pid, signal.SIGTERM)
+    assert peer.wait() == 75
+    assert "Traceback" not in peer.stderr()
+
+
+def test_a_batch_that_cannot_be_split_is_refused():
+    from components.train.devices import Devices
+
+    strategy = SimpleNamespace(num_replicas_in_sync=2, extended=SimpleNamespace(worker_devices=("a", "b")))
+    with pytest.raises(InputError, match=r"batch_size is 3: expected a multiple of 2, the number of devices .*1 work"):
+        Devices(strategy).check(3)
+    Devices(strategy).check(4)
+
+
+def test_several_synths_and_several_workers_are_refused():
+    from components.train.devices import assign_devices
+
+    with pytest.raises(InputError, match="got 2 synths for 2 workers"):
+        assign_devices(2, Workers(("127.0.0.1:1", "127.0.0.1:2"), 0))

@@ -1,0 +1,136 @@
+"""Real trainings that are stopped, killed and damaged: they end as if nothing had been. See test_loop for the rest."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from components import storage
+from tests.train.trainings import (
+    BINDINGS,
+    STEPS,
+    assert_same,
+    checkpoint,
+    command,
+    curve,
+    last_step,
+    run_json,
+    saved_steps,
+)
+
+
+@pytest.fixture(scope="module")
+def stopped(data, nursery, tmp_path_factory) -> Path:
+    """A training that SIGTERM has stopped between its first steps and its last."""
+    out = tmp_path_factory.mktemp("stopped") / "out"
+    pid = nursery.start(*command(data, out))
+    nursery.wait_until(lambda: last_step(out) >= 10)
+    start = time.monotonic()
+    os.kill(pid, signal.SIGTERM)
+    assert nursery.wait() == 75
+    assert time.monotonic() - start < 20
+    assert f"saved a checkpoint at step {saved_steps(out)[-1]}; run the same command again" in nursery.stderr()
+    assert run_json(out)["status"] == "running"
+    return out
+
+
+@pytest.fixture
+def half_done(stopped, tmp_path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(stopped, tmp_path / "out"))
+
+
+def test_stopped_by_sigterm_and_killed_it_ends_as_if_nothing_had_been(half_done, undisturbed, data, nursery):
+    step = saved_steps(half_done)[-1]
+    nursery.start(*command(data, half_done))
+    nursery.wait_until(lambda: saved_steps(half_done)[-1] >= step + 3)
+    nursery.kill()
+    newest = saved_steps(half_done)[-1]
+    code, said = nursery.run(*command(data, half_done, BINDINGS, "--resume"))
+    assert code == 0, said
+    assert f"string-harmonic resumes at step {newest}" in said
+    assert_same(undisturbed, half_done)
+    assert run_json(half_done)["restarts"] == 2
+    assert not list(half_done.rglob(".*.partial"))
+
+
+def test_a_stopped_training_has_its_whole_configuration(half_done, undisturbed):
+    name = "operative_config.gin"
+    assert (half_done / name).read_text() == (undisturbed / name).read_text()
+
+
+def test_what_should_be_resumed_and_is_missing_is_an_error(half_done, undisturbed, data, nursery, tmp_path, refused):
+    for step in saved_steps(half_done):
+        Path(checkpoint(half_done, step)).write_bytes(b"not a checkpoint")
+    line = refused(*command(data, half_done))
+    assert "none of the checkpoints" in line
+    assert "--restart" in line
+    storage.delete_tree(storage.join(str(half_done), "checkpoints"))
+    before = curve(half_done)
+    assert "without any checkpoint to resume from" in refused(*command(data, half_done))
+    assert curve(half_done) == before
+    assert "no training to resume" in refused(*command(data, tmp_path / "nothing", BINDINGS, "--resume"))
+    assert "exclude each other" in refused(*command(data, half_done, BINDINGS, "--resume", "--restart"))
+    assert nursery.run(*command(data, half_done, BINDINGS, "--restart"))[0] == 0
+    assert_same(undisturbed, half_done)
+    assert run_json(half_done)["restarts"] == 0
+
+
+def test_checkpoints_without_a_record_are_not_overwritten(undisturbed, data, tmp_path, refused):
+    out = tmp_path / "out"
+    storage.upload_tree(undisturbed / "checkpoints", str(out / "checkpoints"))
+    assert "has checkpoints but no run.json" in refused(*command(data, out))
+    assert saved_steps(out) == saved_steps(undisturbed)
+
+
+def test_a_full_disk_is_one_line_and_the_checkpoint_before_stays(half_done, data, nursery):
+    """The limit lets the metrics log and TensorBoard's files through, and no checkpoint."""
+    before = saved_steps(half_done)
+    assert Path(checkpoint(half_done, before[0])).stat().st_size > 60_000
+    code, said = nursery.run(*command(data, half_done), file_bytes=60_000)
+    assert code == 1
+    lines = [line for line in said.splitlines() if line.startswith("luthier: ")]
+    assert len(lines) == 1
+    assert "cannot save the checkpoint of step" in lines[0]
+    assert "File too large; the earlier checkpoints are intact" in lines[0]
+    assert "Traceback" not in said
+    assert saved_steps(half_done) == before
+    assert run_json(half_done)["status"] == "failed"
+
+
+def test_on_gs_it_resumes_from_the_checkpoint_before_a_damaged_one(undisturbed, data, nursery, gcs):
+    out, often = f"{gcs.bucket()}/runs/string-harmonic", [*BINDINGS, "train.checkpoint_every_s = 0.1"]
+    endpoint = {"STORAGE_EMULATOR_HOST": gcs.endpoint}
+    pid = nursery.start(*command(data, out, often), **endpoint)
+    nursery.wait_until(lambda: max(saved_steps(out), default=0) >= 3)
+    os.kill(pid, signal.SIGTERM)
+    assert nursery.wait() == 75
+    older, newest = saved_steps(out)
+    storage.write_bytes(checkpoint(out, newest), storage.read_bytes(checkpoint(out, newest))[:-1])
+    code, said = nursery.run(*command(data, out, often), **endpoint)
+    assert code == 0
+    assert f"step-{newest:08d}.ckpt is damaged" in said
+    assert f"resumes at step {older}" in said
+    assert_same(undisturbed, out)
+    assert last_step(out) == STEPS
+    assert run_json(out)["restarts"] == 1
+    assert len(saved_steps(out)) == 2
+
+
+def test_a_nan_is_undone_and_the_rate_is_halved(data, nursery, tmp_path):
+    seldom = [*BINDINGS, "train.checkpoint_every_s = 1000", "train.log_every_steps = 5"]
+    code, said = nursery.run(*command(data, tmp_path, seldom), before="nan_once")
+    assert code == 0, said
+    assert "diverged at step 20: a loss or a gradient is not a number; rolled back to step 0 with half" in said
+    record = run_json(tmp_path)
+    assert record["steps"] == STEPS
+    [undone] = record["rollbacks"]
+    assert (undone["step"], undone["to_step"], undone["learning_rate"]) == (20, 0, pytest.approx(0.0035))
+    assert [step for step, split, _ in curve(tmp_path) if split == "train"] == [1, 5, 10, 15, 20, 25, 30]
+    losses = [loss for *_, loss in curve(tmp_path)]
+    assert losses[-1] < losses[0]

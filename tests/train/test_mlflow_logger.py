@@ -1,0 +1,129 @@
+"""Metrics in MLflow while they grow: nothing twice, nothing lost, and an MLflow that is down costs nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from components.artifacts.metrics_log import MetricsLog, read_lines
+from components.artifacts.run_record import RunRecord, RunRecordWriter
+from components.artifacts.training_dir import TrainingDir
+from components.nsynth.sorted_set import SortedSet
+from components.train.mlflow_logger import MlflowLogger
+from components.train.start import TrainingPlan
+from tests.conftest import _free_port
+from tests.train.trainings import BINDINGS, command, last_step, run_json
+
+_ENDLESS = [*BINDINGS, "train.max_steps = 100000", "train.checkpoint_every_s = 1"]
+_CONFIG = "train.batch_size = 2\ntrain.learning_rate = 0.007\n"
+
+
+def _runs(uri: str):
+    client = MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name("luthier")
+    return client, client.search_runs([experiment.experiment_id]) if experiment else []
+
+
+def assert_has_all(client: MlflowClient, run_id: str, out: Path) -> None:
+    """Asserts that the run has the points of metrics.jsonl, each once."""
+    for split in ("train", "valid"):
+        lines = [line for line in read_lines(out / "metrics.jsonl") if line["split"] == split]
+        points = client.get_metric_history(run_id, f"{split}/spectral_loss")
+        assert [(each.step, each.value) for each in points] == [(each["step"], each["spectral_loss"]) for each in lines]
+
+
+def _plan(data: str, out: Path) -> TrainingPlan:
+    """Returns the plan of a training that starts, or resumes, in a directory."""
+    out.mkdir(parents=True, exist_ok=True)
+    record = RunRecord.begin(SortedSet.open(data), "string", "harmonic", "smoke", BINDINGS)
+    record = TrainingDir(str(out)).read_record() or record
+    writer = RunRecordWriter(str(out / "run.json"), record)
+    writer.update()
+    return TrainingPlan(writer, None, TrainingDir(str(out)))
+
+
+def _log(data: str, out: Path, uri: str, steps: range, status: str) -> None:
+    """Logs some steps as a training of that many does."""
+    logger = MlflowLogger(_plan(data, out), _CONFIG, out, uri)
+    log = MetricsLog(out, steps.start - 1, steps.start - 1)
+    logger.start()
+    for step in steps:
+        log.add(step, "train", 20.0 - step, learning_rate=0.01, steps_per_s=3.0)
+        log.add(step, "valid", 21.0 - step)
+    logger.close(status)
+
+
+def test_a_training_is_a_run_with_parameters_and_metrics(data, tmp_path, mlflow_uri, monkeypatch):
+    monkeypatch.setenv("MLFLOW_RUN_ID", "pipelines-run")
+    out = tmp_path / "run-7" / "string-harmonic"
+    _log(data, out, mlflow_uri, range(3), "FINISHED")
+    client, [run] = _runs(mlflow_uri)
+    assert run.info.run_id == run_json(out)["mlflow_run_id"]
+    assert (run.info.run_name, run.info.status) == ("run-7/string-harmonic", "FINISHED")
+    assert run.data.tags["mlflow.parentRunId"] == "pipelines-run"
+    assert run.data.params["train.batch_size"] == "2"
+    assert run.data.params["synth"] == "harmonic"
+    assert run.data.params["training_version"] == str(run_json(out)["training_version"])
+    assert {"train/learning_rate", "train/steps_per_s", "valid/spectral_loss"} <= set(run.data.metrics)
+    assert_has_all(client, run.info.run_id, out)
+
+
+@pytest.mark.parametrize("status", ["KILLED", "FAILED"])
+def test_the_next_process_continues_the_same_run(data, tmp_path, mlflow_uri, status):
+    _log(data, tmp_path, mlflow_uri, range(3), status)
+    client, [run] = _runs(mlflow_uri)
+    assert run.info.status == status
+    _log(data, tmp_path, mlflow_uri, range(3, 6), "FINISHED")
+    client, [run] = _runs(mlflow_uri)
+    assert run.info.status == "FINISHED"
+    assert len(read_lines(tmp_path / "metrics.jsonl")) == 12
+    assert_has_all(client, run.info.run_id, tmp_path)
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:{port}", "nosuch://place"])
+def test_an_mlflow_that_is_down_costs_one_warning(data, tmp_path, caplog, uri):
+    start = time.monotonic()
+    _log(data, tmp_path, uri.format(port=_free_port()), range(3), "FINISHED")
+    assert time.monotonic() - start < 30
+    assert caplog.text.count("cannot send the metrics to MLflow") == 1
+    assert "mlflow_run_id" not in run_json(tmp_path)
+
+
+def _metrics(port: int) -> dict[str, float]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        lines = [line for line in answer.read().decode().splitlines() if line.startswith("luthier_train_")]
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
+
+
+def test_a_training_is_seen_while_it_runs_and_continues_its_run_after_a_kill(data, nursery, tmp_path, mlflow_uri):
+    """In MLflow, and by Prometheus."""
+    out, port = tmp_path / "out", _free_port()
+    arguments = command(data, out, _ENDLESS, "--tracking-uri", mlflow_uri)
+    nursery.start(*arguments, LUTHIER_METRICS_PORT=str(port))
+    nursery.wait_until(lambda: any("train/spectral_loss" in run.data.metrics for run in _runs(mlflow_uri)[1]))
+    assert _runs(mlflow_uri)[1][0].info.status == "RUNNING"
+    found, who = _metrics(port), 'family="string",synth="harmonic"'
+    nursery.kill()
+    steps = found[f"luthier_train_step{{{who}}}"]
+    assert steps >= 1
+    assert found[f"luthier_train_traces{{{who}}}"] == 1
+    assert found['luthier_train_loss{family="string",split="valid",synth="harmonic"}'] > 0
+    assert found[f"luthier_train_step_seconds_count{{{who}}}"] == pytest.approx(steps, abs=10)
+
+    step = last_step(out)
+    pid = nursery.start(*arguments, MLFLOW_TRACKING_URI=mlflow_uri)
+    nursery.wait_until(lambda: last_step(out) >= step + 20)
+    os.kill(pid, signal.SIGTERM)
+    assert nursery.wait() == 75
+    client, [run] = _runs(mlflow_uri)
+    assert run.info.status == "KILLED"
+    history = client.get_metric_history(run.info.run_id, "train/spectral_loss")
+    assert len({each.step for each in history}) == len(history)
+    lines = [line for line in read_lines(out / "metrics.jsonl") if line["split"] == "train"]
+    assert {(each["step"], each["spectral_loss"]) for each in lines} <= {(each.step, each.value) for each in history}

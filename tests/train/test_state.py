@@ -1,0 +1,96 @@
+"""The rules by which a training ends, or has diverged."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from components.config.settings import TrainSettings
+from components.train.state import (
+    Diverged,
+    Interval,
+    State,
+    StepTiming,
+    check_interval,
+    check_validation,
+    stop_reason,
+)
+
+
+def _validated(losses: list[float], min_improvement: float = 0.01) -> State:
+    state = State()
+    for loss in losses:
+        state.step += 50
+        state.validated(loss, min_improvement)
+    return state
+
+
+def test_the_best_is_kept_and_small_improvements_do_not_count_as_such():
+    state = _validated([20.0, 10.0, 9.99, 9.98, 11.0])
+    assert (state.best_loss, state.best_step) == (9.98, 200)
+    assert state.stale == 3
+    assert (state.first_loss, state.last_loss, state.validated_step) == (20.0, 11.0, 250)
+    assert _validated([20.0, 10.0, 9.99, 9.8]).stale == 0
+
+
+def test_many_small_improvements_add_up_to_one():
+    assert _validated([10.0, 9.95, 9.91, 9.89]).stale == 0
+
+
+def test_a_state_comes_back_from_its_dictionary():
+    state = _validated([20.0, 10.0])
+    assert State(**state.as_dict()) == state
+
+
+@pytest.mark.parametrize(
+    ("settings", "minutes", "by", "words"),
+    [
+        (TrainSettings(), 1e6, None, ""),
+        (TrainSettings(patience=4), 0, None, ""),
+        (
+            TrainSettings(patience=3, min_improvement=0.01),
+            0,
+            "flat",
+            "an improvement of 1.00%: the best is 9.98",
+        ),
+        (TrainSettings(max_steps=250), 0, "max_steps", "train.max_steps = 250"),
+        (TrainSettings(max_minutes=2.5), 2.4, None, ""),
+        (TrainSettings(max_minutes=2.5), 2.5, "max_minutes", "train.max_minutes = 2.5"),
+    ],
+)
+def test_why_it_is_over(settings, minutes, by, words):
+    found = stop_reason(_validated([20.0, 10.0, 9.99, 9.98, 11.0]), settings, minutes)
+    assert (found and found.kind) == by
+    assert words in (found.text if found else "")
+
+
+@pytest.mark.parametrize(
+    ("loss", "finite", "says"),
+    [(20.0, True, None), (79.0, True, None), (81.0, True, "above 80, 4 times"), (1.0, False, "not a number")],
+)
+def test_what_counts_as_divergence_of_steps(loss, finite, says):
+    interval = Interval(steps=10, loss=loss, grad_norm=1.0, finite=finite)
+    if says is None:
+        check_interval(interval, untrained_loss=20.0, factor=4.0)
+    else:
+        with pytest.raises(Diverged, match=says):
+            check_interval(interval, untrained_loss=20.0, factor=4.0)
+    check_interval(None, 20.0, 4.0)
+
+
+def test_what_counts_as_divergence_of_a_validation():
+    check_validation(19.0, best_loss=5.0, factor=4.0)
+    check_validation(19.0, best_loss=math.inf, factor=4.0)
+    with pytest.raises(Diverged, match="21, above 20, 4 times the best"):
+        check_validation(21.0, best_loss=5.0, factor=4.0)
+    with pytest.raises(Diverged, match="not a number"):
+        check_validation(math.nan, best_loss=5.0, factor=4.0)
+
+
+def test_step_timing_is_a_rate_once_there_was_a_step():
+    timing = StepTiming()
+    assert timing.as_metrics() == {}
+    timing.add(0.5, 0.1)
+    timing.add(0.3, 0.1)
+    assert timing.as_metrics() == pytest.approx({"steps_per_s": 2.5, "input_wait_s": 0.2})
