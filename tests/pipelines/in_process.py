@@ -44,19 +44,24 @@ class Run:
         return next(str(event["text"]) for event in self.events if (event["kind"], event["title"]) == ("done", title))
 
     @property
-    def first_failure(self) -> str:
-        """What a person would read: the title of the task that failed first, and why."""
-        first = next(event for event in self.events if event["kind"] == "failed")
-        return f"{first['title']}: {first['message']}"
+    def first_failure(self) -> dict[str, Any]:
+        """The event of the task that failed first: title, message, and whether the input is at fault."""
+        return next(event for event in self.events if event["kind"] == "failed")
+
+
+def compile_for_local_runs(folder: Path) -> Path:
+    """Compiles the pipeline as `luthier run` does, and returns the package."""
+    package = compile_to(folder)
+    local.remove_retries(package)
+    return package
 
 
 class Pipeline:
-    """The compiled pipeline, run as often as need be on one workspace. `monkeypatch` undoes what it changes."""
+    """A compiled pipeline, run as often as need be on one workspace. `monkeypatch` undoes what it changes."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._state, self._events = folder / "kfp", folder / "kfp" / "events"
-        self._package = compile_to(self._state / "package")
-        local.remove_retries(self._package)
+    def __init__(self, package: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._package, self._state, self._events = package, workspace / "kfp", workspace / "kfp" / "events"
+        self._state.mkdir(exist_ok=True)
         monkeypatch.setattr("kfp.local.subprocess_task_handler.run_local_subprocess", _execute)
         # It replaces builtins.print, which TensorFlow then cannot find by its name.
         monkeypatch.setattr("kfp.local.logging_utils.indented_print", nullcontext)

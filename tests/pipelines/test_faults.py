@@ -9,10 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipelines.in_process import Pipeline
-
-pytestmark = pytest.mark.filterwarnings("ignore:.*(have no effect in the current local run|non-Python base image)")
-
 SAMPLES = Path(__file__).parents[2] / "samples"
 FAULTS = Path(__file__).parent / "faults"
 # Task as a person sees it, and what of it breaks. In the pipeline's order: every run gets farther than the one before.
@@ -44,13 +40,7 @@ def recordings(tmp_path_factory):
 
 
 @pytest.fixture
-def pipeline(tmp_path, monkeypatch):
-    monkeypatch.setenv("LUTHIER_XLA", "0")
-    return Pipeline(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def arguments(recordings, tmp_path):
+def arguments(recordings, tmp_path, registry):
     # So little training makes no instrument; the gate is not what is tested here.
     gate = [f"gate.{limit} = 1e6" for limit in ("max_spectral_loss", "max_pitch_error_cents", "max_loudness_error_db")]
     training = ["train.max_steps = 4", "train.eval_every_steps = 2"]
@@ -61,7 +51,7 @@ def arguments(recordings, tmp_path):
         "synths": ["harmonic"],
         "preset": "smoke",
         "bindings": [*training, *gate, "gate.min_pitch_heard_share = 0"],
-        "tracking_uri": f"sqlite:///{tmp_path}/mlflow/mlflow.db",
+        "tracking_uri": registry,
         "sort_workers": 1,
         "if_changed": True,
     }
@@ -89,7 +79,8 @@ def test_every_step_may_break_and_the_same_command_goes_on(pipeline, arguments, 
             (broken_in_children if task in CHILDREN else broken_here)(patched, where)
             run = pipeline.run(arguments)
         assert not run.succeeded
-        assert run.first_failure.startswith(f"{task}: ") and "an injected fault" in run.first_failure
+        assert run.first_failure["title"] == task and "an injected fault" in run.first_failure["message"]
+        assert not run.first_failure["input_fault"]
         trained_at |= {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/*/model/model.json")}
     # Trained once, whatever broke behind it.
     assert {path: path.stat().st_mtime_ns for path in trained_at} == trained_at

@@ -59,11 +59,11 @@ def _log(data: str, out: Path, uri: str, steps: range, status: str) -> None:
     logger.close(status)
 
 
-def test_a_training_is_a_run_with_parameters_and_metrics(data, tmp_path, mlflow_uri, monkeypatch):
+def test_a_training_is_a_run_with_parameters_and_metrics(data, tmp_path, registry, monkeypatch):
     monkeypatch.setenv("MLFLOW_RUN_ID", "pipelines-run")
     out = tmp_path / "run-7" / "string-harmonic"
-    _log(data, out, mlflow_uri, range(3), "FINISHED")
-    client, [run] = _runs(mlflow_uri)
+    _log(data, out, registry, range(3), "FINISHED")
+    client, [run] = _runs(registry)
     assert run.info.run_id == run_json(out)["mlflow_run_id"]
     assert (run.info.run_name, run.info.status) == ("run-7/string-harmonic", "FINISHED")
     assert run.data.tags["mlflow.parentRunId"] == "pipelines-run"
@@ -75,12 +75,12 @@ def test_a_training_is_a_run_with_parameters_and_metrics(data, tmp_path, mlflow_
 
 
 @pytest.mark.parametrize("status", ["KILLED", "FAILED"])
-def test_the_next_process_continues_the_same_run(data, tmp_path, mlflow_uri, status):
-    _log(data, tmp_path, mlflow_uri, range(3), status)
-    client, [run] = _runs(mlflow_uri)
+def test_the_next_process_continues_the_same_run(data, tmp_path, registry, status):
+    _log(data, tmp_path, registry, range(3), status)
+    client, [run] = _runs(registry)
     assert run.info.status == status
-    _log(data, tmp_path, mlflow_uri, range(3, 6), "FINISHED")
-    client, [run] = _runs(mlflow_uri)
+    _log(data, tmp_path, registry, range(3, 6), "FINISHED")
+    client, [run] = _runs(registry)
     assert run.info.status == "FINISHED"
     assert len(read_lines(tmp_path / "metrics.jsonl")) == 12
     assert_has_all(client, run.info.run_id, tmp_path)
@@ -101,13 +101,13 @@ def _metrics(port: int) -> dict[str, float]:
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
 
 
-def test_a_training_is_seen_while_it_runs_and_continues_its_run_after_a_kill(data, nursery, tmp_path, mlflow_uri):
+def test_a_training_is_seen_while_it_runs_and_continues_its_run_after_a_kill(data, nursery, tmp_path, registry):
     """In MLflow, and by Prometheus."""
     out, port = tmp_path / "out", _free_port()
-    arguments = command(data, out, _ENDLESS, "--tracking-uri", mlflow_uri)
+    arguments = command(data, out, _ENDLESS, "--tracking-uri", registry)
     nursery.start(*arguments, LUTHIER_METRICS_PORT=str(port))
-    nursery.wait_until(lambda: any("train/spectral_loss" in run.data.metrics for run in _runs(mlflow_uri)[1]))
-    assert _runs(mlflow_uri)[1][0].info.status == "RUNNING"
+    nursery.wait_until(lambda: any("train/spectral_loss" in run.data.metrics for run in _runs(registry)[1]))
+    assert _runs(registry)[1][0].info.status == "RUNNING"
     found, who = _metrics(port), 'family="string",synth="harmonic"'
     nursery.kill()
     steps = found[f"luthier_train_step{{{who}}}"]
@@ -117,11 +117,11 @@ def test_a_training_is_seen_while_it_runs_and_continues_its_run_after_a_kill(dat
     assert found[f"luthier_train_step_seconds_count{{{who}}}"] == pytest.approx(steps, abs=10)
 
     step = last_step(out)
-    pid = nursery.start(*arguments, MLFLOW_TRACKING_URI=mlflow_uri)
+    pid = nursery.start(*arguments, MLFLOW_TRACKING_URI=registry)
     nursery.wait_until(lambda: last_step(out) >= step + 20)
     os.kill(pid, signal.SIGTERM)
     assert nursery.wait() == 75
-    client, [run] = _runs(mlflow_uri)
+    client, [run] = _runs(registry)
     assert run.info.status == "KILLED"
     history = client.get_metric_history(run.info.run_id, "train/spectral_loss")
     assert len({each.step for each in history}) == len(history)

@@ -11,6 +11,7 @@ from threading import Thread
 import numpy as np
 import pytest
 import soundfile
+from mlflow import MlflowClient
 
 from components.audio.reading import mono_blocks, opened
 from components.core.errors import InputError
@@ -137,14 +138,11 @@ def test_models_that_are_not_there(refuse, recording, beginners, tmp_path):
 
 
 @pytest.mark.usefixtures("no_model")
-def test_models_that_are_not_in_the_registry(refuse, recording, tmp_path):
-    from components.registry.client import connected
-
-    tracking = f"sqlite:///{tmp_path}/mlflow/mlflow.db"
-    with connected(tracking, "luthier") as (client, _):
-        client.create_registered_model("ddsp-string")
-        client.create_model_version("ddsp-string", str(tmp_path / "lost"), None)
-    registry = ["--tracking-uri", tracking]
+def test_models_that_are_not_in_the_registry(refuse, recording, tmp_path, registry):
+    client = MlflowClient(tracking_uri=registry, registry_uri=registry)
+    client.create_registered_model("ddsp-string")
+    client.create_model_version("ddsp-string", str(tmp_path / "lost"), None)
+    registry = ["--tracking-uri", registry]
     assert "did you mean 'ddsp-string'?" in refuse(recording, *registry, model="models:/ddsp-strng@champion")
     champion = "models:/ddsp-string@champion"
     assert f"there is no '{champion}': ddsp-string has the versions 1" in refuse(recording, *registry, model=champion)
@@ -162,14 +160,14 @@ class _Stranger(BaseHTTPRequestHandler):
 
 @pytest.mark.usefixtures("no_model")
 def test_a_registry_that_is_none(refuse, recording, monkeypatch):
-    from components.registry import connection
+    from components.registry import client
 
     def answer(uri: str) -> str:
         return refuse(recording, "--tracking-uri", uri, model="models:/ddsp-string@champion")
 
     assert "cannot reach MLflow at 'http://127.0.0.1:9'" in answer("http://127.0.0.1:9")
     with socket.create_server(("127.0.0.1", 0)) as mute:  # takes the connection and says nothing
-        monkeypatch.setattr(connection, "_ANSWER_WITHIN_S", 0.5)
+        monkeypatch.setattr(client, "HEALTH_TIMEOUT_S", 0.5)
         assert "cannot reach MLflow at" in answer(f"http://127.0.0.1:{mute.getsockname()[1]}")
     with ThreadingHTTPServer(("127.0.0.1", 0), _Stranger) as other:
         Thread(target=other.serve_forever, daemon=True).start()

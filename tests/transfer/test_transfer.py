@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+from mlflow import MlflowClient
 
 from components import storage
 from components.nsynth.note import HOP_SAMPLES
@@ -136,17 +137,14 @@ def test_from_and_to_cloud_storage(beginners, tmp_path, gcs):
     assert again.page_uri == str(tmp_path / "out.html")
 
 
-def test_a_champion_of_the_registry(beginners, tmp_path, luthier):
+def test_a_champion_of_the_registry(beginners, tmp_path, luthier, registry):
     """The registry is real; what is registered is a folder as MLflow keeps one."""
-    from components.registry.client import connected
-
-    tracking = f"sqlite:///{tmp_path}/mlflow/mlflow.db"
-    with connected(tracking, "luthier") as (client, _):
-        client.create_registered_model("ddsp-string")
-        client.create_model_version("ddsp-string", beginners["harmonic"], None)
-        client.set_registered_model_alias("ddsp-string", "champion", "1")
+    client = MlflowClient(tracking_uri=registry, registry_uri=registry)
+    client.create_registered_model("ddsp-string")
+    client.create_model_version("ddsp-string", beginners["harmonic"], None)
+    client.set_registered_model_alias("ddsp-string", "champion", "1")
     recording = write(tmp_path / "take.wav", sweep(0.5, 16_000))
-    arguments = ["--input", recording, "--out", tmp_path / "out.wav", "--tracking-uri", tracking]
+    arguments = ["--input", recording, "--out", tmp_path / "out.wav", "--tracking-uri", registry]
     assert luthier("transfer", "--model", "models:/ddsp-string@champion", *arguments).code == 0
     by_champion = _sound(tmp_path / "out.wav")
     transfer([beginners["harmonic"]], recording, str(tmp_path / "same.wav"))
