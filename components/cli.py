@@ -1,65 +1,82 @@
-"""The one command line, `luthier`. A subcommand's module is imported only when it is used: `--help` stays instant.
+"""The command line, `luthier`. The module of a command is imported only when the command is used, so help is fast.
 
-Exit codes: 0 done, 2 the user's input is at fault (one line on stderr), 75 a training was asked to stop and saved its
-state (run it again), 1 anything else.
+Exit codes: 0 done; 2 the user's input is wrong (one line on stderr); 75 a training was asked to stop and saved its
+state (run it again); 1 any other failure.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
+from typing import NamedTuple
 
 import click
 
 from components.core.errors import EXIT_INPUT_ERROR, InputError, StepError, nearest
 
-# name -> (module, what `luthier --help` says of it). Here, so that help needs none of the modules.
-_COMMANDS = {
-    "run": ("pipelines.run.command", "The whole pipeline on this machine."),
-    "prepare": ("components.prepare.command", "Recordings into records of the data set's own format."),
-    "sort": ("components.sort.command", "Records into shards of one instrument family."),
-    "train": ("components.train.command", "One synthesizer on one family of a sorted set."),
-    "launch": ("components.launch.command", "That training as a Kubernetes Job, followed to its end."),
-    "evaluate": ("components.evaluate.command", "A model on held-out notes, by number and by ear."),
-    "transfer": ("components.transfer.command", "Any recording, played by a model."),
-    "export": ("components.export.command", "A model for other software."),
-    "models": ("components.register.models_command", "What is registered, with scores and champions."),
-    "rollback": ("components.register.rollback_command", "The champion before, again."),
-    "compile": ("pipelines.command", "The Kubeflow pipeline package."),
-    "submit": ("pipelines.submit.command", "A run in Kubeflow, followed to its end."),
-    "schedule": ("pipelines.schedule.command", "The recurring run in Kubeflow's UI."),
+
+class Command(NamedTuple):
+    """Where a command is, and the first paragraph of its help: here, so that `luthier --help` imports no command."""
+
+    module: str
+    help: str
+
+
+COMMANDS = {
+    "run": Command("pipelines.run.command", "Run the whole pipeline on this machine."),
+    "prepare": Command(
+        "components.prepare.command",
+        "Convert recordings to records in the format of the data set.",
+    ),
+    "sort": Command("components.sort.command", "Sort records into shards of one instrument family."),
+    "train": Command("components.train.command", "Train one or more synthesizers on one instrument family."),
+    "launch": Command("components.launch.command", "Train one synthesizer as a Kubernetes Job and follow it."),
+    "evaluate": Command(
+        "components.evaluate.command", "Evaluate a model on held-out notes: scores and listening samples."
+    ),
+    "transfer": Command("components.transfer.command", "Render a recording with the timbre of a model."),
+    "export": Command("components.export.command", "Export a model for other software."),
+    "models": Command(
+        "components.register.models_command", "List the registered models with their scores and promotion status."
+    ),
+    "rollback": Command(
+        "components.register.rollback_command", "Make an earlier version of a model the champion again."
+    ),
+    "compile": Command("pipelines.command", "Compile the pipeline package, a YAML file for Kubeflow."),
+    "submit": Command("pipelines.submit.command", "Run the pipeline in Kubeflow and follow it to its end."),
+    "schedule": Command("pipelines.schedule.command", "Create, update or replace the recurring run in Kubeflow."),
 }
 
 
 class _LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(_COMMANDS[cmd_name][0]).command
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name].module).command
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            raise InputError(f"there is no command '{args[0]}': {nearest(args[0], _COMMANDS)}")
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise InputError(f"unknown command '{args[0]}': {nearest(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+            formatter.write_dl([(name, command.help) for name, command in COMMANDS.items()])
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("-v", "--verbose", is_flag=True, help="More log lines.")
+@click.option("-v", "--verbose", is_flag=True, help="Log more, for debugging.")
 @click.version_option(package_name="luthier", message="luthier %(version)s")
 def cli(verbose: bool) -> None:
-    """Luthier trains DDSP instruments: records in, evaluated and registered synthesizers out.
+    """Train DDSP synthesizers on instrument sounds, evaluate them and register them.
 
-    A URI is gs://bucket/prefix or a local path; every command takes both.
+    A URI is gs://bucket/prefix or a local path; every command accepts both.
     """
     from components.telemetry import log
 

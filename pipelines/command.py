@@ -8,11 +8,13 @@ import click
 
 
 @click.command(name="compile")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the package.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Directory for the package."
+)
 @click.option("--native", is_flag=True, help="Write Pipeline and PipelineVersion objects as well, for kubectl apply.")
 @click.option("--dropdowns", is_flag=True, help="Offer the presets as a list in the UI's form (Kubeflow 2.17).")
 def command(out: Path, native: bool, dropdowns: bool) -> None:
-    """Write the pipeline package: one YAML file to upload in the Kubeflow UI.
+    """Compile the pipeline package, a YAML file for Kubeflow.
 
     The images it names come from LUTHIER_DATA_IMAGE and LUTHIER_TRAIN_IMAGE.
     """

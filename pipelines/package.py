@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import copy
-import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from components.core import environment
+from components.core import environment, git
 from components.core.fingerprint import content_fingerprint
 
 PIPELINE_NAME = "train-instruments"
 PIPELINE_FILE = f"{PIPELINE_NAME}.yaml"
 NATIVE_FILE = f"{PIPELINE_NAME}-native.yaml"
-_COMMIT_DIGITS = 12
 
 
 def compile_to(directory: Path, dropdowns: bool = False) -> Path:
@@ -81,7 +79,7 @@ def version_of(package: Path) -> str:
         For instance "04ac7cd12345-dirty-5f0c9a3e".
     """
     content = content_fingerprint([package.read_bytes()], 8)
-    return f"{_commit()}-{content}"
+    return f"{git.short_commit()}-{content}"
 
 
 def object_name(version: str) -> str:
@@ -134,15 +132,3 @@ def _name_components(spec: Any) -> None:
     spec.ClearField("components")
     for name, component in components.items():
         spec.components[name].CopyFrom(component)
-
-
-def _commit() -> str:
-    given = environment.get(environment.GIT_COMMIT)
-    if given:
-        return given[:_COMMIT_DIGITS]
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude", "*"]
-    try:
-        found = subprocess.run([*command, f"--abbrev={_COMMIT_DIGITS}"], capture_output=True, text=True, check=False)
-    except OSError:
-        return "unknown"
-    return found.stdout.strip() if found.returncode == 0 else "unknown"

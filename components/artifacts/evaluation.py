@@ -1,9 +1,10 @@
-"""What an evaluation found: evaluation.json, written last: it says that the files it names are there."""
+"""The evaluation of a model, evaluation.json: scores and names of clips. Written last: it commits the clips."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -20,19 +21,19 @@ _DECIMALS = 4  # finer than anybody hears, coarser than the last bits of a sum
 
 @dataclass(frozen=True)
 class Numbers:
-    """How far the resynthesis of one note is from it; 0 is a perfect one. None: there is nothing of that to compare.
+    """The scores of one note: distances of the resynthesis from the original. None where a score does not apply.
 
     Attributes:
         spectral_loss: ddsp's multi-scale spectral loss, the training's own.
         log_mel_distance_db: Mean absolute difference of the log-mel spectrograms, in dB.
         mfcc_distance: Mean distance of the mel-frequency cepstral coefficients 1 to 13: of the spectrum's shape.
         pitch_error_cents: Median absolute pitch error, in cents.
-        pitch_error_mean_cents: The mean of the same: a few octave slips of tracker or model show here alone.
-        pitch_heard_share: Share of the pitched frames in which the tracker hears any pitch, 0..1; 1 is best.
+        pitch_error_mean_cents: Mean absolute pitch error, in cents: unlike the median it shows a few octave errors.
+        pitch_heard_share: Share of the pitched frames in which the tracker detects a pitch, 0..1; 1 is best.
         loudness_error_db: Mean absolute loudness error over the sounding frames, in dB.
-        noise_balance_db: Median of the result's harmonic-to-noise ratio minus the note's: above 0 it sounds cleaner,
-            below 0 noisier.
-        silence_level_db: Level of the result where the note is silent, in dB of full scale; -120 is perfect.
+        noise_balance_db: Median harmonic-to-noise ratio of the resynthesis minus that of the note: above 0 it has less
+            noise, below 0 more.
+        silence_level_db: Level of the resynthesis where the note is silent, in dB of full scale; -120 is perfect.
         clipped_share: Share of the samples beyond full scale.
     """
 
@@ -59,8 +60,8 @@ class NoteNumbers:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """A note that was kept for listening: its clips and controls, as names in the folder LISTENING_DIR.
+class ListeningSample:
+    """A listening sample of a note: clips and controls, as file names in LISTENING_DIR.
 
     Attributes:
         id: The note's id.
@@ -68,7 +69,7 @@ class Heard:
         pitch: MIDI pitch.
         velocity: MIDI velocity, 0..127.
         clips: FLAC files: "original", "resynthesis", "noise" (its noise part alone).
-        controls: The npz file with what the model was told and what it did (see listening.Controls).
+        controls: The npz file with the model's inputs and outputs (see listening.Controls).
     """
 
     id: str
@@ -81,17 +82,17 @@ class Heard:
 
 @dataclass(frozen=True)
 class Transfer:
-    """A held-out note of some family as the model plays it: a place in a column of the transfer matrix.
+    """A held-out note of any family, resynthesised by the model: a cell of the transfer matrix.
 
     Attributes:
         id: The note's id.
         family: The note's family; the model's own in one of them.
         pitch: MIDI pitch.
         velocity: MIDI velocity, 0..127.
-        octaves: How many octaves the note's pitch was moved before the model played it.
-        pitch_error_cents: Median distance from the pitch that was asked for, after the move; None where none is heard.
-        pitch_heard_share: Share of the pitched frames in which the tracker hears any pitch; None where none is pitched.
-        clips: FLAC files in the folder LISTENING_DIR: "original", "resynthesis".
+        octaves: By how many octaves the pitch was moved before the resynthesis.
+        pitch_error_cents: Median distance from the pitch after the move; None where no pitch is detected.
+        pitch_heard_share: Share of the pitched frames in which the tracker detects a pitch; None if there are none.
+        clips: FLAC files in LISTENING_DIR: "original", "resynthesis".
     """
 
     id: str
@@ -135,9 +136,9 @@ class Evaluation:
         notes: The held-out notes, in the set's order.
         summary: Mean with its interval, median and 95th percentile of every field of Numbers.
         groups: The notes by "register" ("low", ...) and by "velocity" ("soft", ...); see breakdown.
-        worst: The notes with the highest spectral loss, kept for listening, the worst first.
-        heard: Held-out notes kept for listening, low to high.
-        transfers: A note of every family that there are held-out notes of, its own among them, played by the model.
+        worst: Listening samples of the notes with the highest spectral loss, the highest first.
+        samples: Listening samples of held-out notes, low to high; "heard" in the file.
+        transfers: A note of every family with held-out notes, its own family included.
         schema_version: Of this file.
     """
 
@@ -148,8 +149,8 @@ class Evaluation:
     notes: list[NoteNumbers]
     summary: dict[str, Summary]
     groups: dict[str, dict[str, Group]]
-    worst: list[Heard]
-    heard: list[Heard]
+    worst: list[ListeningSample]
+    samples: list[ListeningSample]
     transfers: list[Transfer]
     schema_version: int = field(default=SCHEMA_VERSION)
 
@@ -173,14 +174,15 @@ def rounded(value: float) -> float:
 
 
 def write(evaluation: Evaluation, out_uri: str) -> str:
-    """Writes evaluation.json below `out_uri` and returns its URI."""
+    """Writes evaluation.json to the directory `out_uri` and returns its URI."""
     uri = TrainingDir(out_uri).evaluation_uri
-    storage.write_json(uri, asdict(evaluation) | {"model": evaluation.model.as_dict()})
+    values = asdict(evaluation) | {"model": evaluation.model.as_dict()}
+    storage.write_json(uri, values | {"heard": values.pop("samples")})
     return uri
 
 
 def read(training_uri: str) -> Evaluation | None:
-    """Returns a training's evaluation, or None where none has finished; InputError for another schema."""
+    """Returns a training's evaluation; None where it has none. InputError for another schema, or a damaged file."""
     uri = TrainingDir(training_uri).evaluation_uri
     if not storage.exists(uri):
         return None
@@ -188,17 +190,23 @@ def read(training_uri: str) -> Evaluation | None:
     version = values.get("schema_version") if isinstance(values, dict) else None
     if version != SCHEMA_VERSION:
         raise InputError(f"'{uri}' is not an evaluation of schema {SCHEMA_VERSION} (got {version!r}); evaluate again")
+    try:
+        return _parse(values, uri)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"'{uri}' is damaged ({type(error).__name__}: {error}); evaluate again") from error
+
+
+def _parse(values: dict[str, Any], uri: str) -> Evaluation:
+    groups = values["groups"].items()
     return Evaluation(
-        **{
-            **values,
-            "model": ModelCard.parse(values.get("model"), uri),
-            "notes": [NoteNumbers(**{**note, "numbers": Numbers(**note["numbers"])}) for note in values["notes"]],
-            "summary": {name: Summary(**summary) for name, summary in values["summary"].items()},
-            "groups": {
-                by: {name: Group(**group) for name, group in groups.items()} for by, groups in values["groups"].items()
-            },
-            "worst": [Heard(**heard) for heard in values["worst"]],
-            "heard": [Heard(**heard) for heard in values["heard"]],
-            "transfers": [Transfer(**transfer) for transfer in values["transfers"]],
-        }
+        model=ModelCard.parse(values["model"], uri),
+        split=values["split"],
+        data_fingerprint=values["data_fingerprint"],
+        notes_fingerprint=values["notes_fingerprint"],
+        notes=[NoteNumbers(**{**note, "numbers": Numbers(**note["numbers"])}) for note in values["notes"]],
+        summary={name: Summary(**summary) for name, summary in values["summary"].items()},
+        groups={by: {name: Group(**group) for name, group in some.items()} for by, some in groups},
+        worst=[ListeningSample(**sample) for sample in values["worst"]],
+        samples=[ListeningSample(**sample) for sample in values["heard"]],
+        transfers=[Transfer(**transfer) for transfer in values["transfers"]],
     )

@@ -1,4 +1,4 @@
-"""A note's clips and controls to hear and see: written by the evaluation, read by the reports."""
+"""Listening samples: clips and controls of held-out notes, written by the evaluation and read by the reports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from components import storage
-from components.artifacts.evaluation import Heard
+from components.artifacts.evaluation import ListeningSample
 from components.artifacts.training_dir import LISTENING_DIR
 from components.nsynth.note import SAMPLE_RATE_HZ, Note
 
@@ -25,13 +25,13 @@ CONTROL_STRIDE = 4  # every fourth frame, 62.5 a second: more than a picture sho
 
 @dataclass(frozen=True)
 class Controls:
-    """What a model was told about a note and what it did, every CONTROL_STRIDE-th frame of 250 a second.
+    """The inputs and outputs of a model for one note, every CONTROL_STRIDE-th of 250 frames per second.
 
     Attributes:
-        f0_hz: The pitch asked for, [frames]; 0 where there is none.
-        heard_hz: The pitch that the tracker hears in the result, [frames]; NaN where none.
-        loudness_db: The loudness asked for, [frames], by ddsp's definition.
-        heard_db: The loudness of the result, [frames].
+        f0_hz: Pitch of the input, [frames]; 0 where there is none.
+        heard_hz: Pitch that the tracker detects in the resynthesis, [frames]; NaN where none.
+        loudness_db: Loudness of the input, [frames], by ddsp's definition.
+        heard_db: Loudness of the resynthesis, [frames].
         amplitudes: Of the tone, [frames, 1] or [frames, sinusoids].
         tone: What shapes the tone: harmonic distribution [frames, harmonics], frequencies in Hz [frames, sinusoids] or
             wavetables [frames, points], by synth.
@@ -53,36 +53,36 @@ def stem(note_id: str) -> str:
     return safe if safe == note_id else f"{safe}-{zlib.crc32(note_id.encode()):08x}"
 
 
-def keep_clips(out_uri: str, note: Note, played: dict[str, Array], prefix: str = "") -> dict[str, str]:
+def write_clips(out_uri: str, note: Note, audio: dict[str, Array], prefix: str = "") -> dict[str, str]:
     """Writes a note's clips, and returns their file names by kind.
 
-    All clips of a note get the gain that brings its original to half of full scale, so that they compare by ear; what a
-    model plays more than 6 dB above that is clipped.
+    All clips of a note have the same gain: the original peaks at half of full scale, and a resynthesis whose peak is
+    more than 6 dB higher is clipped.
 
     Args:
         out_uri: The training directory.
         note: The original, which becomes the clip "original".
-        played: Other clips by kind, f32[samples].
+        audio: Other clips by kind, f32[samples].
         prefix: Put before the file names.
     """
     gain = _ORIGINAL_PEAK / max(float(np.abs(note.audio).max()), 1e-4)
     clips = {}
-    for kind, audio in {"original": note.audio, **played}.items():
+    for kind, samples in {"original": note.audio, **audio}.items():
         clips[kind] = f"{prefix}{stem(note.id)}-{kind}.flac"
-        storage.write_bytes(storage.join(out_uri, LISTENING_DIR, clips[kind]), encode_flac(audio * gain))
+        storage.write_bytes(storage.join(out_uri, LISTENING_DIR, clips[kind]), encode_flac(samples * gain))
     return clips
 
 
-def keep(out_uri: str, note: Note, played: dict[str, Array], controls: Controls) -> Heard:
-    """Writes a note's clips, as `keep_clips` does, and its controls."""
-    clips, name = keep_clips(out_uri, note, played), f"{stem(note.id)}-controls.npz"
+def write_sample(out_uri: str, note: Note, audio: dict[str, Array], controls: Controls) -> ListeningSample:
+    """Writes the listening sample of a note: its clips, as `write_clips` does, and its controls."""
+    clips, name = write_clips(out_uri, note, audio), f"{stem(note.id)}-controls.npz"
     stream = io.BytesIO()
-    # Half precision is plenty for a picture, a pitch apart: 11 bits of 4 kHz are 2 Hz.
+    # Half precision is enough for a picture, except for pitch: 11 bits of 4 kHz are 2 Hz.
     arrays = {field.name: getattr(controls, field.name)[::CONTROL_STRIDE] for field in fields(controls)}
     halves = {key: value.astype(np.float32 if key.endswith("_hz") else np.float16) for key, value in arrays.items()}
     np.savez_compressed(stream, allow_pickle=False, **halves)
     storage.write_bytes(storage.join(out_uri, LISTENING_DIR, name), stream.getvalue())
-    return Heard(note.id, note.family, note.pitch, note.velocity, clips, name)
+    return ListeningSample(note.id, note.family, note.pitch, note.velocity, clips, name)
 
 
 def encode_flac(audio: Array) -> bytes:
@@ -104,8 +104,8 @@ def read_clip(training_uri: str, name: str) -> bytes:
     return storage.read_bytes(storage.join(training_uri, LISTENING_DIR, name))
 
 
-def read_controls(training_uri: str, heard: Heard) -> Controls:
-    """Returns the controls that belong to a note."""
-    content = storage.read_bytes(storage.join(training_uri, LISTENING_DIR, heard.controls))
+def read_controls(training_uri: str, sample: ListeningSample) -> Controls:
+    """Returns the controls of a listening sample."""
+    content = storage.read_bytes(storage.join(training_uri, LISTENING_DIR, sample.controls))
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         return Controls(**{field.name: arrays[field.name].astype(np.float32) for field in fields(Controls)})

@@ -1,13 +1,15 @@
 """Levels of a sound: what is silent, what sounds, and whether a recording is clipped.
 
-Three questions, three definitions:
+Each question has one definition:
 
 * `above_floor`: is the frame more than digital silence? The statistics in a model's card count these frames: everything
   that the training saw, down to the end of a release.
 * `sounding_frames`: would a listener miss the frame? Relative to the loud part of the same sound. Transfer maps the
   loudness of these frames and mutes the others; evaluation and similarity compare them alone.
-* `silent_frames`: does the recording hold nothing there but the noise of its equipment? On samples instead of loudness,
-  so it needs no model's definition: checks of recordings, and what a model adds where its note is silent.
+* `silent_frames`, `silent_recording_frames`: is there nothing but noise? On samples instead of loudness, so they need
+  no model's definition. The first compares with full scale, which is known of the data set's notes: evaluation measures
+  what a model adds there. The second compares with the loudest frame, since a recording may have any level: checks of
+  recordings.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ CLIPPED_SHARE = 1e-3
 
 _ABOVE_FLOOR_DB = 1.0
 _SOUNDING_RANGE_DB = 45.0  # below the 95th percentile
+_SILENT_DB = -70.0  # of full scale
 _SILENT_RANGE_DB = 60.0  # below the loudest frame
 LEVEL_FRAME_SAMPLES = 256
 """Length and distance of the frames of `silent_frames`."""
@@ -55,16 +58,29 @@ def sounding_frames(loudness_db: Array) -> NDArray[np.bool_]:
 
 
 def silent_frames(audio: Array) -> NDArray[np.bool_]:
-    """Returns which frames of 256 samples are silent: their RMS level is more than 60 dB below the loudest frame's.
+    """Returns which frames of a note are silent: RMS level below -70 dB of full scale.
 
     Args:
-        audio: f32[samples].
+        audio: f32[samples] in -1..1.
 
     Returns:
-        bool[1 + samples // 256], of frames centred on multiples of 256.
+        bool[1 + samples // 256], of frames of 256 samples, centred on multiples of 256.
     """
-    level = np.sqrt(np.mean(np.square(framed(audio, LEVEL_FRAME_SAMPLES, LEVEL_FRAME_SAMPLES)), axis=1))
+    return np.asarray(_rms(audio) < 10 ** (_SILENT_DB / 20))
+
+
+def silent_recording_frames(audio: Array) -> NDArray[np.bool_]:
+    """Returns which frames of a recording are silent: RMS level more than 60 dB below its loudest frame.
+
+    Argument and result are those of `silent_frames`.
+    """
+    level = _rms(audio)
     return np.asarray(level < level.max() * 10 ** (-_SILENT_RANGE_DB / 20))
+
+
+def _rms(audio: Array) -> Array:
+    level: Array = np.sqrt(np.mean(np.square(framed(audio, LEVEL_FRAME_SAMPLES, LEVEL_FRAME_SAMPLES)), axis=1))
+    return level
 
 
 class ClippingDetector:

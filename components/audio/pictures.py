@@ -34,10 +34,10 @@ _RAMP = ((0.0, "16100d"), (0.2, "3d1f1a"), (0.4, "7c3420"), (0.6, "c05f1f"), (0.
 
 @lru_cache(maxsize=1)
 def _ramp() -> NDArray[np.uint8]:
-    places = [place for place, _ in _RAMP]
+    positions = [position for position, _ in _RAMP]
     colours = np.array([list(bytes.fromhex(colour)) for _, colour in _RAMP])
-    steps = np.linspace(0.0, 1.0, 256)
-    channels = [np.interp(steps, places, colours[:, channel]) for channel in range(3)]
+    values = np.linspace(0.0, 1.0, 256)
+    channels = [np.interp(values, positions, colours[:, channel]) for channel in range(3)]
     return np.stack(channels, axis=-1).astype(np.uint8)
 
 
@@ -100,8 +100,8 @@ def spectrogram_of(power: Array, size: tuple[int, int] | None = None) -> str:
     Levels run from TOP_DB - RANGE_DB (dark) to TOP_DB (light) in dB of a full-scale sinusoid, in every picture.
 
     Args:
-        power: Of `band_power`, f[columns, bands].
-        size: As of `picture`.
+        power: See `band_power`, f[columns, bands].
+        size: See `picture`.
     """
     level_db = 10.0 * np.log10(np.maximum(power, 1e-20))
     return picture((level_db.T - TOP_DB) / RANGE_DB + 1.0, size)

@@ -1,7 +1,7 @@
 """Pitch trackers: one interface, swift-f0 behind it, and the alignment of their frames to the models' 250 Hz frames.
 
 Two conventions say which time a frame of f0 is about. `PitchTrack.on_frames` takes sample 64 * i, at which a model
-plays frame i: transfer and evaluation. `PitchTrack.on_dataset_frames` takes sample 64 * i + 512, the centre of the
+renders frame i: transfer and evaluation. `PitchTrack.on_dataset_frames` takes sample 64 * i + 512, the centre of the
 window of 1024 samples that CREPE analysed for the data set: the records of `prepare`. On steady notes both agree.
 """
 

@@ -1,4 +1,4 @@
-"""Recordings: any file that libsndfile reads, opened with checks that say what is wrong with it."""
+"""Reading of recordings, any file that libsndfile reads: checks, mixing to mono, resampling; block by block."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,16 @@ import soundfile
 import soxr
 
 from components import storage
+from components.audio.levels import CLIPPED_SHARE, SILENT_PEAK, ClippingDetector
 from components.core.errors import InputError
 from components.nsynth.note import FloatArray
 from components.nsynth.recordings import AUDIO_SUFFIXES
+from components.telemetry import log
+
+_LOG = log.get(__name__)
 
 SHORTEST_SECONDS = 0.1
+LONGEST_SECONDS = 600
 _BLOCK_SECONDS = 4
 
 
@@ -28,7 +34,7 @@ def opened(uri: str) -> Iterator[soundfile.SoundFile]:
     """Opens a recording; one in Cloud Storage is copied to a temporary file first.
 
     Raises:
-        InputError: There is none, it is not audio, or it is shorter than SHORTEST_SECONDS.
+        InputError: There is no file, it is not audio, or it is shorter than SHORTEST_SECONDS.
     """
     with tempfile.TemporaryDirectory(prefix="luthier-") as scratch:
         try:
@@ -50,12 +56,12 @@ def opened(uri: str) -> Iterator[soundfile.SoundFile]:
 
 @contextmanager
 def _silent_library() -> Iterator[None]:
-    """Drops what the mp3 decoder prints to stderr of damage that it meets, a line a frame: what matters, we say."""
+    """Drops what the mp3 decoder prints to stderr about damaged frames: our own error names the file."""
     sys.stderr.flush()
     stderr = os.dup(2)
     try:
-        with Path(os.devnull).open("w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
+        with Path(os.devnull).open("w") as devnull:
+            os.dup2(devnull.fileno(), 2)
         yield
     finally:
         os.dup2(stderr, 2)
@@ -64,7 +70,7 @@ def _silent_library() -> Iterator[None]:
 
 def _local(uri: str, scratch: Path) -> Path:
     if storage.stat(uri) is None:
-        raise InputError(f"there is no recording at '{uri}': expected a file, one of {', '.join(AUDIO_SUFFIXES)}")
+        raise InputError(f"there is no recording at '{uri}': expected a file that ends in {', '.join(AUDIO_SUFFIXES)}")
     if not storage.is_remote(uri):
         return Path(uri)
     copy = scratch / storage.basename(uri)
@@ -78,13 +84,13 @@ def mono_blocks(file: soundfile.SoundFile, name: str) -> Iterator[FloatArray]:
 
     Args:
         file: See `opened`.
-        name: What to call it in an error.
+        name: Name of the recording in errors.
 
     Yields:
         f32[samples] at the recording's own rate.
 
     Raises:
-        InputError: It has samples that are not numbers.
+        InputError: Some samples are not finite.
     """
     file.seek(0)
     while True:
@@ -94,7 +100,7 @@ def mono_blocks(file: soundfile.SoundFile, name: str) -> Iterator[FloatArray]:
             return
         mono: FloatArray = block.mean(axis=1)
         if not np.isfinite(mono).all():
-            raise InputError(f"the recording '{name}' has samples that are not numbers; export it again")
+            raise InputError(f"the recording '{name}' has samples that are not finite (NaN, infinity); export it again")
         yield mono
 
 
@@ -107,3 +113,49 @@ def resampled(blocks: Iterator[FloatArray], from_hz: int, to_hz: int) -> Iterato
     for block in blocks:
         yield stream.resample_chunk(block)
     yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+@dataclass(frozen=True)
+class RecordingInfo:
+    """Length and level of a recording.
+
+    Attributes:
+        seconds: Its length.
+        peak: Its largest sample, 0..1.
+        clipped_share: Share of it that lies in flat tops, 0..1.
+    """
+
+    seconds: float
+    peak: float
+    clipped_share: float
+
+
+def inspect_recording(file: soundfile.SoundFile, uri: str) -> RecordingInfo:
+    """Reads a recording once and checks its length and level; logs a warning where it is clipped.
+
+    Raises:
+        InputError: It is longer than LONGEST_SECONDS, silent, or some samples are not finite.
+    """
+    seconds = file.frames / file.samplerate
+    if seconds > LONGEST_SECONDS:
+        raise InputError(
+            f"the recording '{uri}' is too long: {seconds / 60:.1f} minutes, expected {LONGEST_SECONDS // 60} at most; "
+            "cut it into pieces"
+        )
+    peak, samples, clipping = 0.0, 0, ClippingDetector()
+    for block in mono_blocks(file, uri):
+        peak, samples = max(peak, float(np.abs(block).max())), samples + len(block)
+        clipping.add(block)
+    if peak < SILENT_PEAK:
+        raise InputError(
+            f"the recording '{uri}' is silent: its peak is {peak:.5f}, expected {SILENT_PEAK} or more; "
+            "raise its level, or check that it is the right file"
+        )
+    if clipping.share() > CLIPPED_SHARE:
+        _LOG.warning(
+            "the recording '%s' is clipped: %.1f %% of it lies in flat tops, where its loudness is wrong; "
+            "record it again at a lower level",
+            uri,
+            100 * clipping.share(),
+        )
+    return RecordingInfo(samples / file.samplerate, peak, clipping.share())

@@ -15,7 +15,7 @@ Array = NDArray[np.floating[Any]]
 
 MEL_BANDS = 80
 _MEL_WINDOW_SAMPLES = 1024
-_HARMONICS_WINDOW_SAMPLES = 2048  # tells harmonics of 47 Hz apart
+_HARMONICS_WINDOW_SAMPLES = 2048  # resolves harmonics of 47 Hz
 _HOP_SAMPLES = 256
 _COMB_BINS = 2.0  # half the main lobe of a Hann window
 

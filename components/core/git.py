@@ -1,4 +1,4 @@
-"""The git commit that the code is of."""
+"""The git commit of the code: for run records, and for the names of pipeline versions."""
 
 from __future__ import annotations
 
@@ -7,13 +7,24 @@ from pathlib import Path
 
 from components.core import environment
 
+_SHORT_DIGITS = 12
+
 
 def commit() -> str | None:
-    """Returns the commit of the checkout that this file is in, or what LUTHIER_GIT_COMMIT says of an image's code."""
-    given = environment.get(environment.GIT_COMMIT)
-    if given:
-        return given
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    """Returns LUTHIER_GIT_COMMIT, which an image sets, else the checkout's commit; None outside a checkout."""
+    return environment.get(environment.GIT_COMMIT) or _git("rev-parse", "HEAD")
+
+
+def short_commit() -> str:
+    """Returns 12 digits of the commit, with "-dirty" after uncommitted changes; "unknown" where there is none."""
+    if given := environment.get(environment.GIT_COMMIT):
+        return given[:_SHORT_DIGITS]
+    return _git("describe", "--always", "--dirty", "--exclude", "*", f"--abbrev={_SHORT_DIGITS}") or "unknown"
+
+
+def _git(*arguments: str) -> str | None:
+    """Returns what a git command prints in the checkout of this file; None where it fails."""
+    command = ["git", "-C", str(Path(__file__).parent), *arguments]
     try:
         found = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError:

@@ -8,13 +8,15 @@ import click
 @click.command()
 @click.option("--model", "model_uri", required=True, metavar="URI", help="A model, or the training directory it is in.")
 @click.option("--data", "data_uri", required=True, metavar="URI", help="Root of a sorted set.")
-@click.option("--out", "out_uri", required=True, metavar="URI", help="Folder for the scores, clips and the report.")
+@click.option(
+    "--out", "out_uri", required=True, metavar="URI", help="Directory for the scores, listening samples and the report."
+)
 @click.option("--max-notes", default=0, help="Maximum number of held-out notes. [default: all of the split]")
 @click.option(
     "--others", "others_uri", metavar="URI", help="A sorted set with families that --data lacks, for timbre transfer."
 )
 def command(model_uri: str, data_uri: str, out_uri: str, max_notes: int, others_uri: str | None) -> None:
-    """Evaluates a model on held-out notes: scores, listening samples and a report."""
+    """Evaluate a model on held-out notes: scores and listening samples."""
     from components.evaluate.step import evaluate
 
     result = evaluate(model_uri, data_uri, out_uri, max_notes, others_uri)

@@ -74,7 +74,7 @@ def silence_level_db(reference: Array, other: Array) -> float | None:
     """Returns how loud a sound is where another is silent: its RMS level in dB of full scale, -120 at least.
 
     Args:
-        reference: The sound whose silent frames count (see levels.silent_frames), f32[samples].
+        reference: The note whose silent frames count (see levels.silent_frames), f32[samples].
         other: The sound that is measured, the same shape.
 
     Returns:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.artifacts import listening
-from components.artifacts.evaluation import Heard, NoteNumbers
+from components.artifacts.evaluation import ListeningSample, NoteNumbers
 from components.artifacts.listening import Controls
 from components.audio import pictures
 from components.evaluate import plots
@@ -86,14 +86,14 @@ def views(trainings: Sequence[TrainingView], max_notes: int) -> list[NoteView]:
         trainings: Of one family, in the order of the columns.
         max_notes: Maximum number of notes.
     """
-    notes: dict[str, Heard] = {}
+    notes: dict[str, ListeningSample] = {}
     for training in trainings:
         for sample in training.samples():
             notes.setdefault(sample.id, sample)
     return [_view(note, trainings) for note in list(notes.values())[:max_notes]]
 
 
-def _view(note: Heard, trainings: Sequence[TrainingView]) -> NoteView:
+def _view(note: ListeningSample, trainings: Sequence[TrainingView]) -> NoteView:
     original: Column | None = None
     columns = []
     for training in trainings:
@@ -109,12 +109,12 @@ def _view(note: Heard, trainings: Sequence[TrainingView]) -> NoteView:
     return NoteView(name, _subtitle(note), note.id, [original, *columns])
 
 
-def _subtitle(note: Heard) -> str:
+def _subtitle(note: ListeningSample) -> str:
     strength = next(word for limit, word in ((40, "soft"), (90, "medium"), (200, "loud")) if note.velocity <= limit)
     return f"{strength}, velocity {note.velocity}"
 
 
-def clip(training: TrainingView, sample: Heard, kind: str, title: str, small: bool = False) -> Clip:
+def clip(training: TrainingView, sample: ListeningSample, kind: str, title: str, small: bool = False) -> Clip:
     """Returns a clip of a note that a training kept; `kind` is a key of its clips."""
     flac = listening.read_clip(training.uri, sample.clips[kind])
     picture = pictures.spectrogram(listening.decode_flac(flac))
@@ -122,19 +122,19 @@ def clip(training: TrainingView, sample: Heard, kind: str, title: str, small: bo
     return Clip(title, pictures.data_uri("audio/flac", flac), picture, description, small)
 
 
-def _original_column(training: TrainingView, sample: Heard, controls: Controls) -> Column:
-    asked = _cents(controls.f0_hz, sample)
+def _original_column(training: TrainingView, sample: ListeningSample, controls: Controls) -> Column:
+    pitch = _cents(controls.f0_hz, sample)
     return Column(
         "original",
         [clip(training, sample, "original", "Original")],
         [
-            plots.over_time("Pitch input", "Pitch over time", [(asked, "asked")], _CENTS, ""),
-            plots.over_time("Loudness input", "Loudness over time", [(controls.loudness_db, "asked")], _LOUDNESS, ""),
+            plots.over_time("Pitch input", "Pitch over time", [(pitch, "input")], _CENTS, ""),
+            plots.over_time("Loudness input", "Loudness over time", [(controls.loudness_db, "input")], _LOUDNESS, ""),
         ],
     )
 
 
-def _synth_column(training: TrainingView, sample: Heard, controls: Controls) -> Column:
+def _synth_column(training: TrainingView, sample: ListeningSample, controls: Controls) -> Column:
     return Column(
         training.synth,
         [
@@ -146,7 +146,7 @@ def _synth_column(training: TrainingView, sample: Heard, controls: Controls) -> 
     )
 
 
-def _facts(training: TrainingView, sample: Heard) -> list[str]:
+def _facts(training: TrainingView, sample: ListeningSample) -> list[str]:
     assert training.evaluation is not None
     notes: dict[str, NoteNumbers] = {note.id: note for note in training.evaluation.notes}
     if sample.id not in notes:
@@ -160,7 +160,7 @@ def _facts(training: TrainingView, sample: Heard) -> list[str]:
     return facts
 
 
-def _cents(hz: Array, sample: Heard) -> Array:
+def _cents(hz: Array, sample: ListeningSample) -> Array:
     """Returns the distance from the written note in cents, [frames]; NaN where there is no pitch."""
     written_hz = 440.0 * 2.0 ** ((sample.pitch - 69) / 12)
     cents: Array = 1200.0 * np.log2(np.where(hz > 0, hz, np.nan) / written_hz)
@@ -172,11 +172,11 @@ def _decibels(amplitudes: Array) -> Array:
     return level
 
 
-def _controls(synth: str, sample: Heard, controls: Controls) -> list[plots.Plot | HeatMap]:
+def _controls(synth: str, sample: ListeningSample, controls: Controls) -> list[plots.Plot | HeatMap]:
     # The powers of free sinusoids add up; the other synths have one amplitude for the whole tone.
     tone_db = _decibels(np.sqrt(np.square(controls.amplitudes).sum(axis=-1)))
     noise_db = _decibels(np.sqrt(np.square(controls.noise_magnitudes).mean(axis=-1)))
-    pitch = [(_cents(controls.f0_hz, sample), "asked"), (_cents(controls.heard_hz, sample), "result")]
+    pitch = [(_cents(controls.f0_hz, sample), "input"), (_cents(controls.heard_hz, sample), "result")]
     return [
         plots.over_time(
             "Pitch", "Pitch over time: input and resynthesis", pitch, _CENTS, "line: resynthesis · dashes: input"
@@ -184,7 +184,7 @@ def _controls(synth: str, sample: Heard, controls: Controls) -> list[plots.Plot 
         plots.over_time(
             "Loudness",
             "Loudness over time: input and resynthesis",
-            [(controls.loudness_db, "asked"), (controls.heard_db, "result")],
+            [(controls.loudness_db, "input"), (controls.heard_db, "result")],
             _LOUDNESS,
             _LEGEND,
         ),

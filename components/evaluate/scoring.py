@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.artifacts import listening
-from components.artifacts.evaluation import Heard, NoteNumbers, Numbers, Transfer, rounded
+from components.artifacts.evaluation import ListeningSample, NoteNumbers, Numbers, Transfer, rounded
 from components.artifacts.model_card import ModelCard
+from components.artifacts.training_dir import training_name
 from components.audio import pitch
 from components.audio.f0 import VOICED_CONFIDENCE, octaves_to_fit
 from components.audio.levels import sounding_frames
@@ -54,7 +55,7 @@ class Resynthesis:
 
 @dataclass(frozen=True)
 class _Pitch:
-    """How well the pitch that was asked for is heard; see evaluation.Numbers."""
+    """The scores of the pitch; see artifacts.evaluation.Numbers."""
 
     error_cents: float | None
     error_mean_cents: float | None
@@ -73,7 +74,7 @@ def score(instrument: Instrument, notes: Sequence[Note]) -> tuple[list[NoteNumbe
     Returns:
         The numbers of each note, in order; and the seconds of audio per second of computation.
     """
-    title = f"evaluate {instrument.card.family}-{instrument.card.synth}"
+    title = f"evaluate {training_name(instrument.card.family, instrument.card.synth)}"
     # The first note loads and compiles what the others use: not a part of the speed.
     for first in resynthesise(instrument, notes[:1]):
         _note_numbers(first)
@@ -89,7 +90,7 @@ def score(instrument: Instrument, notes: Sequence[Note]) -> tuple[list[NoteNumbe
     return numbers, len(notes) * NOTE_SAMPLES / SAMPLE_RATE_HZ / (time.monotonic() - begin)
 
 
-def write_sample(out_uri: str, result: Resynthesis) -> Heard:
+def write_sample(out_uri: str, result: Resynthesis) -> ListeningSample:
     """Writes the listening sample of a note of the model's family, clips and controls, to a training directory."""
     tone = next(name for name in ("harmonic_distribution", "frequencies", "wavetables") if name in result.controls)
     controls = listening.Controls(
@@ -102,7 +103,7 @@ def write_sample(out_uri: str, result: Resynthesis) -> Heard:
         noise_magnitudes=result.controls["noise_magnitudes"],
     )
     clips = {"resynthesis": result.audio, "noise": result.noise}
-    return listening.keep(out_uri, result.note, clips, controls)
+    return listening.write_sample(out_uri, result.note, clips, controls)
 
 
 def write_transfer(out_uri: str, result: Resynthesis) -> Transfer:
@@ -116,7 +117,7 @@ def write_transfer(out_uri: str, result: Resynthesis) -> Transfer:
         octaves=result.octaves,
         pitch_error_cents=pitch.error_cents,
         pitch_heard_share=pitch.heard_share,
-        clips=listening.keep_clips(out_uri, note, {"resynthesis": result.audio}, prefix="transfer-"),
+        clips=listening.write_clips(out_uri, note, {"resynthesis": result.audio}, prefix="transfer-"),
     )
 
 
@@ -136,10 +137,10 @@ def _resynthesise_batch(instrument: Instrument, notes: Sequence[Note]) -> list[R
     from components.synths.loudness import loudness_db
 
     definition = instrument.loudness_definition
-    asked_db = np.asarray(loudness_db(np.stack([note.audio for note in notes]), definition))
-    octaves = [_octaves(note, loud, instrument.card) for note, loud in zip(notes, asked_db, strict=True)]
+    input_db = np.asarray(loudness_db(np.stack([note.audio for note in notes]), definition))
+    octaves = [_octaves(note, loud, instrument.card) for note, loud in zip(notes, input_db, strict=True)]
     f0_hz = np.stack([note.f0_hz * 2.0**shift for note, shift in zip(notes, octaves, strict=True)])
-    out = instrument.play(f0_hz.astype(np.float32), asked_db)
+    out = instrument.play(f0_hz.astype(np.float32), input_db)
     if not np.isfinite(out["audio"]).all():
         raise StepError(
             f"the {instrument.card.family} model's output is NaN, not a number: its training has diverged; "
@@ -150,7 +151,7 @@ def _resynthesise_batch(instrument: Instrument, notes: Sequence[Note]) -> list[R
         Resynthesis(
             note=note,
             octaves=octaves[row],
-            loudness_db=asked_db[row],
+            loudness_db=input_db[row],
             audio=out["audio"][row],
             noise=out["noise"][row],
             heard_db=heard_db[row],

@@ -79,7 +79,7 @@ def evaluate(
     storage.delete(TrainingDir(out_uri).evaluation_uri)
     numbers, real_time_factor = scoring.score(instrument, notes)
 
-    def write_samples(some: list[Note]) -> list[evaluation.Heard]:
+    def write_samples(some: list[Note]) -> list[evaluation.ListeningSample]:
         return [scoring.write_sample(out_uri, each) for each in scoring.resynthesise(instrument, some)]
 
     found = Evaluation(
@@ -91,7 +91,7 @@ def evaluate(
         summary=breakdown.summarise(numbers),
         groups=breakdown.breakdown(numbers),
         worst=write_samples([notes[index] for index in note_selection.worst(numbers, MAX_WORST)]),
-        heard=write_samples([notes[index] for index in note_selection.listening_samples(notes, MAX_SAMPLES)]),
+        samples=write_samples([notes[index] for index in note_selection.listening_samples(notes, MAX_SAMPLES)]),
         transfers=[scoring.write_transfer(out_uri, each) for each in scoring.resynthesise(instrument, of_each_family)],
     )
     return _finish(found, out_uri, model_uri, real_time_factor)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.artifacts import evaluation
-from components.artifacts.evaluation import Evaluation, Heard, Transfer
+from components.artifacts.evaluation import Evaluation, ListeningSample, Transfer
 from components.artifacts.metrics_log import Line
 from components.artifacts.run_record import RunRecord
 from components.artifacts.training_dir import TrainingDir
@@ -58,9 +58,9 @@ class TrainingView:
         """The lowest loss on the validation split, whose weights the model has; None where there is none."""
         return self.evaluation.model.valid_loss if self.evaluation else None
 
-    def samples(self) -> list[Heard]:
+    def samples(self) -> list[ListeningSample]:
         """Returns the listening samples of held-out notes."""
-        return self.evaluation.heard if self.evaluation else []
+        return self.evaluation.samples if self.evaluation else []
 
     def transfers(self) -> dict[str, Transfer]:
         """Returns the resynthesised notes of all families, by family."""

@@ -11,9 +11,14 @@ from components.export.catalog import format_help
 @click.option("--model", "model_uri", required=True, metavar="URI", help="A model directory, or models:/NAME@ALIAS.")
 @click.option("--format", "format_name", required=True, metavar="NAME", help=f"{format_help()}.")
 @click.option("--out", "out_uri", required=True, metavar="URI", help="The directory to write.")
-@click.option("--tracking-uri", default="", metavar="URI", help="The MLflow registry. [default: MLFLOW_TRACKING_URI]")
+@click.option(
+    "--tracking-uri", default="", metavar="URI", help="MLflow server or database. [default: MLFLOW_TRACKING_URI]"
+)
 def command(model_uri: str, format_name: str, out_uri: str, tracking_uri: str) -> None:
-    """Exports a model to other software, with a README that shows how to use it."""
+    """Export a model for other software.
+
+    A README beside the model says how to use it.
+    """
     from components.export.step import export
 
     result = export(model_uri, format_name, out_uri, tracking_uri)

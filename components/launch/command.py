@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     default=f"configmap/{CONFIG_MAP}",
     show_default=True,
     metavar="TEMPLATE",
-    help="The Job to fill in: a YAML file, a folder of a Job and patches, or configmap/NAME.",
+    help="The Job to fill in: a YAML file, a directory of a Job and patches, or configmap/NAME.",
 )
 @click.option("--context", help="Context of the kubeconfig.")
 @click.option(
@@ -68,7 +68,7 @@ def command(
     on_terminate: OnTerminate,
     dry_run: bool,
 ) -> None:
-    """Trains one synth on one family as a Kubernetes Job.
+    """Train one synthesizer as a Kubernetes Job and follow it.
 
     Repeat the command at any time: it follows the Job if it is active, continues a training that was stopped, and does
     nothing if the training is finished.

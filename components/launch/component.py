@@ -31,8 +31,8 @@ def train(
     from components.launch.request import Placement, TrainingRequest
     from components.telemetry.task import task
 
-    with task(f"train {family}-{synth}") as running:
-        training_dir = TrainingDir.of(run_uri, family, synth)
+    training_dir = TrainingDir.of(run_uri, family, synth)
+    with task(f"train {training_dir.name}") as running:
         request = TrainingRequest.checked(
             data_uri=sorted_uri,
             family=family,

@@ -8,7 +8,7 @@ from components.nsynth.recordings import by_family, find_recordings, is_recordin
 EVERY_FAMILY = "*"
 
 
-def origins(source_uri: str) -> dict[str, str]:
+def source_fingerprints(source_uri: str) -> dict[str, str]:
     """Returns what identifies the source of each family: the same content, the same text.
 
     Args:
@@ -27,6 +27,6 @@ def origins(source_uri: str) -> dict[str, str]:
     return {family: recordings_fingerprint(recordings) for family, recordings in found.items()}
 
 
-def origin_of(family: str, found: dict[str, str]) -> str:
-    """Returns a family's entry of `origins`; "" where the source has none of it."""
-    return found.get(family) or found.get(EVERY_FAMILY, "")
+def fingerprint_of(family: str, fingerprints: dict[str, str]) -> str:
+    """Returns a family's entry of `source_fingerprints`; "" where the source has none of it."""
+    return fingerprints.get(family) or fingerprints.get(EVERY_FAMILY, "")

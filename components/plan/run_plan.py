@@ -18,7 +18,7 @@ from components.core.errors import InputError
 from components.core.fingerprint import fingerprint
 from components.core.versions import EVALUATION_VERSION, PREPARE_VERSION, TRAINING_VERSION
 from components.nsynth.families import check_family
-from components.nsynth.source_fingerprints import EVERY_FAMILY, origins
+from components.nsynth.source_fingerprints import EVERY_FAMILY, source_fingerprints
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def plan(
     _checked("preset", [preset], check_preset)
     check_bindings(list(bindings))
     gate_of(of_gate(bindings))
-    found = _of_families(origins(source_uri), asked_families)
+    found = _of_families(source_fingerprints(source_uri), asked_families)
     data_id = _id(found, PREPARE_VERSION)
     settings = sorted(of_training(bindings))
     run_id = _id(data_id, preset, settings, TRAINING_VERSION, *(["retraining"] if if_changed else []))

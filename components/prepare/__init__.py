@@ -1,1 +1,1 @@
-"""Recordings into records of the data set's own format."""
+"""Step: converts recordings to records in the data set's own format."""

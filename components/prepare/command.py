@@ -7,27 +7,28 @@ import click
 
 @click.command("prepare")
 @click.argument("recordings", nargs=-1, required=True, metavar="RECORDINGS...")
-@click.option("--out", metavar="URI", help="Folder of the records.")
+@click.option("--out", metavar="URI", help="Output directory for the records.")
 @click.option("--family", metavar="NAME", help="The instrument family of all the recordings.")
-@click.option("--check", "only_check", is_flag=True, help="Look the recordings over, and make nothing of them.")
+@click.option("--check", "only_check", is_flag=True, help="Check the recordings only; write nothing.")
 @click.option("--overwrite", is_flag=True, help="Replace the records of other recordings.")
 def command(
     recordings: tuple[str, ...], out: str | None, family: str | None, only_check: bool, overwrite: bool
 ) -> None:
-    """Makes records of recordings: wav, flac, ogg or mp3 files, or folders of them.
+    """Convert recordings to records in the format of the data set.
 
-    Any rate, channels and length: what is longer than 4 s is cut into notes of 4 s. Without --family, a recording's
-    family is in its name (string_acoustic_948-060-075.flac) or is the name of its folder (string/take 1.wav).
+    RECORDINGS are wav, flac, ogg or mp3 files, or directories of them, of any sampling rate, number of channels and
+    length. A recording longer than 4 s is cut into notes of 4 s. Without --family, the family is taken from the
+    file name (string_acoustic_948-060-075.flac) or the directory (string/take 1.wav).
     """
     from components.prepare import step
 
     if only_check:
-        advice = step.check(recordings, family)
-        click.echo("\n".join(advice) or "nothing to complain about")
+        problems = step.check(recordings, family)
+        click.echo("\n".join(problems) or "no problems found")
         return
     if not out:
-        raise click.UsageError("expected --out, or --check")
+        raise click.UsageError("got neither --out nor --check: expected one of them")
     result = step.prepare(recordings, out, family, overwrite)
     for line in result.advice:
-        click.echo(f"note: {line}", err=True)
+        click.echo(f"warning: {line}", err=True)
     click.echo(f"{result.summary()}: {out} (fingerprint {result.fingerprint})")

@@ -1,4 +1,4 @@
-"""Recordings as a model hears them: mono at 16 kHz, in windows of four seconds; and their class in the data set."""
+"""Reading of recordings for records: mono at 16 kHz, in windows of four seconds; and their instrument label."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from components.audio.reading import mono_blocks, opened, resampled
 from components.nsynth.note import NOTE_SAMPLES, SAMPLE_RATE_HZ, FloatArray
 from components.nsynth.recordings import Recording
 
-_SHORTEST_SECONDS = 1.0  # of what is left over behind a recording's last whole window
+_SHORTEST_SECONDS = 1.0  # of the remainder after the last full window
 
 
 def instrument_label(recording: Recording) -> int:
@@ -39,7 +39,7 @@ class Take:
     Attributes:
         windows: Mono at 16 kHz, f32[64000] each; the last one is filled up with silence.
         seconds: Its length.
-        clipped_share: How much of it lies in flat tops, 0..1.
+        clipped_share: Share of it that lies in flat tops, 0..1.
     """
 
     windows: list[FloatArray]
@@ -53,15 +53,15 @@ def read_take(recording: Recording) -> Take:
     Raises:
         InputError: It cannot be read, or is too short.
     """
-    uri, tops = recording.info.uri, ClippingDetector()
+    uri, clipping = recording.info.uri, ClippingDetector()
     with opened(uri) as file:
         blocks = list(mono_blocks(file, uri))
         for block in blocks:
-            tops.add(block)
+            clipping.add(block)
         mono = np.concatenate(list(resampled(iter(blocks), file.samplerate, SAMPLE_RATE_HZ)))
     starts = range(0, len(mono), NOTE_SAMPLES)
     pieces = [mono[start : start + NOTE_SAMPLES] for start in starts]
     if len(pieces) > 1 and len(pieces[-1]) < _SHORTEST_SECONDS * SAMPLE_RATE_HZ:
         pieces.pop()
     windows = [np.pad(piece, (0, NOTE_SAMPLES - len(piece))) for piece in pieces]
-    return Take(windows, len(mono) / SAMPLE_RATE_HZ, tops.share())
+    return Take(windows, len(mono) / SAMPLE_RATE_HZ, clipping.share())

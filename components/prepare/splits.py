@@ -1,4 +1,4 @@
-"""Which notes are trained on and which are held out: by recording, and the same whatever the order of the arguments."""
+"""Splits notes into train, valid and test by recording, independently of the order of the arguments."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def cut(items: Sequence[_T]) -> dict[str, Sequence[_T]]:
 
 
 def split_recordings(recordings: list[Recording]) -> dict[str, str | None]:
-    """Returns the split of each recording, by key; None where its family has too few to split by."""
+    """Returns the split of each recording, by key; None where its family has fewer than three recordings."""
     splits: dict[str, str | None] = {}
     for family in {recording.family for recording in recordings}:
         ranked = rank([recording for recording in recordings if recording.family == family])
@@ -47,6 +47,6 @@ def split_windows(family: str, windows: Sequence[_T]) -> dict[str, Sequence[_T]]
     if len(windows) < len(SPLITS):
         raise InputError(
             f"there are too few recordings of family {family}: got {len(windows)} windows of 4 s, expected three "
-            "recordings or 12 s of sound, so that something is left to validate and to test with"
+            "recordings or 12 s of sound, so that each of train, valid and test has some; add recordings"
         )
     return cut(windows)

@@ -1,4 +1,4 @@
-"""Makes records of recordings, in the format of nsynth/gansynth_subset.f0_and_loudness 2.3.3."""
+"""Converts recordings to records in the format of nsynth/gansynth_subset.f0_and_loudness 2.3.3."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from components.core.errors import InputError
 from components.nsynth.framing import frame
 from components.nsynth.note import FloatArray, Note
 from components.nsynth.recordings import Recording, find_recordings, recordings_fingerprint
-from components.prepare.advice import Advice, look
+from components.prepare.checks import CheckReport, check_recording
 from components.prepare.pitch import find_pitch
 from components.prepare.recording import instrument_label, read_take
 from components.prepare.splits import SPLITS, rank, split_recordings, split_windows
@@ -28,20 +28,20 @@ _LOG = log.get(__name__)
 
 SUMMARY_NAME = "luthier.json"
 _SCHEMA_VERSION = 1
-_VELOCITY = 100  # of recordings whose name does not tell
+_VELOCITY = 100  # of recordings whose name does not state it
 
 
 @dataclass(frozen=True)
 class PrepareResult:
-    """What is in the output.
+    """Contents of the output folder.
 
     Attributes:
         recordings: Number of recordings.
         records: Notes of four seconds, by split.
         families: Notes of four seconds, by family.
         fingerprint: Identifies the recordings and how they are labelled.
-        reused: Whether they had been prepared before, so that nothing was done.
-        advice: What a person should know about the recordings, a line each.
+        reused: Whether the same recordings had been prepared before, so that nothing was done.
+        advice: Problems found in the recordings, one line each.
     """
 
     recordings: int
@@ -66,22 +66,25 @@ def prepare(
     overwrite: bool = False,
     families: Sequence[str] = (),
 ) -> PrepareResult:
-    """Makes records of recordings; does nothing where the same have been prepared to `out_uri` before.
+    """Converts recordings to records; does nothing if the same recordings have been prepared to `out_uri` before.
 
     Args:
         recordings: Files, or folders that are searched recursively: wav, flac, ogg, mp3 of any rate and length.
         out_uri: Folder of the records.
         family: The family of all; None to take it from NSynth-style file names, or from the name of their folder.
-        overwrite: Whether the records of other recordings are replaced.
-        families: Only recordings of these; of all where there is none.
+        overwrite: Whether to replace records of other recordings.
+        families: Which families to convert; empty for all.
 
     Raises:
         InputError: There are no recordings, one cannot be read or has no pitch, a family is unclear or has too little
-            sound, or `out_uri` holds the records of others.
+            sound, or `out_uri` holds records of other recordings.
     """
     found = [each for each in find_recordings(recordings, family) if not families or each.family in families]
     if not found:
-        raise InputError(f"there is no recording of {', '.join(families)} at '{', '.join(recordings)}'")
+        raise InputError(
+            f"there is no recording of {' or '.join(families)} in '{', '.join(recordings)}'; "
+            "check the names of the folders"
+        )
     fingerprint = recordings_fingerprint(found, _SCHEMA_VERSION)
     earlier = _earlier(out_uri, fingerprint, overwrite)
     if earlier is not None:
@@ -92,8 +95,8 @@ def prepare(
         shards = {
             split: stack.enter_context(storage.open_write(storage.join(out_uri, shard_name(split)))) for split in SPLITS
         }
-        advice = Advice()
-        for split, note in _notes(found, advice):
+        report = CheckReport()
+        for split, note in _notes(found, report):
             payload_bytes[split] += _write(shards[split], note)
             records[split] += 1
             in_family[note.family] += 1
@@ -103,7 +106,7 @@ def prepare(
         dict(sorted(in_family.items())),
         fingerprint,
         reused=False,
-        advice=advice.all(),
+        advice=report.all(),
     )
     write_side_files(out_uri)
     storage.write_json(storage.join(out_uri, SUMMARY_NAME), asdict(result))
@@ -112,10 +115,10 @@ def prepare(
 
 
 def _earlier(out_uri: str, fingerprint: str, overwrite: bool) -> PrepareResult | None:
-    """Returns what was prepared to the folder before, if it is of the same recordings.
+    """Returns the result of an earlier run into the folder, if it was of the same recordings.
 
     Raises:
-        InputError: It is of others, and `overwrite` is not set.
+        InputError: It was of other recordings, and `overwrite` is not set.
     """
     if overwrite or not storage.exists(storage.join(out_uri, DATASET_INFO_NAME)):
         return None
@@ -123,8 +126,9 @@ def _earlier(out_uri: str, fingerprint: str, overwrite: bool) -> PrepareResult |
     summary = storage.read_json(summary_uri) if storage.exists(summary_uri) else {}
     if summary.get("fingerprint") != fingerprint:
         raise InputError(
-            f"'{out_uri}' holds other records: their fingerprint is {summary.get('fingerprint', 'unknown')}, expected "
-            f"{fingerprint}; give another --out, or --overwrite to replace them"
+            f"'{out_uri}' holds records of other recordings: their fingerprint is "
+            f"{summary.get('fingerprint', 'unknown')}, expected {fingerprint}; "
+            "choose another --out, or --overwrite to replace them"
         )
     records = {split: summary["records"][split] for split in SPLITS}
     advice = summary.get("advice", [])
@@ -132,42 +136,42 @@ def _earlier(out_uri: str, fingerprint: str, overwrite: bool) -> PrepareResult |
 
 
 def check(recordings: Sequence[str], family: str | None = None) -> list[str]:
-    """Looks recordings over without making records of them; arguments and errors as of `prepare`.
+    """Checks recordings without writing records; arguments and errors are those of `prepare`.
 
     Returns:
-        What a person should know about them, a line each; one that cannot be used at all is among it.
+        The problems found, one line each, those of unusable recordings among them.
     """
-    advice = Advice()
+    report = CheckReport()
     found = find_recordings(recordings, family)
     with progress.bar("check", len(found), "recordings") as bar:
         for recording in found:
             try:
-                _notes_of(recording, advice)
+                _notes_of(recording, report)
             except InputError as error:
-                advice.lines.append(str(error))
+                report.lines.append(str(error))
             bar.advance(1, note=recording.key)
-    return advice.all()
+    return report.all()
 
 
-def _notes(recordings: list[Recording], advice: Advice) -> Iterator[tuple[str, Note]]:
+def _notes(recordings: list[Recording], report: CheckReport) -> Iterator[tuple[str, Note]]:
     """Yields every note with its split, in an order that mixes the families."""
     splits = split_recordings(recordings)
-    undivided: dict[str, list[Note]] = {}
+    unsplit: dict[str, list[Note]] = {}
     with progress.bar("prepare", len(recordings), "recordings") as bar:
         for recording in rank(recordings):
-            notes, split = _notes_of(recording, advice), splits[recording.key]
+            notes, split = _notes_of(recording, report), splits[recording.key]
             if split is None:
-                undivided.setdefault(recording.family, []).extend(notes)
+                unsplit.setdefault(recording.family, []).extend(notes)
             else:
                 yield from ((split, note) for note in notes)
             bar.advance(1, note=recording.key)
-    for family, notes in sorted(undivided.items()):
+    for family, notes in sorted(unsplit.items()):
         for split, part in split_windows(family, notes).items():
             yield from ((split, note) for note in part)
 
 
-def _notes_of(recording: Recording, advice: Advice) -> list[Note]:
-    """Makes the notes of one recording, of each of its windows that has a pitch; InputError where none has."""
+def _notes_of(recording: Recording, report: CheckReport) -> list[Note]:
+    """Returns a note for each window of a recording that has a pitch; InputError where none has."""
     take, uri = read_take(recording), recording.info.uri
     windows = take.windows
     named = [
@@ -177,20 +181,20 @@ def _notes_of(recording: Recording, advice: Advice) -> list[Note]:
     notes = [note for name, window in named if (note := _note(recording, name, window))]
     if not notes:
         peak = max(float(np.abs(window).max()) for window in windows)
-        fault = f"is too quiet (its peak is {peak:.5f}, expected {SILENT_PEAK} or more)"
+        problem = f"is too quiet: its peak is {peak:.5f}, expected {SILENT_PEAK} or more; raise its level"
         if peak >= SILENT_PEAK:
-            fault = "has no pitch between 47 and 2094 Hz"
-        raise InputError(f"the recording '{uri}' {fault}: there is nothing to learn an instrument from; leave it out")
+            problem = "has no pitch between 47 and 2094 Hz: expected single notes"
+        raise InputError(f"the recording '{uri}' {problem}, or leave it out")
     if len(notes) < len(windows):
         _LOG.info(
-            "%s: %d of %d windows of 4 s have no pitch and are left out", uri, len(windows) - len(notes), len(windows)
+            "skipped %d of %d windows of 4 s in '%s': they have no pitch", len(windows) - len(notes), len(windows), uri
         )
-    advice.add(recording.info.name, recording.family, look(take, notes))
+    report.add(recording.info.name, recording.family, check_recording(take, notes))
     return notes
 
 
 def _note(recording: Recording, name: str, window: FloatArray) -> Note | None:
-    """Makes a note of a window of f32[64000]; None where it is too quiet or has no pitch."""
+    """Returns the note of a window, f32[64000]; None where the window is too quiet or has no pitch."""
     if np.abs(window).max() < SILENT_PEAK:
         return None
     pitch = find_pitch(window, recording.pitch)

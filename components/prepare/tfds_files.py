@@ -1,4 +1,4 @@
-"""The files beside the records that make the folder a TFDS data set: `tfds.builder_from_directory` reads it.
+"""The metadata files of a TFDS data set, so that `tfds.builder_from_directory` reads the records.
 
 features.json and the label files are those of nsynth/gansynth_subset.f0_and_loudness 2.3.3: the records are alike.
 """
@@ -19,13 +19,13 @@ def shard_name(split: str) -> str:
 
 
 def write_side_files(out_uri: str) -> None:
-    """Writes everything but dataset_info.json."""
+    """Writes all metadata files but dataset_info.json."""
     for entry in resources.files("components.prepare").joinpath("tfds").iterdir():
         storage.write_bytes(storage.join(out_uri, entry.name), entry.read_bytes())
 
 
 def write_dataset_info(out_uri: str, records: dict[str, int], payload_bytes: dict[str, int]) -> None:
-    """Writes dataset_info.json, without which TFDS sees no data set: the commit point.
+    """Writes dataset_info.json, which commits the data set: TFDS reads none without it.
 
     Args:
         out_uri: The folder.

@@ -6,11 +6,13 @@ import click
 
 
 @click.command("models")
-@click.option("--tracking-uri", default="", metavar="URI", help="MLflow. [default: $MLFLOW_TRACKING_URI]")
+@click.option(
+    "--tracking-uri", default="", metavar="URI", help="MLflow server or database. [default: MLFLOW_TRACKING_URI]"
+)
 @click.option("--family", help="List this family only.")
 @click.option("--champions", "champions_only", is_flag=True, help="List champions only.")
 def command(tracking_uri: str, family: str | None, champions_only: bool) -> None:
-    """Lists registered models: family, version, synth, loss on held-out notes, and promotion status."""
+    """List the registered models with their scores and promotion status."""
     from components.register.listing import listing
 
     click.echo(listing(tracking_uri, family, champions_only))

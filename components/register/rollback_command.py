@@ -6,16 +6,18 @@ import click
 
 
 @click.command("rollback")
-@click.option("--tracking-uri", default="", metavar="URI", help="MLflow. [default: $MLFLOW_TRACKING_URI]")
+@click.option(
+    "--tracking-uri", default="", metavar="URI", help="MLflow server or database. [default: MLFLOW_TRACKING_URI]"
+)
 @click.option("--family", required=True, help="The family whose champion is rolled back.")
 @click.option(
     "--to", "to_version", type=int, metavar="VERSION", help="The new champion. [default: the champion before]"
 )
 def command(tracking_uri: str, family: str, to_version: int | None) -> None:
-    """Makes an earlier version of a family the champion again."""
+    """Make an earlier version of a model the champion again."""
     from components.register.rollback import roll_back
 
     was, champion = roll_back(family, tracking_uri, to_version)
     click.echo(
-        f"ddsp-{family}: version {champion.version} ({champion.synth}) is champion again, instead of version {was}"
+        f"ddsp-{family}: version {champion.version} ({champion.synth}) is champion now, instead of version {was}"
     )

@@ -43,10 +43,10 @@ def command(
     overwrite: bool,
     verify_uri: str | None,
 ) -> None:
-    """Sorts records into shards of one instrument family, byte for byte.
+    """Sort records into shards of one instrument family.
 
-    Sorting the same again does nothing; a sort that was killed is continued. <out>/<split>/manifest.json is written
-    last, when all records are there.
+    It copies the records byte for byte. Sorting the same again does nothing; a sort that was killed is continued.
+    <out>/<split>/manifest.json is written last, when all records are there.
 
     Conditions of --where: pitch and velocity take ranges and lists (pitch=40..60, velocity>=100, velocity=25,50),
     source takes names (source=acoustic,electronic). A public bucket needs no credentials. A requester-pays bucket

@@ -1,1 +1,1 @@
-"""What a person or a monitor sees of a running step: logs, progress, orphan watch."""
+"""What a running step reports: logs, progress, metrics; and what ties it to its parent process."""

@@ -1,4 +1,4 @@
-"""Logging: readable lines on a terminal, one JSON object a line where LUTHIER_LOG_FORMAT=json (in a cluster)."""
+"""Logging: lines of text, or with LUTHIER_LOG_FORMAT=json (in a cluster) one JSON object on each line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _JsonFormatter(logging.Formatter):
 
 
 def setup(verbose: bool = False) -> None:
-    """Sends Luthier's log lines to stderr. Called once, by the command line or a pipeline component."""
+    """Sends the log lines of Luthier to stderr. The command line or a pipeline component calls it once."""
     handler = logging.StreamHandler(sys.stderr)
     if environment.logs_json():
         handler.setFormatter(_JsonFormatter())

@@ -1,7 +1,7 @@
-"""Progress of anything longer than two seconds: a bar on a terminal, else plain lines, or events for a watching parent.
+"""Shows the progress of work that takes more than two seconds: a bar on a terminal, else log lines or events.
 
-`luthier run` starts its steps as other processes and draws their progress itself: it names a file in LUTHIER_EVENTS,
-to which every step appends one JSON object a line. Appends of a line below the pipe size are atomic on a local disk.
+`luthier run` starts its steps as other processes and shows their progress itself: LUTHIER_EVENTS names a file to which
+every step appends events, one JSON object on each line. On a local disk, appending such a short line is atomic.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _REFRESH_EVERY_S = 0.1
 
 
 def emit(kind: str, **fields: Any) -> None:
-    """Appends an event to the file named in LUTHIER_EVENTS; does nothing where there is none."""
+    """Appends an event to the file that LUTHIER_EVENTS names; does nothing if it is unset."""
     path = environment.get(environment.EVENTS)
     if path:
         line = json.dumps({"kind": kind, "pid": os.getpid(), "time": time.time(), **fields}) + "\n"
@@ -44,7 +44,7 @@ def short(number: float) -> str:
 
 
 class Bar:
-    """One piece of work with a known length. Made by `bar`; thread safe only for one writer."""
+    """The progress of work with a known length, created by `bar`. Only one thread may advance it."""
 
     def __init__(self, title: str, total: float, unit: str, done_before: float = 0.0) -> None:
         self.title, self.total, self.unit = title, total, unit
@@ -56,19 +56,19 @@ class Bar:
         self._rich: Progress | None = None
         self._task: TaskID | None = None
 
-    def advance(self, steps: float = 1, note: str | None = None) -> None:
-        """Moves the bar by `steps` units; `note` is a short text behind it, such as the loss."""
-        self.done += steps
+    def advance(self, units: float = 1, note: str | None = None) -> None:
+        """Advances by some units; `note` is a short text after the bar, such as the loss."""
+        self.done += units
         if note is not None:
             self.text = note
         self._show()
 
-    def from_here(self) -> None:
-        """Counts the pace from here on: what was before says nothing of what is to come."""
+    def restart_pace(self) -> None:
+        """Computes the pace from now on, for work that was slower or faster before."""
         self._done_before, self._start = self.done, time.monotonic()
 
     def note(self, text: str) -> None:
-        """Sets the short text behind the bar."""
+        """Sets the short text after the bar."""
         self.text = text
         self._show()
 
@@ -105,16 +105,16 @@ def bar(title: str, total: float, unit: str, done_before: float = 0.0) -> Iterat
     """Shows the progress of a piece of work.
 
     Args:
-        title: What is being done, for instance "train string-harmonic".
-        total: How many units there are.
-        unit: What is counted, in the plural.
-        done_before: How many units an earlier process has done; they do not count for the pace.
+        title: What is done, for instance "train string-harmonic".
+        total: The number of units.
+        unit: The unit, in the plural, for instance "records".
+        done_before: Units that an earlier process has done; they do not count for the pace.
     """
-    work = Bar(title, total, unit, done_before)
+    shown = Bar(title, total, unit, done_before)
     if environment.get(environment.EVENTS) or not sys.stderr.isatty():
-        work._show()
-        yield work
-        _LOG.info("%s: %s", title, work._line(time.monotonic()))
+        shown._show()
+        yield shown
+        _LOG.info("%s: %s", title, shown._line(time.monotonic()))
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -127,7 +127,7 @@ def bar(title: str, total: float, unit: str, done_before: float = 0.0) -> Iterat
         TextColumn("{task.fields[pace]}"),
         TextColumn("{task.fields[text]}"),
     )
-    # No thread of its own that refreshes: a process with threads cannot fork its workers.
-    with Progress(*columns, console=Console(stderr=True), auto_refresh=False) as shown:
-        work._rich, work._task = shown, shown.add_task(title, total=total, pace="", text="")
-        yield work
+    # Without rich's thread that refreshes: a process with threads cannot fork workers.
+    with Progress(*columns, console=Console(stderr=True), auto_refresh=False) as bars:
+        shown._rich, shown._task = bars, bars.add_task(title, total=total, pace="", text="")
+        yield shown

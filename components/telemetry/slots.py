@@ -1,4 +1,4 @@
-"""Seats for a laptop's heavy tasks: KFP's local runner starts up to four at once, whatever the machine can hold."""
+"""Limits how many heavy tasks run at once on a laptop, where KFP's local runner starts up to four."""
 
 from __future__ import annotations
 
@@ -9,26 +9,34 @@ from pathlib import Path
 
 from components.core import environment
 from components.core.locks import try_lock
+from components.telemetry import log
 
+_LOG = log.get(__name__)
 _POLL_S = 0.2
+_LOG_EVERY_S = 600.0
 
 
 @contextmanager
 def slot() -> Iterator[None]:
-    """Waits for one of the seats that LUTHIER_SLOTS="<folder>:<number>" names; does nothing where it is not set.
+    """Holds one of the slots that LUTHIER_SLOTS="<directory>:<number>" names; does nothing if it is unset.
 
-    A seat is a locked file, so the kernel frees it when its holder dies.
+    A slot is a locked file, so the kernel frees it when its holder dies. The wait has no time limit, because the holder
+    may be a training of many hours; it ends with the `luthier run` that both belong to (see parent_watch.py).
     """
-    folder, _, number = environment.get(environment.SLOTS).rpartition(":")
-    if not folder:
+    directory, _, number = environment.get(environment.SLOTS).rpartition(":")
+    if not directory:
         yield
         return
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    seats = [Path(folder, f"slot-{index}").open("w") for index in range(int(number))]  # noqa: SIM115 - closed below
+    Path(directory).mkdir(parents=True, exist_ok=True)
+    files = [Path(directory, f"slot-{index}").open("w") for index in range(int(number))]  # noqa: SIM115 - closed below
     try:
-        while not any(try_lock(seat.fileno()) for seat in seats):
+        next_log = time.monotonic() + _LOG_EVERY_S
+        while not any(try_lock(file.fileno()) for file in files):
+            if time.monotonic() >= next_log:
+                next_log += _LOG_EVERY_S
+                _LOG.info("waiting for one of %d slots in '%s': other tasks use them", len(files), directory)
             time.sleep(_POLL_S)
         yield
     finally:
-        for seat in seats:
-            seat.close()
+        for file in files:
+            file.close()

@@ -1,4 +1,4 @@
-"""One task of a pipeline, as the person who watches it sees it: when it starts, what it found, why it failed."""
+"""Reports the state of a pipeline task: its start, its result, or why it failed."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from components.core.errors import InputError, StepError
 from components.telemetry import log, parent_watch, progress
 
 
-class Task:
-    """What `task` yields: a place to say what the task found."""
+class TaskReport:
+    """Yielded by `task`: takes the result of the task."""
 
     def __init__(self) -> None:
         self.text = ""
         self.facts: dict[str, Any] = {}
 
     def found(self, text: str, **facts: Any) -> None:
-        """Sets the line shown when the task is done ("40 records, 10 string"), and facts for the run's summary."""
+        """Sets the result that is shown for the task ("40 records, 10 string"), and facts for the run's summary."""
         self.text, self.facts = text, facts
 
 
 @contextmanager
-def task(title: str) -> Iterator[Task]:
+def task(title: str) -> Iterator[TaskReport]:
     """Wraps the body of a pipeline component: sets logging up and reports start, result and failure.
 
     Args:
@@ -32,7 +32,7 @@ def task(title: str) -> Iterator[Task]:
     log.setup()
     parent_watch.watch()
     progress.emit("start", title=title)
-    running = Task()
+    running = TaskReport()
     try:
         yield running
     except BaseException as error:

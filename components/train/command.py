@@ -22,7 +22,7 @@ from components.config.catalog import preset_help, synth_help
     "--tracking-uri",
     default="",
     metavar="URI",
-    help="MLflow to log the metrics to while they grow; default: MLFLOW_TRACKING_URI, or none.",
+    help="MLflow server or database for the training curves. [default: MLFLOW_TRACKING_URI, or none]",
 )
 def command(
     data_uri: str | None,
@@ -37,9 +37,9 @@ def command(
     bindings: tuple[str, ...],
     tracking_uri: str,
 ) -> None:
-    """Trains one synthesizer on one instrument family, or several side by side.
+    """Train one or more synthesizers on one instrument family.
 
-    The same command again resumes a training that was stopped, and does nothing if it has finished. On SIGTERM or
+    The same command resumes a training that was stopped, and does nothing if it has finished. On SIGTERM or
     Ctrl-C it saves a checkpoint and exits with code 75: run it again to resume.
     """
     from components.telemetry import metrics, parent_watch

@@ -120,7 +120,7 @@ class Loop:
             bar.note("resumed" if self.state.step else "first steps")
             reason = self._turn_or_roll_back()
             bar.advance(self.state.step - bar.done, note=self._losses())
-            bar.from_here()  # the first step was mostly compilation
+            bar.restart_pace()  # the first step was mostly compilation
             while not reason:
                 reason = self._turn_or_roll_back()
                 bar.advance(self.state.step - bar.done, note=self._losses())

@@ -25,7 +25,7 @@ class ProgressBar(Protocol):
     def note(self, text: str) -> None:
         """Sets the text."""
 
-    def from_here(self) -> None:
+    def restart_pace(self) -> None:
         """Measures the pace from now on."""
 
 
@@ -38,9 +38,9 @@ class _SharedBar:
         with self._lock:
             self._bar.advance(steps, "; ".join(f"{part.name}: {part.text}" for part in self.parts if part.text))
 
-    def from_here(self) -> None:
+    def restart_pace(self) -> None:
         with self._lock:
-            self._bar.from_here()
+            self._bar.restart_pace()
 
 
 class _Part:
@@ -57,8 +57,8 @@ class _Part:
     def note(self, text: str) -> None:
         self.advance(0, text)
 
-    def from_here(self) -> None:
-        self._shared.from_here()
+    def restart_pace(self) -> None:
+        self._shared.restart_pace()
 
 
 @contextmanager

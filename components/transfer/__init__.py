@@ -1,1 +1,1 @@
-"""Timbre transfer: any recording, played by a model."""
+"""Step: timbre transfer, which renders a recording with a model."""

@@ -7,23 +7,34 @@ import click
 
 @click.command()
 @click.option(
-    "--model", "models", multiple=True, required=True, metavar="URI", help="Who plays; several times to compare."
+    "--model",
+    "models",
+    multiple=True,
+    required=True,
+    metavar="URI",
+    help="A model; repeat to compare several.",
 )
 @click.option("--input", "input_uri", required=True, metavar="FILE", help="A recording: wav, flac, ogg or mp3.")
-@click.option("--out", "out_uri", required=True, metavar="FILE|DIR", help="A .wav, .flac or .ogg file, or a folder.")
+@click.option("--out", "out_uri", required=True, metavar="FILE|DIR", help="A .wav, .flac or .ogg file, or a directory.")
 @click.option(
     "--pitch",
     default="swift-f0",
     metavar="NAME",
     show_default=True,
-    help="Who finds the pitch: swift-f0, or crepe, which is slow.",
+    help="The pitch tracker: swift-f0 (fast) or crepe (slow; needs the package torchcrepe).",
 )
-@click.option("--octave", type=int, metavar="N", help="Move the pitch by N octaves. [default: what fits the model]")
-@click.option("--loudness-db", type=float, default=0.0, metavar="DB", help="Play louder, or softer.")
-@click.option("--no-auto", is_flag=True, help="Do not fit pitch and loudness to what the model was trained on.")
-@click.option("--rate", "rate_hz", type=int, default=16_000, show_default=True, help="Samples a second of the sound.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Determines the noise.")
-@click.option("--tracking-uri", default="", metavar="URI", help="The registry. [default: MLFLOW_TRACKING_URI]")
+@click.option("--octave", type=int, metavar="N", help="Move the pitch by N octaves. [default: fitted to the model]")
+@click.option(
+    "--loudness-db", type=float, default=0.0, metavar="DB", show_default=True, help="Add DB to the fitted loudness."
+)
+@click.option("--no-auto", is_flag=True, help="Do not fit pitch and loudness to the model's training.")
+@click.option(
+    "--rate", "rate_hz", type=int, default=16_000, show_default=True, help="Sample rate of the output, in Hz."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise.")
+@click.option(
+    "--tracking-uri", default="", metavar="URI", help="MLflow server or database. [default: MLFLOW_TRACKING_URI]"
+)
 def command(
     models: tuple[str, ...],
     input_uri: str,
@@ -36,17 +47,19 @@ def command(
     seed: int,
     tracking_uri: str,
 ) -> None:
-    """Plays any recording with a model: its pitch and loudness, the model's sound.
+    """Render a recording with the timbre of a model.
 
     A model is a training directory, a model directory, or models:/ddsp-string@champion of the registry. One model
-    writes the sound to FILE, several write theirs to a folder; a page with the spectrograms is put beside.
+    writes the sound to FILE, several write theirs to a directory; a page with the spectrograms is written beside them.
     """
-    from components.transfer.fitting import Steering
+    from components.transfer.fitting import TransferOptions
     from components.transfer.step import transfer
 
-    steering = Steering(octave, loudness_db, not no_auto)
-    result = transfer(models, input_uri, out_uri, steering, rate_hz, seed, tracking_uri, pitch)
+    options = TransferOptions(octave, loudness_db, not no_auto)
+    result = transfer(models, input_uri, out_uri, options, rate_hz, seed, tracking_uri, pitch)
     for sound in result.sounds:
         click.echo(sound.text())
-    pace = result.recording_seconds * len(result.sounds) / sum(sound.seconds for sound in result.sounds)
-    click.echo(f"{result.recording_seconds:.1f} s, {pace:.1f} times as fast as it plays; page: {result.page_uri}")
+    speed = result.recording_seconds * len(result.sounds) / sum(sound.seconds for sound in result.sounds)
+    click.echo(
+        f"{result.recording_seconds:.1f} s of sound, rendered at {speed:.1f} times real time; page: {result.page_uri}"
+    )

@@ -10,6 +10,7 @@ All convolutions but the first are products of spectra: equal to 1e-6, and three
 from __future__ import annotations
 
 import importlib.util
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,14 +55,14 @@ class CrepeTracker:
         self._searched = np.ones(PITCHES, np.float32)
         if band_hz:
             self._searched[(self.lowest_hz > _PITCHES_HZ) | (self.highest_hz < _PITCHES_HZ)] = 0.0
-        self._network = Network(weights_path(), _BATCH)
+        self._network = _network(weights_path())
         self._buffer = np.zeros(FRAME_SAMPLES // 2, np.float32)  # frame i is about the time of sample 160 * i
         self._parts: list[tuple[FloatArray, FloatArray]] = []
 
     def push(self, audio: FloatArray) -> None:
         self._buffer = np.concatenate([self._buffer, audio])
-        whole = (len(self._buffer) - FRAME_SAMPLES) // _HOP_SAMPLES + 1
-        self._analyse(whole // _BATCH * _BATCH)
+        complete = (len(self._buffer) - FRAME_SAMPLES) // _HOP_SAMPLES + 1
+        self._analyse(complete // _BATCH * _BATCH)
 
     def finish(self) -> PitchTrack:
         self._buffer = np.pad(self._buffer, (0, FRAME_SAMPLES // 2))
@@ -79,6 +80,11 @@ class CrepeTracker:
             f0_hz, confidence = decode(self._network.salience(normalise(batch))[: len(some)] * self._searched)
             self._parts.append((f0_hz, confidence * (some.std(axis=1) > _SILENT_STD)))
         self._buffer = self._buffer[count * _HOP_SAMPLES :]
+
+
+@cache
+def _network(path: Path) -> Network:
+    return Network(path, _BATCH)
 
 
 def normalise(frames: FloatArray) -> FloatArray:

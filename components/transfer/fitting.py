@@ -1,9 +1,9 @@
-"""Bringing a recording into the range that a model was trained in, as ddsp's timbre transfer demo does.
+"""Fitting of a recording's features to the range that a model was trained in, as in ddsp's timbre transfer demo.
 
 Pitch moves by whole octaves until its median is nearest to the training's. Loudness is mapped so that the recording's
-quantiles over the frames that sound become the training's, in straight lines from one to the next: the demo's quantile
-mapping, through the quantiles that are in a model's card. What is beyond them moves along, in parallel. Other than the
-demo's, no stretch or squeeze is more than 1.5: else a steady tone's flutter would become a crescendo.
+quantiles over the frames that sound become the training's, linearly between them: the demo's quantile mapping, through
+the quantiles in the model's card. Values beyond the outermost quantiles are shifted with them. Unlike in the demo, the
+mapping stretches or compresses by 1.5 at most: else the flutter of a steady tone would become a crescendo.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from components.audio.levels import sounding_frames
 from components.audio.loudness import FLOOR_DB
 from components.core.errors import InputError
 from components.nsynth.note import FloatArray
-from components.transfer.curves import Curves
+from components.transfer.analysis import Features
 
-_MOST_STRETCH = 1.5
-_MOST_OCTAVES, _MOST_DB = 6, 60  # to move by: the range of all music, and of loudness
-_OPEN_BEFORE, _OPEN_AFTER = 5, 12  # frames: an attack begins before it is loud, a note rings on
+_MAX_STRETCH = 1.5
+_MAX_OCTAVES, _MAX_DB = 6, 60  # to move by: more than the range of music, and of loudness
+_OPEN_BEFORE, _OPEN_AFTER = 5, 12  # frames: an attack begins before it is loud, a note decays
 _FADE_FRAMES = 5
 _SHORTEST_SILENCE = 25  # frames, 0.1 s: what is shorter is part of the sound
 
@@ -33,12 +33,12 @@ _Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Steering:
-    """What the user wants otherwise.
+class TransferOptions:
+    """How the user adjusts the fit.
 
     Attributes:
-        octaves: To move the pitch by; None for what fits the model.
-        loudness_db: To add to the loudness, after it was fitted.
+        octaves: Octaves to move the pitch by; None to fit the model.
+        loudness_db: Decibels to add to the loudness after the fit.
         auto: Whether pitch and loudness are fitted to the model.
     """
 
@@ -47,24 +47,24 @@ class Steering:
     auto: bool = True
 
     def __post_init__(self) -> None:
-        """Raises InputError where one is out of range."""
+        """Raises InputError if a value is out of range."""
         for option, value, most in (
-            ("octave", self.octaves or 0, _MOST_OCTAVES),
-            ("loudness-db", self.loudness_db, _MOST_DB),
+            ("octave", self.octaves or 0, _MAX_OCTAVES),
+            ("loudness-db", self.loudness_db, _MAX_DB),
         ):
             if not -most <= value <= most:
                 raise InputError(f"--{option} is {value}: expected from {-most} to {most}")
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """What a model is told.
+class FittedFeatures:
+    """The features that a model is given.
 
     Attributes:
         octaves: By which the pitch was moved.
         f0_hz: f32[frames], without gaps.
         loudness_db: f32[frames].
-        gate: What the sound is multiplied by, f32[frames], 0..1: 0 where the recording is silent.
+        gate: Gain of the rendered sound, f32[frames], 0..1: 0 where the recording is silent.
     """
 
     octaves: int
@@ -73,56 +73,57 @@ class Fitted:
     gate: FloatArray
 
 
-def fit(heard: Curves, card: ModelCard, steering: Steering) -> Fitted:
-    """Fits what was heard to a model.
+def fit(features: Features, card: ModelCard, options: TransferOptions) -> FittedFeatures:
+    """Fits a recording's features to a model.
 
     Args:
-        heard: Of the recording; some of it has a pitch.
-        card: The model's card. One without the statistics leaves the curves as they are.
-        steering: What the user wants.
+        features: Of the recording; some of it has a pitch.
+        card: The model's card. Without its statistics, the features stay as they are.
+        options: The user's adjustments.
     """
-    sounding = sounding_frames(heard.loudness_db)
-    octaves = steering.octaves
+    sounding = sounding_frames(features.loudness_db)
+    octaves = options.octaves
     if octaves is None:
-        trained = card.f0_hz if steering.auto else None
-        octaves = octaves_to_fit(heard.f0_hz, sounding, trained.median) if trained else 0
-    loudness = heard.loudness[card.loudness_definition]
-    if steering.auto and card.loudness_db:
-        loudness = _mapped(loudness, loudness[sounding], card.loudness_db)
-    return Fitted(
+        trained = card.f0_hz if options.auto else None
+        octaves = octaves_to_fit(features.f0_hz, sounding, trained.median) if trained else 0
+    loudness = features.loudness[card.loudness_definition]
+    if options.auto and card.loudness_db:
+        loudness = _map_quantiles(loudness, loudness[sounding], card.loudness_db)
+    return FittedFeatures(
         octaves,
-        (fill_nearest(heard.f0_hz) * 2.0**octaves).astype(np.float32),
-        np.maximum(loudness + steering.loudness_db, FLOOR_DB).astype(np.float32),
+        (fill_nearest(features.f0_hz) * 2.0**octaves).astype(np.float32),
+        np.maximum(loudness + options.loudness_db, FLOOR_DB).astype(np.float32),
         gate(sounding),
     )
 
 
-def _mapped(loudness_db: FloatArray, sounding_db: FloatArray, wanted_db: Percentiles) -> FloatArray:
-    shares, wanted = _wanted(wanted_db)
+def _map_quantiles(loudness_db: FloatArray, sounding_db: FloatArray, wanted_db: Percentiles) -> FloatArray:
+    """Maps loudness so that the quantiles of `sounding_db` become those of a card, f32[frames]; see the module."""
+    shares, wanted = _quantiles(wanted_db)
     found = np.percentile(sounding_db, shares)
     steps, middle = np.diff(found), len(found) // 2
     reached = wanted.copy()
-    # From the middle outwards: where a limit keeps a quantile from its place, the next ones make up for it.
+    # From the middle outwards: where the limit keeps a quantile from its target, the next ones compensate.
     for i in range(middle, len(steps)):
-        least, most = reached[i] + steps[i] / _MOST_STRETCH, reached[i] + steps[i] * _MOST_STRETCH
-        reached[i + 1] = np.clip(wanted[i + 1], least, most)
+        lowest, highest = reached[i] + steps[i] / _MAX_STRETCH, reached[i] + steps[i] * _MAX_STRETCH
+        reached[i + 1] = np.clip(wanted[i + 1], lowest, highest)
     for i in reversed(range(middle)):
-        least, most = reached[i + 1] - steps[i] * _MOST_STRETCH, reached[i + 1] - steps[i] / _MOST_STRETCH
-        reached[i] = np.clip(wanted[i], least, most)
+        lowest, highest = reached[i + 1] - steps[i] * _MAX_STRETCH, reached[i + 1] - steps[i] / _MAX_STRETCH
+        reached[i] = np.clip(wanted[i], lowest, highest)
     inside = np.clip(loudness_db, found[0], found[-1])
     fitted: FloatArray = (np.interp(inside, found, reached) + loudness_db - inside).astype(np.float32)
     return fitted
 
 
-def _wanted(wanted_db: Percentiles) -> tuple[_Array, _Array]:
-    """Returns percentages and the training's loudness at them; a card of an older model has but three."""
+def _quantiles(wanted_db: Percentiles) -> tuple[_Array, _Array]:
+    """Returns percentages and the training's loudness at them; the card of an older model has only three."""
     if wanted_db.quantiles:
         return np.linspace(0, 100, len(wanted_db.quantiles)), np.array(wanted_db.quantiles)
     return np.array([5.0, 50.0, 95.0]), np.array([wanted_db.p5, wanted_db.median, wanted_db.p95])
 
 
 def gate(sounding: _Mask) -> FloatArray:
-    """Returns a gain that is 1 wherever it sounds and around it, 0 in silence, with smooth edges. bool[frames]."""
+    """Returns a gain that is 1 in and around sounding frames and 0 in silence, with smooth edges, f32[frames]."""
     sounding = sounding.copy()
     for end, start in pairwise(np.flatnonzero(np.diff(sounding.astype(np.int8)))):
         if sounding[end] and start - end < _SHORTEST_SILENCE:

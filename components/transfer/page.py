@@ -1,4 +1,4 @@
-"""The page beside the sounds: the recording and what the models made of it, to look at and listen to."""
+"""HTML page of a transfer: spectrograms and players of the recording and of each rendered sound."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ import numpy as np
 
 from components import storage
 from components.audio import pictures
-from components.transfer.curves import Curves
+from components.transfer.analysis import Features
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)
 class Sound:
-    """A column of the page: a title, where the sound is, what is heard in it, and a line about it."""
+    """A sound on the page: its title, URI, features, and a line of text about it."""
 
     title: str
     uri: str
-    curves: Curves
+    features: Features
     text: str = ""
 
 
 def write_page(page_uri: str, seconds: float, sounds: Sequence[Sound]) -> None:
-    """Writes the page. Pictures are in it; the sounds stay where they are, and are named relative to it.
+    """Writes the page. It embeds the pictures and links to the sound files, relative to itself.
 
     Args:
-        page_uri: Where it goes.
+        page_uri: The page's URI.
         seconds: Length of all the sounds.
         sounds: The recording first.
     """
@@ -46,7 +46,7 @@ def write_page(page_uri: str, seconds: float, sounds: Sequence[Sound]) -> None:
             {
                 "title": sound.title,
                 "link": _link(sound.uri, page_uri),
-                "picture": pictures.spectrogram_of(sound.curves.bands),
+                "picture": pictures.spectrogram_of(sound.features.bands),
                 "text": sound.text,
             }
             for sound in sounds
@@ -61,7 +61,7 @@ def write_page(page_uri: str, seconds: float, sounds: Sequence[Sound]) -> None:
 
 
 def _link(uri: str, page_uri: str) -> str:
-    """Returns how the page names a sound: relative to itself where both are local, or below one folder."""
+    """Returns a sound's URI relative to the page; "" where it cannot link there (local and remote)."""
     folder = page_uri.rpartition("/")[0]
     if storage.is_remote(uri) or storage.is_remote(page_uri):
         return quote(uri.removeprefix(f"{folder}/")) if uri.startswith(f"{folder}/") else ""

@@ -1,8 +1,10 @@
-"""An instrument plays fitted curves, block by block, in memory that does not grow with their length."""
+"""Rendering of fitted features with a model, block by block, in memory that does not grow with their length."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -10,42 +12,50 @@ from components.nsynth.note import HOP_SAMPLES, FloatArray
 from components.synths.ddsp_imports import tf
 from components.synths.instrument import Instrument
 from components.synths.streaming import BLOCK_FRAMES, BlockRenderer
-from components.transfer.fitting import Fitted
+from components.transfer.fitting import FittedFeatures
 
-_RISE = np.arange(HOP_SAMPLES, dtype=np.float32) / HOP_SAMPLES
+_RAMP = np.arange(HOP_SAMPLES, dtype=np.float32) / HOP_SAMPLES
 
 
-def played(instrument: Instrument, fitted: Fitted, seed: int = 0) -> Iterator[FloatArray]:
-    """Yields the sound of curves, f32[samples] at 16 kHz a block, together frames * 64 samples.
+def render(instrument: Instrument, fitted: FittedFeatures, seed: int = 0) -> Iterator[FloatArray]:
+    """Yields audio at 16 kHz, f32[samples] a block, together frames * 64 samples.
 
     Args:
-        instrument: Who plays.
-        fitted: What.
+        instrument: The model.
+        fitted: The features, fitted to it.
         seed: Determines the noise.
     """
-    renderer, frames = BlockRenderer(instrument), len(fitted.f0_hz)
+    (renderer, render_block), frames = _compiled(instrument), len(fitted.f0_hz)
     with instrument.configured():
         state = renderer.initial_state(*(_frames(curve, 0, 1) for curve in (fitted.f0_hz, fitted.loudness_db)))
-        frame = tf.TensorSpec([1, BLOCK_FRAMES, 1], tf.float32)
-        play = tf.function(renderer.render).get_concrete_function(frame, frame, tf.TensorSpec([], tf.int32), state)
     for first in range(0, frames + renderer.delay, BLOCK_FRAMES):
         curves = [_frames(curve, first, BLOCK_FRAMES) for curve in (fitted.f0_hz, fitted.loudness_db)]
-        block, state = play(*curves, tf.constant(seed), state)
-        start = first - renderer.delay  # the frame that the block's sound begins with
+        block, state = render_block(*curves, tf.constant(seed), state)
+        start = first - renderer.delay  # the frame at which this block of audio begins
         gated = block["audio"].numpy()[0] * _gain(fitted.gate, start, BLOCK_FRAMES)
         yield gated[max(0, -start) * HOP_SAMPLES :][: (frames - max(0, start)) * HOP_SAMPLES]
 
 
-def _held(curve: FloatArray, first: int, count: int) -> FloatArray:
-    """Returns some frames of a curve whose ends are held, f32[count]."""
+@lru_cache(maxsize=2)
+def _compiled(instrument: Instrument) -> tuple[BlockRenderer, Callable[..., Any]]:
+    """Returns a renderer and its traced `render`. Tracing takes seconds: a model is traced once, however often used."""
+    renderer, frame = BlockRenderer(instrument), tf.TensorSpec([1, BLOCK_FRAMES, 1], tf.float32)
+    with instrument.configured():
+        state = renderer.initial_state(tf.zeros([1, 1, 1]), tf.zeros([1, 1, 1]))
+        traced = tf.function(renderer.render).get_concrete_function(frame, frame, tf.TensorSpec([], tf.int32), state)
+    return renderer, traced
+
+
+def _hold_ends(curve: FloatArray, first: int, count: int) -> FloatArray:
+    """Returns `count` frames of a curve from `first` on, f32[count]; beyond its ends, the end value."""
     return curve[np.clip(np.arange(first, first + count), 0, len(curve) - 1)]
 
 
 def _frames(curve: FloatArray, first: int, count: int) -> tf.Tensor:
-    return tf.constant(_held(curve, first, count)[None, :, None])
+    return tf.constant(_hold_ends(curve, first, count)[None, :, None])
 
 
 def _gain(gate: FloatArray, first: int, count: int) -> FloatArray:
-    """Returns the gate at every sample, straight lines from frame to frame, f32[count * 64]."""
-    ends = _held(gate, first, count + 1)
-    return np.ravel(ends[:-1, None] + (ends[1:] - ends[:-1])[:, None] * _RISE).astype(np.float32)
+    """Returns the gate at every sample, interpolated linearly between frames, f32[count * 64]."""
+    ends = _hold_ends(gate, first, count + 1)
+    return np.ravel(ends[:-1, None] + (ends[1:] - ends[:-1])[:, None] * _RAMP).astype(np.float32)

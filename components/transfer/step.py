@@ -1,4 +1,4 @@
-"""Timbre transfer: a recording's pitch and loudness, played by one or several models."""
+"""Timbre transfer: renders a recording's pitch and loudness with one or several models."""
 
 from __future__ import annotations
 
@@ -17,33 +17,43 @@ from soundfile import SoundFile
 from components import storage
 from components.artifacts.model_card import ModelCard, find_model
 from components.audio.pitch import ANALYSIS_PEAK, DEFAULT_TRACKER, TRACKERS, Band, Tracker, tracker
-from components.audio.reading import mono_blocks, opened, resampled
-from components.audio.writing import FORMATS, check_rate, check_writable, sound_format, survey, write_sound
+from components.audio.reading import inspect_recording, mono_blocks, opened, resampled
+from components.audio.writing import FORMATS, check_rate, check_writable, sound_format, write_sound
 from components.core.errors import InputError, StepError
 from components.nsynth.note import SAMPLE_RATE_HZ, FloatArray
 from components.registry.download import downloaded
 from components.telemetry import progress
-from components.transfer.curves import Curves, Listener
-from components.transfer.fitting import Fitted, Steering, fit
+from components.transfer.analysis import FeatureExtractor, Features
+from components.transfer.fitting import FittedFeatures, TransferOptions, fit
 from components.transfer.page import Sound, write_page
-from components.transfer.similarity import Likeness, likeness
+from components.transfer.similarity import Similarity, similarity
 
 if TYPE_CHECKING:
     from components.synths.instrument import Instrument
 
 
+def _crepe(band_hz: Band | None) -> Tracker:
+    from components.transfer.crepe import CrepeTracker  # imports TensorFlow
+
+    return CrepeTracker(band_hz)
+
+
+PITCH_TRACKERS = {**TRACKERS, "crepe": _crepe}
+"""The pitch trackers, by name."""
+
+
 @dataclass(frozen=True)
-class Transferred:
-    """What one model made of a recording.
+class RenderedSound:
+    """A recording as one model rendered it.
 
     Attributes:
         name: Family and synth, "string harmonic".
-        out_uri: The sound.
+        out_uri: The sound file.
         octaves: By which the pitch was moved.
-        gain: What the sound was multiplied by to fit into the file, at most 1.
-        seconds: How long it took, without loading the model.
-        likeness: How near to the recording it came.
-        curves: What is heard in it.
+        gain: Factor that kept the sound within full scale, at most 1.
+        seconds: Time that rendering took, without loading the model.
+        similarity: How the sound follows the recording.
+        features: Features of the sound.
     """
 
     name: str
@@ -51,26 +61,26 @@ class Transferred:
     octaves: int
     gain: float
     seconds: float
-    likeness: Likeness
-    curves: Curves
+    similarity: Similarity
+    features: Features
 
     def text(self) -> str:
-        """Returns one line for a person."""
-        return f"{self.name}: {self.out_uri}; {self.facts()}"
+        """Returns one line for the terminal."""
+        return f"{self.name}: {self.out_uri}; {self.details()}"
 
-    def facts(self) -> str:
-        """Returns what was done and how it went, in a few words."""
+    def details(self) -> str:
+        """Returns the adjustments and the similarity as a short phrase."""
         moved = f"moved by {self.octaves:+d} octave{'s' * (abs(self.octaves) > 1)}; " if self.octaves else ""
-        softer = f"; {-20 * np.log10(self.gain):.1f} dB softer, to fit the file" if self.gain < 1 else ""
-        return f"{moved}{self.likeness.text()}{softer}"
+        softer = f"; level reduced by {-20 * np.log10(self.gain):.1f} dB to avoid clipping" if self.gain < 1 else ""
+        return f"{moved}{self.similarity.text()}{softer}"
 
 
 @dataclass(frozen=True)
 class TransferResult:
-    """What a transfer made: a sound for each model, and a page that shows them beside the recording."""
+    """The sounds of a transfer, one for each model, and the page that compares them with the recording."""
 
     recording_seconds: float
-    sounds: list[Transferred]
+    sounds: list[RenderedSound]
     page_uri: str
 
 
@@ -78,150 +88,144 @@ def transfer(
     model_uris: Sequence[str],
     input_uri: str,
     out_uri: str,
-    steering: Steering | None = None,
+    options: TransferOptions | None = None,
     rate_hz: int = SAMPLE_RATE_HZ,
     seed: int = 0,
     tracking_uri: str = "",
     pitch: str = DEFAULT_TRACKER,
 ) -> TransferResult:
-    """Plays a recording with models.
+    """Renders a recording with models.
 
     Args:
         model_uris: Model directories, training directories, or models:/NAME@ALIAS of a registry.
         input_uri: A recording of any rate and up to ten minutes, its channels mixed to one.
         out_uri: A .wav, .flac or .ogg file for one model; for several, or without such an ending, a folder.
-        steering: How to fit the recording to the models.
-        rate_hz: Samples a second of the sounds. A model plays at 16 kHz; more rate adds no treble.
+        options: How to fit the recording to the models.
+        rate_hz: Sample rate of the sounds. Models render at 16 kHz; a higher rate adds no treble.
         seed: Determines the noise.
-        tracking_uri: The registry; "" for what MLFLOW_TRACKING_URI names.
-        pitch: Who finds the recording's pitch: swift-f0 or crepe.
+        tracking_uri: The registry; by default that of MLFLOW_TRACKING_URI.
+        pitch: Pitch tracker of the recording, one of PITCH_TRACKERS.
 
     Raises:
         InputError: The recording, a model, the registry or an argument cannot be used.
-        StepError: A model plays no numbers.
+        StepError: The output of a model is not finite.
     """
-    place, ears = (
-        _Place(out_uri, PurePosixPath(input_uri).stem, len(model_uris) > 1),
-        tracker(pitch, trackers=PITCH_TRACKERS),
-    )
+    outputs = _Outputs(out_uri, PurePosixPath(input_uri).stem, len(model_uris) > 1)
+    chosen = tracker(pitch, trackers=PITCH_TRACKERS)
     check_rate(rate_hz)
     with ExitStack() as stack:
         file = stack.enter_context(opened(input_uri))
-        found = survey(file, input_uri)
-        # The models come before the recording is heard, which may take long; that there are any is known soonest.
-        homes = [find_model(stack.enter_context(downloaded(uri, tracking_uri))) for uri in model_uris]
-        place.check()
-        instruments = _loaded(homes)
-        heard, samples = _recording(file, input_uri, ANALYSIS_PEAK / found.peak, ears)
+        info = inspect_recording(file, input_uri)
+        # Every other argument is checked before the analysis of the recording, which may take long.
+        model_dirs = [find_model(stack.enter_context(downloaded(uri, tracking_uri))) for uri in model_uris]
+        outputs.check()
+        instruments = _load(model_dirs)
+        features, samples = _analyse(file, input_uri, ANALYSIS_PEAK / info.peak, chosen)
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="luthier-")))
-        sounds: list[Transferred] = []
+        sounds: list[RenderedSound] = []
         for instrument in instruments:
-            fitted = fit(heard, instrument.card, steering or Steering())
-            target = place.next(instrument.card)
-            sounds.append(_play(instrument, heard, fitted, samples, target, rate_hz, seed, scratch))
-    columns = [Sound(each.name, each.out_uri, each.curves, each.facts()) for each in sounds]
-    write_page(place.page_uri, found.seconds, [Sound("recording", input_uri, heard), *columns])
-    return TransferResult(found.seconds, sounds, place.page_uri)
+            fitted = fit(features, instrument.card, options or TransferOptions())
+            target = outputs.next_uri(instrument.card)
+            sounds.append(_render(instrument, features, fitted, samples, target, rate_hz, seed, scratch))
+    rendered = [Sound(each.name, each.out_uri, each.features, each.details()) for each in sounds]
+    write_page(outputs.page_uri, info.seconds, [Sound("recording", input_uri, features), *rendered])
+    return TransferResult(info.seconds, sounds, outputs.page_uri)
 
 
-class _Place:
-    """Where the sounds and their page go."""
+class _Outputs:
+    """URIs of the sounds and of their page."""
 
     def __init__(self, out_uri: str, stem: str, many: bool) -> None:
-        self._out_uri, self.stem, self._taken = out_uri, stem, set[tuple[str, int]]()
-        self._folder = many or not PurePosixPath(out_uri).suffix
+        self._out_uri, self._stem, self._taken = out_uri, stem, set[tuple[str, int]]()
+        self._is_folder = many or not PurePosixPath(out_uri).suffix
         if many and PurePosixPath(out_uri).suffix in FORMATS:
             raise InputError(f"cannot write several sounds to '{out_uri}': expected a folder")
-        if not self._folder:
+        if not self._is_folder:
             sound_format(out_uri)
-        page = storage.join(out_uri, stem) if self._folder else out_uri.removesuffix(PurePosixPath(out_uri).suffix)
+        page = storage.join(out_uri, stem) if self._is_folder else out_uri.removesuffix(PurePosixPath(out_uri).suffix)
         self.page_uri = f"{page}.html"
 
     def check(self) -> None:
-        """Sees that they can be written; the folder is made. InputError where they cannot."""
-        for uri in [self.page_uri] if self._folder else [self._out_uri, self.page_uri]:
+        """Makes the folder; InputError where the files cannot be written."""
+        for uri in [self.page_uri] if self._is_folder else [self._out_uri, self.page_uri]:
             check_writable(uri)
 
-    def next(self, card: ModelCard) -> str:
-        """Returns where the sound of a model goes."""
-        if not self._folder:
+    def next_uri(self, card: ModelCard) -> str:
+        """Returns the URI of the sound of the next model."""
+        if not self._is_folder:
             return self._out_uri
-        name = f"{self.stem}-{card.family}-{card.synth}"
+        name = f"{self._stem}-{card.family}-{card.synth}"
         number = next(n for n in itertools.count(1) if (name, n) not in self._taken)
         self._taken.add((name, number))
         return storage.join(self._out_uri, f"{name}{'' if number == 1 else f'-{number}'}.wav")
 
 
-def crepe_tracker(band_hz: Band | None) -> Tracker:
-    from components.transfer.crepe import CrepeTracker  # with TensorFlow
-
-    return CrepeTracker(band_hz)
-
-
-PITCH_TRACKERS = {**TRACKERS, "crepe": crepe_tracker}
-"""The trackers of `--pitch`, by name."""
-
-
-def _loaded(homes: Iterable[str]) -> list[Instrument]:
+def _load(model_dirs: Iterable[str]) -> list[Instrument]:
     from components.synths.instrument import Instrument
 
-    return [Instrument.load(home) for home in homes]
+    return [Instrument.load(each) for each in model_dirs]
 
 
-def _recording(file: SoundFile, uri: str, gain: float, ears: Tracker) -> tuple[Curves, int]:
-    """Returns what is heard in a recording, and how many samples it has at 16 kHz."""
+def _analyse(file: SoundFile, uri: str, gain: float, chosen: Tracker) -> tuple[Features, int]:
+    """Returns the features of a recording, and its length in samples at 16 kHz."""
     samples = round(file.frames * SAMPLE_RATE_HZ / file.samplerate)
-    listener = Listener(samples, gain, ears)
-    blocks = _cut(resampled(mono_blocks(file, uri), file.samplerate, SAMPLE_RATE_HZ), samples)
-    for _ in _heard(listener, blocks, "hear", samples) if ears.slow else map(listener.hear, blocks):
+    extractor = FeatureExtractor(samples, gain, chosen)
+    blocks = _exact_length(resampled(mono_blocks(file, uri), file.samplerate, SAMPLE_RATE_HZ), samples)
+    for _ in _extracted(extractor, blocks, "analyse", samples) if chosen.slow else map(extractor.push, blocks):
         pass
-    heard = listener.curves()
-    if not heard.f0_hz.any():
-        between = f"{ears.lowest_hz:.0f} and {ears.highest_hz:.0f} Hz"
-        raise InputError(f"the recording '{uri}' has no pitch between {between}: nothing can be played")
-    return heard, samples
+    features = extractor.finish()
+    if not features.f0_hz.any():
+        raise InputError(
+            f"the recording '{uri}' has no pitch between {chosen.lowest_hz:.0f} and {chosen.highest_hz:.0f} Hz: "
+            "nothing can be rendered; try a recording of single notes or of a voice"
+        )
+    return features, samples
 
 
-def _cut(blocks: Iterable[FloatArray], samples: int) -> Iterator[FloatArray]:
-    """Yields the blocks' first samples, with silence behind them where there are too few."""
+def _exact_length(blocks: Iterable[FloatArray], samples: int) -> Iterator[FloatArray]:
+    """Yields exactly `samples` samples: what is beyond is cut, what is missing is silence."""
     for block in blocks:
         yield block[:samples]
         samples -= len(block[:samples])
     yield np.zeros(samples, np.float32)
 
 
-def _heard(listener: Listener, blocks: Iterable[FloatArray], title: str, samples: int) -> Iterator[FloatArray]:
-    """Passes blocks on, listening to them and showing how far they are."""
+def _extracted(
+    extractor: FeatureExtractor, blocks: Iterable[FloatArray], title: str, samples: int
+) -> Iterator[FloatArray]:
+    """Passes blocks on, extracting their features and showing a progress bar."""
     with progress.bar(title, samples / SAMPLE_RATE_HZ, "s of sound") as bar:
         for block in blocks:
-            listener.hear(block)
+            extractor.push(block)
             bar.advance(len(block) / SAMPLE_RATE_HZ)
             yield block
 
 
-def _play(
+def _render(
     instrument: Instrument,
-    heard: Curves,
-    fitted: Fitted,
+    recording: Features,
+    fitted: FittedFeatures,
     samples: int,
     out_uri: str,
     rate_hz: int,
     seed: int,
     scratch: Path,
-) -> Transferred:
-    from components.transfer.rendering import played
+) -> RenderedSound:
+    from components.transfer.rendering import render
 
     began, name = time.monotonic(), f"{instrument.card.family} {instrument.card.synth}"
-    listener = Listener(samples)
-    blocks = _cut(_numbers(played(instrument, fitted, seed), name), samples)
-    gain = write_sound(_heard(listener, blocks, f"play {name}", samples), out_uri, rate_hz, scratch)
-    curves = listener.curves()
-    alike = likeness(heard, curves, fitted.octaves)
-    return Transferred(name, out_uri, fitted.octaves, gain, time.monotonic() - began, alike, curves)
+    extractor = FeatureExtractor(samples)
+    blocks = _exact_length(_finite(render(instrument, fitted, seed), name), samples)
+    gain = write_sound(_extracted(extractor, blocks, f"render {name}", samples), out_uri, rate_hz, scratch)
+    features = extractor.finish()
+    found = similarity(recording, features, fitted.octaves)
+    return RenderedSound(name, out_uri, fitted.octaves, gain, time.monotonic() - began, found, features)
 
 
-def _numbers(blocks: Iterable[FloatArray], name: str) -> Iterator[FloatArray]:
+def _finite(blocks: Iterable[FloatArray], name: str) -> Iterator[FloatArray]:
     for block in blocks:
         if not np.isfinite(block).all():
-            raise StepError(f"the {name} model plays no numbers (NaN): its training diverged; train it again")
+            raise StepError(
+                f"the output of the {name} model is not finite (NaN): its training diverged; train it again"
+            )
         yield block

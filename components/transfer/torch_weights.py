@@ -1,7 +1,7 @@
-"""PyTorch's saved weights as arrays, read without PyTorch.
+"""Reading of weights that PyTorch saved, without PyTorch.
 
 Such a file is a zip: `*/data.pkl` describes a dictionary of tensors, `*/data/KEY` hold their numbers. A pickle may call
-anything; here it gets at four harmless names and nothing else.
+any function; this reader admits four harmless names and refuses all others.
 """
 
 from __future__ import annotations

@@ -12,17 +12,17 @@ from components.core.fingerprint import content_fingerprint
 
 
 @click.command(name="run")
-@click.option("--source", required=True, help="Folder of NSynth records or of recordings.")
+@click.option("--source", required=True, help="Directory of NSynth records or of recordings.")
 @click.option(
-    "--workspace", required=True, help="Folder for all results: records, shards, trainings, reports, registry."
+    "--workspace", required=True, help="Directory for all results: records, shards, trainings, reports, registry."
 )
 @click.option("--families", default="", help="Instrument families, comma separated. [default: all that the source has]")
-@click.option("--synths", default="", help=f"Synthesizers, comma separated. [default: {','.join(SYNTHS)}]")
+@click.option("--synths", default="", help=f"Synths, comma separated. [default: {','.join(SYNTHS)}]")
 @click.option("--preset", default="smoke", show_default=True, help=f"{preset_help()}.")
 @click.option(
     "--set", "bindings", multiple=True, metavar="BINDING", help="A gin binding on top of the preset; repeatable."
 )
-@click.option("--tracking-uri", default="", help="MLflow server. [default: SQLite in the workspace]")
+@click.option("--tracking-uri", default="", help="MLflow server or database. [default: SQLite in the workspace]")
 @click.option("--if-changed", is_flag=True, help="Train only what is not registered yet; do nothing if everything is.")
 @click.option(
     "--parallel",
@@ -41,9 +41,10 @@ def command(
     if_changed: bool,
     parallel: int | None,
 ) -> None:
-    """Run the whole pipeline on this machine: from notes to registered instruments.
+    """Run the whole pipeline on this machine.
 
-    The same command reuses finished work, and continues after an interruption.
+    It goes from notes to registered instruments. The same command reuses finished work, and continues after an
+    interruption.
     """
     from pipelines import if_changed as if_changed_module
     from pipelines.run import local, summary

@@ -14,12 +14,14 @@ from pipelines.kubeflow.endpoint import Endpoint, endpoint_options
 
 @click.command(name="schedule")
 @endpoint_options
-@click.option("--cron", metavar="'M H D M W'", help="When, as in a crontab; with six fields the first is the second.")
+@click.option("--cron", metavar="'M H D M W'", help="Schedule, as in a crontab; six fields start with seconds.")
 @click.option("--name", default="luthier-retrain", show_default=True, help="Name of the recurring run in the UI.")
 @click.option("--experiment", default="luthier", show_default=True, help="Kubeflow's experiment for the runs.")
 @click.option("-p", "flags", multiple=True, metavar="NAME=VALUE", help="A parameter of the pipeline; repeatable.")
 @click.option("--params", type=click.Path(dir_okay=False, path_type=Path), help="Parameters in a YAML file.")
-@click.option("--service-account", envvar=environment.KFP_SERVICE_ACCOUNT, show_envvar=True, help="Of the runs' pods.")
+@click.option(
+    "--service-account", envvar=environment.KFP_SERVICE_ACCOUNT, show_envvar=True, help="Service account of the pods."
+)
 @click.option("--suspend/--resume", "suspended", default=None, help="Suspend or resume it. [default: no change]")
 @click.option("--remove", is_flag=True, help="Remove the recurring run.")
 def command(
@@ -33,7 +35,10 @@ def command(
     suspended: bool | None,
     remove: bool,
 ) -> None:
-    """Create, replace or remove the recurring run in Kubeflow's UI. Nothing changes if it already is as asked for."""
+    """Create, update or replace the recurring run in Kubeflow.
+
+    Nothing changes if it already is as asked for.
+    """
     if remove == bool(cron):
         raise InputError("cannot schedule: expected one of --cron and --remove; try --cron '0 3 * * *'")
     from pipelines.schedule.cron import six_fields

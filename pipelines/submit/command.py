@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 @click.option("--name", default="", help="Name of the run. [default: the pipeline's and the time]")
 @click.option("-p", "flags", multiple=True, metavar="NAME=VALUE", help="A parameter of the pipeline; repeatable.")
 @click.option("--params", type=click.Path(dir_okay=False, path_type=Path), help="Parameters in a YAML file.")
-@click.option("--service-account", envvar=environment.KFP_SERVICE_ACCOUNT, show_envvar=True, help="Of the run's pods.")
+@click.option(
+    "--service-account", envvar=environment.KFP_SERVICE_ACCOUNT, show_envvar=True, help="Service account of the pods."
+)
 @click.option("--if-changed", is_flag=True, help="Train what is not registered yet; submit nothing if everything is.")
 @click.option("--no-follow", is_flag=True, help="Print the run's URL; do not wait.")
 @click.option("--follow", "followed", metavar="RUN_ID", help="Submit nothing; follow this run.")

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from components import storage
 from components.artifacts import evaluation, listening
+from components.artifacts.run_record import RUNNING
 from components.core.errors import InputError, StepError
 from components.evaluate.command import command
 from components.evaluate.compare import compare
@@ -21,6 +22,7 @@ from components.evaluate.step import evaluate
 from components.nsynth.note import NOTE_SAMPLES
 from tests.evaluate.conftest import HOSTILE_ID, EvaluatedRun
 from tests.notes import make_note, write_sorted_set
+from tests.records import finished_record
 
 pytestmark = pytest.mark.xdist_group("evaluated_run")
 
@@ -35,7 +37,7 @@ def test_numbers_of_every_held_out_note(evaluated_run: EvaluatedRun) -> None:
         assert all(note.numbers.spectral_loss > 0 and note.numbers.mfcc_distance > 0 for note in found.notes)
         assert all(note.numbers.silence_level_db < 0 for note in found.notes)  # the notes end in silence
         assert found.groups["register"]["middle"].notes == 2
-        assert sorted(heard.id for heard in found.worst) == sorted(note.id for note in found.notes)
+        assert sorted(sample.id for sample in found.worst) == sorted(note.id for note in found.notes)
         assert found.worst[0].id == max(found.notes, key=lambda note: note.numbers.spectral_loss).id
         assert result.real_time_factor > 0
         mean = np.mean([note.numbers.spectral_loss for note in found.notes])
@@ -70,14 +72,14 @@ def test_a_note_is_moved_into_the_models_range_and_its_pitch_compared_there(
 def test_clips_and_controls_are_whole(evaluated_run: EvaluatedRun) -> None:
     for uri, result in evaluated_run.results.items():
         found = result.evaluation
-        for heard in [*found.heard, *found.transfers]:
-            audio = {kind: listening.decode_flac(listening.read_clip(uri, name)) for kind, name in heard.clips.items()}
-            assert set(audio) == {"original", "resynthesis"} | ({"noise"} if heard in found.heard else set())
+        for sample in [*found.samples, *found.transfers]:
+            audio = {kind: listening.decode_flac(listening.read_clip(uri, name)) for kind, name in sample.clips.items()}
+            assert set(audio) == {"original", "resynthesis"} | ({"noise"} if sample in found.samples else set())
             assert all(samples.shape == (NOTE_SAMPLES,) for samples in audio.values())
             assert np.abs(audio["original"]).max() == pytest.approx(0.5, abs=1e-3)
             assert np.abs(audio["resynthesis"]).max() > 1e-3
-        for heard in found.heard:
-            controls = listening.read_controls(uri, heard)
+        for sample in found.samples:
+            controls = listening.read_controls(uri, sample)
             assert {len(getattr(controls, field.name)) for field in dataclasses.fields(controls)} == {250}
 
 
@@ -88,7 +90,7 @@ def test_it_reads_back_what_it_wrote(evaluated_run: EvaluatedRun) -> None:
 
 def test_a_hostile_id_stays_inside_the_folder(evaluated_run: EvaluatedRun) -> None:
     for uri, result in evaluated_run.results.items():
-        names = [name for heard in result.evaluation.heard for name in heard.clips.values()]
+        names = [name for sample in result.evaluation.samples for name in sample.clips.values()]
         assert all(Path(uri, "listening", name).is_file() and "/" not in name for name in names)
     ids = [note.id for result in evaluated_run.results.values() for note in result.evaluation.notes]
     assert HOSTILE_ID in ids
@@ -140,7 +142,8 @@ def test_bad_input(evaluated_run: EvaluatedRun, tmp_path: Path) -> None:
 
 def test_compare_names_winners_and_what_is_missing(evaluated_run: EvaluatedRun, tmp_path: Path) -> None:
     unfinished = tmp_path / "keyboard-wavetable"
-    storage.write_json(str(unfinished / "run.json"), {"status": "running"})
+    running = dataclasses.replace(finished_record("keyboard", "wavetable"), status=RUNNING, outcome=None)
+    storage.write_json(str(unfinished / "run.json"), running.as_dict())
     result = compare([*evaluated_run.training_uris, str(unfinished), str(tmp_path / "flute-harmonic")], str(tmp_path))
     assert result.winners == {"string": evaluated_run.best_string_synth, "keyboard": "harmonic"}
     assert result.missing == ["keyboard-wavetable", "flute-harmonic"]
@@ -168,7 +171,7 @@ def test_a_model_that_diverged(evaluated_run: EvaluatedRun, tmp_path: Path, monk
         return {"audio": np.full((len(f0_hz), NOTE_SAMPLES), np.nan, np.float32)}
 
     monkeypatch.setattr(Instrument, "play", diverged)
-    with pytest.raises(StepError, match="its training diverged"):
+    with pytest.raises(StepError, match="its training has diverged"):
         evaluate(evaluated_run.training_uris[0], evaluated_run.data_uri, str(tmp_path), max_notes=1)
 
 

@@ -194,7 +194,7 @@ def test_in_print_everything_is_unfolded(browser: Browser, report: Path) -> None
 
 def test_it_says_who_won_and_what_is_missing(browser: Browser, report: Path, evaluated_run: EvaluatedRun) -> None:
     page = opened(browser, report).page
-    string, keyboard = page.locator(".result").all_inner_texts()
+    string, keyboard = page.locator(".outcome").all_inner_texts()
     assert string.startswith(f"String: {evaluated_run.best_string_synth} wins by")
     assert "Missing: wavetable was not trained." in keyboard
     assert page.locator("h1").count() == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.cli import _COMMANDS
+from components.cli import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "kubeflow.md").read_text()
@@ -24,7 +24,7 @@ def lines_of(program):
 def test_luthier_takes_the_options(line, tmp_path, monkeypatch):
     monkeypatch.setenv("KFP_HOST", "http://localhost:8080")
     _, name, *arguments = shlex.split(line)
-    command = importlib.import_module(_COMMANDS[name][0]).command
+    command = importlib.import_module(COMMANDS[name][0]).command
     command.make_context(name, arguments)  # parses, and does nothing
 
 
@@ -58,5 +58,5 @@ def test_the_cron_job_of_the_page_is_in_the_manifests():
     assert environment["KFP_HOST"].startswith("http://ml-pipeline.kubeflow.")
     mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
     assert str(Path(environment["KF_PIPELINES_SA_TOKEN_PATH"]).parent) in mounted
-    command = importlib.import_module(_COMMANDS[name][0]).command
+    command = importlib.import_module(COMMANDS[name][0]).command
     assert command.make_context(name, [*arguments, "--host", environment["KFP_HOST"]]).params["if_changed"]

@@ -7,7 +7,7 @@ from mlflow import MlflowClient
 
 from components.core.versions import TRAINING_VERSION
 from components.nsynth.sorted_set import SortedSet
-from components.nsynth.source_fingerprints import origin_of, origins
+from components.nsynth.source_fingerprints import fingerprint_of, source_fingerprints
 from components.plan.changes import find_changes
 from components.plan.selection import select
 from components.register.listing import listing
@@ -34,7 +34,11 @@ def run(tmp_path, data, registry):
         facts = {"bindings": (), "data": fingerprint, "data_uri": data, "training_version": training_version}
         folder = tmp_path / "runs" / run_id
         uris = [write_training(folder / f"{family}-{synth}", loss, **facts) for synth in synths]
-        return register(uris, registry, lineage={"source_fingerprint": origin_of(family, origins(f"{data}-source"))})
+        return register(
+            uris,
+            registry,
+            lineage={"source_fingerprint": fingerprint_of(family, source_fingerprints(f"{data}-source"))},
+        )
 
     return run_one
 
@@ -122,10 +126,10 @@ def test_tags_of_the_release_before_declared_versions_are_read(data, run, regist
 
 def test_a_folder_of_recordings_is_told_apart_by_family(tmp_path, registry, write_recordings):
     folder = write_recordings("string", "organ")
-    before = origins(folder)
+    before = source_fingerprints(folder)
     assert set(before) == {"string", "organ"}
     write_recordings("string", seed=1)
-    after = origins(folder)
+    after = source_fingerprints(folder)
     assert after["organ"] == before["organ"] and after["string"] != before["string"]
 
 

@@ -49,7 +49,7 @@ def test_recording_with_impossible_samples(refused, tmp_path):
     path = tmp_path / "string" / "nan.wav"
     path.parent.mkdir()
     soundfile.write(path, np.full(64_000, np.nan), 16_000, subtype="FLOAT")
-    assert "samples that are not numbers" in refused("prepare", path, "--out", tmp_path / "out")
+    assert "samples that are not finite" in refused("prepare", path, "--out", tmp_path / "out")
 
 
 def test_unclear_or_unknown_family(refused, tmp_path):

@@ -185,9 +185,7 @@ def test_a_champion_that_was_rolled_back_stays_so(tmp_path, registry, trained, l
     trained("run-1", 5.0)
     trained("run-2", 4.0)
     arguments = ("rollback", "--family", "string", "--tracking-uri", registry)
-    assert luthier(*arguments).out.startswith(
-        "ddsp-string: version 1 (harmonic) is champion again, instead of version 2"
-    )
+    assert luthier(*arguments).out.startswith("ddsp-string: version 1 (harmonic) is champion now, instead of version 2")
     assert register([str(tmp_path / "runs/run-2/string-harmonic")], registry).champion.version == 1
     assert trained("run-3", 4.5).champion.version == 3
     assert roll_back("string", registry, to_version=2)[1].version == 2  # said in so many words

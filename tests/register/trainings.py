@@ -117,7 +117,7 @@ def write_evaluation(folder: Path, loss: float | None, notes: str = "notes-1", *
         summary={name: Summary(mean, mean, mean, mean - 1.0, mean + 1.0) for name, mean in given.items()},
         groups={},
         worst=[],
-        heard=[],
+        samples=[],
         transfers=[],
     )
     evaluation.write(found, str(folder))

@@ -43,7 +43,7 @@ def test_bar_without_terminal_logs_lines(caplog, monkeypatch):
 def test_what_was_done_before_does_not_count_for_the_pace(caplog, monkeypatch):
     monkeypatch.delenv(environment.EVENTS, raising=False)
     with caplog.at_level("INFO", logger="components"), progress.bar("train", 1e9, "steps", done_before=5e8) as bar:
-        bar.from_here()
+        bar.restart_pace()
         time.sleep(0.1)
         bar.advance(1)
     pace = re.search(r", ([\d.]+) steps/s, ", caplog.text)

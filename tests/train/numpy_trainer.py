@@ -159,7 +159,7 @@ class SilentBar:
     def note(self, text: str) -> None:
         self.notes.append(text)
 
-    def from_here(self) -> None:
+    def restart_pace(self) -> None:
         pass
 
 

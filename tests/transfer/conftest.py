@@ -1,16 +1,27 @@
-"""Instruments for transfers: one that was trained on the sample strings, and one that knows nothing."""
+"""Models for transfers: one trained on the sample strings, and untrained ones; loaded once for all tests."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from components.artifacts.model_card import ModelCard
+from tests.transfer.recordings import sweep, write
 
 _SAMPLES = Path(__file__).parents[2] / "samples"
 # As little as makes an instrument that follows its loudness.
 _BINDINGS = ["train.max_steps = 150", "train.eval_every_steps = 75", "train.checkpoint_every_s = 600.0"]
+
+
+class Rendered(NamedTuple):
+    """A recording's path and the content of the sound file that a model rendered of it."""
+
+    recording: str
+    sound: bytes
 
 
 @pytest.fixture(scope="package")
@@ -28,13 +39,13 @@ def strings(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="package")
-def beginners(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Untrained instruments, by synth."""
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Untrained models, by synth."""
     from components.synths.ddsp_imports import gin
     from components.synths.instrument import save
     from components.synths.model import build, config_text, configured
 
-    folder = tmp_path_factory.mktemp("beginners")
+    folder = tmp_path_factory.mktemp("untrained")
     for synth in ("harmonic", "wavetable"):
         with configured(config_text(synth, "smoke")):
             model, config = build(), gin.operative_config_str()
@@ -47,3 +58,24 @@ def beginners(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
             folder / synth,
         )
     return {synth: str(folder / synth) for synth in ("harmonic", "wavetable")}
+
+
+@pytest.fixture(scope="package", autouse=True)
+def models_loaded_once() -> Iterator[None]:
+    """Keeps loaded models: a model is traced once for all tests that render with it."""
+    from components.synths.instrument import Instrument
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Instrument, "load", cache(Instrument.load))
+        yield
+
+
+@pytest.fixture(scope="package")
+def rendered(untrained: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Rendered:
+    """An ogg recording, rendered to flac by the untrained harmonic model: what other ways to the model must equal."""
+    from components.transfer.step import transfer
+
+    folder = tmp_path_factory.mktemp("rendered")
+    recording = write(folder / "take.ogg", sweep(0.5, 16_000))
+    transfer([untrained["harmonic"]], recording, str(folder / "out.flac"))
+    return Rendered(recording, (folder / "out.flac").read_bytes())

@@ -1,0 +1,105 @@
+"""Checks of recordings before a training: clipping, silence, several notes at once, and how much sound there is."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+
+from components.audio.f0 import VOICED_CONFIDENCE
+from components.audio.levels import CLIPPED_SHARE, silent_recording_frames
+from components.audio.timbre import harmonic_to_noise_db
+from components.nsynth.note import SAMPLE_RATE_HZ, Note
+from components.prepare.recording import Take
+
+_MAX_SILENT_SHARE = 0.5
+# Of the forty sample notes, the worst had 54 % of their frames below this ratio, thirty-eight less than 10 %; of two of
+# them mixed at equal peaks a third had more than 80 %, of three of them half.
+_MIXED_RATIO_DB = 3.0
+_MAX_MIXED_SHARE = 0.6
+_ROUGH_SECONDS, _GOOD_SECONDS = 60.0, 600.0  # of a family, for a usable and for a good model
+
+
+@dataclass(frozen=True)
+class RecordingCheck:
+    """Measurements of a recording.
+
+    Attributes:
+        seconds: Its length.
+        clipped_share: Share of it that lies in flat tops, 0..1.
+        silent_share: Share of it that is silence, 0..1.
+        mixed_share: Share of its pitched frames in which that pitch is hardly stronger than the rest, 0..1.
+    """
+
+    seconds: float
+    clipped_share: float
+    silent_share: float
+    mixed_share: float
+
+    def problems(self) -> list[str]:
+        """Returns what is wrong with it and what to do, one predicate each ("is clipped: ...")."""
+        found = []
+        if self.clipped_share > CLIPPED_SHARE:
+            found.append(
+                f"is clipped: {self.clipped_share:.1%} of it lies in flat tops, expected {CLIPPED_SHARE:.1%} at most; "
+                "lower the recording level and record it again"
+            )
+        if self.silent_share > _MAX_SILENT_SHARE:
+            found.append(
+                f"is mostly silent: {self.silent_share:.0%} of it, expected {_MAX_SILENT_SHARE:.0%} at most; "
+                "cut the silence out"
+            )
+        if self.mixed_share > _MAX_MIXED_SHARE:
+            found.append(
+                f"has more than one note at a time, or much noise: in {self.mixed_share:.0%} of its pitched frames, "
+                f"expected {_MAX_MIXED_SHARE:.0%} at most; record single notes in a quiet room without reverberation"
+            )
+        return found
+
+
+def check_recording(take: Take, notes: list[Note]) -> RecordingCheck:
+    """Measures a recording.
+
+    Args:
+        take: Its sound.
+        notes: The notes that were made of it.
+    """
+    sound = np.concatenate(take.windows)[: round(take.seconds * SAMPLE_RATE_HZ)]
+    silent_share = float(silent_recording_frames(sound).mean())
+    counts = [_count_mixed(note) for note in notes]
+    pitched, mixed = (sum(each) for each in zip(*counts, strict=True)) if counts else (0, 0)
+    return RecordingCheck(take.seconds, take.clipped_share, silent_share, mixed / pitched if pitched else 0.0)
+
+
+def _count_mixed(note: Note) -> tuple[int, int]:
+    """Returns in how many frames a note has a pitch, and in how many of them the rest is about as strong."""
+    f0_hz = np.where(note.f0_confidence >= VOICED_CONFIDENCE, note.f0_hz, 0.0)
+    ratio_db = harmonic_to_noise_db(note.audio, f0_hz)
+    pitched = ratio_db[np.isfinite(ratio_db)]
+    return len(pitched), int((pitched < _MIXED_RATIO_DB).sum())
+
+
+class CheckReport:
+    """Collects the problems of many recordings."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+
+    def add(self, name: str, family: str, found: RecordingCheck) -> None:
+        """Takes the next recording."""
+        self._seconds[family] += found.seconds
+        self.lines += [f"{name} {problem}" for problem in found.problems()]
+
+    def all(self) -> list[str]:
+        """Returns all problems, one line each; a family with too little sound has a line as well."""
+        short = [each for each in sorted(self._seconds.items()) if each[1] < _ROUGH_SECONDS]
+        return [*self.lines, *(_too_little(*each) for each in short)]
+
+
+def _too_little(family: str, seconds: float) -> str:
+    return (
+        f"the family {family} has only {seconds:.0f} s of sound, enough to test the pipeline; expected "
+        f"{_ROUGH_SECONDS:.0f} s or more for a usable model and {_GOOD_SECONDS / 60:.0f} minutes for a good one"
+    )
