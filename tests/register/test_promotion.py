@@ -108,7 +108,7 @@ def test_what_was_not_evaluated_is_left_out(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("binding", "said"),
     [
-        ("gate.margin = -1", "gate.margin is -1: expected a number from 0 on"),
+        ("gate.margin = -1", "gate.margin is -1: expected a number of 0 or above"),
         ("gate.margin = 'much'", "gate.margin is 'much'"),
         ("gate.magrin = 0.1", "magrin"),
         ("gate.margin = @os.getpid()", "is refused"),
