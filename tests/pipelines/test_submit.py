@@ -169,8 +169,8 @@ def register_all(tracking_uri, recordings, family, preset):
         client.create_model_version(f"ddsp-{family}", str(folder), tags={**tags, "synth": synth})
 
 
-def test_if_nothing_changed_nothing_is_submitted(kfp_api, luthier, tmp_path, recordings):
-    tracking_uri = f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+def test_if_nothing_changed_nothing_is_submitted(kfp_api, luthier, registry, recordings):
+    tracking_uri = registry
     wanted = ("submit", "--if-changed", "--no-follow", "-p", f"source={recordings}", "-p", "preset=smoke")
     wanted = (*wanted, "-p", f"tracking_uri={tracking_uri}", "-p", "families=string,flute")
     register_all(tracking_uri, recordings, "string", "smoke")
