@@ -13,7 +13,7 @@ EXIT_AGAIN = 75
 
 
 class InputError(ValueError):
-    """Wrong input from the user. The message is one line: what failed, what was found, what was expected, what to try."""
+    """Wrong input from the user. Its message is one line: what failed, what was found and expected, what to try."""
 
 
 class StepError(RuntimeError):
