@@ -267,10 +267,10 @@ def run_trainings(
         names = [plan.record.synth for plan in plans]
         totals, done = [each.settings.max_steps for each in trainings], [each.state.step for each in trainings]
         with termination.polled(), progress_bars(title, names, totals, done) as bars:
-            _run_side_by_side(trainings, bars)
+            run_side_by_side(trainings, bars)
 
 
-def _run_side_by_side(trainings: Sequence[Training], bars: Sequence[ProgressBar]) -> None:
+def run_side_by_side(trainings: Sequence[Training], bars: Sequence[ProgressBar]) -> None:
     """Runs trainings to their ends, even if one fails; then raises what went wrong."""
     if len(trainings) == 1:
         trainings[0].run(bars[0])

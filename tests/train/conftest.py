@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,22 +35,3 @@ def undisturbed(data: str, nursery: Nursery, tmp_path_factory: pytest.TempPathFa
     code, said = nursery.run(*command(data, out))
     assert code == 0, said
     return out
-
-
-@pytest.fixture(scope="session")
-def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The database of an MLflow without runs: to make one takes seconds."""
-    from components.registry.client import open_for_writing
-
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    with open_for_writing(f"sqlite:///{path}", "unused"):
-        pass
-    return path
-
-
-@pytest.fixture
-def mlflow_uri(empty_mlflow: Path, tmp_path: Path) -> str:
-    """The tracking URI of an MLflow without runs."""
-    (tmp_path / "mlflow").mkdir()
-    shutil.copy(empty_mlflow, tmp_path / "mlflow" / "mlflow.db")
-    return f"sqlite:///{tmp_path}/mlflow/mlflow.db"

@@ -56,6 +56,7 @@ class NumpyTrainer:
         replicas: int = 1,
         workers: int = 1,
         average: Callable[[Any], Any] = lambda message: message,
+        size: int = 5,
     ) -> None:
         """Initializes the weights.
 
@@ -66,12 +67,13 @@ class NumpyTrainer:
             replicas: How many notes a validation takes at once.
             workers: How many trainers train together.
             average: Returns the mean of all workers' messages of a step.
+            size: How many weights there are.
         """
         self.replicas, self.workers, self.calls, self.on_call = replicas, workers, list[str](), on_call
         self.validated_groups: list[int] = []
         self._settings, self._nan_steps, self._average = settings, dict(nan_steps or {}), average
-        self._weights = np.linspace(19, 21, 5) + settings.seed
-        self._velocity, self._sums, self._scale = np.zeros(5), np.zeros(4), 1.0
+        self._weights = np.linspace(19, 21, size) + settings.seed
+        self._velocity, self._sums, self._scale = np.zeros(size), np.zeros(4), 1.0
 
     def load(self, batch: Batch, step: int) -> tuple[float, int]:
         if self._nan_steps.get(step, 0):
@@ -82,7 +84,7 @@ class NumpyTrainer:
     def step(self, loaded: tuple[float, int], message: Any = None) -> Any:
         self._called("step")
         audio, step = loaded
-        noise = np.random.default_rng([self._settings.seed, step]).normal(0, 0.01, 5)
+        noise = np.random.default_rng([self._settings.seed, step]).normal(0, 0.01, len(self._weights))
         gradient = np.sign(self._weights) + audio + noise
         self._sums += [float(np.abs(self._weights).mean() + audio), float(np.linalg.norm(gradient)), 1.0, 0.0]
         self._sums[3] += not np.isfinite(gradient).all()

@@ -6,11 +6,14 @@ import os
 import shutil
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from components import storage
+from components.artifacts.run_record import RunRecord
+from components.train.start import TrainingPlan
 from tests.train.trainings import (
     BINDINGS,
     STEPS,
@@ -45,17 +48,13 @@ def half_done(stopped, tmp_path) -> Path:
     return Path(shutil.copytree(stopped, tmp_path / "out"))
 
 
-def test_stopped_by_sigterm_and_killed_it_ends_as_if_nothing_had_been(half_done, undisturbed, data, nursery):
+def test_stopped_by_sigterm_it_ends_as_if_nothing_had_been(half_done, undisturbed, data, nursery):
     step = saved_steps(half_done)[-1]
-    nursery.start(*command(data, half_done))
-    nursery.wait_until(lambda: saved_steps(half_done)[-1] >= step + 3)
-    nursery.kill()
-    newest = saved_steps(half_done)[-1]
     code, said = nursery.run(*command(data, half_done, BINDINGS, "--resume"))
     assert code == 0, said
-    assert f"string-harmonic resumes at step {newest}" in said
+    assert f"string-harmonic resumes at step {step}" in said
     assert_same(undisturbed, half_done)
-    assert run_json(half_done)["restarts"] == 2
+    assert run_json(half_done)["restarts"] == 1
     assert not list(half_done.rglob(".*.partial"))
 
 
@@ -64,7 +63,7 @@ def test_a_stopped_training_has_its_whole_configuration(half_done, undisturbed):
     assert (half_done / name).read_text() == (undisturbed / name).read_text()
 
 
-def test_what_should_be_resumed_and_is_missing_is_an_error(half_done, undisturbed, data, nursery, tmp_path, refused):
+def test_what_should_be_resumed_and_is_missing_is_an_error(half_done, data, tmp_path, refused):
     for step in saved_steps(half_done):
         Path(checkpoint(half_done, step)).write_bytes(b"not a checkpoint")
     line = refused(*command(data, half_done))
@@ -76,9 +75,22 @@ def test_what_should_be_resumed_and_is_missing_is_an_error(half_done, undisturbe
     assert curve(half_done) == before
     assert "no training to resume" in refused(*command(data, tmp_path / "nothing", BINDINGS, "--resume"))
     assert "exclude each other" in refused(*command(data, half_done, BINDINGS, "--resume", "--restart"))
-    assert nursery.run(*command(data, half_done, BINDINGS, "--restart"))[0] == 0
-    assert_same(undisturbed, half_done)
-    assert run_json(half_done)["restarts"] == 0
+
+
+def test_restart_deletes_the_training_but_nothing_else(half_done, data, tmp_path):
+    found = RunRecord.read(str(half_done / "run.json"))
+    record = replace(found, started="2100-01-01T00:00:00+00:00")
+    (half_done / "notes.txt").write_text("mine")
+    assert TrainingPlan.of(record, None, str(half_done), "continue").record.started == found.started
+    reading = TrainingPlan.of(record, None, str(half_done), "restart", read_only=True)
+    assert saved_steps(half_done) and reading.record == record
+    assert TrainingPlan.of(record, None, str(half_done), "restart").record == record
+    assert [path.name for path in half_done.rglob("*") if path.is_file()] == ["notes.txt"]
+    # A directory without a training is left alone.
+    (tmp_path / "other" / "model").mkdir(parents=True)
+    (tmp_path / "other" / "model" / "mine.txt").write_text("mine")
+    TrainingPlan.of(record, None, str(tmp_path / "other"), "restart")
+    assert (tmp_path / "other" / "model" / "mine.txt").exists()
 
 
 def test_checkpoints_without_a_record_are_not_overwritten(undisturbed, data, tmp_path, refused):
@@ -88,29 +100,13 @@ def test_checkpoints_without_a_record_are_not_overwritten(undisturbed, data, tmp
     assert saved_steps(out) == saved_steps(undisturbed)
 
 
-def test_a_full_disk_is_one_line_and_the_checkpoint_before_stays(half_done, data, nursery):
-    """The limit lets the metrics log and TensorBoard's files through, and no checkpoint."""
-    before = saved_steps(half_done)
-    assert Path(checkpoint(half_done, before[0])).stat().st_size > 60_000
-    code, said = nursery.run(*command(data, half_done), file_bytes=60_000)
-    assert code == 1
-    lines = [line for line in said.splitlines() if line.startswith("luthier: ")]
-    assert len(lines) == 1
-    assert "cannot save the checkpoint of step" in lines[0]
-    assert "File too large; the earlier checkpoints are intact" in lines[0]
-    assert "Traceback" not in said
-    assert saved_steps(half_done) == before
-    assert run_json(half_done)["status"] == "failed"
-
-
-def test_on_gs_it_resumes_from_the_checkpoint_before_a_damaged_one(undisturbed, data, nursery, gcs):
+def test_killed_on_gs_it_resumes_from_the_checkpoint_before_a_damaged_one(undisturbed, data, nursery, gcs):
     out, often = f"{gcs.bucket()}/runs/string-harmonic", [*BINDINGS, "train.checkpoint_every_s = 0.1"]
     endpoint = {"STORAGE_EMULATOR_HOST": gcs.endpoint}
-    pid = nursery.start(*command(data, out, often), **endpoint)
-    nursery.wait_until(lambda: max(saved_steps(out), default=0) >= 3)
-    os.kill(pid, signal.SIGTERM)
-    assert nursery.wait() == 75
-    older, newest = saved_steps(out)
+    nursery.start(*command(data, out, often), **endpoint)
+    nursery.wait_until(lambda: len(saved_steps(out)) == 2 and saved_steps(out)[-1] >= 3)
+    nursery.kill()
+    *_, older, newest = saved_steps(out)
     storage.write_bytes(checkpoint(out, newest), storage.read_bytes(checkpoint(out, newest))[:-1])
     code, said = nursery.run(*command(data, out, often), **endpoint)
     assert code == 0

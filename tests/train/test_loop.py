@@ -246,6 +246,27 @@ def test_checkpoints_come_as_often_as_the_settings_say(tmp_path):
     assert trainer.calls.count("arrays") == 2
 
 
+def test_a_full_disk_ends_it_and_the_checkpoint_before_stays(tmp_path):
+    """RLIMIT_FSIZE stands for the disk: it lets the metrics log through, and no checkpoint."""
+    import resource
+
+    trainer = NumpyTrainer(size=20_000)
+    before, saved = resource.getrlimit(resource.RLIMIT_FSIZE), []
+
+    def fill(name: str) -> None:
+        if trainer.calls.count("step") == 12 and not saved:
+            saved.extend(saved_steps(tmp_path))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, before[1]))
+
+    trainer.on_call = fill
+    try:
+        with pytest.raises(StepError, match=r"cannot save the checkpoint of step 12 .*: File too large; the earlier"):
+            _run_to_end(tmp_path, trainer=trainer)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert saved_steps(tmp_path) == saved == [10, 11]
+
+
 def test_a_nan_is_undone_and_the_rate_is_halved(whole, tmp_path, caplog):
     settings = replace(_SELDOM, log_every_steps=5)
     loop = make_loop(tmp_path, settings, NumpyTrainer(settings, nan_steps={17: 1}))

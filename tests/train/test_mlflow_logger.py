@@ -6,10 +6,12 @@ import os
 import signal
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from components.artifacts.metrics_log import MetricsLog, read_lines
 from components.artifacts.run_record import RunRecord, RunRecordWriter
@@ -18,7 +20,7 @@ from components.nsynth.sorted_set import SortedSet
 from components.train.mlflow_logger import MlflowLogger
 from components.train.start import TrainingPlan
 from tests.conftest import _free_port
-from tests.train.trainings import BINDINGS, command, last_step, run_json
+from tests.train.trainings import BINDINGS, command, run_json
 
 _ENDLESS = [*BINDINGS, "train.max_steps = 100000", "train.checkpoint_every_s = 1"]
 _CONFIG = "train.batch_size = 2\ntrain.learning_rate = 0.007\n"
@@ -30,12 +32,20 @@ def _runs(uri: str):
     return client, client.search_runs([experiment.experiment_id]) if experiment else []
 
 
+def _any_run(uri: str, condition: Callable[[Run], bool]) -> bool:
+    """Returns whether a run meets a condition, after a pause: the training needs the processor as well."""
+    time.sleep(0.3)
+    return any(map(condition, _runs(uri)[1]))
+
+
 def assert_has_all(client: MlflowClient, run_id: str, out: Path) -> None:
     """Asserts that the run has the points of metrics.jsonl, each once."""
     for split in ("train", "valid"):
         lines = [line for line in read_lines(out / "metrics.jsonl") if line["split"] == split]
         points = client.get_metric_history(run_id, f"{split}/spectral_loss")
-        assert [(each.step, each.value) for each in points] == [(each["step"], each["spectral_loss"]) for each in lines]
+        assert sorted((each.step, each.value) for each in points) == [
+            (each["step"], each["spectral_loss"]) for each in lines
+        ]
 
 
 def _plan(data: str, out: Path) -> TrainingPlan:
@@ -59,11 +69,11 @@ def _log(data: str, out: Path, uri: str, steps: range, status: str) -> None:
     logger.close(status)
 
 
-def test_a_training_is_a_run_with_parameters_and_metrics(data, tmp_path, mlflow_uri, monkeypatch):
+def test_a_training_is_a_run_with_parameters_and_metrics(data, tmp_path, registry, monkeypatch):
     monkeypatch.setenv("MLFLOW_RUN_ID", "pipelines-run")
     out = tmp_path / "run-7" / "string-harmonic"
-    _log(data, out, mlflow_uri, range(3), "FINISHED")
-    client, [run] = _runs(mlflow_uri)
+    _log(data, out, registry, range(3), "FINISHED")
+    client, [run] = _runs(registry)
     assert run.info.run_id == run_json(out)["mlflow_run_id"]
     assert (run.info.run_name, run.info.status) == ("run-7/string-harmonic", "FINISHED")
     assert run.data.tags["mlflow.parentRunId"] == "pipelines-run"
@@ -74,15 +84,18 @@ def test_a_training_is_a_run_with_parameters_and_metrics(data, tmp_path, mlflow_
     assert_has_all(client, run.info.run_id, out)
 
 
-@pytest.mark.parametrize("status", ["KILLED", "FAILED"])
-def test_the_next_process_continues_the_same_run(data, tmp_path, mlflow_uri, status):
-    _log(data, tmp_path, mlflow_uri, range(3), status)
-    client, [run] = _runs(mlflow_uri)
+@pytest.mark.parametrize("status", ["KILLED", "FAILED", "RUNNING"])
+def test_the_next_process_continues_the_same_run(data, tmp_path, registry, status):
+    """RUNNING: the process was killed, so that it could not set any other one."""
+    _log(data, tmp_path, registry, range(3), status)
+    client, [run] = _runs(registry)
     assert run.info.status == status
-    _log(data, tmp_path, mlflow_uri, range(3, 6), "FINISHED")
-    client, [run] = _runs(mlflow_uri)
+    with (tmp_path / "metrics.jsonl").open("a") as log:  # what it had not sent yet
+        log.write('{"step": 2, "split": "train", "spectral_loss": 18.5, "seconds": 1.0}\n{"step": 3, "spl')
+    _log(data, tmp_path, registry, range(3, 6), "FINISHED")
+    client, [run] = _runs(registry)
     assert run.info.status == "FINISHED"
-    assert len(read_lines(tmp_path / "metrics.jsonl")) == 12
+    assert len(read_lines(tmp_path / "metrics.jsonl")) == 13
     assert_has_all(client, run.info.run_id, tmp_path)
 
 
@@ -101,29 +114,20 @@ def _metrics(port: int) -> dict[str, float]:
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
 
 
-def test_a_training_is_seen_while_it_runs_and_continues_its_run_after_a_kill(data, nursery, tmp_path, mlflow_uri):
+def test_a_training_is_seen_while_it_runs(data, nursery, tmp_path, registry):
     """In MLflow, and by Prometheus."""
-    out, port = tmp_path / "out", _free_port()
-    arguments = command(data, out, _ENDLESS, "--tracking-uri", mlflow_uri)
-    nursery.start(*arguments, LUTHIER_METRICS_PORT=str(port))
-    nursery.wait_until(lambda: any("train/spectral_loss" in run.data.metrics for run in _runs(mlflow_uri)[1]))
-    assert _runs(mlflow_uri)[1][0].info.status == "RUNNING"
-    found, who = _metrics(port), 'family="string",synth="harmonic"'
-    nursery.kill()
-    steps = found[f"luthier_train_step{{{who}}}"]
-    assert steps >= 1
-    assert found[f"luthier_train_traces{{{who}}}"] == 1
-    assert found['luthier_train_loss{family="string",split="valid",synth="harmonic"}'] > 0
-    assert found[f"luthier_train_step_seconds_count{{{who}}}"] == pytest.approx(steps, abs=10)
-
-    step = last_step(out)
-    pid = nursery.start(*arguments, MLFLOW_TRACKING_URI=mlflow_uri)
-    nursery.wait_until(lambda: last_step(out) >= step + 20)
+    port = _free_port()
+    pid = nursery.start(
+        *command(data, tmp_path / "out", _ENDLESS, "--tracking-uri", registry), LUTHIER_METRICS_PORT=str(port)
+    )
+    nursery.wait_until(lambda: _any_run(registry, lambda run: "train/spectral_loss" in run.data.metrics))
+    assert _runs(registry)[1][0].info.status == "RUNNING"
+    found, labels = _metrics(port), 'family="string",synth="harmonic"'
     os.kill(pid, signal.SIGTERM)
     assert nursery.wait() == 75
-    client, [run] = _runs(mlflow_uri)
-    assert run.info.status == "KILLED"
-    history = client.get_metric_history(run.info.run_id, "train/spectral_loss")
-    assert len({each.step for each in history}) == len(history)
-    lines = [line for line in read_lines(out / "metrics.jsonl") if line["split"] == "train"]
-    assert {(each["step"], each["spectral_loss"]) for each in lines} <= {(each.step, each.value) for each in history}
+    assert _runs(registry)[1][0].info.status == "KILLED"
+    steps = found[f"luthier_train_step{{{labels}}}"]
+    assert steps >= 1
+    assert found[f"luthier_train_traces{{{labels}}}"] == 1
+    assert found['luthier_train_loss{family="string",split="valid",synth="harmonic"}'] > 0
+    assert found[f"luthier_train_step_seconds_count{{{labels}}}"] == pytest.approx(steps, abs=10)

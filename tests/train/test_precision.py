@@ -2,62 +2,69 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from components.config.settings import train_settings
-from components.train.dataset import batch_of_step
-from tests.train.numpy_trainer import dataset
-from tests.train.trainings import BINDINGS, command, curve, run_json
+from components.nsynth.sorted_set import SortedSet
+from components.train.dataset import Dataset, batch_of_step
+from components.train.note_cache import NoteCache
+from components.train.state import Interval
+from tests.train.trainings import BINDINGS, STEPS, command, curve
+
+
+class _Trained:
+    """A trainer in a precision, and the intervals of its steps."""
+
+    def __init__(self, precision: str, data: str) -> None:
+        from components.synths import model as models
+        from components.synths.ddsp_imports import tf
+        from components.synths.xla import without_xla
+        from components.train.devices import Devices
+        from components.train.tensorflow_trainer import TensorFlowTrainer
+
+        config = models.config_text("harmonic", "smoke", [*BINDINGS, f"train.precision = '{precision}'"])
+        with without_xla(), models.configured(config):
+            self._settings = train_settings()
+            tf.keras.utils.set_random_seed(self._settings.seed)
+            self.trainer = TensorFlowTrainer(models.build(precision), self._settings, Devices())
+        self._notes = Dataset.read(SortedSet.open(data), "string", 64, NoteCache(100)).train
+
+    def steps(self, first: int, last: int) -> list[Interval]:
+        found = []
+        for step in range(first, last):
+            batch = batch_of_step(self._notes, self._settings, step)
+            self.trainer.step(self.trainer.load(batch, step))
+            found.append(self.trainer.interval())
+            self.trainer.new_interval()
+        return found
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_a_training_in_short_numbers_ends_near_that_in_long_ones(undisturbed, data, nursery, tmp_path, precision):
-    code, said = nursery.run(*command(data, tmp_path, [*BINDINGS, f"train.precision = '{precision}'"]))
-    assert code == 0, said
-    assert run_json(tmp_path)["rollbacks"] == []
-    first = curve(tmp_path)[0][2]
-    assert run_json(tmp_path)["best"]["valid_loss"] < 0.8 * first
-    full = run_json(undisturbed)["best"]["valid_loss"]
-    assert run_json(tmp_path)["best"]["valid_loss"] == pytest.approx(full, rel=0.15)
+def test_a_training_in_short_numbers_ends_near_that_in_long_ones_and_is_restored(undisturbed, data, precision):
+    """The scale of a loss in float16 begins at 2^15 and is halved until the gradient is finite.
 
-
-def test_a_loss_that_is_scaled_is_restored_with_its_scale():
-    """The scale begins at 2^15 and is halved until the gradient is finite: a resumed training must not begin again."""
-    from components.synths import model as models
-    from components.synths.ddsp_imports import tf
-    from components.synths.xla import without_xla
-    from components.train.devices import Devices
-    from components.train.tensorflow_trainer import TensorFlowTrainer
-
-    def trained(trainer, steps):
-        losses = []
-        for step in steps:
-            trainer.step(trainer.load(batch_of_step(notes, settings, step), step))
-            losses.append(trainer.interval())
-            trainer.new_interval()
-        return losses, trainer.arrays()
-
-    notes = dataset().train
-    notes = dataclasses.replace(notes, f0_hz=np.full_like(notes.f0_hz, 220.0), loudness_db=notes.loudness_db - 30)
-    config = models.config_text("harmonic", "smoke", [*BINDINGS, "train.precision = 'float16'"])
-    with without_xla(), models.configured(config):
-        settings = train_settings()
-        tf.keras.utils.set_random_seed(0)
-        trainer = TensorFlowTrainer(models.build(settings.precision), settings, Devices())
-    fresh = trainer.arrays()
-    _, halfway = trained(trainer, range(12))
-    losses, end = trained(trainer, range(12, 18))
-    changed = [name for name in fresh if name.startswith("optimizer/") and fresh[name].shape == ()]
-    assert any(fresh[name] == 2**15 and halfway[name] < 2**15 for name in changed)
-    trainer.restore(fresh)
-    trainer.restore(halfway)
-    again, arrays = trained(trainer, range(12, 18))
-    assert again == losses
-    for name, array in end.items():
-        np.testing.assert_array_equal(array, arrays[name], err_msg=name)
+    A resumed training must not begin with that again.
+    """
+    trained = _Trained(precision, data)
+    fresh = trained.trainer.arrays()
+    intervals = trained.steps(0, 20)
+    halfway = trained.trainer.arrays()
+    last = trained.steps(20, STEPS)
+    assert all(interval.finite for interval in intervals + last)
+    full = {step: loss for step, split, loss in curve(undisturbed) if split == "train"}
+    losses = [interval.loss for interval in intervals + last]
+    assert np.mean(losses[20:30]) == pytest.approx(full[30], rel=0.15)
+    assert np.mean(losses[20:30]) < 0.8 * losses[0]
+    end = trained.trainer.arrays()
+    scales = [name for name in fresh if fresh[name].shape == () and fresh[name] == 2**15]
+    assert len(scales) == (precision == "float16")
+    assert all(halfway[name] < 2**15 for name in scales)
+    trained.trainer.restore(fresh)
+    trained.trainer.restore(halfway)
+    assert trained.steps(20, STEPS) == last
+    for name, array in trained.trainer.arrays().items():
+        np.testing.assert_array_equal(array, end[name], err_msg=name)
 
 
 @pytest.mark.parametrize(

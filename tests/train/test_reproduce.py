@@ -14,15 +14,15 @@ from tests.notes import make_note, write_sorted_set
 from tests.train.trainings import BINDINGS, assert_same, run_json
 
 
-def test_a_training_is_reproduced_to_the_last_bit(undisturbed, nursery, data, tmp_path, luthier, mlflow_uri):
+def test_a_training_is_reproduced_to_the_last_bit(undisturbed, nursery, data, tmp_path, luthier, registry):
     """And it is logged to MLflow meanwhile, which changes nothing."""
     # The preset and the bindings of the record are not what counts: the operative configuration is.
     origin, again = Path(shutil.copytree(undisturbed, tmp_path / "origin")), tmp_path / "again"
     record = {**run_json(origin), "bindings": []}
     (origin / "run.json").write_text(json.dumps(record))
-    code, said = nursery.run("train", "--from", origin, "--out", again, "--tracking-uri", mlflow_uri)
+    code, said = nursery.run("train", "--from", origin, "--out", again, "--tracking-uri", registry)
     assert code == 0, said
-    client = MlflowClient(tracking_uri=mlflow_uri)
+    client = MlflowClient(tracking_uri=registry)
     run = client.get_run(run_json(again)["mlflow_run_id"])
     assert run.info.status == "FINISHED"
     assert run.data.metrics["valid/spectral_loss"] == pytest.approx(run_json(again)["last_spectral_loss"], rel=1e-4)

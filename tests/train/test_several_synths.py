@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from components.core.errors import StepError
 from components.synths.instrument import Instrument
+from components.train.training import run_side_by_side
 from tests.train.trainings import BINDINGS, assert_same, command, last_step, run_json, saved_steps
 
 
@@ -41,18 +45,61 @@ def test_stopped_together_resumed_alone_and_together_each_is_what_it_is_alone(un
     assert (together / "string-harmonic" / name).read_text() == (undisturbed / name).read_text()
 
 
-def test_one_that_diverges_does_not_take_the_others_with_it(data, nursery, tmp_path):
-    """Frequencies that are not finite: only the sinusoidal one has them."""
+def test_a_training_that_diverges_at_once_fails_in_one_line(data, nursery, tmp_path):
+    """Frequencies that are not finite."""
     bindings = [*BINDINGS, "frequencies_critical_bands.bandwidth_scale = 1e38"]
-    code, said = nursery.run(*_several(data, tmp_path, "sinusoidal,harmonic", bindings))
+    code, said = nursery.run(*_several(data, tmp_path, "sinusoidal", bindings))
     assert code == 1
     [line] = [line for line in said.splitlines() if line.startswith("luthier: ")]
-    assert line.startswith("luthier: string-sinusoidal: the training diverged at step 0")
+    assert line.startswith("luthier: the training diverged at step 0")
     assert "Traceback" not in said
-    failed = run_json(tmp_path / "string-sinusoidal")
+    failed = run_json(tmp_path)
     assert failed["status"] == "failed"
     assert line.endswith(failed["failure"])
-    assert run_json(tmp_path / "string-harmonic")["status"] == "finished"
+
+
+class _Fake:
+    """A training that ends as it is told."""
+
+    def __init__(self, name: str, error: BaseException | None = None, after: threading.Event | None = None) -> None:
+        self.plan = SimpleNamespace(name=name)
+        self.finished = False
+        self._error, self._after = error, after
+
+    def run(self, bar: object) -> None:
+        if self._after:
+            assert self._after.wait(10)
+        if self._error:
+            raise self._error
+        self.finished = True
+
+
+class _ToldError(StepError):
+    """Sets an event when it is told of."""
+
+    def __init__(self, text: str, told: threading.Event) -> None:
+        super().__init__(text)
+        self._told = told
+
+    def __str__(self) -> str:
+        self._told.set()
+        return super().__str__()
+
+
+def test_one_that_fails_does_not_take_the_others_with_it():
+    told = threading.Event()
+    others = [_Fake("string-harmonic", after=told), _Fake("string-wavetable", StepError("no space"), told)]
+    with pytest.raises(StepError, match=r"^string-sinusoidal: it diverged; string-wavetable: no space$"):
+        run_side_by_side([_Fake("string-sinusoidal", _ToldError("it diverged", told)), *others], [None] * 3)
+    assert others[0].finished
+
+
+def test_a_signal_counts_more_than_a_failure():
+    told = threading.Event()
+    told.set()
+    with pytest.raises(SystemExit) as ended:
+        run_side_by_side([_Fake("a", StepError("it diverged")), _Fake("b", SystemExit(75), told)], [None] * 2)
+    assert ended.value.code == 75
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,11 @@ from components.audio.loudness import POWER_DEFINITION
 from components.nsynth.sorted_set import SortedSet
 from components.synths.instrument import Instrument
 from components.synths.loudness import loudness_db
-from tests.train.trainings import BINDINGS, command, run_json
+from components.train.devices import Devices
+from components.train.reproduce import EarlierTraining
+from components.train.start import TrainingPlan
+from components.train.training import Setup
+from tests.train.trainings import BINDINGS, command
 
 _SMALL = [*BINDINGS, "train.crop_samples = 3200", "train.batch_size = 2", "train.learning_rate = 0.005"]
 
@@ -29,9 +33,11 @@ def test_it_learns_and_its_card_names_the_loudness_definition(data, nursery, tmp
     assert found is not None
     assert power_db.min() < found.p5 < found.median < found.p95 < power_db.max()
 
-    code, said = nursery.run("train", "--from", str(tmp_path / "first"), "--out", str(tmp_path / "again"))
-    assert code == 0, said
-    assert run_json(tmp_path / "again")["best"] == run_json(tmp_path / "first")["best"]
+    # What it leaves is the configuration of such a training again.
+    earlier = EarlierTraining.read(str(tmp_path / "first"))
+    record = earlier.new_record(earlier.open_data(None))
+    setup = Setup.read(TrainingPlan.of(record, earlier.config, str(tmp_path / "again"), "continue"), Devices())
+    assert (setup.loudness_definition, setup.settings.crop_samples) == (POWER_DEFINITION, 3200)
 
 
 def test_a_rate_that_blocks_are_no_multiple_of_is_refused(data, tmp_path, refused):
