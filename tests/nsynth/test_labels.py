@@ -30,7 +30,7 @@ def _single(reading):
     return reading if reading == REFUSED else reading[0] if reading is not None and len(reading) == 1 else None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(examples())
 def test_every_valid_encoding_is_read_as_protobuf_reads_it(payload):
     found = _read(payload)
@@ -39,14 +39,14 @@ def test_every_valid_encoding_is_read_as_protobuf_reads_it(payload):
     assert found == tuple(Labels((key,)).read(payload)[0] for key in KEYS)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(examples(unknown_fields_in_entries=True))
 def test_an_entry_with_unknown_fields_counts_as_it_does_in_tensorflow_itself(payload):
     """The parser for Python keeps such an entry as an unknown field of the map, that for C++ reads it."""
     assert _read(payload) == tuple(_single(read_with_cpp(payload, key)) for key in KEYS)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(damaged(st.one_of(examples(), examples(unknown_fields_in_entries=True))), st.sampled_from(KEYS))
 def test_what_tensorflow_refuses_is_refused_and_nothing_else(payload, key):
     found, python, cpp = (
