@@ -22,7 +22,7 @@ import soxr
 
 from benchmarks import report
 from benchmarks.process import ROOT
-from components.audio.f0 import fill_nearest
+from components.audio.f0 import fill_nearest, midi_to_hz
 from components.audio.pitch import tracker
 from components.nsynth.note import HOP_SAMPLES, SAMPLE_RATE_HZ
 from components.transfer.step import PITCH_TRACKERS as TRACKERS
@@ -149,7 +149,7 @@ def _notes(loud_db: float = 30.0, seconds: int = 2) -> tuple[_Array, _Array]:
     for path in sorted((ROOT / "samples").glob("*/*.flac")):
         audio = _read(path)[: seconds * SAMPLE_RATE_HZ]
         level = np.sqrt(np.convolve(audio**2, np.ones(512) / 512, "same"))[::HOP_SAMPLES]
-        f0_hz = 440.0 * 2.0 ** ((int(path.stem.split("-")[1]) - 69) / 12)
+        f0_hz = midi_to_hz(int(path.stem.split("-")[1]))
         sounds.append(audio)
         pitches.append(np.where(level > level.max() * 10 ** (-loud_db / 20), f0_hz, 0.0))
     return np.concatenate(sounds), np.concatenate(pitches).astype(np.float32)

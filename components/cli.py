@@ -31,6 +31,10 @@ COMMANDS = {
     "sort": Command("components.sort.command", "Sort records into shards of one instrument family."),
     "train": Command("components.train.command", "Train one or more synthesizers on one instrument family."),
     "launch": Command("components.launch.command", "Train one synthesizer as a Kubernetes Job and follow it."),
+    "jobs": Command(
+        "components.launch.jobs_command",
+        "List the Jobs of trainings with their state, and find those that no launcher follows.",
+    ),
     "evaluate": Command(
         "components.evaluate.command", "Evaluate a model on held-out notes: scores and listening samples."
     ),

@@ -22,7 +22,7 @@ def register(
     model: dsl.Output[dsl.Model],
 ) -> str:
     """Registers a family's models. The best becomes champion if it beats the champion on the same held-out notes."""
-    from components.nsynth.source_fingerprints import fingerprint_of
+    from components.nsynth.source_fingerprints import fingerprint_of_family
     from components.register import step
     from components.registry.tags import SOURCE_TAG
     from components.telemetry.slots import slot
@@ -37,7 +37,7 @@ def register(
             lineage={
                 "pipeline_run": pipeline_run,
                 "pipeline_run_id": pipeline_run_id,
-                SOURCE_TAG: fingerprint_of(family, source_fingerprints),
+                SOURCE_TAG: fingerprint_of_family(family, source_fingerprints),
             },
             champion_score=score_champion(trainings, sorted_uri, tracking_uri),
             gate_bindings=gate_bindings,

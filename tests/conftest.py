@@ -28,6 +28,8 @@ from tests.faulty_gcs import FaultyGcs
 # Before anything imports TensorFlow: ddsp 3.7 uses Keras 2.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# XLA compiles for a second wherever a shape is new, and the tests need no speed. Those whose subject it is turn it on.
+os.environ.setdefault("LUTHIER_XLA", "0")
 # Several workers share the processor's cores, their child processes too.
 if _workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
     os.environ.setdefault("LUTHIER_THREADS", str(max(1, (os.cpu_count() or 1) // _workers)))
@@ -48,6 +50,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 BuiltOnce = Callable[[str, Callable[[Path], None]], Path]
+
+
+@pytest.fixture
+def with_xla(monkeypatch: pytest.MonkeyPatch) -> None:
+    """XLA compiles, as it does for users."""
+    monkeypatch.setenv("LUTHIER_XLA", "1")
 
 
 @pytest.fixture(scope="session")
@@ -186,14 +194,16 @@ def refused(luthier: Luthier) -> Callable[..., str]:
 
 
 @pytest.fixture(scope="session")
-def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def empty_registry(built_once: BuiltOnce) -> Path:
     """An empty MLflow database: the sixty migrations of a new one take seconds, so tests copy this one."""
-    from components.registry.client import open_for_writing
 
-    folder = tmp_path_factory.mktemp("empty-registry")
-    with open_for_writing(f"sqlite:///{folder}/mlflow.db", "unused"):
-        pass
-    return folder / "mlflow.db"
+    def build(folder: Path) -> None:
+        from components.registry.client import open_for_writing
+
+        with open_for_writing(f"sqlite:///{folder}/mlflow.db", "unused"):
+            pass
+
+    return built_once("empty-registry", build) / "mlflow.db"
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from benchmarks.timing import Contender, Run, alternate, wall
 from benchmarks.train import samples
 from benchmarks.train.part import Part
 from benchmarks.train.stock_run import absent
+from components.artifacts.metrics_log import METRICS_NAME
 from components.config.catalog import SYNTHS
 from components.telemetry import progress
 
@@ -46,7 +47,7 @@ def measure(folder: Path, rounds: int, synths: Sequence[str] = SYNTHS[:1]) -> Pa
 
 def _ours(data: Path, out: Path, synth: str) -> Contender:
     command = samples.luthier("train", "--data", data, "--synth", synth, "--preset", _PRESET, "--out", out)
-    curves = out / "metrics.jsonl"
+    curves = out / METRICS_NAME
     run = _until(command, lambda: curves.exists() and '"train"' in curves.read_text())
     return Contender("ours", run, lambda: shutil.rmtree(out, ignore_errors=True))
 

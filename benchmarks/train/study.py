@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ from benchmarks.report import Row, rows_json
 from benchmarks.timing import Series
 from benchmarks.train import samples
 from benchmarks.train.part import Figure, Part
+from components import storage
+from components.artifacts.training_dir import TrainingDir
 from components.config.catalog import SYNTHS
 from components.telemetry import progress
 
@@ -47,7 +48,7 @@ def _train(data: Path, out: Path, synth: str, steps: int | None) -> dict[str, An
     start = time.perf_counter()
     samples.run_luthier("train", "--data", data, "--synth", synth, "--preset", _PRESET, "--out", out, *bindings)
     seconds = time.perf_counter() - start
-    return {**json.loads((out / "run.json").read_text()), "command_s": round(seconds, 2)}
+    return {**storage.read_json(TrainingDir(str(out)).record_uri), "command_s": round(seconds, 2)}
 
 
 def _row(synth: str, run: dict[str, Any]) -> Row:

@@ -1,1 +1,1 @@
-"""Sound as several steps need it: recordings, spectra, pictures of them. No TensorFlow."""
+"""Audio files, pitch, levels, loudness, spectra, timbre, pictures: each quantity defined once. No TensorFlow."""

@@ -23,6 +23,11 @@ VOICED_CONFIDENCE = 0.5
 """A frame has a pitch where the tracker's confidence is at least this: swift-f0 is calibrated to it, CREPE near it."""
 
 
+def confident_hz(f0_hz: FloatArray, confidence: FloatArray) -> FloatArray:
+    """Returns the pitch where a record's confidence is VOICED_CONFIDENCE or more, in Hz, f32[frames]; 0 elsewhere."""
+    return np.where(confidence >= VOICED_CONFIDENCE, f0_hz, np.float32(0.0))
+
+
 def fill_forward(f0_hz: npt.ArrayLike) -> FloatArray:
     """Fills every gap with the pitch before it, and a gap at the start with the first pitch.
 

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from components.audio.f0 import midi_to_hz
 from components.audio.spectrum import frame_power, framed
 from components.nsynth.note import SAMPLE_RATE_HZ
 
 Array = NDArray[np.floating[Any]]
 
-LOWEST_HZ = 440.0 * 2.0 ** (-45 / 12)  # C1
+LOWEST_HZ = midi_to_hz(24)  # C1
 OCTAVES = 7.9  # C1 up to 7.8 kHz, just below the Nyquist frequency
 TOP_DB = -10.0
 RANGE_DB = 70.0

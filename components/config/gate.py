@@ -69,7 +69,7 @@ def gate_of(bindings: Sequence[str] = ()) -> Gate:
         bindings: Such as "gate.margin = 0.05"; untrusted.
 
     Raises:
-        InputError: A binding is refused, or a limit is not a number from 0 on.
+        InputError: A binding is refused, or a limit is not a number of 0 or above.
     """
     names = [field.name for field in fields(Gate)]
     values: dict[str, float] = {}
@@ -78,6 +78,6 @@ def gate_of(bindings: Sequence[str] = ()) -> Gate:
             raise InputError(f"the gate has no '{binding.name}'; {nearest(binding.parameter, names)}")
         value = binding.value
         if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-            raise InputError(f"{binding.name} is {value!r}: expected a number from 0 on")
+            raise InputError(f"{binding.name} is {value!r}: expected a number of 0 or above")
         values[binding.parameter] = value
     return Gate(**values)

@@ -92,7 +92,7 @@ def train_settings() -> TrainSettings:
 
 
 def _check_number(name: str, value: object, whole: bool) -> None:
-    expected = ("a whole number" if whole else "a number") + (" from 0 on" if name in _MAY_BE_ZERO else " above 0")
+    expected = ("a whole number" if whole else "a number") + (", 0 or above" if name in _MAY_BE_ZERO else " above 0")
     is_number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
     if not is_number or not (value >= 0 if name in _MAY_BE_ZERO else value > 0):  # type: ignore[operator]
         raise InputError(f"train.{name} is {value!r}: expected {expected}")

@@ -6,26 +6,26 @@ import difflib
 from collections.abc import Iterable
 
 EXIT_INPUT_ERROR = 2
-"""Of a process that found the user's input at fault."""
+"""Exit code of a process that found wrong input of the user."""
 
 EXIT_AGAIN = 75
-"""Of a training that was asked to stop: nothing is wrong, all is saved, the same command goes on (EX_TEMPFAIL)."""
+"""Exit code of a training that was asked to stop and saved its state: the same command continues it (EX_TEMPFAIL)."""
 
 
 class InputError(ValueError):
-    """Bad input from the user. The message is one line: what failed, what was found, what was expected, what to try."""
+    """Wrong input from the user. Its message is one line: what failed, what was found and expected, what to try."""
 
 
 class StepError(RuntimeError):
-    """A step of a run failed, and not by the user's input. The message is one line that says where to look."""
+    """A step failed for another reason than the user's input. The message is one line that says what to look at."""
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:
     """Returns the ending of an error message: the nearest of `choices` to `name`, or all of them when none is near.
 
     Args:
-        name: What the user wrote.
-        choices: What would have been right.
+        name: The name that the user gave.
+        choices: The valid names.
 
     Returns:
         For instance "did you mean 'string'?" or "expected one of bass, brass".

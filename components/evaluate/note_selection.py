@@ -13,7 +13,7 @@ from components.nsynth.sorted_set import SortedSet
 
 _HELD_OUT_SPLITS = ("test", "valid")
 _MIDDLE_C = 60
-_TRANSFER_CANDIDATES = 32
+TRANSFER_CANDIDATES = 32
 
 
 def _spread(count: int, wanted: int) -> list[int]:
@@ -72,5 +72,5 @@ def note_of_each_family(sets: Sequence[SortedSet]) -> list[Note]:
 def _nearest_to_middle_c(data: SortedSet, family: str) -> Note:
     split = held_out_split(data, family)
     assert split is not None, "only families with held-out notes are asked for"
-    notes = islice(data.notes(split, family), _TRANSFER_CANDIDATES)
+    notes = islice(data.notes(split, family), TRANSFER_CANDIDATES)
     return min(notes, key=lambda note: (abs(note.pitch - _MIDDLE_C), -note.velocity, note.id))

@@ -13,6 +13,7 @@ from components.artifacts import listening
 from components.artifacts.evaluation import ListeningSample, NoteNumbers
 from components.artifacts.listening import Controls
 from components.audio import pictures
+from components.audio.f0 import midi_to_hz
 from components.evaluate import plots
 from components.evaluate.training_view import TrainingView
 
@@ -162,7 +163,7 @@ def _facts(training: TrainingView, sample: ListeningSample) -> list[str]:
 
 def _cents(hz: Array, sample: ListeningSample) -> Array:
     """Returns the distance from the written note in cents, [frames]; NaN where there is no pitch."""
-    written_hz = 440.0 * 2.0 ** ((sample.pitch - 69) / 12)
+    written_hz = midi_to_hz(sample.pitch)
     cents: Array = 1200.0 * np.log2(np.where(hz > 0, hz, np.nan) / written_hz)
     return cents
 

@@ -16,7 +16,7 @@ from components.artifacts.evaluation import ListeningSample, NoteNumbers, Number
 from components.artifacts.model_card import ModelCard
 from components.artifacts.training_dir import training_name
 from components.audio import pitch
-from components.audio.f0 import VOICED_CONFIDENCE, octaves_to_fit
+from components.audio.f0 import confident_hz, octaves_to_fit
 from components.audio.levels import sounding_frames
 from components.audio.timbre import harmonic_to_noise_db
 from components.core.errors import StepError
@@ -46,7 +46,9 @@ class Resynthesis:
 
     def voiced(self) -> NDArray[np.bool_]:
         """Returns where the note sounds and its pitch is to be trusted, bool[frames]."""
-        return np.asarray((_trusted_f0_hz(self.note) > 0) & sounding_frames(self.loudness_db))
+        return np.asarray(
+            (confident_hz(self.note.f0_hz, self.note.f0_confidence) > 0) & sounding_frames(self.loudness_db)
+        )
 
     def heard_hz(self) -> Array:
         """Returns the pitch that is tracked in the resynthesis, f32[frames]; 0 where there is none."""
@@ -121,16 +123,12 @@ def write_transfer(out_uri: str, result: Resynthesis) -> Transfer:
     )
 
 
-def _trusted_f0_hz(note: Note) -> Array:
-    """Returns a note's pitch where the record's confidence is high enough, f32[frames]; 0 elsewhere."""
-    return np.where(note.f0_confidence >= VOICED_CONFIDENCE, note.f0_hz, 0.0)
-
-
 def _octaves(note: Note, loudness_db: Array, card: ModelCard) -> int:
     """Returns by how many octaves a note is moved: one of another family as `luthier transfer` would move it."""
     if note.family == card.family or card.f0_hz is None:
         return 0
-    return octaves_to_fit(_trusted_f0_hz(note), sounding_frames(loudness_db), card.f0_hz.median)
+    f0_hz = confident_hz(note.f0_hz, note.f0_confidence)
+    return octaves_to_fit(f0_hz, sounding_frames(loudness_db), card.f0_hz.median)
 
 
 def _resynthesise_batch(instrument: Instrument, notes: Sequence[Note]) -> list[Resynthesis]:

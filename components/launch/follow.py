@@ -17,7 +17,7 @@ from components.core.errors import StepError
 from components.kubernetes import watch
 from components.kubernetes.client import Api, Object
 from components.kubernetes.errors import ApiError
-from components.launch import job_state, labels, pod_state
+from components.launch import followed_at, job_state, labels, pod_state
 from components.launch.events import Events
 from components.launch.inbox import Failure, Inbox, JobChanged, JobDeleted, LogEnd, LogLine, Message, PodsChanged
 from components.launch.job_state import Phase, State
@@ -43,6 +43,7 @@ class Timing:
             grace period on top.
         log_end_s: The rest of the log of a finished Job may take this time.
         watch_silence_s: See watch.snapshots.
+        renew_s: See followed_at.renewed.
     """
 
     heartbeat_s: float = 300.0
@@ -52,6 +53,7 @@ class Timing:
     terminating_s: float = 600.0
     log_end_s: float = 15.0
     watch_silence_s: float = watch.SILENCE_S
+    renew_s: float = followed_at.RENEW_S
 
 
 DEFAULT_TIMING = Timing()

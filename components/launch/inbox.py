@@ -11,7 +11,7 @@ from components.core.errors import StepError
 from components.kubernetes import logs, watch
 from components.kubernetes.client import Api, Object
 from components.kubernetes.errors import ApiError, StreamsClosed
-from components.launch import labels, pod_state
+from components.launch import followed_at, labels, pod_state
 from components.launch.template import CONTAINER
 from components.telemetry import log
 
@@ -104,9 +104,14 @@ class Inbox:
     def _watch_job(self) -> None:
         name, uid = self._job["metadata"]["name"], self._job["metadata"]["uid"]
         selectors = {"fieldSelector": f"metadata.name={name}"}
+        last: Object | None = None
         for jobs in watch.snapshots(self._api, "jobs", selectors, self._silence_s):
             job = jobs.get(name)
-            self._messages.put(JobChanged(job) if job and job["metadata"]["uid"] == uid else JobDeleted())
+            if not job or job["metadata"]["uid"] != uid:
+                self._messages.put(JobDeleted())
+            elif last is None or followed_at.without(job) != followed_at.without(last):
+                self._messages.put(JobChanged(job))
+                last = job
 
     def _watch_pods(self) -> None:
         for pods in watch.snapshots(self._api, "pods", self._pod_selectors, self._silence_s):

@@ -61,6 +61,10 @@ one without this annotation was suspended by a person and stays so."""
 
 LAUNCHER = "launcher"
 
+FOLLOWED_AT = "luthier.dev/followed-at"
+"""When a launcher last followed the Job: RFC 3339 in UTC, "2026-01-31T10:00:00Z". Set when the Job is created, and
+renewed every two minutes. Only a Job that its launcher stops when it is terminated has it; see followed_at."""
+
 # Labels that Kubernetes sets on the pods of a Job.
 
 CONTROLLER_UID = "batch.kubernetes.io/controller-uid"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from components.core.errors import InputError, StepError
 from components.kubernetes.client import Api, Object
-from components.kubernetes.errors import Conflict, NotFound
+from components.kubernetes.errors import ApiError, Conflict, NotFound
 from components.kubernetes.watch import is_deleted_within
 from components.launch import job_state, labels
 from components.launch.job import first_difference
@@ -15,6 +15,7 @@ from components.telemetry import log
 
 _LOG = log.get(__name__)
 _ATTEMPTS = 10
+_LEFTOVER_LIMIT_S = 15.0
 
 
 def create_or_adopt(
@@ -77,6 +78,24 @@ def resume(api: Api, job: Object) -> None:
     except (NotFound, Conflict):
         return  # it was deleted, as the watch will tell
     _LOG.info("resumed Job %s, which its last launcher had suspended", job["metadata"]["name"])
+
+
+def delete_leftover(api: Api, name: str, training_uri: str) -> None:
+    """Deletes the Job of a finished training if a launcher suspended it when it was terminated; raises nothing.
+
+    No launcher would resume it, since the training is finished, so it would stay suspended.
+    """
+    try:
+        job = api.get("jobs", name, limit_s=_LEFTOVER_LIMIT_S)
+        annotations = job["metadata"].get("annotations") or {}
+        is_suspended = job["spec"].get("suspend") and labels.SUSPENDED_BY in annotations
+        if is_suspended and annotations.get(labels.TRAINING_URI) == training_uri and not job_state.is_finished(job):
+            api.delete("jobs", name, job["metadata"]["uid"], limit_s=_LEFTOVER_LIMIT_S)
+            _LOG.info("deleted Job %s: its last launcher had suspended it, and its training is finished", name)
+    except NotFound:
+        return
+    except (ApiError, InputError, StepError) as error:
+        _LOG.warning("cannot see whether Job %s is left suspended: %s", name, error)
 
 
 def _is_to_be_replaced(found: Object, wanted: Object, is_trained: Callable[[], bool]) -> bool:

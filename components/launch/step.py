@@ -8,13 +8,13 @@ created again, and the training continues.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from components import storage
 from components.artifacts.run_record import RunRecord
 from components.core import environment
-from components.core.errors import EXIT_AGAIN, InputError, StepError
+from components.core.errors import InputError, StepError
 from components.core.versions import TRAINING_VERSION
 from components.kubernetes.client import Api, Object
 from components.kubernetes.connection import connect, named_namespace
@@ -28,14 +28,14 @@ from components.kubernetes.errors import (
     NotPermitted,
     Unauthorized,
 )
-from components.launch import follow, job_state, result
+from components.launch import follow, followed_at, job_state, result
 from components.launch.follow import CannotRunError, JobDeletedError, Timing, follow_job
 from components.launch.job import fill_in
 from components.launch.job_state import Phase, StuckError
-from components.launch.reconcile import create_or_adopt
+from components.launch.reconcile import create_or_adopt, delete_leftover
 from components.launch.request import Placement, TrainingRequest
 from components.launch.template import CONFIG_MAP, merged, read_files
-from components.launch.terminate import OnTerminate, TerminatedError, signals_raised, terminate
+from components.launch.terminate import OnTerminate, run_until_terminated, terminate
 from components.telemetry import log
 
 _LOG = log.get(__name__)
@@ -100,24 +100,23 @@ def launch(
     placement, cluster = placement or Placement(), cluster or ClusterOptions()
     timing = timing or follow.DEFAULT_TIMING
     api = connect(cluster.context, cluster.namespace)
-    with _errors_explained(api):
+    with errors_explained(api):
         wanted = fill_in(_template(cluster.template, api), request, placement, api.namespace)
         earlier = result.finished(request, TRAINING_VERSION)
         if earlier:
             _LOG.info("%s is trained already: %s", request.name, request.out_uri)
+            delete_leftover(api, request.job_name, request.out_uri)
             return Launched(request.job_name, api.namespace, earlier, reused=True)
-        with signals_raised():
-            try:
-                job, is_new = create_or_adopt(
-                    api, wanted, lambda: result.finished(request, TRAINING_VERSION) is not None, timing.terminating_s
-                )
-                _warn_of_local(request)
+        needs_launcher = follows and on_terminate != "leave"
+
+        def work() -> Launched:
+            job, is_new = _created_or_adopted(api, wanted, request, timing, needs_launcher)
+            renewed = followed_at.renewed(api, job, timing.renew_s) if needs_launcher else nullcontext()
+            with renewed:
                 record = _followed(api, job, is_new, request, timing) if follows else None
-                return Launched(request.job_name, api.namespace, record, reused=False)
-            except TerminatedError:
-                if follows:
-                    terminate(api, wanted, on_terminate)
-                raise SystemExit(EXIT_AGAIN) from None
+            return Launched(request.job_name, api.namespace, record, reused=False)
+
+        return run_until_terminated(work, lambda: terminate(api, wanted, on_terminate) if follows else None)
 
 
 def manifest(request: TrainingRequest, placement: Placement, cluster: ClusterOptions) -> Object:
@@ -126,8 +125,23 @@ def manifest(request: TrainingRequest, placement: Placement, cluster: ClusterOpt
         template = _template_of_files(cluster.template)
         return fill_in(template, request, placement, named_namespace(cluster.namespace))
     api = connect(cluster.context, cluster.namespace)
-    with _errors_explained(api):
+    with errors_explained(api):
         return fill_in(_template(cluster.template, api), request, placement, api.namespace)
+
+
+def _created_or_adopted(
+    api: Api, wanted: Object, request: TrainingRequest, timing: Timing, needs_launcher: bool
+) -> tuple[Object, bool]:
+    """See create_or_adopt. Notes in the Job whether it needs a launcher."""
+    if needs_launcher:
+        followed_at.set_in(wanted)
+    job, is_new = create_or_adopt(
+        api, wanted, lambda: result.finished(request, TRAINING_VERSION) is not None, timing.terminating_s
+    )
+    if not needs_launcher:
+        followed_at.clear(api, job)
+    _warn_of_local(request)
+    return job, is_new
 
 
 def _followed(api: Api, job: Object, is_new: bool, request: TrainingRequest, timing: Timing) -> RunRecord:
@@ -153,7 +167,7 @@ def _followed(api: Api, job: Object, is_new: bool, request: TrainingRequest, tim
 
 
 @contextmanager
-def _errors_explained(api: Api) -> Iterator[None]:
+def errors_explained(api: Api) -> Iterator[None]:
     """Raises an InputError with what to do for answers of the API server that only the user can change."""
     try:
         yield

@@ -1,1 +1,1 @@
-"""The data set: TFRecord framing, the examples inside, notes, families, source folders and sorted sets."""
+"""The data set: TFRecord framing, the examples inside, notes, families, source directories and sorted sets."""

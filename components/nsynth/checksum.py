@@ -1,6 +1,6 @@
-"""CRC32C of joined pieces from the CRCs of the pieces, so that no byte is summed twice.
+"""CRC32C of joined pieces from the CRCs of the pieces, so that no byte is read twice.
 
-A CRC is linear over GF(2): n more bytes behind a message multiply its CRC by x^(8n) modulo the polynomial, which is a
+A CRC is linear over GF(2): n more bytes after a message multiply its CRC by x^(8n) modulo the polynomial, which is a
 matrix of 32 by 32 bits. Method: Mark Adler's crc32_combine in zlib; here with four tables of 256 entries for a matrix.
 """
 
@@ -11,13 +11,13 @@ from typing import TypeAlias
 
 import google_crc32c
 
-# Of some bytes; of a message and some bytes behind it, from the message's CRC.
+# The CRC32C of some bytes; that of a message and some more bytes, from the message's CRC.
 crc32c: Callable[[bytes], int] = google_crc32c.value
 extend: Callable[[int, bytes], int] = google_crc32c.extend
 
 _POLYNOMIAL = 0x82F63B78  # Castagnoli's, least significant bit first
 _MASK_DELTA = 0xA282EAD8
-# The lengths of a data set's records come again and again: those have tables of their own, which cost 0.3 ms and 40 KB.
+# The records of a data set have few lengths. A length that is used often gets its own table, for 0.3 ms and 40 KB.
 _USES_OF_A_TABLE = 32
 _MOST_TABLES = 256
 _MOST_COUNTED = 4096
@@ -35,7 +35,7 @@ def masked(crc: int) -> int:
 
 
 def combine(first: int, second: int, second_bytes: int) -> int:
-    """Returns the CRC32C of two pieces, one behind the other.
+    """Returns the CRC32C of two pieces, one after the other.
 
     Args:
         first: The CRC of the first piece.
@@ -52,7 +52,7 @@ def combine(first: int, second: int, second_bytes: int) -> int:
 
 
 def _table_of(length: int) -> _Table | None:
-    """Makes a length's table when it has come often enough."""
+    """Returns a length's table, which is made once the length has been used often enough."""
     if len(_uses) >= _MOST_COUNTED:
         _uses.clear()
     _uses[length] = uses = _uses.get(length, 0) + 1
@@ -65,7 +65,7 @@ def _table_of(length: int) -> _Table | None:
 
 
 def _append_zeros(crc: int, count: int) -> int:
-    """Multiplies by x^(8 * count), one power of two of it after the other."""
+    """Multiplies by x^(8 * count), one power of two after the other."""
     power = 0
     while count >> power:
         if count >> power & 1:

@@ -1,4 +1,4 @@
-"""The features of a tf.train.Example by their positions, in every encoding that protobuf's parsers take.
+"""The positions of a tf.train.Example's features, in every encoding that protobuf's parsers accept.
 
 Messages and field numbers: tensorflow/core/example/{example,feature}.proto. Example.features = 1; Features.feature = 1
 is a map, hence repeated entries of key = 1 and value = 2; Feature is one of bytes_list = 1, float_list = 2 and
@@ -12,7 +12,7 @@ from components.nsynth.wire import BYTES, FIXED32, VARINT, BadExample, fields
 
 BYTES_LIST, FLOAT_LIST, INT64_LIST = 1, 2, 3
 
-# By kind of list, how a list's value may come.
+# By kind of list, the wire types of its values.
 _WIRE_TYPES = {BYTES_LIST: (BYTES,), FLOAT_LIST: (BYTES, FIXED32), INT64_LIST: (BYTES, VARINT)}
 _HIGH_BITS = bytes(byte & 0x80 for byte in range(256))
 _TOO_LONG = b"\x80" * 10  # a varint has ten bytes, the last without its high bit
@@ -23,7 +23,7 @@ class Feature:
 
     Attributes:
         kind: BYTES_LIST, FLOAT_LIST or INT64_LIST; None for a Feature without a list.
-        spans: Where its values are: (start, stop) of every string, and of every run of packed or single numbers.
+        spans: Positions of its values: (start, stop) of every string, and of every run of packed or single numbers.
     """
 
     __slots__ = ("kind", "spans")
@@ -34,7 +34,7 @@ class Feature:
 
 
 def features(payload: bytes) -> dict[bytes, Feature]:
-    """Finds an Example's features by their keys; of a key that comes twice, the last one counts.
+    """Finds an Example's features by key; for a repeated key, the last one counts.
 
     Raises:
         BadExample: The payload is not an Example.
@@ -70,7 +70,7 @@ def _check_key(key: bytes) -> None:
 
 
 def _merge(payload: bytes, start: int, stop: int, feature: Feature) -> None:
-    """Reads a Feature into `feature`: a second list of the same kind is appended, one of another kind takes over."""
+    """Reads a Feature into `feature`: a second list of the same kind is appended, one of another kind replaces it."""
     for number, wire_type, begin, end in fields(payload, start, stop, depth=3):
         if wire_type != BYTES or number not in _WIRE_TYPES:
             continue
@@ -88,7 +88,7 @@ def _check_values(payload: bytes, start: int, stop: int, kind: int) -> None:
     if kind == INT64_LIST and stop > start and not (stop - start == 1 and payload[start] < 0x80):
         bits = high_bits(payload[start:stop])
         if bits[-1] or _TOO_LONG in bits:
-            raise BadExample(f"a list of integers at byte {start} is not one")
+            raise BadExample(f"a list of integers at byte {start} is malformed")
 
 
 def high_bits(numbers: bytes) -> bytes:
@@ -97,7 +97,7 @@ def high_bits(numbers: bytes) -> bytes:
 
 
 def single_int64(payload: bytes, feature: Feature | None) -> tuple[int, int] | None:
-    """Returns where a feature's integer is; None unless it holds exactly one, and nothing else."""
+    """Returns the span of a feature's integer; None unless it holds exactly one, and nothing else."""
     if feature is None or feature.kind != INT64_LIST:
         return None
     spans = [(start, stop) for start, stop in feature.spans if stop > start]

@@ -28,14 +28,14 @@ __all__ = [
 ]
 
 _DAMAGED_PAYLOAD = "the CRC of its payload does not match"
-_MOST_HEADERS = 1024  # remembered; the data set has a few dozen lengths
+_MOST_HEADERS = 1024  # in the cache; the data set has a few dozen lengths
 
 
 class Record(NamedTuple):
     """One record of a shard, both CRCs checked.
 
     Attributes:
-        offset: Where its frame starts in the shard, in bytes.
+        offset: Start of its frame in the shard, in bytes.
         header: The length and its CRC, 12 bytes.
         payload: The serialised tf.train.Example.
         trailer: The payload's CRC, 4 bytes.
@@ -60,15 +60,15 @@ class Record(NamedTuple):
 
     @property
     def framed(self) -> bytes:
-        """The frame as it stands in the shard, in one piece."""
+        """The frame as it is in the shard, in one piece."""
         return b"".join(self.pieces)
 
 
 class Damage(NamedTuple):
-    """A span of a shard that is no record. Its bytes are not held, as they may be gigabytes: read the span again.
+    """A span of a shard that is no record. It does not hold the bytes, which may be gigabytes: read the span again.
 
     Attributes:
-        offset: Where it starts in the shard, in bytes.
+        offset: Its start in the shard, in bytes.
         size: Its length in bytes.
         reason: What is wrong at its start.
     """
@@ -83,9 +83,9 @@ class BadRecord(InputError):  # noqa: N818 (reads as what it is)
 
     Attributes:
         shard: The shard's name.
-        offset: Where the record starts, in bytes.
-        size: The length of what cannot be used, in bytes.
-        reason: What is wrong with it.
+        offset: Start of the record, in bytes.
+        size: Length of the unusable span, in bytes.
+        reason: What is wrong.
     """
 
     def __init__(self, shard: str, offset: int, size: int, reason: str) -> None:
@@ -99,22 +99,22 @@ def frame(payload: bytes) -> bytes:
 
 
 class Scanner:
-    """Walks a shard and goes on after damage: every byte of it is in exactly one of the items.
+    """Iterates over a shard, past damage as well: every byte of it is in exactly one of the items.
 
-    Where there should be a record and is none, the Damage reaches to the next whole record with right CRCs, at most to
-    the shard's end; or, where the header is right and the payload's CRC is not, to the end that the header tells.
+    A Damage with a wrong header ends at the next whole record with correct CRCs, or at the end of the shard. A Damage
+    with a correct header and a wrong payload CRC ends where the header says that the record ends.
 
     Attributes:
-        offset: Bytes walked so far.
+        offset: Bytes read so far.
         records: Records found so far.
-        crc32c: The CRC32C of the bytes walked so far.
+        crc32c: The CRC32C of the bytes read so far.
     """
 
     def __init__(self, stream: BinaryIO, name: str, size: int | None = None) -> None:
-        """Args: the shard, at its start; its name for messages; its size in bytes, where it is known."""
+        """Args: the shard, at its start; its name for messages; its size in bytes, if it is known."""
         self.name, self._stream, self._size = name, stream, size
         self.offset = self.records = self.crc32c = 0
-        self._window: Window | None = None  # what has been read ahead, after damage
+        self._window: Window | None = None  # the bytes that were read ahead, after damage
         self._headers: dict[bytes, tuple[int, int]] = {}
 
     def __iter__(self) -> Iterator[Record | Damage]:
@@ -142,7 +142,7 @@ class Scanner:
         return self._record(header, header_crc, payload, payload_crc, trailer)
 
     def _next_in(self, window: Window) -> Record | Damage | None:
-        """What `_next` does, with bytes that have been read already. Nothing here takes as long as a record is long."""
+        """Does as `_next`, on the bytes in the window. Its time does not grow with the length of the record."""
         start = self.offset
         window.load(start + HEADER.size)
         header = window.span(start, start + HEADER.size)
@@ -160,7 +160,7 @@ class Scanner:
         if not window.is_record(start, length):
             return self._damage(window, _DAMAGED_PAYLOAD, end)
         payload, trailer = window.span(start + HEADER.size, end - CRC.size), window.span(end - CRC.size, end)
-        self._walk_past(window, end)
+        self._move_to(window, end)
         return self._record(header, header_crc, payload, crc32c(payload), trailer)
 
     def _read(self, size: int) -> bytes:
@@ -170,7 +170,7 @@ class Scanner:
         return data
 
     def _check(self, header: bytes) -> tuple[int, int] | str:
-        """Returns the payload's length and the header's CRC32C, or what is wrong."""
+        """Returns the payload's length and the header's CRC32C, or the reason of damage."""
         length = read_header(header)
         if isinstance(length, str):
             return length
@@ -188,22 +188,22 @@ class Scanner:
         return Record(start, header, payload, trailer, crc)
 
     def _window_from(self, *pieces: bytes) -> Window:
-        """Puts the bytes that were read last, and are no record, in front of what is to come."""
-        from components.nsynth.window import Window  # brings numpy, and hardly any shard needs it
+        """Returns a window on the shard that starts with the bytes that were read last, which are no record."""
+        from components.nsynth.window import Window  # imports numpy, which an undamaged shard does not need
 
         self._window = Window(self._stream, self.offset, pieces)
         return self._window
 
     def _damage(self, window: Window, reason: str, end: int | None = None) -> Damage:
-        """Walks past damage that starts here and reaches to the next record, at most to `end`."""
+        """Moves past the damage that starts here and ends at the next record, at most at `end`."""
         start, crc_before = self.offset, window.crc_before(self.offset)
         self.offset = window.find_record(start + 1, end, self._size)
         size = self.offset - start
         self.crc32c = combine(self.crc32c, window.crc_before(self.offset) ^ combine(crc_before, 0, size), size)
-        self._walk_past(window, self.offset)
+        self._move_to(window, self.offset)
         return Damage(start, size, reason)
 
-    def _walk_past(self, window: Window, end: int) -> None:
+    def _move_to(self, window: Window, end: int) -> None:
         window.drop(end)
         if window.end == end:
             self._window = None
@@ -214,18 +214,18 @@ def _cut_off(missing: int) -> str:
 
 
 def scan(stream: BinaryIO, name: str, size: int | None = None) -> Iterator[Record | Damage]:
-    """Walks a shard and goes on after damage: every byte of it is in exactly one of the yielded items.
+    """Iterates over a shard, past damage as well: every byte of it is in exactly one of the items.
 
     Args:
-        stream: The shard, at its start; `read(n)` gives less than n bytes at its end alone.
+        stream: The shard, at its start; `read(n)` returns fewer than n bytes only at its end.
         name: The shard's name for messages.
-        size: Its size in bytes, where it is known: an absurd length is then noticed before anything is read.
+        size: Its size in bytes, if it is known: an impossible length is then found before anything is read.
     """
     return iter(Scanner(stream, name, size))
 
 
 def read_records(stream: BinaryIO, name: str, size: int | None = None) -> Iterator[Record]:
-    """Yields a shard's records, both CRCs of each checked; raises the first BadRecord. Arguments as of `scan`."""
+    """Yields a shard's records, both CRCs of each checked; raises the first BadRecord. Arguments as in `scan`."""
     for item in scan(stream, name, size):
         if isinstance(item, Damage):
             raise BadRecord(name, item.offset, item.size, item.reason)

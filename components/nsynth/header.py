@@ -9,15 +9,15 @@ from components.nsynth.checksum import crc32c, masked
 HEADER = struct.Struct("<QI")
 CRC = struct.Struct("<I")
 FRAMING_BYTES = HEADER.size + CRC.size
-# A record of the data set has 272,583 bytes. A length far above that is a damaged one, and nothing is allocated for it;
-# the search for the next record behind damage holds as much in memory.
+# A record of the data set has 272,583 bytes. A far larger length is taken for damage, so no memory is allocated for it.
+# The search for the next record after damage holds as many bytes in memory.
 LONGEST_PAYLOAD = 64 << 20
 
 LENGTH_BYTES = HEADER.size - CRC.size
 
 
 def write_header(length: int) -> bytes:
-    """Returns the header of a payload of some length."""
+    """Returns the header of a payload of that length."""
     return HEADER.pack(length, masked(crc32c(length.to_bytes(LENGTH_BYTES, "little"))))
 
 

@@ -1,4 +1,4 @@
-"""The search for a record's header behind damage, where no length tells any more where the next record starts."""
+"""Finds the headers of records after damage, where no length says at which byte the next record starts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from components.nsynth.checksum import crc32c, masked
 from components.nsynth.header import LENGTH_BYTES, LONGEST_PAYLOAD
 
 _CRC_OF_ZERO = crc32c(bytes(LENGTH_BYTES))
-# A CRC is linear but for its start: that of a length is the zero's, changed by what each byte of the length changes.
+# A CRC is linear except for its start value: that of a length is that of zero, XORed with one term for each byte.
 _CHANGES = np.array(
     [[crc32c((value << 8 * byte).to_bytes(8, "little")) ^ _CRC_OF_ZERO for value in range(256)] for byte in range(4)],
     np.uint32,
@@ -17,19 +17,19 @@ _CHANGES = np.array(
 
 
 def find_headers(data: bytes) -> list[int]:
-    """Returns every position in some bytes at which `read_header` would return a length, in their order."""
+    """Returns, in order, every position at which `read_header` would return a length."""
     found = [_aligned_headers(data, first) for first in range(4)]
     return sorted(position for positions in found for position in positions)
 
 
 def _aligned_headers(data: bytes, first: int) -> list[int]:
     """Returns those of the positions first, first + 4, first + 8, ..."""
-    aligned = data[first : len(data) - (len(data) - first) % 4]  # a copy, which numpy is far faster with
+    aligned = data[first : len(data) - (len(data) - first) % 4]  # a copy, with which numpy is far faster
     words = np.frombuffer(aligned, "<u4")
     if len(words) < 3:
         return []
-    # Three words in a row: the length's lower half, its upper half, its CRC. The first test leaves very few, but for
-    # zeros, which digital silence is: those would be lengths of zero, whose one CRC is known.
+    # Three consecutive words: the length's lower half, its upper half, its CRC. The first test leaves very few, except
+    # in zeros (digital silence): those are lengths of zero, whose only CRC is known.
     low, high, crc = words[:-2], words[1:-1], words[2:]
     likely = high == 0
     if likely.any():

@@ -1,8 +1,8 @@
-"""Single integers out of many Examples, fast: what is the same from record to record is compared, not parsed.
+"""Reads single integers from many Examples, fast: parts that records have in common are compared, not parsed.
 
-The records of a data set differ in their samples and numbers, not in their structure. What a parser does with an
-Example depends on its structure alone: on every byte but the insides of strings, of packed floats and, of integers, all
-bits but the highest of each byte. So the structure of a parsed record is remembered, and one like it needs no parsing.
+The records of a data set differ in their samples and numbers, not in their structure. A parser's result depends on the
+structure alone: on all bytes except the content of strings and of packed floats, and the lower seven bits of each byte
+of an integer. So the structure of a parsed record is cached, and a record with the same structure needs no parsing.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import TypeAlias
 from components.nsynth.features import INT64_LIST, Feature, features, high_bits, single_int64
 from components.nsynth.wire import int64
 
-# Bounds of what is remembered, whatever comes: some 10 MB. The data set needs a few dozen lengths of 600 bytes each.
+# Limits of the cache: about 10 MB. The data set needs a few dozen lengths of 600 bytes each.
 _MOST_LENGTHS = 256
 _MOST_SHAPES_OF_A_LENGTH = 4
 _MOST_SPANS = 128
 _MOST_FIXED_BYTES = 4096
 
-# Where the wanted integers are: (start, stop), None for one that is not there.
+# Spans of the wanted integers: (start, stop), None for a missing one.
 _Wanted: TypeAlias = tuple[tuple[int, int] | None, ...]
 
 
 class Labels:
-    """Reads the integers under some keys. Not to be shared between threads."""
+    """Reads the integers under some keys. Only one thread may use it."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         """Args: the keys of the wanted int64 features."""
@@ -33,7 +33,7 @@ class Labels:
         self._shapes: dict[int, list[_Shape]] = {}
 
     def read(self, payload: bytes) -> tuple[int | None, ...]:
-        """Returns the single int64 under each key, None where it is absent or not exactly one int64.
+        """Returns the single int64 under each key, None if it is absent or not exactly one int64.
 
         Raises:
             BadExample: The payload is not a tf.train.Example.
@@ -64,7 +64,7 @@ class _Shape:
     """The structure of an Example of a certain length."""
 
     def __init__(self, payload: bytes, spans: list[tuple[int, int, bool]], wanted: _Wanted) -> None:
-        """Args: an Example; where its values are and which of them are integers; where the wanted ones are."""
+        """Args: an Example; the spans of its values and whether each is an integer; the spans of the wanted ones."""
         position, fixed_format, number_format = 0, "<", "<"
         for start, stop, is_number in [*spans, (len(payload), len(payload), False)]:
             fixed_format += f"{start - position}s{stop - start}x"

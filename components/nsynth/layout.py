@@ -1,4 +1,4 @@
-"""A source folder: its shards, and a clear word when it is one of the other layouts that people have.
+"""A source directory: its shards, and an error that names the layout when it is another one that people have.
 
 Expected: TFDS's file names, `nsynth-<split>.tfrecord-<i>-of-<n>`, with records of gansynth_subset.f0_and_loudness.
 """
@@ -31,7 +31,7 @@ def find_shards(source_uri: str, split: str) -> list[ObjectInfo]:
     """Returns one split's shards in their order.
 
     Raises:
-        InputError: Nothing is there, shards are missing, the split is, or the layout is another one.
+        InputError: The directory, the split or shards are missing, or the layout is another one.
     """
     shards = find_all_shards(source_uri)
     if split not in shards:
@@ -40,10 +40,10 @@ def find_shards(source_uri: str, split: str) -> list[ObjectInfo]:
 
 
 def find_all_shards(source_uri: str) -> _Shards:
-    """Returns the shards of every split that is there, in the order train, valid, test. Errors as of `find_shards`."""
+    """Returns the shards of every split, in the order train, valid, test. Errors as in `find_shards`."""
     listed = storage.list_objects(source_uri)
     if not listed:
-        found = "an empty folder" if storage.exists(source_uri) else "nothing"
+        found = "an empty directory" if storage.exists(source_uri) else "nothing"
         raise InputError(f"there is no source at '{source_uri}': found {found}, {_EXPECTED}")
     direct = [info for info in listed if "/" not in info.name]
     by_split = _by_split(source_uri, direct, "tfrecord")
@@ -61,12 +61,12 @@ def is_shard(name: str) -> bool:
 
 
 def source_fingerprint(source_uri: str) -> str:
-    """Returns what identifies the content of all splits: it changes with a name, size or checksum, and only then."""
+    """Returns the fingerprint of all splits: of the shards' names, sizes and checksums."""
     return fingerprint_of(info for shards in find_all_shards(source_uri).values() for info in shards)
 
 
 def fingerprint_of(objects: Iterable[ObjectInfo], *parameters: str | int) -> str:
-    """Returns a short hash of objects' names, sizes and checksums, and of parameters."""
+    """Returns the fingerprint of objects' names, sizes and checksums, and of parameters."""
     identity = [list(parameters), [[info.name, info.size, info.crc32c] for info in objects]]
     return fingerprint(identity)
 
@@ -95,12 +95,12 @@ def _check_complete(source_uri: str, shards: list[ObjectInfo]) -> None:
     if missing:
         split, shown = matches[0]["split"], ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
         raise InputError(
-            f"'{source_uri}' lacks {len(missing)} of its {counts[0]} {split} shards (number {shown}); copy them again"
+            f"'{source_uri}' lacks {len(missing)} of its {counts[0]} {split} shards (number {shown}); copy these again"
         )
 
 
 def _other_layout(source_uri: str, listed: list[ObjectInfo], direct: list[ObjectInfo]) -> InputError:
-    """Returns the error for a folder without shards of the expected names."""
+    """Returns the error for a directory without shards of the expected names."""
     for info in direct:
         if ".array_record" in info.name:
             return InputError(
@@ -111,22 +111,22 @@ def _other_layout(source_uri: str, listed: list[ObjectInfo], direct: list[Object
         if _RECORD_LIKE.fullmatch(info.name):
             _check_keys(info)
             return InputError(
-                f"'{info.uri}' is not named nsynth-<split>.tfrecord-<i>-of-<n>, so its split is unknown; rename"
+                f"'{info.uri}' has an unknown split: expected the name nsynth-<split>.tfrecord-<i>-of-<n>; rename it"
             )
     for info in listed:
         if _SHARD.fullmatch(storage.basename(info.name)):
-            folder = storage.join(source_uri, info.name.rpartition("/")[0])
-            return InputError(f"'{source_uri}' has no shards itself, but its folder '{folder}' has; give that one")
+            directory_uri = storage.join(source_uri, info.name.rpartition("/")[0])
+            return InputError(f"'{source_uri}' has no shards, but its subdirectory '{directory_uri}' has; try that one")
     return InputError(
         f"'{source_uri}' has no nsynth-<split>.tfrecord-<i>-of-<n> shards ({len(listed)} other files); {_EXPECTED}"
     )
 
 
 def _check_keys(shard: ObjectInfo) -> None:
-    """Looks at a shard's first record; InputError where its keys are those of another layout."""
+    """Checks the keys of a shard's first record; InputError if they are those of another layout."""
     first = _first_record(shard)
     if first is None:
-        return  # empty, or damaged: that is for the reader to say, with its offset
+        return  # empty or damaged, which its reader reports with the offset
     try:
         keys = {key.decode() for key in features(first.payload)}
     except BadExample:
@@ -140,14 +140,14 @@ def _check_keys(shard: ObjectInfo) -> None:
     elif {"audio", "instrument/family", "instrument/label", "pitch"} <= keys:
         found = f"NSynth without f0 and loudness (nsynth/full or gansynth_subset); try {PUBLIC_SOURCE}"
     elif "instrument/family" in keys:
-        return  # of whoever's making: there is enough to sort by
+        return  # an unknown layout, but enough to sort by
     else:
         found = f"records with the keys {', '.join(sorted(keys)) or 'none'}; {_EXPECTED}"
     raise InputError(f"'{shard.uri}' is {found}")
 
 
 def _first_record(shard: ObjectInfo) -> Record | None:
-    """Reads a shard's first record and nothing behind it; None where there is none or it is damaged."""
+    """Reads a shard's first record and nothing more; None if there is none or it is damaged."""
     if shard.size < FRAMING_BYTES:
         return None
     with storage.open_read(shard.uri, shard.generation, 0, HEADER.size) as stream:

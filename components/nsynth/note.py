@@ -43,12 +43,12 @@ class Note:
         f0_hz: f32[1000], the pitch at 250 Hz; 0 in digital silence.
         f0_midi: f32[1000], the same in MIDI semitones; 0 where f0_hz is 0.
         f0_confidence: f32[1000], 0..1; 0 in digital silence.
-        loudness_db: f32[1000], about -120..0: the data set's own definition, the mean over bins of A-weighted dB. It is
-            not what ddsp's models are to hear, which lies some 75 dB higher.
+        loudness_db: f32[1000], about -120..0: the data set's own definition, the mean over bins of A-weighted dB.
+            ddsp's models need another definition, whose values are about 75 dB higher.
         family: A name of FAMILIES.
         source: A name of SOURCES.
         instrument_label: The instrument's line in instrument-label.labels.txt, 0..1005.
-        pitch: The MIDI note that was asked for.
+        pitch: The MIDI note that the instrument was asked to play.
         velocity: MIDI velocity, 0..127.
         qualities: 0 or 1 for each of QUALITIES.
     """
@@ -68,7 +68,7 @@ class Note:
 
     @classmethod
     def decode(cls, payload: bytes) -> Note:
-        """Reads a serialised record; BadExample where it lacks something or has another shape."""
+        """Decodes a serialised record; BadExample if a feature is missing or has another shape."""
         values = example.decode(payload)
         try:
             return cls(

@@ -1,4 +1,4 @@
-"""Recordings: where they are, and whose sound they hold, as far as names tell. Nothing is read but listings."""
+"""Recordings in a directory, and the instrument families that their names tell. Only listings are read."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _NSYNTH_NAME = re.compile(
 
 @dataclass(frozen=True)
 class Recording:
-    """A recording and what its name tells.
+    """A recording, described by its name.
 
     Attributes:
         info: The file.
         key: Its name among the recordings: of NSynth's style, or made of family and path.
         family: A name of FAMILIES.
         source: A name of SOURCES.
-        instrument: NSynth's name of the instrument, or "" where the file is not named in that style.
+        instrument: NSynth's name of the instrument, or "" if the file is not named in that style.
         pitch: MIDI note from such a name, or None.
         velocity: MIDI velocity from such a name, or None.
     """
@@ -46,17 +46,17 @@ class Recording:
 
 
 def is_recordings(uri: str) -> bool:
-    """Tells whether a folder holds recordings, and no records."""
+    """Tells whether a directory holds recordings and no records."""
     names = [info.name for info in storage.list_objects(uri)]
     return any(map(is_audio, names)) and not any(map(is_shard, names))
 
 
 def find_recordings(uris: Iterable[str], family: str | None) -> list[Recording]:
-    """Finds all recordings of files and folders, sorted by key.
+    """Finds all recordings of files and directories, sorted by key.
 
     Args:
-        uris: Files, or folders that are searched recursively.
-        family: Their family; None to take it from NSynth-style file names, or from the name of their folder.
+        uris: Files, or directories that are searched recursively.
+        family: Their family; None to take it from NSynth-style file names, or from the name of their directory.
 
     Raises:
         InputError: There are none, the family of one is unclear, or two have the same key.
@@ -70,7 +70,7 @@ def find_recordings(uris: Iterable[str], family: str | None) -> list[Recording]:
             other = by_key.setdefault(recording.key, recording)
             if other.info.uri != info.uri:
                 raise InputError(
-                    f"'{other.info.uri}' and '{info.uri}' would both be the recording '{recording.key}'; rename one"
+                    f"'{other.info.uri}' and '{info.uri}' have the same key '{recording.key}'; rename one of them"
                 )
     return [by_key[key] for key in sorted(by_key)]
 
@@ -84,7 +84,7 @@ def by_family(recordings: Iterable[Recording]) -> dict[str, list[Recording]]:
 
 
 def recordings_fingerprint(recordings: Iterable[Recording], *parameters: str | int) -> str:
-    """Returns what identifies recordings, how they are labelled, and parameters."""
+    """Returns the fingerprint of recordings with their keys and families, and of parameters."""
     listed = list(recordings)
     labels = json.dumps([[recording.key, recording.family] for recording in listed])
     return fingerprint_of([recording.info for recording in listed], *parameters, labels)
@@ -93,10 +93,10 @@ def recordings_fingerprint(recordings: Iterable[Recording], *parameters: str | i
 def _audio_files(uri: str) -> list[ObjectInfo]:
     single = storage.stat(uri)
     if single is not None and not is_audio(uri):
-        raise InputError(f"'{uri}' is not a recording: expected {', '.join(AUDIO_SUFFIXES)}")
+        raise InputError(f"'{uri}' is not a recording: expected a file of {', '.join(AUDIO_SUFFIXES)}")
     found = [single] if single is not None else [info for info in storage.list_objects(uri) if is_audio(info.name)]
     if not found:
-        raise InputError(f"no recordings at '{uri}': expected a file or a folder of {', '.join(AUDIO_SUFFIXES)}")
+        raise InputError(f"no recordings at '{uri}': expected a file or a directory of {', '.join(AUDIO_SUFFIXES)}")
     return found
 
 
@@ -122,8 +122,8 @@ def _describe(info: ObjectInfo, family: str | None) -> Recording:
     family = family or path.parent.name
     if family not in FAMILIES:
         raise InputError(
-            f"cannot tell the family of '{info.uri}': its folder is '{family}', {nearest(family, FAMILIES)}; "
-            "name the folder after its family, or give --family"
+            f"cannot tell the family of '{info.uri}': its directory is '{family}', {nearest(family, FAMILIES)}; "
+            "name the directory after its family, or give --family"
         )
     slug = re.sub(r"[^a-z0-9]+", "-", str(PurePosixPath(info.name).with_suffix("")).lower()).strip("-")
     return Recording(info, f"{family}-{slug}", family)

@@ -1,6 +1,6 @@
 """The reading side of a sorted set: <root>/<split>/<family>/part-<i>-of-<n>.tfrecord and <root>/<split>/manifest.json.
 
-The manifest is written last, so it alone tells what is there: a sort that stopped half-way is never read.
+The manifest is written last, and readers trust it alone: a sort that stopped half-way is never read.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class SortedSet:
 
     Attributes:
         uri: Its root.
-        manifests: The manifest of each split that is there, in the order of SPLITS.
+        manifests: The manifest of each sorted split, in the order of SPLITS.
     """
 
     uri: str
@@ -33,18 +33,18 @@ class SortedSet:
 
     @classmethod
     def open(cls, uri: str) -> SortedSet:
-        """Opens the sorted set at a root; InputError where there is none."""
+        """Opens the sorted set at a root; InputError if there is none."""
         read = {split: read_manifest(storage.join(uri, split)) for split in SPLITS}
         manifests = {split: manifest for split, manifest in read.items() if manifest is not None}
         if not manifests:
             raise InputError(
-                f"'{uri}' is not a sorted set, or its sort did not finish: there is no <split>/{MANIFEST_NAME}; "
+                f"'{uri}' is not a sorted set, or its sort did not finish: it has no <split>/{MANIFEST_NAME}; "
                 f"try `luthier sort --source ... --out {uri}`"
             )
         return cls(uri, manifests)
 
     def splits(self) -> list[str]:
-        """Returns the splits that are there."""
+        """Returns the sorted splits."""
         return list(self.manifests)
 
     def families(self, split: str) -> dict[str, int]:
@@ -52,7 +52,7 @@ class SortedSet:
         manifest = self._manifest(split)
         if manifest["by"] != "family":
             raise InputError(
-                f"'{self.uri}' is sorted by {manifest['by']}, expected by family; sort again into another folder"
+                f"'{self.uri}' is sorted by {manifest['by']}, expected by family; sort into another directory"
             )
         return manifest["totals"]
 
@@ -61,21 +61,21 @@ class SortedSet:
         return [family for family, records in self.families(split).items() if records]
 
     def fingerprint(self, split: str) -> str:
-        """Returns what identifies the split's content: equal for equal records sorted in the same way."""
+        """Returns the fingerprint of a split: equal for equal records that were sorted in the same way."""
         return self._manifest(split)["fingerprint"]
 
     def family_fingerprint(self, family: str, splits: Sequence[str] = ("train", "valid")) -> str:
-        """Returns what identifies a family's records alone: equal whatever other families are sorted beside it.
+        """Returns the fingerprint of a family's records, which does not depend on other families in the set.
 
         Args:
             family: Which family.
-            splits: Of these splits; one that is not there counts as empty.
+            splits: Of these splits; a missing one counts as empty.
         """
         contents = [self._content(split, family) if split in self.manifests else None for split in splits]
         return fingerprint([family, contents])
 
     def _content(self, split: str, family: str) -> tuple[int, int, int]:
-        """Returns records, bytes and CRC32C of a family's parts as one sequence: how it was cut does not count."""
+        """Returns records, bytes and CRC32C of a family's parts as if they were one, so the cuts do not matter."""
         records, size, crc32c = 0, 0, 0
         for entry in self._manifest(split)["objects"]:
             if entry["group"] == family:
@@ -96,7 +96,7 @@ class SortedSet:
         return self._read(split, family)
 
     def notes(self, split: str, family: str) -> Iterator[Note]:
-        """Yields a family's notes. Errors as of `records`."""
+        """Yields a family's notes. Errors as in `records`."""
         return (self._note(split, family, payload) for payload in self.records(split, family))
 
     def _note(self, split: str, family: str, payload: bytes) -> Note:

@@ -1,4 +1,4 @@
-"""What a source's content is, family by family as far as that can be told without reading it."""
+"""Fingerprints of a source's content, by family where that is known without reading the records."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ EVERY_FAMILY = "*"
 
 
 def source_fingerprints(source_uri: str) -> dict[str, str]:
-    """Returns what identifies the source of each family: the same content, the same text.
+    """Returns the fingerprint of each family's source, which is equal for equal content.
 
     Args:
-        source_uri: Folder of recordings, or of records.
+        source_uri: Directory of recordings, or of records.
 
     Returns:
-        A fingerprint for each family of a folder of recordings; of records, whose families are mixed within every
-        shard, one alone, for EVERY_FAMILY.
+        For a directory of recordings, one for each family; for records, whose families are mixed within every shard,
+        one for EVERY_FAMILY.
 
     Raises:
-        InputError: There is nothing at the source, or what is there cannot be used.
+        InputError: There is no source, or Luthier cannot use it.
     """
     if not is_recordings(source_uri):
         return {EVERY_FAMILY: source_fingerprint(source_uri)}
@@ -27,6 +27,6 @@ def source_fingerprints(source_uri: str) -> dict[str, str]:
     return {family: recordings_fingerprint(recordings) for family, recordings in found.items()}
 
 
-def fingerprint_of(family: str, fingerprints: dict[str, str]) -> str:
-    """Returns a family's entry of `source_fingerprints`; "" where the source has none of it."""
-    return fingerprints.get(family) or fingerprints.get(EVERY_FAMILY, "")
+def fingerprint_of_family(family: str, found: dict[str, str]) -> str:
+    """Returns a family's entry of `source_fingerprints`; "" if the source does not have the family."""
+    return found.get(family) or found.get(EVERY_FAMILY, "")

@@ -1,8 +1,8 @@
-"""The bytes of a shard ahead of a scanner that has met damage, and the search for the next record among them.
+"""The bytes of a shard ahead of a scanner that has found damage, and the search for the next record among them.
 
-A record may hide at every byte, and a header that looks right may claim 64 MiB that are no record. So that such
-headers, however many there are, cost little, the CRC of any span comes from running sums at the chunks' borders: in a
-time that does not depend on the span's length. What has been walked past is dropped.
+A record may start at every byte, and a header that looks correct may give the length of 64 MiB that are no record. To
+keep many such headers cheap, the CRC of any span is computed from running CRCs at the borders of chunks, in a time that
+does not depend on the length of the span. Bytes that the scanner has passed are dropped.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class _Chunk:
     """Some bytes of the shard.
 
     Attributes:
-        start: Where they start in it.
+        start: Their position in the shard.
         data: The bytes.
-        crc: The running sum before them.
-        headers: Where records may start in them, once that has been asked.
+        crc: The running CRC before them.
+        headers: Positions of headers in them, once they have been searched.
     """
 
     start: int
@@ -44,11 +44,11 @@ class Window:
     """A part of a shard in memory, from `start` on; it grows at its end and is dropped at its start.
 
     Attributes:
-        end: Where it ends in the shard.
+        end: The position of its end in the shard.
     """
 
     def __init__(self, stream: BinaryIO, start: int, pieces: Iterable[bytes]) -> None:
-        """Args: the shard, read so far that `pieces` are the last of it; where those start; the pieces."""
+        """Args: the shard, just after `pieces`; the position at which those start; the pieces, which were read last."""
         self._stream = stream
         self._chunks: list[_Chunk] = []
         self._starts: list[int] = []
@@ -65,7 +65,7 @@ class Window:
         self.end += len(data)
 
     def load(self, stop: int, at_least: int = 0) -> bool:
-        """Reads on to a position of the shard, in steps of `at_least` bytes; tells whether the shard reaches it."""
+        """Reads up to a position of the shard, `at_least` bytes or more at a time; tells whether the shard has it."""
         while self.end < stop:
             data = self._stream.read(min(max(stop - self.end, at_least), _CHUNK_BYTES))
             if not data:
@@ -74,7 +74,7 @@ class Window:
         return True
 
     def drop(self, start: int) -> None:
-        """Forgets what lies before a position."""
+        """Drops the bytes before a position."""
         passed = bisect_right(self._starts, start) - 1
         if start >= self.end:
             passed = len(self._starts)
@@ -82,7 +82,7 @@ class Window:
             del self._chunks[:passed], self._starts[:passed]
 
     def span(self, start: int, stop: int) -> bytes:
-        """Returns the bytes of a span; fewer where the window ends within it."""
+        """Returns the bytes of a span; fewer if the window ends within it."""
         pieces = []
         for index in range(max(0, bisect_right(self._starts, start) - 1), len(self._chunks)):
             chunk = self._chunks[index]
@@ -92,19 +92,19 @@ class Window:
         return b"".join(pieces)
 
     def crc_before(self, position: int) -> int:
-        """Returns the running sum, from where the window first started, up to a position in it or at its end."""
+        """Returns the CRC of all bytes from the first start of the window up to a position in it or at its end."""
         if position == self.end:
             return self._crc
         chunk = self._chunk_at(position)
         return extend(chunk.crc, chunk.data[: position - chunk.start])
 
     def find_record(self, start: int, end: int | None, size: int | None) -> int:
-        """Returns where the next whole record with right CRCs starts, and drops what is before.
+        """Returns the position of the next whole record with correct CRCs, and drops the bytes before it.
 
         Args:
-            start: Where to start looking.
-            end: Where to stop, and what is then returned; the shard's end if None.
-            size: The shard's size where it is known: what would end behind it is then not read.
+            start: First position to search.
+            end: Position to stop at, which is then returned; the shard's end if None.
+            size: The shard's size, if it is known: a record that would end after it is then not read.
         """
         while (end is None or start < end) and self.load(start + 1, _CHUNK_BYTES):
             chunk = self._chunk_at(start)

@@ -1,7 +1,7 @@
 """The protocol buffer wire format: https://protobuf.dev/programming-guides/encoding.
 
-Everything is told by position, so that nothing of a payload is copied. What protobuf's parsers refuse is refused here:
-see tests/nsynth/test_labels.py for where those of C++ and of Python differ, and which one is followed.
+Functions return positions, so no part of a payload is copied. They reject what protobuf's parsers reject:
+tests/nsynth/test_labels.py shows how the parsers of C++ and Python differ, and which one is followed.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ def varint(data: bytes, start: int, stop: int, longest: int = _LONGEST_VARINT) -
     """Reads an unsigned varint; bits above the 64th are dropped, as protobuf does.
 
     Args:
-        data: What it lies in.
-        start: Where it starts.
-        stop: Where the message around it ends.
-        longest: Of how many bytes it may be.
+        data: The bytes that hold it.
+        start: Its position.
+        stop: The end of its message.
+        longest: The most bytes that it may have.
 
     Returns:
-        Its value and the position behind it.
+        Its value and the position after it.
 
     Raises:
         BadExample: It does not end in time.
@@ -41,23 +41,23 @@ def varint(data: bytes, start: int, stop: int, longest: int = _LONGEST_VARINT) -
         if byte < 0x80:
             return value & 0xFFFFFFFFFFFFFFFF, position + 1
         shift += 7
-    raise BadExample(f"no number at byte {start}")
+    raise BadExample(f"no valid number at byte {start}")
 
 
 def int64(data: bytes, start: int, stop: int) -> int:
-    """Reads the signed varint that starts at `start`. Errors as of `varint`."""
+    """Reads the signed varint that starts at `start`. Errors as in `varint`."""
     value, _ = varint(data, start, stop)
     return value - (1 << 64) if value >> 63 else value
 
 
 def fields(data: bytes, start: int, stop: int, depth: int) -> Iterator[tuple[int, int, int, int]]:
-    """Walks the fields of a message, groups skipped: no message that is read here has any.
+    """Iterates over the fields of a message. Groups are skipped: no message that is read here has any.
 
     Args:
-        data: What the message lies in.
-        start: Where it starts.
-        stop: Where it ends.
-        depth: How many messages there are around it.
+        data: The bytes that hold the message.
+        start: Its start.
+        stop: Its end.
+        depth: The number of messages that contain it.
 
     Yields:
         (field number, wire type, start, stop), with the position of the content: of a number, its own.
@@ -75,10 +75,10 @@ def fields(data: bytes, start: int, stop: int, depth: int) -> Iterator[tuple[int
         if not number:
             raise BadExample(f"a field without a number before byte {start}")
         if wire_type == START_GROUP:
-            start = _behind_group(data, start, stop, number, depth)
+            start = _end_of_group(data, start, stop, number, depth)
             continue
         if wire_type == BYTES and start < stop and (length := data[start]) < 0x80:
-            # What nearly every field of an Example is, without a call.
+            # Nearly every field of an Example: decoded here, to save a call.
             start += 1
             end = start + length
             if end > stop:
@@ -90,7 +90,7 @@ def fields(data: bytes, start: int, stop: int, depth: int) -> Iterator[tuple[int
 
 
 def _content(data: bytes, start: int, stop: int, wire_type: int) -> tuple[int, int]:
-    """Returns where a field's content, which is behind its tag and length, starts and ends."""
+    """Returns start and end of a field's content, which follows its tag and length."""
     if wire_type == BYTES:
         length, start = varint(data, start, stop)
         end = start + length
@@ -108,7 +108,7 @@ def _content(data: bytes, start: int, stop: int, wire_type: int) -> tuple[int, i
 
 
 def _too_long(start: int) -> BadExample:
-    return BadExample(f"a field at byte {start} ends behind its message")
+    return BadExample(f"a field at byte {start} ends after its message")
 
 
 def _long_tag(data: bytes, start: int, stop: int) -> tuple[int, int]:
@@ -118,12 +118,12 @@ def _long_tag(data: bytes, start: int, stop: int) -> tuple[int, int]:
     return tag, end
 
 
-def _behind_group(data: bytes, start: int, stop: int, number: int, depth: int) -> int:
-    """Returns the position behind a group, from the position behind the tag that starts it."""
+def _end_of_group(data: bytes, start: int, stop: int, number: int, depth: int) -> int:
+    """Returns the position after a group, from the position after the tag that starts it."""
     open_groups = [number]
     while open_groups:
         if depth + len(open_groups) > _DEEPEST:
-            raise BadExample(f"more than {_DEEPEST} groups inside each other at byte {start}")
+            raise BadExample(f"more than {_DEEPEST} nested groups at byte {start}")
         tag, start = _long_tag(data, start, stop)
         number, wire_type = tag >> 3, tag & 7
         if not number:
@@ -132,7 +132,7 @@ def _behind_group(data: bytes, start: int, stop: int, number: int, depth: int) -
             open_groups.append(number)
         elif wire_type == END_GROUP:
             if open_groups.pop() != number:
-                raise BadExample(f"another group ends before byte {start} than the one that started last")
+                raise BadExample(f"the group that ends before byte {start} is not the one that started last")
         else:
             _, start = _content(data, start, stop, wire_type)
     return start

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from components.config.bindings import check_bindings, of_training
 from components.config.catalog import SYNTHS
 from components.core.versions import TRAINING_VERSION
-from components.nsynth.source_fingerprints import EVERY_FAMILY, fingerprint_of, source_fingerprints
+from components.nsynth.source_fingerprints import EVERY_FAMILY, fingerprint_of_family, source_fingerprints
 from components.registry.tags import Provenance, settings_fingerprint
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def find_changes(
         return Changes([], True, "to train: nothing of this source is registered yet")
     reasons: dict[str, str] = {}
     for family in wanted:
-        key = TrainingKey(family, settings, source_fingerprint=fingerprint_of(family, sources))
+        key = TrainingKey(family, settings, source_fingerprint=fingerprint_of_family(family, sources))
         if reason := reason_to_train(registered, key, synths or SYNTHS):
             reasons[family] = reason
     if not reasons:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.audio.f0 import VOICED_CONFIDENCE
+from components.audio.f0 import confident_hz
 from components.audio.levels import CLIPPED_SHARE, silent_recording_frames
 from components.audio.timbre import harmonic_to_noise_db
 from components.nsynth.note import SAMPLE_RATE_HZ, Note
@@ -74,8 +74,7 @@ def check_recording(take: Take, notes: list[Note]) -> RecordingCheck:
 
 def _count_mixed(note: Note) -> tuple[int, int]:
     """Returns in how many frames a note has a pitch, and in how many of them the rest is about as strong."""
-    f0_hz = np.where(note.f0_confidence >= VOICED_CONFIDENCE, note.f0_hz, 0.0)
-    ratio_db = harmonic_to_noise_db(note.audio, f0_hz)
+    ratio_db = harmonic_to_noise_db(note.audio, confident_hz(note.f0_hz, note.f0_confidence))
     pitched = ratio_db[np.isfinite(ratio_db)]
     return len(pitched), int((pitched < _MIXED_RATIO_DB).sum())
 

@@ -26,9 +26,9 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 ALL_FAMILIES = "name LIKE 'ddsp-%'"
 """MLflow's filter for the versions of every family."""
 
-_LOCK_MAX_AGE_S = 120.0  # moving an alias takes a second
-_LOCK_POLL_S = 0.5
-_LOCK_TIMEOUT_S = 300.0
+LOCK_MAX_AGE_S = 120.0  # moving an alias takes a second
+LOCK_POLL_S = 0.5
+LOCK_TIMEOUT_S = 300.0
 _HOLDER_TAG = "luthier.holder"
 
 
@@ -134,14 +134,14 @@ def restore(client: MlflowClient, family: str, champion: ModelVersion, earlier: 
 def alias_lock(client: MlflowClient, model_name: str) -> Iterator[None]:
     """Holds the lock of a registered model's aliases. StepError where another client holds it for minutes."""
     lock, holder = f"{model_name}.moving", uuid.uuid4().hex
-    deadline = time.monotonic() + _LOCK_TIMEOUT_S
+    deadline = time.monotonic() + LOCK_TIMEOUT_S
     while not _acquire(client, lock, holder):
         if time.monotonic() > deadline:
             raise StepError(
-                f"the registry's lock '{lock}' was held by another client for {_LOCK_TIMEOUT_S:.0f} s: "
+                f"the registry's lock '{lock}' was held by another client for {LOCK_TIMEOUT_S:.0f} s: "
                 "try again, or delete the registered model of that name if no registration is running"
             )
-        time.sleep(_LOCK_POLL_S)
+        time.sleep(LOCK_POLL_S)
     try:
         yield
     finally:
@@ -158,7 +158,7 @@ def _acquire(client: MlflowClient, lock: str, holder: str) -> bool:
             raise
     with suppress(MlflowException):  # released, or removed by another client, at this moment
         found = client.get_registered_model(lock)
-        if time.time() - found.creation_timestamp / 1000 > _LOCK_MAX_AGE_S:
+        if time.time() - found.creation_timestamp / 1000 > LOCK_MAX_AGE_S:
             # Only one client can rename it, and the new name says which lock it was: a newer one is not deleted.
             client.rename_registered_model(lock, stale := f"{lock}.{found.tags.get(_HOLDER_TAG, '')}")
             client.delete_registered_model(stale)

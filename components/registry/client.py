@@ -18,7 +18,7 @@ from components.core.errors import InputError
 from components.core.locks import file_lock
 
 _SQLITE = "sqlite:///"
-_HEALTH_TIMEOUT_S = 10
+HEALTH_TIMEOUT_S = 10
 _LONGEST_REGISTRATION_S = 1800.0
 
 # alembic logs each of the 60 migrations of a new database.
@@ -101,7 +101,7 @@ def _check_reachable(uri: str) -> None:
     """Asks for the server's health without MLflow's own retries, which take minutes. Any HTTP status will do."""
     credentials = get_default_host_creds(uri)
     try:
-        http_request(credentials, "/health", "GET", max_retries=0, timeout=_HEALTH_TIMEOUT_S, raise_on_status=False)
+        http_request(credentials, "/health", "GET", max_retries=0, timeout=HEALTH_TIMEOUT_S, raise_on_status=False)
     except MlflowException as error:
         raise InputError(f"cannot reach MLflow at '{uri}': got no answer; check the URL and the server") from error
 

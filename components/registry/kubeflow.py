@@ -27,7 +27,7 @@ _FORMAT_NAME, _FORMAT_VERSION = "luthier", "1"
 _FINGERPRINT = "model_fingerprint"
 _POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _TIMEOUT_S = 20
-_RETRIES = Retry(total=5, backoff_factor=0.5, status_forcelist=(429, 502, 503, 504), allowed_methods=None)
+RETRIES = Retry(total=5, backoff_factor=0.5, status_forcelist=(429, 502, 503, 504), allowed_methods=None)
 _LOG = log.get(__name__)
 
 
@@ -88,7 +88,7 @@ class _Server:
     def __init__(self, session: requests.Session, url: str) -> None:
         self._session = session
         for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(max_retries=_RETRIES))
+            session.mount(scheme, HTTPAdapter(max_retries=RETRIES))
         token_file = environment.get(environment.MODEL_REGISTRY_TOKEN_FILE)
         if token_file:
             session.headers["Authorization"] = f"Bearer {Path(token_file).read_text().strip()}"

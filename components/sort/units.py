@@ -59,7 +59,7 @@ class SortPlan:
         by: A key of GROUPINGS.
         where: Conditions in their canonical form.
         shards: The split's shards, in order.
-        ends: For each unit, the index behind its last shard.
+        ends: For each unit, the index after its last shard.
     """
 
     source_uri: str
@@ -142,11 +142,11 @@ def _ends(sizes: Sequence[int], usual_groups: int) -> tuple[int, ...]:
     """Cuts shards into consecutive ranges of about equal bytes, whose parts come near PART_BYTES on average."""
     total = sum(sizes)
     count = max(1, min(len(sizes), round(total / (PART_BYTES * usual_groups))))
-    ends, behind = list[int](), 0
+    ends, end_bytes = list[int](), 0
     for index, size in enumerate(sizes):
-        behind += size
+        end_bytes += size
         # A unit ends at the shard that reaches its share, and early enough that every unit after it has a shard.
-        share_reached = behind * count >= total * (len(ends) + 1)
+        share_reached = end_bytes * count >= total * (len(ends) + 1)
         shards_left, units_left = len(sizes) - index - 1, count - len(ends) - 1
         if len(ends) < count - 1 and (share_reached or shards_left == units_left):
             ends.append(index + 1)

@@ -21,7 +21,8 @@ def _hop(layer: Any, frames: int) -> int:
     """
     if layer.n_samples <= frames or layer.n_samples % frames:
         raise ValueError(
-            f"{layer.name}: got {layer.n_samples} samples for {frames} frames, expected a multiple from 2 on"
+            f"{layer.name}: got {layer.n_samples} samples for {frames} frames, "
+            "expected a whole number of samples per frame, 2 or more"
         )
     hop: int = layer.n_samples // frames
     return hop

@@ -4,7 +4,7 @@ XLA pays off where a small operation is repeated many times: a recurrence, or a 
 of TensorFlow kernel launches into one loop. A whole training step under XLA is slower on a CPU than one without, so the
 layers compile their loops only and leave the rest to TensorFlow.
 
-LUTHIER_XLA=0 turns compilation off for a whole process.
+LUTHIER_XLA=0 turns compilation off: the loops are then graphs that TensorFlow runs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from components.core import environment
 from components.synths.ddsp_imports import tf
 
 _WORTH_COMPILING = 8_192  # numbers in all inputs together
-_ENABLED = environment.get_int(environment.XLA, 1) > 0
 _compile = contextvars.ContextVar("compile", default=True)
 
 
@@ -36,15 +35,18 @@ def without_xla() -> Iterator[None]:
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compiles a function of tensors with static shapes by XLA, once for each set of shapes (0.1 to 1 s).
 
-    Outside of a tf.function, small tensors are not worth a compilation: TensorFlow computes them directly.
+    Outside of a tf.function, small tensors are not worth a compilation: TensorFlow computes them directly. LUTHIER_XLA
+    is read at every call outside of a graph, and inside of one when it is traced.
     """
-    made = tf.function(function, jit_compile=True if _ENABLED else None, autograph=False)
+    made = {jit: tf.function(function, jit_compile=jit, autograph=False) for jit in (True, None)}
 
     @functools.wraps(function)
     def call(*arguments: Any) -> Any:
         sizes = (tf.size(x) for x in arguments if tf.is_tensor(x)) if tf.executing_eagerly() else ()
         small = tf.executing_eagerly() and sum(map(int, sizes)) < _WORTH_COMPILING
-        return made(*arguments) if _compile.get() and not small else function(*arguments)
+        if small or not _compile.get():
+            return function(*arguments)
+        return made[True if environment.get_int(environment.XLA, 1) else None](*arguments)
 
     return call
 

@@ -42,6 +42,7 @@ def command(
     The same command resumes a training that was stopped, and does nothing if it has finished. On SIGTERM or
     Ctrl-C it saves a checkpoint and exits with code 75: run it again to resume.
     """
+    from components.artifacts.training_dir import training_name
     from components.telemetry import metrics, parent_watch
     from components.train.start import StartMode
     from components.train.step import reproduce, train, train_several
@@ -67,7 +68,7 @@ def command(
     else:
         results = [train(data_uri, synth, out_uri, family, preset, bindings, start, tracking_uri, warm_start)]
     for result in results:
-        click.echo(f"{'trained already' if result.reused else 'trained'}: {result.family}-{result.synth}")
+        click.echo(f"{'trained already' if result.reused else 'trained'}: {training_name(result.family, result.synth)}")
         click.echo(f"  steps   {result.steps} ({result.stop_reason})")
         click.echo(
             f"  loss    {result.first_spectral_loss:.2f} -> {result.last_spectral_loss:.2f} held out; "

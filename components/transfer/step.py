@@ -16,6 +16,7 @@ from soundfile import SoundFile
 
 from components import storage
 from components.artifacts.model_card import ModelCard, find_model
+from components.artifacts.training_dir import training_name
 from components.audio.pitch import ANALYSIS_PEAK, DEFAULT_TRACKER, TRACKERS, Band, Tracker, tracker
 from components.audio.reading import inspect_recording, mono_blocks, opened, resampled
 from components.audio.writing import FORMATS, check_rate, check_writable, sound_format, write_sound
@@ -154,7 +155,7 @@ class _Outputs:
         """Returns the URI of the sound of the next model."""
         if not self._is_folder:
             return self._out_uri
-        name = f"{self._stem}-{card.family}-{card.synth}"
+        name = f"{self._stem}-{training_name(card.family, card.synth)}"
         number = next(n for n in itertools.count(1) if (name, n) not in self._taken)
         self._taken.add((name, number))
         return storage.join(self._out_uri, f"{name}{'' if number == 1 else f'-{number}'}.wav")

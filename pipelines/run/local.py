@@ -49,7 +49,7 @@ def run(arguments: dict[str, Any], state_path: Path, parallel_trainings: int) ->
         for left in log_file.parent.glob("*.events"):  # of a run that was killed
             left.unlink()
         package = compile_to(state_path / "package")
-        _remove_retries(package)
+        remove_retries(package)
         request = {"package": str(package), "arguments": arguments, "state": str(state_path)}
         (state_path / "request.json").write_text(json.dumps(request, indent=1))
         with Display() as display:
@@ -104,7 +104,7 @@ def _execute(request: Path, log_file: Path, events: Path, parallel_trainings: in
     return process.returncode
 
 
-def _remove_retries(package: Path) -> None:
+def remove_retries(package: Path) -> None:
     """Removes the retries from a package: no pod is lost here, and an error shows at once."""
     documents = list(yaml.safe_load_all(package.read_text()))
     for component in [documents[0]["root"], *documents[0]["components"].values()]:

@@ -18,7 +18,7 @@ from pipelines.kubeflow.tasks import PipelineTask, failures_of, tasks_of
 from pipelines.run.display import Display
 
 _LOG = log.get(__name__)
-_POLL_S = 3.0
+POLL_S = 3.0
 _TIMEOUT_S = 60
 _OUTAGE_S = 15 * 60
 _ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
@@ -45,7 +45,7 @@ def follow(kubeflow: Kubeflow, run_id: str) -> None:
                     display.show(event)
                 if run.state in _ENDED:
                     break
-                time.sleep(_POLL_S)
+                time.sleep(POLL_S)
     except KeyboardInterrupt:
         host = kubeflow.endpoint.host
         raise StepError(
@@ -72,7 +72,7 @@ def _read(kubeflow: Kubeflow, run_id: str) -> V2beta1Run:
             if not warned:
                 _LOG.warning("%s; trying again", error)
                 warned = True
-            time.sleep(_POLL_S)
+            time.sleep(POLL_S)
 
 
 def _nodes(run: V2beta1Run) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components.audio.f0 import hz_to_midi, midi_to_hz, octaves_to_fit
+from components.audio.f0 import confident_hz, hz_to_midi, midi_to_hz, octaves_to_fit
 from components.audio.pitch import PitchTrack, track, tracker
 from components.core.errors import InputError
 
@@ -63,6 +63,11 @@ def test_octaves_bring_the_median_nearest(sung_hz, octaves):
     f0_hz = np.where(np.arange(100) < 60, sung_hz, 8 * sung_hz).astype(np.float32)
     assert octaves_to_fit(f0_hz, np.arange(100) < 60, 440.0) == octaves
     assert octaves_to_fit(f0_hz[:60], np.zeros(60, bool), 440.0) == octaves  # nothing sounds: all pitched frames count
+
+
+def test_a_pitch_counts_where_it_is_confident():
+    f0_hz, confidence = np.float32([100, 100, 0]), np.float32([0.5, 0.49, 0.9])
+    assert confident_hz(f0_hz, confidence).tolist() == [100, 0, 0]
 
 
 def test_midi():

@@ -15,7 +15,7 @@ from tests.cluster.state import describe
 
 Object = dict[str, Any]
 GPU = "nvidia.com/gpu"
-_POLL_S = 1.0
+POLL_S = 1.0
 
 
 class Cluster:
@@ -105,7 +105,7 @@ class Cluster:
             self._core.delete_namespace(self.namespace)
             while time.monotonic() < end:
                 last = self._core.read_namespace(self.namespace)
-                time.sleep(_POLL_S)
+                time.sleep(POLL_S)
             raise AssertionError(f"namespace {self.namespace} is still there after {seconds:.0f} s: {last.status}")
 
     # --- waiting
@@ -128,7 +128,7 @@ class Cluster:
                 raise AssertionError(f"Job {job} failed, so this will not happen: {what}\n{describe(self)}")
             if time.monotonic() > end:
                 raise AssertionError(f"not within {seconds:.0f} s: {what}\n{describe(self)}")
-            time.sleep(_POLL_S)
+            time.sleep(POLL_S)
 
     def wait_for_end(self, job: str, seconds: float) -> None:
         """Waits until a Job is complete."""

@@ -66,7 +66,7 @@ def server(tmp_path, monkeypatch):
     (tmp_path / "kubeconfig").write_text(json.dumps(config))
     # The client has read the variable already when it was imported.
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
-    monkeypatch.setattr(clusters, "_POLL_S", 0.01)
+    monkeypatch.setattr(clusters, "POLL_S", 0.01)
     yield started
     started.close()
 

@@ -28,7 +28,7 @@ def test_the_last_binding_applies_and_gin_stays_as_it_is():
 @pytest.mark.parametrize(
     ("binding", "message"),
     [
-        ("gate.margin = -1", "gate.margin is -1: expected a number from 0 on"),
+        ("gate.margin = -1", "gate.margin is -1: expected a number of 0 or above"),
         ("gate.margin = True", "gate.margin is True: expected a number"),
         ("gate.margin = 'much'", "gate.margin is 'much'"),
         ("gate.magrin = 0.1", "the gate has no 'gate.magrin'; did you mean 'margin'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,13 @@ from pipelines.challenge import score_champion
 from tests.evaluate.conftest import EvaluatedRun
 from tests.notes import make_note, write_sorted_set
 
+pytestmark = pytest.mark.xdist_group("evaluated_run")
+
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory, evaluated_run: EvaluatedRun) -> str:
+def registry(tmp_path_factory: pytest.TempPathFactory, evaluated_run: EvaluatedRun, empty_registry: Path) -> str:
     """Where the harmonic string of the run is champion, though it has hardly been trained."""
-    uri = f"sqlite:///{tmp_path_factory.mktemp('registry')}/mlflow.db"
+    uri = f"sqlite:///{shutil.copy(empty_registry, tmp_path_factory.mktemp('registry'))}"
     harmonic = next(uri for uri in evaluated_run.training_uris if uri.endswith("string-harmonic"))
     lenient = ["gate.max_spectral_loss = 1000", "gate.max_pitch_error_cents = 10000", "gate.min_pitch_heard_share = 0"]
     lenient.append("gate.max_loudness_error_db = 1000")

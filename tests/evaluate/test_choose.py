@@ -56,5 +56,5 @@ def test_of_equals_the_louder_note_is_taken_and_few_are_read(
     ]
     reeds = SortedSet.open(write_sorted_set(tmp_path / "sorted", {"train": notes[:1], "test": notes}))
     assert note_selection.note_of_each_family([reeds])[0].pitch == 60
-    monkeypatch.setattr(note_selection, "_TRANSFER_CANDIDATES", 3)
+    monkeypatch.setattr(note_selection, "TRANSFER_CANDIDATES", 3)
     assert note_selection.note_of_each_family([reeds])[0].id == notes[1].id

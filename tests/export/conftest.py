@@ -1,7 +1,9 @@
-"""Untrained instruments to export: one of every synth, and one for the plugin DDSP-VST."""
+"""Untrained instruments to export: one of every synth, and one for the plugin DDSP-VST; each format of each once."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,3 +38,17 @@ def beginners(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture(scope="package")
 def plugin_beginner(tmp_path_factory: pytest.TempPathFactory) -> str:
     return beginner(tmp_path_factory.mktemp("plugin"), "harmonic", "vst")
+
+
+@pytest.fixture(scope="package")
+def export_of(beginners: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
+    """Returns the folder of a synth's export in a format. It is made once, for all tests."""
+    from components.export.step import export
+
+    @functools.cache
+    def exported_once(synth: str, format_name: str) -> Path:
+        folder = tmp_path_factory.mktemp(f"{synth}-{format_name}")
+        assert export(beginners[synth], format_name, str(folder)).error <= 1e-4
+        return folder
+
+    return exported_once

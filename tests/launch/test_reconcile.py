@@ -1,6 +1,7 @@
 """A Job of the name exists: it is adopted if it is the same and active, and replaced if it has finished."""
 
 from components import storage
+from components.launch import labels
 from tests.launch.test_launch import NAME, trains
 
 
@@ -119,6 +120,29 @@ def test_a_finished_one_of_a_different_training_is_replaced(
     elsewhere = [str(tmp_path / "elsewhere") if "string-harmonic" in word else word for word in arguments]
     assert luthier(*elsewhere).code == 0
     assert log_lines.count("has finished and was a different training; replacing it") == 1
+
+
+def test_one_that_was_suspended_after_its_training_had_finished_is_deleted(
+    controllers, server, log_lines, luthier, arguments
+):
+    luthier(*arguments, "--detach")
+    workload = controllers.workloads[0]
+    workload.trained()
+    workload.suspend(True)
+    assert luthier(*arguments).code == 0
+    assert workload.job is not None  # a person suspended it
+    workload.change(lambda job: job["metadata"]["annotations"].update({labels.SUSPENDED_BY: labels.LAUNCHER}))
+    assert "trained already" in luthier(*arguments).out
+    server.wait_until(lambda: not server.objects["jobs"], "the Job is gone")
+    assert log_lines.count("its last launcher had suspended it, and its training is finished") == 1
+
+
+def test_a_finished_training_needs_no_answer_about_its_job(controllers, server, log_lines, luthier, arguments):
+    controllers.simulate = trains()
+    luthier(*arguments)
+    server.role = server.role - {("get", "jobs")}
+    assert luthier(*arguments).code == 0
+    assert log_lines.count("cannot see whether") == 1
 
 
 def test_of_an_adopted_one_the_last_lines_of_the_log_and_all_later_ones_are_shown(

@@ -2,9 +2,13 @@
 
 import os
 import signal
+import threading
+import time
+from contextlib import suppress
 
 import pytest
 
+from components.launch.terminate import run_until_terminated
 from tests.launch.api_rules import ROLE
 from tests.launch.processes import Launcher
 from tests.launch.test_launch import NAME
@@ -69,6 +73,76 @@ def test_terminated_it_suspends_its_job_and_the_next_one_resumes_it(controllers,
     workload.complete()
     assert second.end() == 0, second.text
     assert len(controllers.workloads) == 1
+
+
+# A pod gets SIGTERM from Argo's emissary and from the kubelet. The intervals end before, within and after the request.
+INTERVALS_S = [float(text) for text in os.environ.get("LUTHIER_TEST_INTERVALS", "").split()] or [
+    *(0.001, 0.003, 0.01, 0.02, 0.04, 0.07, 0.1, 0.13, 0.16, 0.2)
+]
+
+
+def test_a_second_sigterm_does_not_cut_the_first_short(controllers, server, launch, monkeypatch):
+    monkeypatch.setattr(server, "patch", delayed(server.patch, 0.1))
+    controllers.simulate = lambda workload: workload.pod(node="node-1").runs()
+    launchers = [launch("--run", f"run-{index}") for index in range(len(INTERVALS_S))]
+    for launcher in launchers:
+        launcher.wait_for("runs on node node-1")
+    for launcher, interval_s in zip(launchers, INTERVALS_S, strict=True):
+        launcher.signal(signal.SIGTERM)
+        time.sleep(interval_s)
+        with suppress(ProcessLookupError):  # it has ended
+            launcher.signal(signal.SIGTERM)
+    assert [launcher.end() for launcher in launchers] == [os.EX_TEMPFAIL] * len(INTERVALS_S)
+    suspended = [job["metadata"]["name"] for job in server.objects["jobs"].values() if job["spec"]["suspend"]]
+    assert len(suspended) == len(INTERVALS_S)
+    assert not any("Traceback" in launcher.text for launcher in launchers)
+
+
+def test_a_second_ctrl_c_ends_it_at_once(controllers, server, launch, monkeypatch):
+    is_released = threading.Event()
+    monkeypatch.setattr(server, "patch", lambda *arguments: is_released.wait(20))
+    controllers.simulate = lambda workload: workload.pod(node="node-1").runs()
+    launcher = launch()
+    launcher.wait_for("runs on node node-1")
+    launcher.signal(signal.SIGINT)
+    server.wait_until(lambda: server.count("patch", "jobs") > 0, "it asks to suspend the Job")
+    launcher.signal(signal.SIGTERM)
+    launcher.process.join(0.3)
+    assert launcher.process.is_alive()
+    launcher.signal(signal.SIGINT)
+    assert launcher.end() == 1
+    is_released.set()
+    assert launcher.text.splitlines()[-1] == "luthier: stopped"
+
+
+def test_a_server_that_does_not_answer_delays_the_end_for_a_limited_time(log_lines):
+    before = signal.getsignal(signal.SIGTERM)
+    is_released = threading.Event()
+    try:
+        with pytest.raises(SystemExit) as ended:
+            run_until_terminated(lambda: signal.raise_signal(signal.SIGTERM), is_released.wait, limit_s=0.1)
+    finally:
+        is_released.set()
+        signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == os.EX_TEMPFAIL
+    assert log_lines.count("the Job was not stopped in time") == 1
+
+
+def test_a_job_whose_creation_was_interrupted_is_suspended(server, launch, monkeypatch):
+    monkeypatch.setattr(server, "create", delayed(server.create, 0.4))
+    launcher = launch()
+    server.wait_until(lambda: server.count("create", "jobs") > 0, "it asks to create the Job")
+    launcher.process.terminate()
+    assert launcher.end() == os.EX_TEMPFAIL
+    assert server.read("jobs", NAME)["spec"]["suspend"] is True
+
+
+def delayed(function, delay_s):
+    def call(*arguments):
+        time.sleep(delay_s)
+        return function(*arguments)
+
+    return call
 
 
 def test_a_job_that_a_person_suspended_stays_suspended(controllers, server, launch):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import math
 import random
 import signal
 import struct
@@ -164,10 +165,10 @@ def _check_none_lost(shard: bytes, records: list[Record], originals: dict[bytes,
     return found
 
 
-def fuzz(seconds: float, seed: int) -> Counter[str]:
-    """Runs for some seconds; returns how often what was met. An AssertionError or TimeoutError names what failed."""
+def fuzz(seed: int, seconds: float = math.inf, mutants: float = math.inf) -> Counter[str]:
+    """Tries so many mutants, or for so long; counts what it met. An AssertionError or TimeoutError names the mutant."""
     met, number, reader, ends = Counter[str](), 0, Labels([KEY]), time.monotonic() + seconds
-    while time.monotonic() < ends:
+    while number < mutants and time.monotonic() < ends:
         number += 1
         draw = random.Random(f"{seed}-{number}")
         labels = [draw.choice([*range(11), 11, -1, 1 << 40]) for _ in range(draw.randrange(1, 9))]
@@ -211,5 +212,5 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    for what, times in sorted(fuzz(arguments.seconds, arguments.seed).items()):
+    for what, times in sorted(fuzz(arguments.seed, arguments.seconds).items()):
         print(f"{what:26} {times}")

@@ -33,7 +33,7 @@ def test_shards_come_in_their_order(tmp_path):
 def test_missing_source(tmp_path):
     with pytest.raises(InputError, match=r"there is no source at .*nowhere.*: found nothing"):
         find_shards(str(tmp_path / "nowhere"), "train")
-    with pytest.raises(InputError, match="an empty folder"):
+    with pytest.raises(InputError, match="an empty directory"):
         find_shards(str(tmp_path), "train")
 
 
@@ -96,13 +96,15 @@ def test_other_records_are_shown_by_their_keys(tmp_path):
 
 def test_right_records_under_another_name(tmp_path):
     _write(tmp_path, "0-train-string.tfrecord", RECORD)
-    with pytest.raises(InputError, match=r"0-train-string\.tfrecord' is not named nsynth-<split>"):
+    with pytest.raises(
+        InputError, match=r"0-train-string\.tfrecord' has an unknown split: expected the name nsynth-<split>"
+    ):
         find_shards(str(tmp_path), "train")
 
 
 def test_the_folder_above_points_at_the_right_one(tmp_path):
     write_source(tmp_path / "deep" / "2.3.3", {"train": [NOTE]})
-    with pytest.raises(InputError, match=r"its folder '.*/deep/2\.3\.3' has"):
+    with pytest.raises(InputError, match=r"its subdirectory '.*/deep/2\.3\.3' has"):
         find_shards(str(tmp_path), "train")
 
 

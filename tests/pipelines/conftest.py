@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.pipelines.in_process import Pipeline, compile_for_local_runs
 from tests.pipelines.kfp_api import KfpApi, serving
 
 
 @pytest.fixture
 def kfp_api(monkeypatch: pytest.MonkeyPatch) -> Iterator[KfpApi]:
     """A stand-in for Kubeflow Pipelines, at which KFP_HOST points, and which is asked often."""
-    monkeypatch.setattr("pipelines.submit.follow._POLL_S", 0.01)
+    monkeypatch.setattr("pipelines.submit.follow.POLL_S", 0.01)
     with serving(KfpApi()) as api:
         monkeypatch.setenv("KFP_HOST", api.host)
         yield api
+
+
+@pytest.fixture(scope="session")
+def local_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pipeline, compiled as `luthier run` does."""
+    return compile_for_local_runs(tmp_path_factory.mktemp("package"))
+
+
+@pytest.fixture
+def pipeline(local_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
+    """The pipeline on a workspace of the test's own, with its tasks in this process."""
+    return Pipeline(local_package, tmp_path, monkeypatch)

@@ -1,12 +1,10 @@
-"""The compiled pipeline in KFP's local runner, with a fault in one step after the other, run again each time."""
+"""A fault in one step after the other; the same run goes on each time. Tasks run in this process (see in_process)."""
 
 from __future__ import annotations
 
+import importlib
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +26,10 @@ STEPS = {
 }
 
 
+# A training is a child process, in which sitecustomize breaks the function.
+CHILDREN = {"train string-harmonic"}
+
+
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory):
     folder = tmp_path_factory.mktemp("recordings") / "string"
@@ -37,48 +39,72 @@ def recordings(tmp_path_factory):
     return folder.parent
 
 
-def run(recordings, workspace, synths="harmonic", broken="", only_if=""):
-    command = [sys.executable, "-m", "components.cli", "run", "--source", str(recordings), "--synths", synths]
-    command += ["--workspace", str(workspace), "--set", "train.max_steps = 4", "--set", "train.eval_every_steps = 2"]
+@pytest.fixture
+def arguments(recordings, tmp_path, registry):
     # So little training makes no instrument; the gate is not what is tested here.
-    for limit in ("max_spectral_loss", "max_pitch_error_cents", "max_loudness_error_db"):
-        command += ["--set", f"gate.{limit} = 1e6"]
-    command += ["--set", "gate.min_pitch_heard_share = 0", "--if-changed"]
-    environment = {**os.environ, "LUTHIER_BREAK": broken, "LUTHIER_BREAK_IF": only_if, "PYTHONPATH": str(FAULTS)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    return done.returncode, done.stdout, done.stderr
+    gate = [f"gate.{limit} = 1e6" for limit in ("max_spectral_loss", "max_pitch_error_cents", "max_loudness_error_db")]
+    training = ["train.max_steps = 4", "train.eval_every_steps = 2"]
+    return {
+        "source": str(recordings),
+        "workspace": str(tmp_path),
+        "families": ["string"],
+        "synths": ["harmonic"],
+        "preset": "smoke",
+        "bindings": [*training, *gate, "gate.min_pitch_heard_share = 0"],
+        "tracking_uri": registry,
+        "sort_workers": 1,
+        "if_changed": True,
+    }
 
 
-def test_every_step_may_break_and_the_same_command_goes_on(recordings, tmp_path):
+def broken_here(monkeypatch, where):
+    module, _, function = where.partition(":")
+
+    def broken(*arguments, **named):
+        raise OSError("an injected fault")
+
+    monkeypatch.setattr(importlib.import_module(module), function, broken)
+
+
+def broken_in_children(monkeypatch, where, only_if=""):
+    monkeypatch.setenv("PYTHONPATH", str(FAULTS))
+    monkeypatch.setenv("LUTHIER_BREAK", where)
+    monkeypatch.setenv("LUTHIER_BREAK_IF", only_if)
+
+
+def test_every_step_may_break_and_the_same_command_goes_on(pipeline, arguments, tmp_path, luthier, monkeypatch):
     trained_at = {}
     for task, where in STEPS.items():
-        code, _, stderr = run(recordings, tmp_path, broken=where)
-        assert code == 1, (task, stderr)
-        last = stderr.strip().splitlines()[-1]
-        assert last.startswith(f"luthier: {task}: ") and "an injected fault" in last, (task, last)
+        with monkeypatch.context() as patched:
+            (broken_in_children if task in CHILDREN else broken_here)(patched, where)
+            run = pipeline.run(arguments)
+        assert not run.succeeded
+        assert run.first_failure["title"] == task and "an injected fault" in run.first_failure["message"]
+        assert not run.first_failure["input_fault"]
         trained_at |= {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/*/model/model.json")}
-    code, stdout, stderr = run(recordings, tmp_path)
-    assert code == 0, stderr
-    # It was registered by the run in which only the comparison broke: nothing is left to do.
-    assert stdout == f"nothing new: string of {recordings} are registered\n"
-    assert {
-        path: path.stat().st_mtime_ns for path in trained_at
-    } == trained_at  # trained once, whatever broke behind it
+    # Trained once, whatever broke behind it.
+    assert {path: path.stat().st_mtime_ns for path in trained_at} == trained_at
     (run_folder,) = (tmp_path / "runs").iterdir()
     assert json.loads((run_folder / "string-harmonic" / "evaluation.json").read_text())["notes"]
+    # It was registered by the run in which only the comparison broke: nothing is left to do.
+    sets = [part for binding in arguments["bindings"] for part in ("--set", binding)]
+    options = ["--source", arguments["source"], "--workspace", tmp_path, "--synths", "harmonic", "--if-changed", *sets]
+    done = luthier("run", *options)
+    assert (done.code, done.out) == (0, f"nothing new: string of {arguments['source']} are registered\n"), done.err
 
 
-def test_a_training_that_fails_takes_nothing_with_it(recordings, tmp_path):
-    code, _, stderr = run(
-        recordings, tmp_path, "harmonic,wavetable", broken="components.train.step:train", only_if="wavetable"
-    )
-    assert code == 1
-    assert "train string-wavetable" in stderr.strip().splitlines()[-1]
+def test_a_training_that_fails_takes_nothing_with_it(pipeline, arguments, tmp_path, monkeypatch):
+    arguments["synths"] = ["harmonic", "wavetable"]
+    with monkeypatch.context() as patched:
+        broken_in_children(patched, "components.train.step:train", only_if="wavetable")
+        run = pipeline.run(arguments)
+    assert not run.succeeded
+    assert run.titles("failed") == ["train string-wavetable"]
     (run_folder,) = (tmp_path / "runs").iterdir()
     page = (run_folder / "report.html").read_text()
     assert "Missing: wavetable" in page
-    assert "ddsp-string: harmonic v1; champion harmonic v1" in stderr
-    code, stdout, stderr = run(recordings, tmp_path, "harmonic,wavetable")
-    assert code == 0, stderr
-    assert stdout.startswith("to train: string: no wavetable yet")
+    assert "ddsp-string: harmonic v1; champion harmonic v1" in run.text("register string")
+    run = pipeline.run(arguments)
+    assert run.succeeded, run.events
+    assert "train string-harmonic" not in run.titles("start") and "train" in run.titles("reused")
     assert "Missing" not in (run_folder / "report.html").read_text()

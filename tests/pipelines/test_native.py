@@ -10,6 +10,7 @@ from google.protobuf import json_format
 from jsonschema import Draft4Validator
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from components.core import git as commits
 from pipelines import package
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -77,10 +78,10 @@ def test_other_content_is_another_version(tmp_path, monkeypatch):
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    """A git repository in whose folder the package's code seems to be."""
+    """A git repository that the code seems to be in."""
     monkeypatch.delenv("LUTHIER_GIT_COMMIT", raising=False)
-    monkeypatch.setattr(package, "__file__", str(tmp_path / "pipelines" / "package.py"))
-    (tmp_path / "pipelines").mkdir()
+    monkeypatch.setattr(commits, "__file__", str(tmp_path / "components" / "git.py"))
+    (tmp_path / "components").mkdir()
     (tmp_path / "file").write_text("a")
 
     def git(*arguments):

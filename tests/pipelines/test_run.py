@@ -1,6 +1,8 @@
 """`luthier run` end to end: the compiled YAML, KFP's local runner, a handful of notes, MLflow on SQLite."""
 
+import fcntl
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -10,15 +12,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.pipelines.in_process import Pipeline
+
 SAMPLES = Path(__file__).parents[2] / "samples"
 NOTES_PER_FAMILY = 4
 
 
 def start(source, workspace, *more):
+    """Starts `luthier run` as a person does, XLA and all."""
     command = [sys.executable, "-m", "components.cli", "run", "--source", str(source), "--workspace", str(workspace)]
     # A few steps on short excerpts: this tests the chain, not the sound.
     bindings = ["--set", "train.max_steps = 6", "--set", "train.eval_every_steps = 3"]
-    return subprocess.Popen([*command, *bindings, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([*command, *bindings, *more], env=os.environ | {"LUTHIER_XLA": "1"}, **pipes)
 
 
 def finish(process, timeout_s=300):
@@ -71,12 +77,13 @@ def test_killed_run_continues_and_ends_right(workspace):
         assert steps == sorted(steps)
 
 
-def test_run_again_reuses_what_is_done(workspace, recordings):
-    folder, options, _ = workspace
+def test_run_again_reuses_what_is_done(workspace, local_package, monkeypatch):
+    folder, _, _ = workspace
+    arguments = json.loads((folder / "kfp" / "request.json").read_text())["arguments"]
     before = {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("model/*")}
-    code, stdout, stderr = finish(start(recordings, folder, *options))
-    assert code == 0, stderr
-    assert "2 x train" in stdout
+    run = Pipeline(local_package, folder, monkeypatch).run(arguments)
+    assert run.succeeded, run.events
+    assert run.titles("reused").count("train") == run.titles("reused").count("evaluate") == 2
     assert {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("model/*")} == before
 
 
@@ -93,30 +100,37 @@ def test_model_that_was_removed_is_trained_again(workspace, recordings):
 def test_two_runs_do_not_share_a_workspace(workspace, recordings):
     folder, options, _ = workspace
     with (folder / "kfp" / "lock").open("a") as lock:
-        import fcntl
-
         fcntl.flock(lock, fcntl.LOCK_EX)
         code, _, stderr = finish(start(recordings, folder, *options))
     assert code == 2
     assert "another run" in stderr
 
 
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        (("--families", "strnig"), "did you mean 'string'?"),
-        (("--synths", "harmonics"), "did you mean 'harmonic'?"),
-        (("--preset", "smok"), "did you mean 'smoke'?"),
-        (("--families", "organ"), "organ"),
-        (("--set", "train.function = @os.system()"), "@"),
-    ],
-)
-def test_bad_parameter_is_one_line_that_names_it(recordings, tmp_path, options, expected):
-    code, _, stderr = finish(start(recordings, tmp_path / "workspace", *options))
+def test_bad_parameter_is_one_line(recordings, tmp_path):
+    code, _, stderr = finish(start(recordings, tmp_path / "workspace", "--preset", "smok"))
     assert code == 2
     last = stderr.strip().splitlines()[-1]
     assert last.startswith("luthier: ")
-    assert expected in last
+    assert "did you mean 'smoke'?" in last
+
+
+@pytest.mark.parametrize(
+    ("parameter", "expected"),
+    [
+        ({"families": ["strnig"]}, "did you mean 'string'?"),
+        ({"synths": ["harmonics"]}, "did you mean 'harmonic'?"),
+        ({"preset": "smok"}, "did you mean 'smoke'?"),
+        ({"families": ["organ"]}, "organ"),
+        ({"bindings": ["train.function = @os.system()"]}, "@"),
+    ],
+)
+def test_bad_parameter_is_named_before_anything_is_done(pipeline, recordings, tmp_path, parameter, expected):
+    run = pipeline.run({"source": str(recordings), "workspace": str(tmp_path / "workspace"), **parameter})
+    assert not run.succeeded
+    assert (run.titles("start"), run.titles("failed")) == (["plan"], ["plan"])
+    assert run.first_failure["input_fault"]
+    assert expected in run.first_failure["message"]
+    assert not (tmp_path / "workspace").exists()
 
 
 def test_step_that_breaks_names_the_log(recordings, tmp_path):

@@ -7,7 +7,7 @@ from mlflow import MlflowClient
 
 from components.config.catalog import SYNTHS
 from components.core.versions import TRAINING_VERSION
-from components.nsynth.source_fingerprints import fingerprint_of, source_fingerprints
+from components.nsynth.source_fingerprints import fingerprint_of_family, source_fingerprints
 from components.registry import tags as tags_module
 from tests.pipelines.workflow import Workflow, one_task
 
@@ -161,7 +161,7 @@ def register_all(tracking_uri, recordings, family, preset):
     tags = {
         "family": family,
         tags_module.SETTINGS_TAG: tags_module.settings_fingerprint(preset, []),
-        tags_module.SOURCE_TAG: fingerprint_of(family, source_fingerprints(str(recordings))),
+        tags_module.SOURCE_TAG: fingerprint_of_family(family, source_fingerprints(str(recordings))),
         tags_module.VERSION_TAG: str(TRAINING_VERSION),
     }
     client.create_registered_model(f"ddsp-{family}")
@@ -169,8 +169,8 @@ def register_all(tracking_uri, recordings, family, preset):
         client.create_model_version(f"ddsp-{family}", str(folder), tags={**tags, "synth": synth})
 
 
-def test_if_nothing_changed_nothing_is_submitted(kfp_api, luthier, tmp_path, recordings):
-    tracking_uri = f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+def test_if_nothing_changed_nothing_is_submitted(kfp_api, luthier, registry, recordings):
+    tracking_uri = registry
     wanted = ("submit", "--if-changed", "--no-follow", "-p", f"source={recordings}", "-p", "preset=smoke")
     wanted = (*wanted, "-p", f"tracking_uri={tracking_uri}", "-p", "families=string,flute")
     register_all(tracking_uri, recordings, "string", "smoke")

@@ -7,7 +7,7 @@ from mlflow import MlflowClient
 
 from components.core.versions import TRAINING_VERSION
 from components.nsynth.sorted_set import SortedSet
-from components.nsynth.source_fingerprints import fingerprint_of, source_fingerprints
+from components.nsynth.source_fingerprints import fingerprint_of_family, source_fingerprints
 from components.plan.changes import find_changes
 from components.plan.selection import select
 from components.register.listing import listing
@@ -37,7 +37,7 @@ def run(tmp_path, data, registry):
         return register(
             uris,
             registry,
-            lineage={"source_fingerprint": fingerprint_of(family, source_fingerprints(f"{data}-source"))},
+            lineage={"source_fingerprint": fingerprint_of_family(family, source_fingerprints(f"{data}-source"))},
         )
 
     return run_one

@@ -55,7 +55,7 @@ def test_recording_with_impossible_samples(refused, tmp_path):
 def test_unclear_or_unknown_family(refused, tmp_path):
     path = _write(tmp_path / "strings" / "a.wav", _noise(1.0, 0.1))
     message = refused("prepare", path, "--out", tmp_path / "out")
-    assert "its folder is 'strings', did you mean 'string'?" in message
+    assert "its directory is 'strings', did you mean 'string'?" in message
     message = refused("prepare", path, "--out", tmp_path / "out", "--family", "keybord")
     assert "'keybord': did you mean 'keyboard'?" in message
 
@@ -64,4 +64,4 @@ def test_two_recordings_of_one_name(refused, tmp_path):
     for folder in ("a", "b"):
         _write(tmp_path / folder / "string_acoustic_948-060-075.wav", _noise(1.0, 0.1))
     message = refused("prepare", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "out")
-    assert "would both be the recording 'string_acoustic_948-060-075'" in message
+    assert "have the same key 'string_acoustic_948-060-075'" in message

@@ -108,7 +108,7 @@ def test_what_was_not_evaluated_is_left_out(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("binding", "said"),
     [
-        ("gate.margin = -1", "gate.margin is -1: expected a number from 0 on"),
+        ("gate.margin = -1", "gate.margin is -1: expected a number of 0 or above"),
         ("gate.margin = 'much'", "gate.margin is 'much'"),
         ("gate.magrin = 0.1", "magrin"),
         ("gate.margin = @os.getpid()", "is refused"),
@@ -140,7 +140,7 @@ def test_two_retrainings_at_once_do_not_both_move_the_alias(trained, tmp_path, r
             inside -= 1
 
     monkeypatch.setattr(MlflowClient, "set_registered_model_alias", watched)
-    monkeypatch.setattr(aliases_module, "_LOCK_POLL_S", 0.02)
+    monkeypatch.setattr(aliases_module, "LOCK_POLL_S", 0.02)
     from components.register import promotion, step
 
     uris = [
@@ -152,7 +152,7 @@ def test_two_retrainings_at_once_do_not_both_move_the_alias(trained, tmp_path, r
         step.register([uri], registry)
     monkeypatch.undo()
     monkeypatch.setattr(MlflowClient, "set_registered_model_alias", watched)
-    monkeypatch.setattr(aliases_module, "_LOCK_POLL_S", 0.02)
+    monkeypatch.setattr(aliases_module, "LOCK_POLL_S", 0.02)
     threads = [
         threading.Thread(target=promotion.promote_best, args=(client, "string", [each], None, gate_of()))
         for each in scores
@@ -175,8 +175,8 @@ def test_a_lock_whose_holder_died_is_taken_away(registry, trained, monkeypatch):
     trained("run-1", 5.0)
     client = MlflowClient(tracking_uri=registry, registry_uri=registry)
     client.create_registered_model("ddsp-string.moving", {"luthier.holder": "dead"})
-    monkeypatch.setattr(aliases_module, "_LOCK_MAX_AGE_S", 0.3)
-    monkeypatch.setattr(aliases_module, "_LOCK_POLL_S", 0.05)
+    monkeypatch.setattr(aliases_module, "LOCK_MAX_AGE_S", 0.3)
+    monkeypatch.setattr(aliases_module, "LOCK_POLL_S", 0.05)
     assert trained("run-2", 4.0).champion.version == 2
     assert [model.name for model in client.search_registered_models()] == ["ddsp-string"]
 

@@ -22,7 +22,7 @@ np.savez(audio, seed_0=instrument.predict(given), seed_7=instrument.predict(give
 """
 
 
-def test_the_champion_plays_in_a_fresh_process(tmp_path):
+def test_the_champion_plays_in_a_fresh_process(tmp_path, registry):
     from components.synths import instrument, model
 
     folder = tmp_path / "runs/run-1/string-harmonic"
@@ -31,8 +31,7 @@ def test_the_champion_plays_in_a_fresh_process(tmp_path):
     with model.configured(config):
         card = ModelCard("string", "harmonic", valid_loss=5.0)
         instrument.save(model.build(), card, config, folder / "model")
-    tracking_uri = f"sqlite:///{tmp_path}/mlflow/mlflow.db"
-    register([uri], tracking_uri)
+    register([uri], registry)
 
     f0_hz = np.linspace(220, 440, 2 * FRAMES, dtype=np.float32).reshape(2, FRAMES)
     loudness_db = np.linspace(-20, -60, 2 * FRAMES, dtype=np.float32).reshape(2, FRAMES)
@@ -41,7 +40,7 @@ def test_the_champion_plays_in_a_fresh_process(tmp_path):
     curves, audio = tmp_path / "curves.npz", tmp_path / "audio.npz"
     np.savez(curves, f0_hz=f0_hz, loudness_db=loudness_db)
     folder.rename(tmp_path / "elsewhere")  # the registry has its own copy
-    subprocess.run([sys.executable, "-c", PLAY, tracking_uri, str(curves), str(audio)], check=True, timeout=240)
+    subprocess.run([sys.executable, "-c", PLAY, registry, str(curves), str(audio)], check=True, timeout=240)
 
     played = np.load(audio)
     assert played["seed_0"].shape == (2, FRAMES * 64) and played["seed_0"].dtype == np.float32

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -25,8 +26,16 @@ SYNTHS = {"harmonic": 5.0, "sinusoidal": 6.0, "wavetable": 4.5}
 
 
 @pytest.fixture
-def workspace(tmp_path):
+def fresh_workspace(tmp_path):
     return tmp_path / "my workspace"  # a blank in a path is nothing special
+
+
+@pytest.fixture
+def workspace(fresh_workspace, empty_registry):
+    """One whose database is made already."""
+    (fresh_workspace / "mlflow").mkdir(parents=True)
+    shutil.copy(empty_registry, fresh_workspace / "mlflow" / "mlflow.db")
+    return fresh_workspace
 
 
 def uri_of(workspace):
@@ -123,19 +132,19 @@ def test_a_registration_that_broke_is_completed(workspace, monkeypatch, breaking
     assert [model.status.name for model in models] == ["READY"] * 3
 
 
-def test_a_database_whose_making_was_interrupted_is_made_anew(workspace):
-    uris = trainings(workspace)
+def test_a_database_whose_making_was_interrupted_is_made_anew(fresh_workspace):
+    uris = trainings(fresh_workspace)
     script = "import sys; from components.register.step import register; register(sys.argv[2:], sys.argv[1])"
-    process = subprocess.Popen([sys.executable, "-c", script, uri_of(workspace), *uris])
-    while not (found := list(workspace.glob("mlflow/**/mlflow.db"))) or found[0].stat().st_size < 100_000:
+    process = subprocess.Popen([sys.executable, "-c", script, uri_of(fresh_workspace), *uris])
+    while not (found := list(fresh_workspace.glob("mlflow/**/mlflow.db"))) or found[0].stat().st_size < 100_000:
         assert process.poll() is None
         time.sleep(0.005)
     process.kill()
     process.wait()
-    assert register(uris, uri_of(workspace)).champion.version == 3
+    assert register(uris, uri_of(fresh_workspace)).champion.version == 3
 
 
-def test_two_families_at_once_on_a_fresh_database_without_tensorflow(workspace):
+def test_two_families_at_once_on_a_fresh_database_without_tensorflow(fresh_workspace):
     script = (
         "import sys; from components.register.step import register;"
         "print(register(sys.argv[2:], sys.argv[1]).text());"
@@ -143,7 +152,7 @@ def test_two_families_at_once_on_a_fresh_database_without_tensorflow(workspace):
     )
     running = [
         subprocess.Popen(
-            [sys.executable, "-c", script, uri_of(workspace), *trainings(workspace, family=family)],
+            [sys.executable, "-c", script, uri_of(fresh_workspace), *trainings(fresh_workspace, family=family)],
             **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True},
         )
         for family in ("string", "keyboard")
@@ -213,21 +222,21 @@ def _edit(uri, name, **changes):
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-def test_bad_input_is_one_line(workspace, monkeypatch):
+def test_bad_input_is_one_line(fresh_workspace, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    string = trainings(workspace)
-    keyboard = trainings(workspace, family="keyboard")
-    other_data = trainings(workspace, run_id="run-2", data="data-2")
-    unfinished, no_model, *_ = trainings(workspace, run_id="run-3")
+    string = trainings(fresh_workspace)
+    keyboard = trainings(fresh_workspace, family="keyboard")
+    other_data = trainings(fresh_workspace, run_id="run-2", data="data-2")
+    unfinished, no_model, *_ = trainings(fresh_workspace, run_id="run-3")
     _edit(unfinished, "run.json", status="running")
     Path(no_model, "model/model.json").unlink()
     cases = [
-        ([], uri_of(workspace), "got no trainings"),
-        ([str(workspace)], uri_of(workspace), "no run.json"),
-        ([unfinished], uri_of(workspace), "status 'running'"),
-        ([no_model], uri_of(workspace), "no model/model.json"),
-        ([string[0], keyboard[0]], uri_of(workspace), "got trainings of keyboard and string, expected one family"),
-        ([string[0], other_data[0]], uri_of(workspace), "on different data"),
+        ([], uri_of(fresh_workspace), "got no trainings"),
+        ([str(fresh_workspace)], uri_of(fresh_workspace), "no run.json"),
+        ([unfinished], uri_of(fresh_workspace), "status 'running'"),
+        ([no_model], uri_of(fresh_workspace), "no model/model.json"),
+        ([string[0], keyboard[0]], uri_of(fresh_workspace), "of keyboard and string, expected one family"),
+        ([string[0], other_data[0]], uri_of(fresh_workspace), "on different data"),
         (string, "", "got no tracking URI"),
         (string, "http://127.0.0.1:1", "cannot reach MLflow at 'http://127.0.0.1:1'"),
         (string, "nosuch://place", "cannot use MLflow at 'nosuch://place'"),
@@ -237,7 +246,7 @@ def test_bad_input_is_one_line(workspace, monkeypatch):
             register(uris, tracking_uri)
         assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="there is no MLflow database"):
-        find_champion(uri_of(workspace), "string")
+        find_champion(uri_of(fresh_workspace), "string")
 
 
 def test_the_run_that_a_training_has_logged_to_is_completed_and_not_doubled(workspace):

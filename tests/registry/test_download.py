@@ -1,5 +1,6 @@
 """Models downloaded by `models:/...` URIs."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ from tests.register.trainings import write_training
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory):
+def registry(tmp_path_factory, empty_registry):
     folder = tmp_path_factory.mktemp("registry")
+    (folder / "mlflow").mkdir()
+    shutil.copy(empty_registry, folder / "mlflow" / "mlflow.db")
     register([write_training(folder / "runs/run-1/string-harmonic", 5.0)], f"sqlite:///{folder}/mlflow/mlflow.db")
     return f"sqlite:///{folder}/mlflow/mlflow.db"
 

@@ -24,7 +24,7 @@ def path(request):
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.setattr(
-        module, "_RETRIES", Retry(total=2, backoff_factor=0, status_forcelist=(503,), allowed_methods=None)
+        module, "RETRIES", Retry(total=2, backoff_factor=0, status_forcelist=(503,), allowed_methods=None)
     )
     monkeypatch.setenv("LUTHIER_NAMESPACE", "music")
     with serving(ModelRegistry()) as running:
@@ -127,21 +127,19 @@ def test_a_model_in_a_bucket_is_recorded_with_its_uri_there(gcs, server, tmp_pat
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "nonsense", "{server}/elsewhere"])
-def test_no_registry_at_the_url_never_fails_a_registration(server, tmp_path, monkeypatch, url):
+def test_no_registry_at_the_url_never_fails_a_registration(server, tmp_path, registry, monkeypatch, caplog, url):
     monkeypatch.setenv("LUTHIER_MODEL_REGISTRY", url.format(server=server.address))
-    warnings = []
-    monkeypatch.setattr(module._LOG, "warning", lambda text, *values: warnings.append(text % values))
     uri = write_training(tmp_path / "runs" / "run-1" / "string-harmonic", 5.0)
-    result = register([uri], f"sqlite:///{tmp_path}/mlflow/mlflow.db", lineage=LINEAGE)
+    result = register([uri], registry, lineage=LINEAGE)
     assert result.versions == {"harmonic": 1}
-    assert sum("cannot record harmonic in the Model Registry" in text for text in warnings) == 1
+    assert sum("cannot record harmonic in the Model Registry" in text for text in caplog.messages) == 1
     assert server.posts == []
 
 
-def test_a_registration_is_recorded_with_the_versions_of_mlflow(server, tmp_path):
+def test_a_registration_is_recorded_with_the_versions_of_mlflow(server, tmp_path, registry):
     folder = tmp_path / "runs" / "run-1"
     uris = [write_training(folder / f"string-{synth}", 5.0) for synth in ("harmonic", "wavetable")]
-    register(uris, f"sqlite:///{tmp_path}/mlflow/mlflow.db", lineage=LINEAGE)
+    register(uris, registry, lineage=LINEAGE)
     assert [version["name"] for version in server.kinds["model_versions"]] == ["1", "2"]
     assert len(server.kinds["artifacts"]) == 2
 

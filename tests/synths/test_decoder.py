@@ -13,6 +13,7 @@ from tests.synths.reference import close, with_gradient
 SPLITS = (("amps", 1), ("harmonic_distribution", 20), ("noise_magnitudes", 5))
 
 
+@pytest.mark.usefixtures("with_xla")
 @pytest.mark.parametrize(("steps", "batch", "channels", "units"), [(1, 1, 3, 4), (7, 3, 5, 6), (50, 2, 16, 9)])
 def test_gru(steps, batch, channels, units):
     from components.synths.gru import gru
@@ -25,6 +26,7 @@ def test_gru(steps, batch, channels, units):
         close(found, expected)
 
 
+@pytest.mark.usefixtures("with_xla")
 @pytest.mark.parametrize(("rows", "channels"), [(1, 9), (33, 7), (200, 64)])
 def test_layer_norm_leaky_relu(rows, channels):
     from components.synths.decoder import layer_norm_leaky_relu

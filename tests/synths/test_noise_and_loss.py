@@ -21,6 +21,7 @@ def _in_float64(white: np.ndarray, magnitudes: np.ndarray) -> np.ndarray:
     return heard[delay : delay + len(white)]
 
 
+@pytest.mark.usefixtures("with_xla")
 @pytest.mark.parametrize(("frames", "bands", "hop"), [(1, 65, 64), (7, 45, 64), (5, 65, 63)])
 def test_filter_against_float64(frames, bands, hop):
     from components.synths.noise import filtered
@@ -58,8 +59,9 @@ def _layers():
     return [kind(mag_weight=1.0, logmag_weight=1.0) for kind in (SpectralLoss, ddsp.losses.SpectralLoss)]
 
 
-@pytest.mark.parametrize(("batch", "samples"), [(1, 3001), (2, 8192), (1, 300)])
-def test_loss_and_its_gradient_against_float64_and_ddsp_s(batch, samples):
+@pytest.mark.parametrize(("batch", "samples", "xla"), [(1, 3001, "1"), (2, 8192, "0"), (1, 300, "0")])
+def test_loss_and_its_gradient_against_float64_and_ddsp_s(batch, samples, xla, monkeypatch):
+    monkeypatch.setenv("LUTHIER_XLA", xla)
     random = np.random.default_rng(samples)
     wanted, audio = random.normal(0, 0.1, (2, batch, samples)).astype(np.float32)
     ours, theirs = (with_gradient(lambda a, layer=layer: layer(wanted, a), 2.0, audio) for layer in _layers())

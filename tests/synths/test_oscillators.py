@@ -37,12 +37,14 @@ def _read_tables(hop: int):
     return lambda amplitudes, tables, f0_hz: read_tables(amplitudes, tables, f0_hz, hop, float(RATE_HZ))
 
 
-# The last one is 4 s: phases are exact at any time.
-SHAPES = [(1, 1, 64), (3, 7, 64), (2, 5, 63), (2, 9, 2), (1, 1000, 64)]
+# Batch, frames, hop, and LUTHIER_XLA: compiled as for users where it says 1. The last one is 4 s: phases are exact at
+# any time.
+SHAPES = [(1, 1, 64, "0"), (2, 5, 63, "0"), (2, 9, 2, "0"), (3, 7, 64, "1"), (1, 1000, 64, "1")]
 
 
-@pytest.mark.parametrize(("batch", "frames", "hop"), SHAPES)
-def test_harmonics(batch, frames, hop):
+@pytest.mark.parametrize(("batch", "frames", "hop", "xla"), SHAPES)
+def test_harmonics(batch, frames, hop, xla, monkeypatch):
+    monkeypatch.setenv("LUTHIER_XLA", xla)
     amplitudes, f0_hz, _, random = _controls(batch, frames, 60)
     upstream = random.normal(size=(batch, frames * hop)).astype(np.float32)
     audio, by_amplitude, by_f0 = with_gradient(_harmonics(hop), upstream, amplitudes, f0_hz)
@@ -53,8 +55,9 @@ def test_harmonics(batch, frames, hop):
     assert np.isnan(by_f0)  # an input: no gradient
 
 
-@pytest.mark.parametrize(("batch", "frames", "hop"), SHAPES)
-def test_sinusoids(batch, frames, hop):
+@pytest.mark.parametrize(("batch", "frames", "hop", "xla"), SHAPES)
+def test_sinusoids(batch, frames, hop, xla, monkeypatch):
+    monkeypatch.setenv("LUTHIER_XLA", xla)
     amplitudes, _, frequencies_hz, random = _controls(batch, frames, 50)
     upstream = random.normal(size=(batch, frames * hop)).astype(np.float32)
     found = with_gradient(_sinusoids(hop), upstream, amplitudes, frequencies_hz)
@@ -62,8 +65,9 @@ def test_sinusoids(batch, frames, hop):
         close(values, expected)
 
 
-@pytest.mark.parametrize(("batch", "frames", "hop"), SHAPES)
-def test_tables(batch, frames, hop):
+@pytest.mark.parametrize(("batch", "frames", "hop", "xla"), SHAPES)
+def test_tables(batch, frames, hop, xla, monkeypatch):
+    monkeypatch.setenv("LUTHIER_XLA", xla)
     _, f0_hz, _, random = _controls(batch, frames, 1)
     amplitudes, tables = random.uniform(0, 1, (batch, frames, 1)), random.normal(size=(batch, frames, 128))
     amplitudes, tables = amplitudes.astype(np.float32), tables.astype(np.float32)
@@ -119,6 +123,7 @@ def test_extreme_pitches(f0):
     assert all(np.isfinite(values).all() for values in (*found, audio, *slopes))
 
 
+@pytest.mark.usefixtures("with_xla")
 def test_silence_and_equal_calls():
     amplitudes, f0_hz, frequencies_hz, random = _controls(2, 8, 60)
     upstream = random.normal(size=(2, 512)).astype(np.float32)

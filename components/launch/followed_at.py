@@ -1,0 +1,109 @@
+"""The annotation of a Job that tells when a launcher last followed it, by which a Job without a launcher is found.
+
+A launcher that is terminated stops its Job. One that is killed cannot, and its Job would hold a GPU for as long as the
+training takes, with nobody to use the result. So a launcher renews the annotation `labels.FOLLOWED_AT` while it follows
+the Job. `luthier jobs` and the alert LuthierTrainingUnattended show the Jobs in which it is too old.
+
+Only a Job that needs a launcher has the annotation: not one of `--detach` or `--on-terminate leave`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+
+from components.core.errors import InputError, StepError
+from components.kubernetes.client import Api, Object
+from components.kubernetes.errors import ApiError, Conflict, NotFound
+from components.launch import job_state, labels
+from components.telemetry import log
+
+_LOG = log.get(__name__)
+
+RENEW_S = 120.0
+"""A launcher renews the annotation this often."""
+
+UNATTENDED_S = 600.0
+"""A Job that no launcher has followed for so long is unattended. A launcher whose pod moves to another node is away for
+a few minutes."""
+
+
+def set_in(job: Object) -> None:
+    """Sets the annotation of a Job that is not created yet."""
+    job["metadata"]["annotations"][labels.FOLLOWED_AT] = _now_text()
+
+
+def clear(api: Api, job: Object) -> None:
+    """Removes the annotation of a Job that needs no launcher any more."""
+    if labels.FOLLOWED_AT in (job["metadata"].get("annotations") or {}):
+        with suppress(NotFound, Conflict):
+            _patch(api, job, None)
+
+
+@contextmanager
+def renewed(api: Api, job: Object, every_s: float = RENEW_S) -> Iterator[None]:
+    """Renews the annotation in a thread while the block runs: at once if it is older than `every_s`."""
+    ended = threading.Event()
+    age = age_s(job)
+    first_s = 0.0 if age is None else min(max(every_s - age, 0.0), every_s)
+    threading.Thread(target=_renew, args=(api, job, first_s, every_s, ended), name="launch-renew", daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def age_s(job: Object, now: datetime | None = None) -> float | None:
+    """Returns the seconds since a launcher last followed a Job; None for one that needs no launcher.
+
+    Args:
+        job: The Job.
+        now: The time, with a time zone; the present if None.
+    """
+    text = (job["metadata"].get("annotations") or {}).get(labels.FOLLOWED_AT)
+    try:
+        return ((now or datetime.now(UTC)) - datetime.fromisoformat(text)).total_seconds() if text else None
+    except (TypeError, ValueError):
+        return None  # a person wrote something else into it
+
+
+def is_unattended(job: Object, now: datetime | None = None) -> bool:
+    """Tells whether a Job runs or waits for a node although its launcher is gone. A suspended Job holds no GPU."""
+    if job_state.is_finished(job) or job["metadata"].get("deletionTimestamp") or job["spec"].get("suspend"):
+        return False
+    age = age_s(job, now)
+    return age is not None and age > UNATTENDED_S
+
+
+def without(job: Object) -> Object:
+    """Returns a Job without what a renewal changes in it."""
+    changed = ("annotations", "managedFields", "resourceVersion")
+    metadata = {name: value for name, value in job["metadata"].items() if name not in changed}
+    annotations = dict(job["metadata"].get("annotations") or {})
+    annotations.pop(labels.FOLLOWED_AT, None)
+    return {**job, "metadata": {**metadata, "annotations": annotations}}
+
+
+def _renew(api: Api, job: Object, first_s: float, every_s: float, ended: threading.Event) -> None:
+    wait_s, is_warned = first_s, False
+    while not ended.wait(wait_s):
+        wait_s = every_s
+        try:
+            _patch(api, job, _now_text())
+        except (NotFound, Conflict):
+            return  # it was deleted
+        except (ApiError, InputError, StepError) as error:
+            if not is_warned:
+                is_warned = True
+                _LOG.warning("Job %s may look unattended: %s", job["metadata"]["name"], error)
+
+
+def _patch(api: Api, job: Object, value: str | None) -> None:
+    metadata = {"uid": job["metadata"]["uid"], "annotations": {labels.FOLLOWED_AT: value}}
+    api.patch("jobs", job["metadata"]["name"], {"metadata": metadata})
+
+
+def _now_text() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
