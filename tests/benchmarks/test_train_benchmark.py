@@ -26,7 +26,7 @@ def measured(tmp_path_factory):
     """The parts that start processes of their own: the start, and the GPU's on the processor."""
     folder = tmp_path_factory.mktemp("bench-train")
     (folder / "page.md").write_text(_blocks("startup", "gpu", "flat"))
-    sizes = ["--starts", 1, "--cpu", "--gpu-preset", "smoke", "--batch", 1, "--together", 2, "--gpu-steps", 20]
+    sizes = ["--starts", 1, "--cpu", "--gpu-preset", "smoke", "--batch", 1, "--together", 2, "--gpu-steps", 6]
     places = ["--out", folder / "out", "--page", folder / "page.md"]
     command = [sys.executable, "-m", "benchmarks.train", "--part", "startup", "--part", "gpu", *sizes, *places]
     done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True)

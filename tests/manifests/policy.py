@@ -26,6 +26,7 @@ _EXCEPTIONS = {
     ("CKV_K8S_21", "Job luthier-sort-"): "`kubectl -n` says the namespace",
     ("CKV_K8S_21", "Job luthier-launch-"): "`kubectl -n` says the namespace",
     ("CKV_K8S_38", "Job luthier-launch-"): "it makes Jobs",
+    ("CKV_K8S_38", "CronJob luthier-unattended"): "it suspends Jobs",
     ("CKV_K8S_35", "Deployment mlflow"): "libpq takes no password file that its group can read, as a mounted Secret is",
     ("CKV_K8S_35", "StatefulSet postgres"): "the same Secret, and the container has no other process to hide it from",
     ("CKV_K8S_40", "StatefulSet postgres"): "999 is the user of the official image",

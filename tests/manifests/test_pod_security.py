@@ -11,7 +11,10 @@ from tests.manifests.pod_security import violations
 from tests.manifests.rendering import OVERLAYS, all_objects, of_kind, pod_templates, render, training_job
 
 # Who has a token of the Kubernetes API, and why.
-_SPEAKS_TO_KUBERNETES = {"Job luthier-launch-": "creates and watches the Jobs of trainings"}
+_SPEAKS_TO_KUBERNETES = {
+    "Job luthier-launch-": "creates and watches the Jobs of trainings",
+    "CronJob luthier-unattended": "suspends the Jobs of trainings",
+}
 _NO_CPU_LIMIT = {"luthier-training": "would throttle the input of a GPU"}
 
 

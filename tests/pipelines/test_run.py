@@ -27,7 +27,7 @@ def start(source, workspace, *more):
     return subprocess.Popen([*command, *bindings, *more], env=os.environ | {"LUTHIER_XLA": "1"}, **pipes)
 
 
-def finish(process, timeout_s=300):
+def finish(process, timeout_s=600):
     stdout, stderr = process.communicate(timeout=timeout_s)
     return process.returncode, stdout, stderr
 
@@ -56,7 +56,7 @@ def workspace(tmp_path_factory, recordings):
     return folder, options, stdout
 
 
-def wait_for(condition, process, timeout_s=120):
+def wait_for(condition, process, timeout_s=300):
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert process.poll() is None, process.communicate()[1]
