@@ -1,1 +1,1 @@
-"""The files of a training: one owner for their names, schema versions, reading and writing. No TensorFlow."""
+"""The files of a training: one owner for their names, schema versions, reading and writing."""

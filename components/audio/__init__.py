@@ -1,1 +1,1 @@
-"""Audio files, pitch, levels, loudness, spectra, timbre, pictures: each quantity defined once. No TensorFlow."""
+"""Audio files, pitch, levels, loudness, spectra, timbre, pictures: each quantity defined once."""

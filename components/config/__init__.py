@@ -1,1 +1,1 @@
-"""Presets, gin files, the catalogue of synths, checks of bindings, settings, the promotion gate. No TensorFlow."""
+"""Presets, gin files, the catalogue of synths, checks of bindings, settings, the promotion gate."""

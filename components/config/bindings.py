@@ -1,4 +1,4 @@
-"""Checks gin bindings and configurations from untrusted sources before gin reads them. No TensorFlow here.
+"""Checks gin bindings and configurations from untrusted sources before gin reads them.
 
 gin can import modules, include files and call any registered function. A binding from outside (`--set`, a pipeline's
 form) must be `configurable.parameter = literal`, for a configurable that this package's own gin files bind. The

@@ -1,4 +1,4 @@
-"""The names of synths and presets, their gin files, and the words about them in help texts. No TensorFlow here."""
+"""The names of synths and presets, their gin files, and the words about them in help texts."""
 
 from __future__ import annotations
 

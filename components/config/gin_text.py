@@ -1,4 +1,4 @@
-"""Parses gin text without executing it: nothing is imported, included, called or configured. No TensorFlow here.
+"""Parses gin text without executing it: nothing is imported, included, called or configured.
 
 This is the only parser of gin text in Luthier. Text from outside (`--set`, a pipeline's form, the configuration of an
 earlier training) is parsed here and checked by `bindings` before gin itself sees it.

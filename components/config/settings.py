@@ -1,4 +1,4 @@
-"""The settings of a training, `train.<name>` in gin. No TensorFlow here."""
+"""The settings of a training, `train.<name>` in gin."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What every part of Luthier uses: errors, fingerprints, locks, retries, settings of the environment. No TensorFlow."""
+"""What every part of Luthier uses: errors, fingerprints, locks, retries, settings of the environment."""

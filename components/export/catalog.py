@@ -1,4 +1,4 @@
-"""The export formats by name, and the packages that each needs. No TensorFlow here."""
+"""The export formats by name, and the packages that each needs."""
 
 from __future__ import annotations
 

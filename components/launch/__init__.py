@@ -1,4 +1,4 @@
-"""One Kubernetes Job for each training: create or adopt it, follow it, log its state, terminate it. No TensorFlow.
+"""One Kubernetes Job for each training: create or adopt it, follow it, log its state, terminate it.
 
 * `request` has what to train; `template`, `job` and `labels` make the Job of it.
 * `pod_state`, `job_state` and `events` tell what the Job is doing, and why it is pending.

@@ -1,4 +1,4 @@
-"""The way into MLflow and what is registered there, for every step that needs it. No TensorFlow here."""
+"""The way into MLflow and what is registered there, for every step that needs it."""
 
 import os
 

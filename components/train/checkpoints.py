@@ -3,7 +3,7 @@
 checkpoints/step-00000340.ckpt is a line of JSON, with the size and the CRC32C of what follows, and then an npz archive:
 the State as JSON, the weights, the optimizer's variables, the sums of the unfinished logging interval, and the best
 weights so far. The newest checkpoint alone is enough, for the best model too; the one before it is a spare in case the
-newest is damaged. An object is written whole or not at all, on a local disk as on gs://. No TensorFlow here.
+newest is damaged. An object is written whole or not at all, on a local disk as on gs://.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The notes of a training: arrays in memory or mapped to it, and the batch of each step. No TensorFlow here."""
+"""The notes of a training: arrays in memory or mapped to it, and the batch of each step."""
 
 from __future__ import annotations
 

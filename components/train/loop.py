@@ -1,4 +1,4 @@
-"""The training loop: steps, validations, checkpoints, rollbacks, and when to stop. No TensorFlow here.
+"""The training loop: steps, validations, checkpoints, rollbacks, and when to stop.
 
 The loop computes nothing itself: its trainer does, on whatever device.
 """

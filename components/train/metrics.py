@@ -1,4 +1,4 @@
-"""Prometheus metrics of a training that runs, served on the port in LUTHIER_METRICS_PORT. No TensorFlow here."""
+"""Prometheus metrics of a training that runs, served on the port in LUTHIER_METRICS_PORT."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Arrays up to a budget are in memory. Larger ones are files on a local disk, mapped to memory: below LUTHIER_STAGE, where
 they stay for the next training on the same data, or below the temporary directory, where they stay until a training has
-finished, so that a restarted one does not read its input again. No TensorFlow here.
+finished, so that a restarted one does not read its input again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Prefetch: a thread makes the batches of the next steps while the device computes. No TensorFlow here."""
+"""Prefetch: a thread makes the batches of the next steps while the device computes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The progress bar of a process that trains: one for all its trainings. No TensorFlow here."""
+"""The progress bar of a process that trains: one for all its trainings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reproduces an earlier training from its files: `luthier train --from RUN`. No TensorFlow here.
+"""Reproduces an earlier training from its files: `luthier train --from RUN`.
 
 run.json names the data, the family and the synth; operative_config.gin, which holds every parameter that was in force,
 defaults included, is the configuration. Later changes of presets have no effect on it.

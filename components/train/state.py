@@ -1,7 +1,4 @@
-"""The state of a training and the rules that go by it: when it has ended, when it has diverged, how fast it is.
-
-No TensorFlow here.
-"""
+"""The state of a training and the rules that go by it: when it has ended, when it has diverged, how fast it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the training loop needs of a trainer, which holds the model and computes its steps. No TensorFlow here.
+"""What the training loop needs of a trainer, which holds the model and computes its steps.
 
 TensorFlowTrainer is the one that trains; tests have one in NumPy.
 """

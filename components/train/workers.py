@@ -1,7 +1,7 @@
 """Workers: processes that train one model together, which of them this one is, and how they act at the same step.
 
 TensorFlow reads the workers from TF_CONFIG. The pods of an Indexed Job know their index, and the launcher sets all
-hosts. No TensorFlow here:
+hosts:
 
     LUTHIER_WORKER_HOSTS="job-0.luthier-workers:2222,job-1.luthier-workers:2222"
     JOB_COMPLETION_INDEX=1
