@@ -1,6 +1,6 @@
-"""Output artifacts as Kubeflow's launcher takes them: their URIs stay below the pipeline root, their content is at `path`.
+"""Output artifacts as Kubeflow's launcher takes them: URIs below the pipeline root, content at `path`.
 
-The rule is that of backend/src/v2/component/launcher_v2.go in Kubeflow Pipelines 2.17: a `uri` elsewhere fails the step.
+See backend/src/v2/component/launcher_v2.go in Kubeflow Pipelines 2.17: a `uri` elsewhere fails the step.
 """
 
 import json
