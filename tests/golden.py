@@ -55,8 +55,8 @@ def check(
     assert not moved, (
         f"the numbers of {what} have changed, but {constant} is still {version}:\n  "
         + "\n  ".join(moved[:40])
-        + f"\nIf that is intended, raise {constant} in components/core/versions.py, then run `{command}` to store the "
-        "new numbers. If not, the change that was meant to keep them does not."
+        + f"\nIf that is intended: raise {constant} in components/core/versions.py, then run `{command}` to store the "
+        "new numbers. If it is not: undo the change that moved them."
     )
 
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import pytest
 
+from components.launch import labels
 from components.launch.terminate import run_until_terminated
 from tests.launch.api_rules import ROLE
 from tests.launch.processes import Launcher
@@ -35,6 +36,7 @@ def test_killed_and_started_again_it_adopts_its_job(controllers, server, launch)
     first.wait_for("step 1")
     first.process.kill()
     first.end()
+    assert labels.FOLLOWED_AT in controllers.workloads[0].job["metadata"]["annotations"]  # so `luthier jobs` finds it
     second = launch()
     second.wait_for(f"adopted Job {NAME}, which is the same training")
     second.wait_for("step 1")

@@ -6,7 +6,7 @@ import pytest
 
 from components.core.versions import TRAINING_VERSION
 from tests import golden
-from tests.train.golden import CASES, DIRECTORY, RTOL, configurations, trained_numbers, write_notes
+from tests.train.golden import CASES, DIRECTORY, RTOL, configurations, tolerances, trained_numbers, write_notes
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def notes(tmp_path_factory) -> str:
 @pytest.mark.parametrize("case", list(CASES))
 def test_a_training_of_a_few_steps_has_the_numbers_of_its_version(notes, tmp_path, case):
     found = {case: trained_numbers(case, notes, tmp_path)}
-    golden.check(DIRECTORY, "training", TRAINING_VERSION, found, RTOL, "trainings", only=case)
+    golden.check(DIRECTORY, "training", TRAINING_VERSION, found, RTOL, "trainings", case, tolerances(case))
 
 
 def test_every_preset_has_the_settings_of_its_version():
