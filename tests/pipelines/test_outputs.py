@@ -114,6 +114,9 @@ def test_no_artifact_leaves_the_pipeline_root(execute, steps, workspace):
         for name, artifact in artifacts.items():
             assert artifact.uri == f"{ROOT}/task/{name}", component
             assert artifact.text, f"{component}: Kubeflow's link to {name} would be dead"
+            # The launcher refuses null and NaN.
+            assert all(value is not None for value in artifact.metadata.values()), component
+            json.dumps(artifact.metadata, allow_nan=False)
 
 
 def test_all_components_with_artifacts_are_tried_here(execute, steps, workspace, local_package):
