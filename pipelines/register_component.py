@@ -22,6 +22,7 @@ def register(
     model: dsl.Output[dsl.Model],
 ) -> str:
     """Registers a family's models. The best becomes champion if it beats the champion on the same held-out notes."""
+    from components.artifacts.output_artifacts import publish_model
     from components.nsynth.source_fingerprints import fingerprint_of_family
     from components.register import step
     from components.registry.tags import SOURCE_TAG
@@ -43,7 +44,7 @@ def register(
             gate_bindings=gate_bindings,
         )
         running.found(result.text())
+        publish_model(model, result.champion.source if result.champion else "")
         if result.champion:
-            model.uri = result.champion.source
             model.metadata.update(registry=result.champion_uri, version=result.champion.version, family=family)
         return result.champion_uri

@@ -24,16 +24,28 @@ def light(task: dsl.PipelineTask, memory: str = "1Gi", hours: float = 1.0) -> ds
         memory: Request and limit.
         hours: Timeout.
     """
-    return _step(task, "250m", memory, hours)
+    return _step(task, "250m", memory, memory, hours)
+
+
+def waiting(task: dsl.PipelineTask, hours: float) -> dsl.PipelineTask:
+    """Sets the resources of a task that only waits for a Job: next to nothing, or it would take the Job's place.
+
+    The waiting process has 130 MiB; the limit leaves room for the start, and for a training's run record.
+
+    Args:
+        task: The task.
+        hours: Timeout.
+    """
+    return _step(task, "20m", "256Mi", "1Gi", hours)
 
 
 def heavy(task: dsl.PipelineTask, memory: str = "8Gi", hours: float = 6.0) -> dsl.PipelineTask:
     """Sets the resources of a task that uses TensorFlow on the CPU; arguments as of `light`."""
-    return _step(task, "2", memory, hours)
+    return _step(task, "2", memory, memory, hours)
 
 
-def _step(task: dsl.PipelineTask, cpus: str, memory: str, hours: float) -> dsl.PipelineTask:
-    task.set_cpu_request(cpus).set_memory_request(memory).set_memory_limit(memory)
+def _step(task: dsl.PipelineTask, cpus: str, memory: str, memory_limit: str, hours: float) -> dsl.PipelineTask:
+    task.set_cpu_request(cpus).set_memory_request(memory).set_memory_limit(memory_limit)
     # Every step continues where a lost pod stopped. Only two retries: the user's mistakes are retried as well.
     task.set_retry(num_retries=2, backoff_duration="15s", backoff_factor=4.0, backoff_max_duration="600s")
     kubernetes.set_timeout(task, round(hours * 3600))

@@ -10,7 +10,7 @@ from kfp import dsl
 from components.evaluate.component import compare, evaluate
 from components.launch.component import train
 from pipelines.register_component import register
-from pipelines.task_resources import heavy, light
+from pipelines.task_resources import heavy, light, waiting
 
 
 @dsl.pipeline(name="every-synth", description="Trains and evaluates the synthesizers of one family.")
@@ -43,7 +43,7 @@ def every_synth(
             queue=queue,
             priority_class=priority_class,
         )
-        light(training, hours=96)  # it waits for a Job, and the Job for a GPU
+        waiting(training, hours=96)  # for its Job, and the Job for a GPU
         evaluation = evaluate(
             training_uri=training.outputs["Output"],
             sorted_uri=sorted_uri,

@@ -19,6 +19,7 @@ def evaluate(
 
     `data_fingerprint` and `evaluation_version` are parts of the cache key.
     """
+    from components.artifacts.output_artifacts import publish_file
     from components.artifacts.training_dir import TrainingDir
     from components.evaluate import step
     from components.telemetry.slots import slot
@@ -29,8 +30,9 @@ def evaluate(
         running.found(result.text())
         for metric, value in result.metrics().items():
             metrics.log_metric(metric, value)
-        # Both artifacts are files of the training directory; nothing is copied.
-        metrics.uri, report.uri = result.evaluation_uri, result.report_uri
+        publish_file(metrics, result.evaluation_uri)
+        publish_file(report, result.report_uri)
+        report.metadata["report_uri"] = result.report_uri
         return training_uri
 
 
@@ -39,6 +41,7 @@ def compare(report: dsl.Output[dsl.HTML], run_uri: str = "", families: list[str]
     """Compares the synthesizers of every family in one report, which also says what is missing."""
     from pathlib import Path
 
+    from components.artifacts.output_artifacts import publish_file
     from components.artifacts.training_dir import TrainingDir
     from components.evaluate.compare import compare
     from components.telemetry.task import task
@@ -52,4 +55,5 @@ def compare(report: dsl.Output[dsl.HTML], run_uri: str = "", families: list[str]
         trainings = [TrainingDir.of(run_uri, family, synth).uri for family in families for synth in synths]
         result = compare(trainings, run_uri)
         running.found(result.text())
-        report.uri = result.report_uri
+        publish_file(report, result.report_uri)
+        report.metadata["report_uri"] = result.report_uri

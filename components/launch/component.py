@@ -25,6 +25,7 @@ def train(
     `data_fingerprint` is a part of the cache key, and not used.
     """
     from components import storage
+    from components.artifacts.output_artifacts import publish_model
     from components.artifacts.training_dir import TrainingDir
     from components.core.environment import in_cluster
     from components.launch import local_process, result, step
@@ -51,6 +52,6 @@ def train(
         else:
             record = local_process.train(request)
         running.found(result.summary(record))
-        model.uri = training_dir.model_uri
+        publish_model(model, training_dir.model_uri)
         model.metadata.update(result.model_metadata(record))
         return request.out_uri

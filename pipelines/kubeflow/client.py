@@ -53,35 +53,65 @@ class Kubeflow:
         """Returns a page of the UI: `url("runs", "details", run_id)`."""
         return f"{self.endpoint.ui_host}/#/{'/'.join(parts)}"
 
-    def pod_log(self, run_id: str, pod: str) -> str:
+    def pod_log(self, run_id: str, node: str) -> str:
         """Returns the log of a pod of a run, or "" where it is no longer available.
 
         The API server has it at one path, the UI's server, if that is the endpoint, at another.
+
+        Args:
+            run_id: The run.
+            node: The pod's name or the id of its node.
         """
         namespace = {"podnamespace": self.namespace} if self.namespace else {}
         paths: tuple[tuple[str, dict[str, str]], ...] = (
-            (f"/apis/v1alpha1/runs/{run_id}/nodes/{pod}/log", {}),
-            ("/k8s/pod/logs", {"podname": pod, "runid": run_id, **namespace}),
+            (f"/apis/v1alpha1/runs/{run_id}/nodes/{node}/log", {}),
+            ("/k8s/pod/logs", {"podname": node, "runid": run_id, **namespace}),
         )
-        client: ApiClient = self.api._run_api.api_client
         for path, query in paths:
-            try:
-                answer = client.call_api(
-                    path,
-                    "GET",
-                    query_params=list(query.items()),
-                    header_params={"Accept": "text/plain"},
-                    auth_settings=["Bearer"],
-                    _return_http_data_only=True,
-                    _preload_content=False,
-                    _request_timeout=_TIMEOUT_S,
-                )
-            except (ApiException, urllib3.exceptions.HTTPError):
-                continue
-            # For an unknown path the UI's server sends its start page.
-            if "text/html" not in answer.headers.get("Content-Type", ""):
-                return str(answer.data.decode(errors="replace"))
+            text = self._get_text(path, query)
+            # The API server answers with status 200 and an error in JSON.
+            if text and not _is_error(text):
+                return text
         return ""
+
+    def workflow_manifest(self, run_id: str) -> str:
+        """Returns the Argo workflow of a run, JSON, or "" where the API does not have it.
+
+        Only version v1beta1 of the API has it; it serves runs of both versions.
+        """
+        try:
+            detail = json.loads(self._get_text(f"/apis/v1beta1/runs/{run_id}", {}))
+            return str(detail["pipeline_runtime"]["workflow_manifest"])
+        except (ValueError, KeyError, TypeError):
+            return ""
+
+    def _get_text(self, path: str, query: dict[str, str]) -> str:
+        """Returns what the server has at a path that kfp's client does not know, or "" where it has nothing."""
+        client: ApiClient = self.api._run_api.api_client
+        try:
+            answer = client.call_api(
+                path,
+                "GET",
+                query_params=list(query.items()),
+                header_params={"Accept": "text/plain, application/json"},
+                auth_settings=["Bearer"],
+                _return_http_data_only=True,
+                _preload_content=False,
+                _request_timeout=_TIMEOUT_S,
+            )
+        except (ApiException, urllib3.exceptions.HTTPError):
+            return ""
+        # For an unknown path the UI's server sends its start page.
+        if "text/html" in answer.headers.get("Content-Type", ""):
+            return ""
+        return str(answer.data.decode(errors="replace"))
+
+
+def _is_error(text: str) -> bool:
+    try:
+        return "error_message" in json.loads(text)
+    except (ValueError, TypeError):
+        return False
 
 
 def connect(endpoint: Endpoint) -> Kubeflow:

@@ -14,17 +14,22 @@ from kfp_server_api import V2beta1Run
 from components.core.errors import StepError
 from components.telemetry import log
 from pipelines.kubeflow.client import Kubeflow, UnreachableError, api_errors
+from pipelines.kubeflow.nodes import Node, nodes_of_tasks, nodes_of_workflow
 from pipelines.kubeflow.tasks import PipelineTask, failures_of, tasks_of
 from pipelines.run.display import Display
 
 _LOG = log.get(__name__)
-POLL_S = 3.0
+POLL_S = 5.0  # Argo looks at a workflow every 10 s
 _TIMEOUT_S = 60
 _OUTAGE_S = 15 * 60
 _ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 # A traceback's last line: "components.core.errors.InputError: the source is empty".
 _RAISED = re.compile(r"(?:[\w.]+\.)?(\w*(?:Error|Exception|Exit|Interrupt)): (.+)")
 _OURS = ("InputError", "StepError")
+# Lines of Kubeflow's launcher, "F1127 14:59:07.947451      15 main.go:130] failed to ...", and of Argo's executor.
+_LAUNCHER = re.compile(r"([IWEF])\d{4} [\d:.]+ +\d+ [\w.]+:\d+\] (.*)")
+_ARGO = re.compile(r"time=\S+ level=.*")
+_EXIT_STATUS = re.compile(r"(?:.*: )?exit status \d+")
 
 
 def follow(kubeflow: Kubeflow, run_id: str) -> None:
@@ -41,7 +46,7 @@ def follow(kubeflow: Kubeflow, run_id: str) -> None:
         with Display() as display:
             while True:
                 run = _read(kubeflow, run_id)
-                for event in events_of_run.events(tasks_of(_nodes(run))):
+                for event in events_of_run.events(tasks_of(_nodes(kubeflow, run))):
                     display.show(event)
                 if run.state in _ENDED:
                     break
@@ -52,10 +57,10 @@ def follow(kubeflow: Kubeflow, run_id: str) -> None:
             f"stopped following; the run continues: {url} (follow: 'luthier submit --host {host} --follow {run_id}', "
             f"stop: 'luthier submit --host {host} --stop {run_id}')"
         ) from None
+    if _was_stopped(run):
+        raise StepError(f"the run was stopped (see {url})")
     if run.state == "FAILED":
         raise StepError(f"{_reason(kubeflow, run)} (see {url})")
-    if run.state == "CANCELED":
-        raise StepError(f"the run was stopped (see {url})")
     click.echo(f"succeeded  {url}")
 
 
@@ -75,8 +80,19 @@ def _read(kubeflow: Kubeflow, run_id: str) -> V2beta1Run:
             time.sleep(POLL_S)
 
 
-def _nodes(run: V2beta1Run) -> list[Any]:
-    return (run.run_details.task_details if run.run_details else None) or []
+def _nodes(kubeflow: Kubeflow, run: V2beta1Run) -> list[Node]:
+    """Returns the nodes of the run's workflow; where the API does not have that, those that its tasks tell of."""
+    try:
+        nodes = nodes_of_workflow(kubeflow.workflow_manifest(run.run_id))
+    except (ValueError, KeyError, OSError):  # none, or in another form
+        nodes = []
+    return nodes or nodes_of_tasks((run.run_details.task_details if run.run_details else None) or [])
+
+
+def _was_stopped(run: V2beta1Run) -> bool:
+    """Tells whether somebody stopped a run. If the installation retries nodes, it ends as FAILED nevertheless."""
+    canceling = any(status.state == "CANCELING" for status in run.state_history or [])
+    return run.state == "CANCELED" or (run.state == "FAILED" and canceling)
 
 
 class _TaskEvents:
@@ -117,20 +133,33 @@ def _duration(seconds: float | None) -> str:
 
 def _reason(kubeflow: Kubeflow, run: V2beta1Run) -> str:
     """Returns the first failed task with the last error of its log; else what the run itself says."""
-    failures = failures_of(_nodes(run))
+    failures = failures_of(_nodes(kubeflow, run))
     if failures:
         first, others = failures[0], len(failures) - 1
         more = f" (and {others} more failed)" if others else ""
-        return f"{first.name}: {_message(kubeflow.pod_log(run.run_id, first.pod))}{more}"
+        return f"{first.name}: {_message(kubeflow.pod_log(run.run_id, first.node), first.message)}{more}"
     errors = [status.error for status in run.state_history or [] if status.error]
     told = [run.error.message] if run.error else [error.message for error in errors[-1:]]
     return f"the run failed: {told[0] if told and told[0] else 'Kubeflow reports no reason'}"
 
 
-def _message(text: str) -> str:
-    raised = [match for match in map(_RAISED.fullmatch, map(str.strip, text.splitlines())) if match]
-    if raised:
-        kind, message = raised[-1].groups()
-        return message if kind in _OURS else f"{kind}: {message}"
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "failed; its log is no longer available"
+def _message(log_text: str, pod_message: str) -> str:
+    """Returns the last error in a failed pod's log; else its last line and what Argo says about the pod."""
+    errors, others = [], []
+    for line in filter(None, map(str.strip, log_text.splitlines())):
+        launcher, raised = _LAUNCHER.fullmatch(line), _RAISED.fullmatch(line)
+        if _EXIT_STATUS.fullmatch(line) or _ARGO.fullmatch(line):
+            continue
+        if launcher:
+            level, message = launcher.groups()
+            if level == "F" and not _EXIT_STATUS.fullmatch(message):
+                errors.append(message.removeprefix("failed to execute component: "))
+        elif raised:
+            kind, message = raised.groups()
+            errors.append(message if kind in _OURS else f"{kind}: {message}")
+        else:
+            others.append(line)
+    if errors:
+        return errors[-1]
+    why = f" ({pod_message})" if pod_message else ""
+    return f"{others[-1] if others else 'failed; its log is no longer available'}{why}"

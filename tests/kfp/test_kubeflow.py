@@ -132,7 +132,7 @@ def test_a_run_is_stopped(place):
     run_id = _run_id(_luthier("submit", "--no-follow", *place.parameters(preset="seed")).stdout)
     assert _luthier("submit", "--stop", run_id).returncode == 0
     followed = _luthier("submit", "--follow", run_id, timeout_s=600)
-    assert followed.returncode == 1 and "the run" in followed.stderr.splitlines()[-1]
+    assert followed.returncode == 1 and "the run was stopped" in followed.stderr.splitlines()[-1]
 
 
 def test_a_schedule_is_made_triggers_rests_and_goes(place):

@@ -16,7 +16,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from tests.pipelines import swagger
 from tests.pipelines.swagger import RejectedError
-from tests.pipelines.workflow import Workflow
+from tests.pipelines.workflow import RECORDED, RecordedRun, Workflow
 from tests.serving import served
 
 _CREATED = "2026-03-01T10:00:{:02d}Z"
@@ -34,7 +34,8 @@ class KfpApi:
         token: What a bearer must be; None for anybody.
         outages: How many of the next answers are 503.
         fail_on: Method and template of a call that is answered with 500.
-        states: What a run looks like at each look: its state and its nodes; the last one stays.
+        states: What a run looks like at each look: its state and its workflow; the last one stays.
+        has_v1beta1: Whether it serves the old API, which alone tells a run's workflow.
         calls: Method and template of each call so far.
     """
 
@@ -43,7 +44,8 @@ class KfpApi:
     token: str | None = None
     outages: int = 0
     fail_on: tuple[str, str] | None = None
-    states: list[tuple[str, Workflow]] = field(default_factory=lambda: [("SUCCEEDED", Workflow())])
+    states: list[tuple[str, Workflow | RecordedRun]] = field(default_factory=lambda: [("SUCCEEDED", Workflow())])
+    has_v1beta1: bool = True
     calls: list[tuple[str, str]] = field(default_factory=list)
     kinds: dict[str, dict[str, dict[str, Any]]] = field(
         default_factory=lambda: {
@@ -52,6 +54,7 @@ class KfpApi:
     )
     packages: dict[str, dict[str, Any]] = field(default_factory=dict)
     looks: int = 0
+    manifests: int = 0
     numbers: Iterator[int] = field(default_factory=count)
 
     def made(self, kind: str) -> list[dict[str, Any]]:
@@ -85,7 +88,9 @@ class KfpApi:
             return self._create(kind, body)
         (identity,) = names.values()
         if identity not in self.kinds[kind]:
-            raise RejectedError(404, f"{kind} {identity} not found")
+            noun = kind.capitalize().removesuffix("s")
+            missing = f"ResourceNotFoundError: {noun} {identity} not found"
+            raise RejectedError(404, f"Failed to get a {kind[:-1]}: Failed to fetch {kind[:-1]} {identity}: {missing}")
         return self._one(method, kind, identity, verb)
 
     def _one(self, method: str, kind: str, identity: str, verb: str) -> dict[str, Any]:
@@ -96,7 +101,8 @@ class KfpApi:
             self.kinds[kind][identity] |= {"mode": verb.upper(), "status": f"{verb.upper()}D"}
             return {}
         if verb == "terminate":
-            self.states, self.looks = [("CANCELED", Workflow())], 0
+            # Where Argo retries every node, it ends as failed.
+            self.states, self.looks = [("FAILED", Workflow(["PENDING", "RUNNING", "CANCELING"]))], 0
             return {}
         if kind == "runs":
             return self._run(identity)
@@ -105,8 +111,25 @@ class KfpApi:
     def _run(self, identity: str) -> dict[str, Any]:
         state, workflow = self.states[min(self.looks, len(self.states) - 1)]
         self.looks += 1
-        details = {"task_details": [{**node, "run_id": identity} for node in workflow.nodes]}
-        return {**self.kinds["runs"][identity], "state": state, "run_details": details}
+        details = {"task_details": [{**task, "run_id": identity} for task in workflow.task_details()]}
+        history = {"state_history": workflow.history}
+        return {**self.kinds["runs"][identity], "state": state, "run_details": details, **history}
+
+    def workflow_manifest(self, path: str) -> str:
+        """Returns the old API's answer about a run, as of the last look at it."""
+        _, workflow = self.states[min(max(self.looks - 1, 0), len(self.states) - 1)]
+        identity = path.rpartition("/")[2]
+        if not self.has_v1beta1 or identity not in self.kinds["runs"]:
+            raise RejectedError(404, f"run {identity} not found")
+        self.manifests += 1
+        # Every other answer is as of a large workflow.
+        runtime = {"workflow_manifest": workflow.manifest(compressed=self.manifests % 2 == 0)}
+        return json.dumps({"run": {"id": identity}, "pipeline_runtime": runtime})
+
+    def log(self, path: str) -> str:
+        """Returns a pod's log, or an error with status 200, as the server does."""
+        unknown = (RECORDED / "log-of-an-unknown-node.json").read_text()
+        return self.states[-1][1].logs.get(path.split("/")[-2], unknown)
 
     def _create(self, kind: str, body: dict[str, Any]) -> dict[str, Any]:
         if not body.get("display_name"):
@@ -174,10 +197,12 @@ def serving(api: KfpApi) -> Iterator[KfpApi]:
     @app.route("/", defaults={"path": ""}, methods=["GET", "POST", "DELETE"])
     @app.route("/<path:path>", methods=["GET", "POST", "DELETE"])
     def answer(path: str) -> Response:
-        return _answer(api, f"/{path}", _log if path.endswith("/log") else api.handle)
-
-    def _log(method: str, path: str, *_: Any) -> str:
-        return api.states[-1][1].logs.get(path.split("/")[-2], "")
+        handle = api.handle
+        if path.endswith("/log"):
+            handle = lambda *_: api.log(path)  # noqa: E731
+        elif path.startswith("apis/v1beta1/runs/"):
+            handle = lambda *_: api.workflow_manifest(path)  # noqa: E731
+        return _answer(api, f"/{path}", handle)
 
     with served(app) as api.host:
         yield api
@@ -200,5 +225,8 @@ def _answer(api: KfpApi, path: str, handle: Callable[..., Any]) -> Response:
         swagger.check_answer(request.method, template, answer)
         return Response(json.dumps(answer), content_type="application/json")
     except RejectedError as rejected:
-        body = {"error": rejected.message, "code": 3, "message": rejected.message, "details": []}
+        code = {404: 5}.get(rejected.status, 3)
+        status = {"@type": "type.googleapis.com/google.rpc.Status", "code": code}
+        details = [{**status, "message": rejected.message.rpartition(": ResourceNotFoundError: ")[2]}]
+        body = {"code": code, "message": rejected.message, "details": details}
         return Response(json.dumps(body), rejected.status, content_type="application/json")

@@ -19,8 +19,8 @@ F0301 10:01:05.123456 main.go:54] failed to execute component: exit status 1
 
 def test_a_failed_run_names_the_task_and_what_it_said(kfp_api, luthier):
     workflow = one_task(attempts=["FAILED", "SUCCEEDED"])
-    workflow.loop("each-family", 0, "FAILED")
-    workflow.task("train", "FAILED", attempts=["FAILED", "FAILED"], log=RAISED)
+    for _ in workflow.loop("each-family", 1, "FAILED"):
+        workflow.task("train", "FAILED", attempts=["FAILED", "FAILED"], log=RAISED)
     kfp_api.states = [("FAILED", workflow)]
 
     finished = luthier("submit")
@@ -29,6 +29,12 @@ def test_a_failed_run_names_the_task_and_what_it_said(kfp_api, luthier):
     last = finished.err.splitlines()[-1]
     assert last.startswith("luthier: train: the source is empty: got no shards (see http://")
     assert "more failed" not in last
+
+
+def test_a_stopped_run_is_no_success_where_kubeflow_calls_it_canceled(kfp_api, luthier):
+    kfp_api.states = [("CANCELING", one_task("RUNNING")), ("CANCELED", one_task("FAILED"))]
+    finished = luthier("submit")
+    assert finished.code == 1 and "the run was stopped" in finished.err
 
 
 @pytest.mark.parametrize(
@@ -51,12 +57,6 @@ def test_a_driver_that_fails_is_told_under_its_tasks_name(kfp_api, luthier):
     workflow.failed_driver("prepare", "KFP driver: rpc error\n")
     kfp_api.states = [("FAILED", workflow)]
     assert "luthier: prepare: KFP driver: rpc error" in luthier("submit").err
-
-
-def test_a_stopped_run_is_no_success(kfp_api, luthier):
-    kfp_api.states = [("CANCELING", one_task("RUNNING")), ("CANCELED", one_task("FAILED"))]
-    finished = luthier("submit")
-    assert finished.code == 1 and "the run was stopped" in finished.err
 
 
 def test_following_outlives_an_outage(kfp_api, luthier):

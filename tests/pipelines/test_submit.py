@@ -17,9 +17,8 @@ PARAMETERS = ("-p", "workspace=gs://b/w", "-p", "families=string,keyboard", "-p"
 def test_a_run_is_submitted_with_its_parameters_and_followed_to_its_end(kfp_api, luthier):
     workflow = one_task()
     workflow.task("prepare", cached=True)
-    workflow.loop("each-synth", 0, "SUCCEEDED")
-    workflow.task("train")
-    workflow.task("train")
+    for _ in workflow.loop("each-synth", 2, "SUCCEEDED"):
+        workflow.task("train")
     kfp_api.states = [("PENDING", Workflow()), ("RUNNING", one_task("RUNNING")), ("SUCCEEDED", workflow)]
 
     finished = luthier("submit", *PARAMETERS, "--experiment", "strings", "--name", "first")

@@ -1,27 +1,45 @@
-"""A run's nodes as the API of Kubeflow Pipelines 2.17 tells them: those of the Argo workflow that it compiles a run to.
+"""A run's Argo workflow as Kubeflow Pipelines 2.17 compiles it, and what the API tells of it.
 
-Names, groups and children follow backend/src/v2/compiler/argocompiler and backend/src/common/util/workflow.go there: a
-node's children are named by Argo's id, the node itself by its pod's name, and what comes after a pod is its child too.
+Names, groups, children and ids are as in the recorded answers (`recorded/`): Kubeflow's own manifests have Argo retry
+every node, so that each is a group of its attempts; what follows a node is a child of its last attempt; a task of the
+API has neither the id nor the name of its node.
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Sequence
+import base64
+import gzip
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+from pipelines.kubeflow.nodes import node_id
+
+RECORDED = Path(__file__).parent / "recorded"
 _WORKFLOW = "train-instruments-x7k2p"
-_TIME = "2026-03-01T10:{:02d}:05Z"
+_BEGIN = datetime(2026, 3, 1, 10, tzinfo=UTC)
 _UNSET = "0001-01-01T00:00:00Z"
+_STATES = {"Error": "FAILED", "Omitted": None}
 
 
 class Workflow:
-    """Nodes, and the log of each pod."""
+    """Nodes by id, the log of each pod, and the states that the run went through.
 
-    def __init__(self) -> None:
-        self.nodes: list[dict[str, Any]] = []
+    Attributes:
+        nodes: As in an Argo workflow: id, name, displayName, phase, startedAt, finishedAt, children.
+        logs: Logs by node id.
+        history: The run's `state_history`.
+    """
+
+    def __init__(self, history: Sequence[str] = ("PENDING", "RUNNING")) -> None:
+        self.nodes: dict[str, dict[str, Any]] = {}
         self.logs: dict[str, str] = {}
-        self._last = self._node(_WORKFLOW, "root", "RUNNING")
+        self.history = [{"update_time": _BEGIN.isoformat(), "state": state} for state in history]
+        self._last = self._node(_WORKFLOW, _WORKFLOW, "RUNNING")
+        self._last = self._node(f"{_WORKFLOW}(0)", f"{_WORKFLOW}(0)", "RUNNING", after=self._last)
+        self._group = self._last["name"]
 
     def task(
         self, name: str, state: str = "SUCCEEDED", cached: bool = False, attempts: Sequence[str] = (), log: str = ""
@@ -32,46 +50,103 @@ class Workflow:
             name: The task's.
             state: The task's.
             cached: Whether the executor is skipped.
-            attempts: The states of the executor's attempts, where the task is retried.
+            attempts: The states of the executor's attempts; by default one, as the task.
             log: What its last pod wrote.
         """
-        driver = self._node(f"{name}-driver", "system-container-driver", "SUCCEEDED", after=self._last)
-        group = self._node(name, "system-container-executor", state, after=driver)
-        executor = self._node("executor", "system-container-impl", "SKIPPED" if cached else state, after=group)
-        last = executor
-        for number, outcome in enumerate(attempts):
-            last = self._node(f"executor({number})", "retry-system-container-impl", outcome, after=executor)
-            self.logs[last["pod_name"]] = f"attempt {number}: RuntimeError: not this one\n"
-        self.logs[last["pod_name"]] = log
-        self._last = last
+        driver = self._retried(self._group, f"{name}-driver", "SUCCEEDED", self._last)
+        task = self._retried(self._group, name, state, driver)
+        executor = self._node(f"{task['name']}.executor", "executor", "SKIPPED" if cached else state, after=task)
+        for number, outcome in enumerate([] if cached else attempts or [state]):
+            pod = self._node(f"{executor['name']}({number})", f"executor({number})", outcome, after=executor)
+            self.logs[pod["id"]] = f"attempt {number}: RuntimeError: not this one\n"
+            self.logs[pod["id"]] = log if number == len(attempts or [state]) - 1 else self.logs[pod["id"]]
+        self._last = task
 
     def failed_driver(self, name: str, log: str) -> None:
         """Adds a task that never began, because its driver failed."""
-        driver = self._node(f"{name}-driver", "system-container-driver", "FAILED", after=self._last)
-        self._node(name, "system-container-executor", "RUNTIME_STATE_UNSPECIFIED", after=driver)
-        self.logs[driver["pod_name"]] = log
+        driver = self._retried(self._group, f"{name}-driver", "FAILED", self._last)
+        self._node(f"{self._group}.{name}", name, "OMITTED", after=driver)
+        self.logs[driver["id"]] = log
 
-    def loop(self, name: str, item: int, state: str) -> None:
-        """Adds the groups of a loop's item; the tasks that follow stand in it."""
-        driver = self._node(f"{name}-driver", "system-dag-driver", "SUCCEEDED", after=self._last)
-        group = self._node(name, f"comp-{name}", state, after=driver)
-        iterations = self._node("iteration-iterations", f"comp-{name}-iteration", state, after=group)
-        self._last = self._node(f"iteration-item({item}:{item})", f"comp-{name}", state, after=iterations)
+    def loop(self, name: str, items: int, state: str) -> Iterator[int]:
+        """Adds a loop, and yields its items: the tasks that are added meanwhile stand in that item."""
+        driver = self._retried(self._group, f"{name}-driver", "SUCCEEDED", self._last)
+        loop = self._retried(self._group, name, state, driver)
+        group = self._node(f"{loop['name']}.iteration-iterations", "iteration-iterations", state, after=loop)
+        for item in range(items):
+            label = f"iteration-iterations({item}:{item})"
+            node = self._node(f"{group['name']}({item}:{item})", label, state, after=group)
+            attempt = self._node(f"{node['name']}(0)", f"{label}(0)", state, after=node)
+            self._last = self._retried(attempt["name"], "iteration-item", state, attempt)
+            self._group = self._last["name"]
+            yield item
 
-    def _node(self, name: str, template: str, state: str, after: dict[str, Any] | None = None) -> dict[str, Any]:
-        number = f"{zlib.crc32(f'{len(self.nodes)} {name}'.encode()):010d}"
-        over = state in ("SUCCEEDED", "FAILED", "SKIPPED")
-        pod = _WORKFLOW if not self.nodes else f"{_WORKFLOW}-{template}-{number}"
-        start, end = _TIME.format(len(self.nodes)), _TIME.format(len(self.nodes) + 1)
+    def manifest(self, compressed: bool = False) -> str:
+        """Returns the workflow as JSON; Argo compresses the nodes of a large one."""
+        status: dict[str, Any] = {"nodes": self.nodes}
+        if compressed:
+            status = {"compressedNodes": base64.b64encode(gzip.compress(json.dumps(self.nodes).encode())).decode()}
+        return json.dumps({"metadata": {"name": _WORKFLOW}, "status": status})
+
+    def task_details(self) -> list[dict[str, Any]]:
+        """Returns the nodes as the tasks of the API: sorted by random ids, without their own ids and full names."""
+        found = []
+        for number, node in enumerate(sorted(self.nodes.values(), key=lambda each: each["id"][::-1])):
+            state = _STATES.get(node["phase"], node["phase"].upper())
+            task = {
+                "task_id": f"task-{number}",
+                "display_name": node["displayName"],
+                "create_time": _BEGIN.isoformat(),
+                "start_time": node["startedAt"],
+                "end_time": node["finishedAt"] or _UNSET,
+            }
+            task |= {"state": state} if state else {}
+            task |= {"child_tasks": [{"pod_name": child} for child in node["children"]]} if node["children"] else {}
+            found.append(task)
+        return found
+
+    def _retried(self, group: str, name: str, state: str, after: dict[str, Any]) -> dict[str, Any]:
+        """Adds a node with its only attempt, which is returned."""
+        node = self._node(f"{group}.{name}", name, state, after)
+        return self._node(f"{node['name']}(0)", f"{name}(0)", state, node)
+
+    def _node(self, name: str, displayed: str, state: str, after: dict[str, Any] | None = None) -> dict[str, Any]:
+        start = _BEGIN + timedelta(minutes=len(self.nodes))
+        end = start + timedelta(minutes=1)
         node: dict[str, Any] = {
-            **{"run_id": "", "task_id": f"task-{len(self.nodes)}", "display_name": name, "pod_name": pod},
-            **{"state": state, "create_time": start, "start_time": start, "end_time": end if over else _UNSET},
-            "child_tasks": [],
+            **{"id": node_id(_WORKFLOW, name), "name": name, "displayName": displayed, "phase": state.capitalize()},
+            "startedAt": start.isoformat(),
+            "finishedAt": end.isoformat() if state in ("SUCCEEDED", "FAILED", "SKIPPED", "OMITTED") else None,
+            "children": [],
         }
-        self.nodes.append(node)
+        self.nodes[node["id"]] = node
         if after is not None:
-            after["child_tasks"].append({"pod_name": f"{_WORKFLOW}-{number}"})
+            after["children"].append(node["id"])
         return node
+
+
+class RecordedRun:
+    """A run as a real Kubeflow Pipelines 2.17 told of it; the attributes and methods are those of `Workflow`.
+
+    Attributes:
+        state: The run's.
+    """
+
+    def __init__(self, name: str, logs: Mapping[str, str] | None = None) -> None:
+        """Reads a recorded run; `logs` by node id."""
+        run = json.loads((RECORDED / f"run-{name}.json").read_text())
+        self.state: str = run["state"]
+        self.history: list[dict[str, Any]] = run["state_history"]
+        self._tasks: list[dict[str, Any]] = run["run_details"]["task_details"]
+        self.logs = dict(logs or {})
+        manifest = RECORDED / f"workflow-{name}.json"
+        self._manifest = manifest.read_text() if manifest.exists() else ""
+
+    def manifest(self, compressed: bool = False) -> str:
+        return self._manifest
+
+    def task_details(self) -> list[dict[str, Any]]:
+        return self._tasks
 
 
 def one_task(state: str = "SUCCEEDED", **options: Any) -> Workflow:
