@@ -27,7 +27,7 @@ run: $(BIN)/.run ## set up what is missing and run the whole pipeline on the sam
 	@$(BIN)/luthier run --source $(SAMPLES) --workspace $(WORKSPACE) --families $(FAMILIES) --preset $(PRESET)
 
 test: $(BIN)/.dev browser promtool kubectl ## set up what is missing and run the tests; WORKERS=2 processes
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations=10
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10
 
 test-cluster: $(BIN)/.dev ## run the tests that need a cluster: KUBECONFIG= LUTHIER_DATA_IMAGE= LUTHIER_TRAIN_IMAGE=
 	@$(BIN)/python -m pytest tests/cluster -m cluster -v

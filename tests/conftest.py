@@ -39,12 +39,25 @@ _TESTS = Path(__file__).parent
 _FIRST = ("train", "pipelines", "export", "transfer", "synths", "register", "benchmarks", "evaluate", "launch")
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Gives a file's tests to one worker, and files whose fixtures are costly and shared to the same one.
+
+    Not by the mark xdist_group: pytest-xdist 3.8 writes it to an attribute that pytest 9.2 does not have, and splits
+    every group without a word.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class FileScheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "tests/evaluate" if file.startswith("tests/evaluate/") else file
+
+    return FileScheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Gives a file's tests to one worker, unless they are marked with another group, and the longest folders first."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(_TESTS).as_posix()))
+    """Puts the longest folders first."""
     ranks = {name: rank for rank, name in enumerate(_FIRST)}
     items.sort(key=lambda item: ranks.get(item.path.relative_to(_TESTS).parts[0], len(_FIRST)))
 

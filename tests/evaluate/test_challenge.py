@@ -15,8 +15,6 @@ from pipelines.challenge import score_champion
 from tests.evaluate.conftest import EvaluatedRun
 from tests.notes import make_note, write_sorted_set
 
-pytestmark = pytest.mark.xdist_group("evaluated_run")
-
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory, evaluated_run: EvaluatedRun, empty_registry: Path) -> str:

@@ -24,8 +24,6 @@ from tests.evaluate.conftest import HOSTILE_ID, EvaluatedRun
 from tests.notes import make_note, write_sorted_set
 from tests.records import finished_record
 
-pytestmark = pytest.mark.xdist_group("evaluated_run")
-
 
 def test_numbers_of_every_held_out_note(evaluated_run: EvaluatedRun) -> None:
     for result in evaluated_run.results.values():

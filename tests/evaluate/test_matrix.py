@@ -14,8 +14,6 @@ from components.evaluate.training_view import TrainingView
 from components.nsynth.note import SAMPLE_RATE_HZ
 from tests.evaluate.conftest import EvaluatedRun
 
-pytestmark = pytest.mark.xdist_group("evaluated_run")
-
 
 @pytest.fixture
 def trainings(evaluated_run: EvaluatedRun) -> list[TrainingView]:

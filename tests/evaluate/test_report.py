@@ -14,8 +14,6 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from components.evaluate.compare import compare
 from tests.evaluate.conftest import HOSTILE_ID, EvaluatedRun
 
-pytestmark = pytest.mark.xdist_group("evaluated_run")
-
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
