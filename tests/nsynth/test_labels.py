@@ -30,7 +30,7 @@ def _single(reading):
     return reading if reading == REFUSED else reading[0] if reading is not None and len(reading) == 1 else None
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(examples())
 def test_every_valid_encoding_is_read_as_protobuf_reads_it(payload):
     found = _read(payload)
@@ -39,14 +39,14 @@ def test_every_valid_encoding_is_read_as_protobuf_reads_it(payload):
     assert found == tuple(Labels((key,)).read(payload)[0] for key in KEYS)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(examples(unknown_fields_in_entries=True))
 def test_an_entry_with_unknown_fields_counts_as_it_does_in_tensorflow_itself(payload):
     """The parser for Python keeps such an entry as an unknown field of the map, that for C++ reads it."""
     assert _read(payload) == tuple(_single(read_with_cpp(payload, key)) for key in KEYS)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(damaged(st.one_of(examples(), examples(unknown_fields_in_entries=True))), st.sampled_from(KEYS))
 def test_what_tensorflow_refuses_is_refused_and_nothing_else(payload, key):
     found, python, cpp = (
@@ -153,7 +153,7 @@ def note():
     return make_note("string", 60)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(examples(), min_size=1, max_size=2), st.data())
 def test_what_is_remembered_is_as_strict_as_a_walk(payloads, data):
     """One reader for many payloads of the same lengths, and a fresh one for each."""
@@ -202,7 +202,7 @@ def test_what_is_remembered_is_bounded():
     draw = random.Random(1)
     reader = Labels(["k"])
     tracemalloc.start()
-    for _ in range(1200):
+    for _ in range(1500):
         keys = [bytes(draw.choices(b"abcdefgh", k=draw.randrange(1, 40))) for _ in range(30)]
         payload = field(1, b"".join(entry(key, FIVE) for key in keys)) + field(9, bytes(draw.randrange(1000)))
         reader.read(payload)

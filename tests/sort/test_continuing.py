@@ -53,7 +53,7 @@ workers.write_receipt = slow
 step.sort({source!r}, {str(tmp_path / "out")!r}, ("train",), step.SortOptions(workers=2))
 """
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, start_new_session=True)
-    assert parent.stdout.readline() == b"working\n"
+    assert parent.stdout.readline().startswith(b"working")  # both workers print, and lines may run together
     assert len(processes_of(parent.pid)) > 2
     parent.send_signal(signal.SIGKILL)
     parent.wait()
