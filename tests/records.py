@@ -1,6 +1,7 @@
 """Run records as trainings write them."""
 
-from components.artifacts.run_record import FINISHED, Outcome, RunRecord
+from components.artifacts.outcome import Outcome
+from components.artifacts.run_record import FINISHED, RunRecord
 
 
 def finished_record(family: str, synth: str, *, steps: int = 600, valid_loss: float = 5.0, **fields) -> RunRecord:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.artifacts.run_record import Outcome, RunRecord
+from components.artifacts.outcome import Outcome
+from components.artifacts.run_record import RunRecord
 from components.artifacts.training_dir import TrainingDir
 from components.core.errors import StepError
 from components.launch.request import TrainingRequest

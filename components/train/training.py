@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from components.artifacts.model_card import CONFIG_NAME, MODEL_DIR, ModelCard
-from components.artifacts.run_record import FAILED, FINISHED, Outcome, RunRecord, utc_now
+from components.artifacts.outcome import Outcome
+from components.artifacts.run_record import FAILED, FINISHED, RunRecord, utc_now
 from components.config.settings import TrainSettings, train_settings
 from components.core.errors import InputError, StepError
 from components.nsynth.sorted_set import SortedSet

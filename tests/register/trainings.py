@@ -8,7 +8,8 @@ from components import storage
 from components.artifacts import evaluation
 from components.artifacts.evaluation import Evaluation, NoteNumbers, Numbers, Summary
 from components.artifacts.model_card import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME, ModelCard
-from components.artifacts.run_record import FINISHED, Outcome, RunRecord
+from components.artifacts.outcome import Outcome
+from components.artifacts.run_record import FINISHED, RunRecord
 from components.artifacts.training_dir import LISTENING_DIR, TrainingDir
 from components.core.versions import TRAINING_VERSION
 

@@ -48,6 +48,19 @@ def half_done(stopped, tmp_path) -> Path:
     return Path(shutil.copytree(stopped, tmp_path / "out"))
 
 
+def test_a_full_disk_is_one_line_and_the_checkpoint_before_stays(half_done, data, nursery):
+    """The limit lets the curves and TensorBoard's files through, and no checkpoint."""
+    before = saved_steps(half_done)
+    assert Path(checkpoint(half_done, before[-1])).stat().st_size > 60_000
+    code, said = nursery.run(*command(data, half_done), file_bytes=60_000)
+    assert code == 1
+    [line] = [line for line in said.splitlines() if line.startswith("luthier: ")]
+    assert "cannot save the checkpoint of step" in line and "File too large" in line
+    assert "Traceback" not in said
+    assert saved_steps(half_done) == before
+    assert run_json(half_done)["status"] == "failed"
+
+
 def test_stopped_by_sigterm_it_ends_as_if_nothing_had_been(half_done, undisturbed, data, nursery):
     step = saved_steps(half_done)[-1]
     code, said = nursery.run(*command(data, half_done, BINDINGS, "--resume"))
