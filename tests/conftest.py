@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import shutil
 import socket
@@ -174,8 +175,11 @@ Luthier = Callable[..., Finished]
 
 
 @pytest.fixture
-def luthier(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Luthier:
-    """Runs `luthier ARGUMENTS...` through its real entry point, in this process."""
+def luthier(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Luthier]:
+    """Runs `luthier ARGUMENTS...` through its real entry point, in this process.
+
+    The command sends its log to the test's stderr, which is closed after the test: then the loggers are as before.
+    """
     from components import cli
 
     def run(*arguments: object) -> Finished:
@@ -189,7 +193,10 @@ def luthier(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         captured = capsys.readouterr()
         return Finished(code, captured.out, captured.err)
 
-    return run
+    yield run
+    for name in ("components", "pipelines"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [], True
 
 
 @pytest.fixture

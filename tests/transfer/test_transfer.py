@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from pathlib import Path
 
@@ -162,10 +163,12 @@ def _memory_mb(name: str) -> float:
 
 def test_memory_does_not_grow_with_the_recording(untrained, tmp_path):
     tone = sweep(5.0, 16_000)
-    short, long = write(tmp_path / "short.wav", tone), write(tmp_path / "long.wav", np.tile(tone, 7))
+    short, long = write(tmp_path / "short.wav", tone), write(tmp_path / "long.wav", np.tile(tone, 11))
     transfer([untrained["harmonic"]], short, str(tmp_path / "out.wav"))
+    gc.collect()
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     before = _memory_mb("VmRSS")
     transfer([untrained["harmonic"]], long, str(tmp_path / "out.wav"))
-    # Of half a minute more, the controls are 4 MB and the samples 2; rendered all at once, the layers take some 125.
-    assert _memory_mb("VmHWM") - before < 30
+    # Of 50 s more, the controls are 7 MB and the samples 3; rendered all at once, the layers take some 210. What the
+    # allocator keeps differs between machines by some 40 MB.
+    assert _memory_mb("VmHWM") - before < 100
