@@ -86,6 +86,6 @@ def read_manifest(split_uri: str) -> Manifest | None:
     if version != SCHEMA_VERSION:
         raise InputError(
             f"cannot read '{uri}': it has schema version {version!r}, expected {SCHEMA_VERSION}; sort again with "
-            "--overwrite"
+            "`luthier sort --overwrite`"
         )
     return cast(Manifest, manifest)

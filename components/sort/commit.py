@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -51,8 +51,8 @@ def finished_sort(plan: SortPlan, split_uri: str, overwrite: bool = False) -> Ma
             return None
         raise InputError(
             f"cannot sort to '{split_uri}': it holds another sort, by {manifest['by']} of {manifest['source']['uri']}, "
-            f"with fingerprint {manifest['fingerprint']}, expected {expected}; give another --out, or --overwrite to "
-            "replace it"
+            f"with fingerprint {manifest['fingerprint']}, expected {expected}; sort into another directory, or replace "
+            "it with `luthier sort --overwrite`"
         )
     sizes = {info.name: info.size for info in storage.list_objects(split_uri)}
     if all(sizes.get(entry["name"]) == entry["bytes"] for entry in manifest["objects"]):
@@ -88,7 +88,7 @@ def commit(plan: SortPlan, split_uri: str, quarantine: bool) -> Manifest:
             "sort again, it continues"
         )
     lease.verify(plan, split_uri)
-    _check_source(plan)
+    _check_source(plan, receipts)
     manifest = _manifest(plan, split_uri, [receipts[unit] for unit in range(plan.units)])
     _delete_stale_parts(split_uri, {entry["name"] for entry in manifest["objects"]})
     try:
@@ -116,12 +116,15 @@ def _with_checksum(shard: Shard, known: str | None) -> ObjectInfo:
     return ObjectInfo(shard.uri, shard.name, shard.size, shard.generation, lambda: info.crc32c if info else crc32c)
 
 
-def _check_source(plan: SortPlan) -> None:
-    """Every shard was read in the version that was listed; a newer one must not go unnoticed."""
+def _check_source(plan: SortPlan, receipts: Mapping[int, Receipt]) -> None:
+    """Every shard still has the bytes that were read; other ones must not go unnoticed."""
     now = {info.uri: info for info in storage.list_objects(plan.source_uri)}
+    read = {entry["name"]: entry["crc32c"] for receipt in receipts.values() for entry in receipt["sources"]}
     for shard in plan.shards:
         info = now.get(shard.uri)
-        if info is None or (info.size, info.generation) != (shard.size, shard.generation):
+        is_same = info is not None and info.size == shard.size
+        # A shard that was only touched, or uploaded again, has another generation and the same checksum.
+        if info is None or not is_same or (info.generation != shard.generation and info.crc32c != read[shard.name]):
             what = "was deleted" if info is None else "was replaced"
             raise storage.Changed(f"'{shard.uri}' {what} while the sort was at work; sort again")
 

@@ -3,21 +3,27 @@
     <out>/<split>/.sorting/claim.json                     the lease, with the plan: made first, by one sort alone
     <out>/<split>/.sorting/unit-00003-of-00025.json       the receipt, written when all parts of the unit are there
 
-A sort that was killed is continued by the next one with the same plan. A sort with another plan is refused, because the
-parts of two sorts would mix. Lease and receipts are deleted when the manifest is written.
+A sort that was killed is continued by the next one of the same content with the same options, wherever that content is
+and whenever it was written. If the source has changed since, the sort of the old content can never end, so the next one
+takes the lease. A sort with other options is refused while the holder may be at work, because the parts of two sorts
+would mix. Lease and receipts are deleted when the manifest is written.
 """
 
 from __future__ import annotations
 
-import os
-import socket
 import time
-from typing import Any, TypedDict, cast
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any, NotRequired, TypedDict, cast
 
 from components import storage
 from components.core.errors import InputError, StepError
+from components.core.process import ProcessIdentity
 from components.nsynth.manifest import MANIFEST_NAME, SPLITS, BadEntry, PartEntry, SourceEntry
 from components.sort.units import SortPlan
+from components.telemetry import log
+
+_LOG = log.get(__name__)
 
 STATE_DIR = ".sorting"
 _LEASE_NAME = "claim.json"
@@ -25,12 +31,22 @@ _ATTEMPTS = 20  # each is lost only to another process that wrote in the same mo
 
 
 class Lease(TypedDict):
-    """The content of claim.json: the plan that holds the split, and the process that acquired it."""
+    """The content of claim.json: the plan that holds the split, and the process that acquired it.
+
+    Attributes:
+        id: Of the plan.
+        plan: The plan.
+        host: Of the process.
+        pid: Its process id.
+        process: What tells whether it still runs; see core.process. Missing in leases of older releases.
+        time: When it acquired the lease, by its own clock: for a person.
+    """
 
     id: str
     plan: dict[str, Any]
     host: str
     pid: int
+    process: NotRequired[dict[str, Any]]
     time: str
 
 
@@ -45,9 +61,10 @@ class UnitResult(TypedDict):
 
 
 class Receipt(UnitResult):
-    """A unit's result, with the id of its plan."""
+    """A unit's result, with the id of its plan and the generations of its parts (missing in older receipts)."""
 
     id: str
+    generations: NotRequired[dict[str, str]]
 
 
 def acquire(plan: SortPlan, split_uri: str, overwrite: bool) -> bool:
@@ -65,23 +82,22 @@ def acquire(plan: SortPlan, split_uri: str, overwrite: bool) -> bool:
         InputError: Another plan holds the lease, and `overwrite` is not set.
         StepError: Other sorts acquired and released it all the time.
     """
+    process = ProcessIdentity.of_this()
     lease: Lease = {
         "id": plan.id,
         "plan": plan.to_json(),
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
+        "host": process.host,
+        "pid": process.pid,
+        "process": asdict(process),
         "time": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
     }
     for _ in range(_ATTEMPTS):
         existing = storage.stat(_lease_uri(split_uri))
         found = _read_lease(split_uri) if existing else None
-        if found is not None and found["id"] == plan.id:
+        if found is not None and _plan_of(found) == plan:
             return False
         if found is not None and not overwrite:
-            raise InputError(
-                f"cannot sort to '{split_uri}': another sort holds it: {_described(found)}; wait for it, finish it by "
-                "the same command, or give --overwrite if it has ended for good"
-            )
+            _check_may_replace(plan, found, split_uri)
         if overwrite:
             storage.delete(storage.join(split_uri, MANIFEST_NAME))  # from here on, readers see an unfinished sort
         try:
@@ -92,6 +108,27 @@ def acquire(plan: SortPlan, split_uri: str, overwrite: bool) -> bool:
     raise StepError(f"cannot sort to '{split_uri}': other sorts keep replacing '{_lease_uri(split_uri)}'; sort again")
 
 
+def _check_may_replace(plan: SortPlan, found: Lease, split_uri: str) -> None:
+    """Checks that a plan may take the lease of another one; InputError where that may still be at work.
+
+    A holder that is at work after all notices it before it writes its manifest, and its parts differ from the receipts.
+    """
+    held = _plan_of(found)
+    if plan.is_work_of(held):
+        return
+    if plan.is_newer_source_of(held):
+        _LOG.warning(
+            "'%s' has changed since its sort of %s, which did not end: sorting anew", plan.source_uri, found["time"]
+        )
+    elif "process" in found and ProcessIdentity.parse(found["process"]).has_ended():
+        _LOG.warning("'%s': a sort was killed here, %s: sorting anew", split_uri, _described(found))
+    else:
+        raise InputError(
+            f"cannot sort to '{split_uri}': another sort holds it: {_described(found)}; wait for it, finish it by "
+            "the same command, or replace it with `luthier sort --overwrite` if it has ended for good"
+        )
+
+
 def verify(plan: SortPlan, split_uri: str) -> None:
     """Makes sure that a plan still holds its lease; acquires it again where nobody does. StepError otherwise."""
     found = _read_lease(split_uri)
@@ -100,26 +137,30 @@ def verify(plan: SortPlan, split_uri: str) -> None:
             acquire(plan, split_uri, overwrite=False)
         except InputError:
             found = _read_lease(split_uri)
-    if found is not None and found["id"] != plan.id:
+    if found is not None and not plan.is_work_of(_plan_of(found)):
         raise StepError(f"another sort has taken '{split_uri}' over while this one was at work: {_described(found)}")
 
 
 def release(plan: SortPlan, split_uri: str) -> None:
     """Releases a plan's lease after a failure, so that a sort with other options can acquire it. Receipts stay."""
-    found = _read_lease(split_uri)
-    if found is not None and found["id"] == plan.id:
-        storage.delete(_lease_uri(split_uri))
+    with suppress(InputError, StepError):  # the failure that led here is the one to be seen
+        found = _read_lease(split_uri)
+        if found is not None and plan.is_work_of(_plan_of(found)):
+            storage.delete(_lease_uri(split_uri))
 
 
 def active_plans(out_uri: str) -> list[SortPlan]:
     """Returns the plans of all splits whose sort is under way."""
     leases = (_read_lease(storage.join(out_uri, split)) for split in SPLITS)
-    return [SortPlan.from_json(lease["plan"]) for lease in leases if lease is not None]
+    return [_plan_of(lease) for lease in leases if lease is not None]
 
 
 def write_receipt(plan: SortPlan, split_uri: str, unit: int, result: UnitResult) -> None:
     """Writes the receipt of a unit whose parts are all there."""
-    receipt: Receipt = {**result, "id": plan.id}
+    receipt: Receipt = {**result, "id": plan.id, "generations": {}}
+    if not storage.is_remote(split_uri):  # a remote listing has the parts' checksums
+        found = {part["name"]: storage.stat(storage.join(split_uri, part["name"])) for part in result["objects"]}
+        receipt["generations"] = {name: info.generation for name, info in found.items() if info}
     storage.write_json(_receipt_uri(plan, split_uri, unit), receipt)
 
 
@@ -135,8 +176,9 @@ def read_receipts(plan: SortPlan, split_uri: str, quarantine: bool) -> dict[int,
         uri = _receipt_uri(plan, split_uri, unit)
         if storage.join(STATE_DIR, storage.basename(uri)) in found:
             receipt = cast(Receipt | None, _read_if_exists(uri))
-            if receipt and _is_of(plan, unit, receipt) and all(_is_whole(part, found) for part in receipt["objects"]):
-                receipts[unit] = receipt
+            with suppress(KeyError, TypeError, AttributeError):  # not a receipt: the unit is copied again
+                if receipt and _is_of(plan, unit, receipt) and _are_whole(receipt, found):
+                    receipts[unit] = receipt
     return {unit: receipt for unit, receipt in receipts.items() if quarantine or not receipt["quarantine"]}
 
 
@@ -151,7 +193,14 @@ def _lease_uri(split_uri: str) -> str:
 
 
 def _read_lease(split_uri: str) -> Lease | None:
-    return cast(Lease | None, _read_if_exists(_lease_uri(split_uri)))
+    uri = _lease_uri(split_uri)
+    lease = cast(Lease | None, _read_if_exists(uri))
+    if lease is not None:
+        try:
+            _described(lease), _plan_of(lease).id
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raise InputError(f"'{uri}' is not the lease of a sort ({type(error).__name__}): delete it") from None
+    return lease
 
 
 def _receipt_uri(plan: SortPlan, split_uri: str, unit: int) -> str:
@@ -162,27 +211,40 @@ def _read_if_exists(uri: str) -> Any:
     """Returns a JSON object; None where another sort of the same plan has finished and deleted it."""
     for _ in range(_ATTEMPTS):
         try:
-            return storage.read_json(uri)
+            found = storage.read_json(uri)
         except storage.Changed:
             continue  # another process wrote it again
         except InputError:
             if storage.exists(uri):
                 raise
             return None
+        return {} if found is None else found  # null is no JSON object, and not what a missing file is
     raise StepError(f"cannot read '{uri}': other sorts keep replacing it; sort again")
 
 
+def _plan_of(lease: Lease) -> SortPlan:
+    return SortPlan.from_json(lease["plan"])
+
+
 def _is_of(plan: SortPlan, unit: int, receipt: Receipt) -> bool:
-    generations = [entry["generation"] for entry in receipt["sources"]]
-    return receipt["id"] == plan.id and generations == [shard.generation for shard in plan.unit_shards(unit)]
+    shards, entries = plan.unit_shards(unit), receipt["sources"]
+    return (receipt["id"], len(entries)) == (plan.id, len(shards)) and all(
+        shard.is_version(entry["name"], entry["size"], entry["generation"], entry["crc32c"])
+        for shard, entry in zip(shards, entries, strict=True)
+    )
 
 
-def _is_whole(part: PartEntry, found: dict[str, storage.ObjectInfo]) -> bool:
-    info = found.get(part["name"])
-    if info is None or info.size != part["bytes"]:
-        return False
-    # Reading every local part again would cost as much as sorting; a rename after fsync does not leave half a file.
-    return not storage.is_remote(info.uri) or info.crc32c == part["crc32c"]
+def _are_whole(receipt: Receipt, found: dict[str, storage.ObjectInfo]) -> bool:
+    """Tells whether the parts are those that the receipt is about, and not of another sort that wrote them later."""
+    generations = receipt.get("generations", {})
+    for part in receipt["objects"]:
+        info = found.get(part["name"])
+        if info is None or info.size != part["bytes"]:
+            return False
+        # Reading every local part again would cost as much as sorting.
+        if generations.get(part["name"]) != info.generation and info.crc32c != part["crc32c"]:
+            return False
+    return True
 
 
 def _described(lease: Lease) -> str:

@@ -39,7 +39,7 @@ def plan_shares(source_uri: str, sorted_uri: str, max_workers: int) -> list[str]
     if max_workers < 1:
         raise InputError(f"parameter 'sort_workers' is {max_workers}: expected 1 or more")
     plans = [plan_sort(source_uri, split) for split in find_all_shards(source_uri)]
-    pending = [plan for plan in plans if finished_sort(plan, storage.join(sorted_uri, plan.split)) is None]
+    pending = [plan for plan in plans if not _is_finished(plan, storage.join(sorted_uri, plan.split))]
     for plan in pending:
         lease.acquire(plan, storage.join(sorted_uri, plan.split), overwrite=False)
     total = sum(shard.size for plan in pending for shard in plan.shards)
@@ -78,9 +78,20 @@ def commit_sorted_set(sorted_uri: str) -> SortedSplits:
     plans = lease.active_plans(sorted_uri)
     reused = set() if plans else set(SortedSet.open(sorted_uri).splits())
     for plan in plans:
-        commit(plan, storage.join(sorted_uri, plan.split), quarantine=False)
+        try:
+            commit(plan, storage.join(sorted_uri, plan.split), quarantine=False)
+        except storage.Changed:  # this plan can never be committed
+            lease.release(plan, storage.join(sorted_uri, plan.split))
+            raise
     manifests = SortedSet.open(sorted_uri).manifests
     return SortedSplits({split: SortResult.of(found, split in reused) for split, found in manifests.items()})
+
+
+def _is_finished(plan: SortPlan, split_uri: str) -> bool:
+    if finished_sort(plan, split_uri) is None:
+        return False
+    lease.delete_state(split_uri)  # of a sort that was killed after it wrote its manifest
+    return True
 
 
 def _tasks_of(share: str, plans: Sequence[SortPlan], sorted_uri: str) -> list[UnitTask]:

@@ -83,10 +83,8 @@ def sort(
         else:
             pending.append((plan, split_uri))
     if pending:
-        _sort_pending(pending, options)
-        for plan, split_uri in pending:
-            manifest = commit(plan, split_uri, options.quarantine)
-            results[plan.split] = SortResult.of(manifest, reused=False)
+        for split, manifest in _sort_pending(pending, options).items():
+            results[split] = SortResult.of(manifest, reused=False)
     return SortedSplits({plan.split: results[plan.split] for plan in plans})
 
 
@@ -102,8 +100,8 @@ def _reusable(plan: SortPlan, split_uri: str, options: SortOptions) -> Manifest 
     return manifest
 
 
-def _sort_pending(pending: list[tuple[SortPlan, str]], options: SortOptions) -> None:
-    """Copies the units of the plans that are not done; releases this sort's leases after a failure."""
+def _sort_pending(pending: list[tuple[SortPlan, str]], options: SortOptions) -> dict[str, Manifest]:
+    """Copies the units of the plans that are not done, and commits; releases this sort's leases after a failure."""
     acquired = list[tuple[SortPlan, str]]()
     try:
         for plan, split_uri in pending:
@@ -112,12 +110,21 @@ def _sort_pending(pending: list[tuple[SortPlan, str]], options: SortOptions) -> 
         tasks = [task for plan, split_uri in pending for task in _pending_tasks(plan, split_uri, options.quarantine)]
         copy(tasks, options.workers)
     except BaseException as error:
-        for plan, split_uri in acquired:
-            lease.release(plan, split_uri)
+        _release(acquired)
         overtaken = isinstance(error, OSError | StepError) and all(finished_sort(*each) for each in pending)
         if not overtaken:
             raise
         _LOG.warning("another sort of the same was faster; its identical result is kept")
+    try:
+        return {plan.split: commit(plan, split_uri, options.quarantine) for plan, split_uri in pending}
+    except BaseException:
+        _release(acquired)
+        raise
+
+
+def _release(acquired: list[tuple[SortPlan, str]]) -> None:
+    for plan, split_uri in acquired:
+        lease.release(plan, split_uri)
 
 
 def _pending_tasks(plan: SortPlan, split_uri: str, quarantine: bool) -> list[UnitTask]:

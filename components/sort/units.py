@@ -44,6 +44,12 @@ class Shard:
     crc32c: str
     records: int | None
 
+    def is_version(self, name: str, size: int, generation: str, crc32c: str) -> bool:
+        """Tells whether an earlier listing or reading was of the same bytes: by checksum where both have one."""
+        if (name, size) != (self.name, self.size):
+            return False
+        return crc32c == self.crc32c if crc32c and self.crc32c else generation == self.generation
+
     def info(self) -> ObjectInfo:
         """Returns the entry of a listing, to open the shard with."""
         return ObjectInfo(self.uri, self.name, self.size, self.generation, lambda: self.crc32c)
@@ -71,11 +77,24 @@ class SortPlan:
 
     @cached_property
     def id(self) -> str:
-        """Identifies the plan: sorts with different ids must not share an output. Times of local files do not count."""
-        remote = storage.is_remote(self.source_uri)
-        shards = [[shard.name, shard.size, shard.generation if remote else None] for shard in self.shards]
-        identity = [SCHEMA_VERSION, self.source_uri, self.split, self.by, self.where, shards, self.ends]
-        return fingerprint(identity)
+        """Identifies the work: sorts with different ids must not share an output.
+
+        Where the shards are and when they were written does not count: the same bytes may be copied or uploaded again.
+        """
+        shards = [[shard.name, shard.size] for shard in self.shards]
+        return fingerprint([SCHEMA_VERSION, self.split, self.by, self.where, shards, self.ends])
+
+    def is_work_of(self, other: SortPlan) -> bool:
+        """Tells whether another plan writes the same parts, as far as names, sizes and checksums tell."""
+        pairs = zip(self.shards, other.shards, strict=False)
+        return self.id == other.id and all(
+            mine.crc32c == theirs.crc32c for mine, theirs in pairs if mine.crc32c and theirs.crc32c
+        )
+
+    def is_newer_source_of(self, other: SortPlan) -> bool:
+        """Tells whether another plan is of the same source and options, but of shards that have changed since."""
+        mine, theirs = ((plan.source_uri, plan.split, plan.by, plan.where) for plan in (self, other))
+        return mine == theirs and not self.is_work_of(other)
 
     @property
     def units(self) -> int:

@@ -129,6 +129,36 @@ def test_another_sort_is_refused_while_one_holds_the_lease(tmp_path):
     assert all(not name.startswith("train/acoustic") for name in all_bytes(out))
 
 
+def test_a_sort_that_was_killed_gives_way_to_one_with_other_options(tmp_path):
+    source, out = write_source(tmp_path / "source", {"train": NOTES}), str(tmp_path / "out")
+    pid = os.fork()
+    if not pid:
+        lease.acquire(plan_sort(source, by="source"), storage.join(out, "train"), overwrite=False)
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(pid, 0)
+    assert sort(source, out).records == 6
+
+
+@pytest.mark.parametrize("content", [b"{}", b"[]", b'{"plan": {"shards": 3}}', b"null"])
+def test_a_lease_that_is_none_is_one_line(tmp_path, content):
+    source, out = write_source(tmp_path / "source", {"train": NOTES}), tmp_path / "out"
+    storage.write_bytes(str(out / "train" / ".sorting" / "claim.json"), content)
+    with pytest.raises(InputError, match=r"claim.json' is not the lease of a sort"):
+        sort(source, out)
+
+
+def test_a_part_that_another_sort_wrote_later_does_not_count(tmp_path, small_units):
+    source, split_uri = write_source(tmp_path / "source", {"train": NOTES}, shards=3), str(tmp_path / "out" / "train")
+    plan = plan_sort(source)
+    for unit in range(3):
+        result = copying.copy_unit(plan, split_uri, unit, False, lambda *_: None)
+        lease.write_receipt(plan, split_uri, unit, result)
+    same, other = (next(Path(split_uri).glob(f"*/part-0000{unit}*")) for unit in (0, 1))
+    same.write_bytes(same.read_bytes())
+    other.write_bytes(other.read_bytes()[::-1])
+    assert list(lease.read_receipts(plan, split_uri, quarantine=False)) == [0, 2]
+
+
 def test_a_sort_whose_lease_was_taken_over_does_not_write_its_manifest(tmp_path):
     source, split_uri = write_source(tmp_path / "source", {"train": NOTES}), str(tmp_path / "out" / "train")
     plan = plan_sort(source)

@@ -1,6 +1,7 @@
 """The pipeline's sort by many workers: one or thirty-two, the same result."""
 
 import random
+from pathlib import Path
 
 import pytest
 
@@ -83,11 +84,77 @@ def test_bad_parameters_are_named(tmp_path):
         copy_share(str(tmp_path / "out"), "3/2")
 
 
-def test_a_source_that_changed_before_the_commit_is_noticed(tmp_path):
+def test_a_source_that_changed_before_the_commit_is_noticed_and_the_lease_is_free(tmp_path):
     source, out = write_source(tmp_path / "source", {"train": NOTES}), str(tmp_path / "out")
     plan_shares(source, out, 1)
     copy_share(out, "1/1")
     shard = tmp_path / "source" / shard_name("train", 0, 1)
-    shard.write_bytes(shard.read_bytes())
+    shard.write_bytes(shard.read_bytes()[::-1])
     with pytest.raises(InputError, match=r"00000-of-00001' was replaced while the sort was at work"):
         commit_sorted_set(out)
+    assert not list(Path(out).rglob("claim.json"))
+
+
+@pytest.mark.parametrize("when", ["before the copy", "before the commit"])
+def test_a_source_that_is_written_again_with_the_same_bytes_is_the_same(places, when):
+    source, out = places
+    write_source(source, {"train": NOTES}, shards=3)
+    assert plan_shares(source, out, 1) == ["1/1"]
+    if when == "before the copy":  # of a pipeline that was killed: the next one begins with the plan
+        rewrite(source)
+        assert plan_shares(source, out, 1) == ["1/1"]
+    assert copy_share(out, "1/1") == 3
+    if when == "before the commit":
+        rewrite(source)
+    assert commit_sorted_set(out).summary() == "6 records (6 train)"
+
+
+def rewrite(source):
+    for info in storage.list_objects(source):
+        storage.write_bytes(info.uri, storage.read_bytes(info.uri))
+
+
+def test_units_that_were_copied_from_a_bucket_count_after_a_new_upload(gcs, tmp_path):
+    source, out = storage.join(gcs.bucket(), "source"), str(tmp_path / "out")
+    write_source(source, {"train": NOTES}, shards=3)
+    plan_shares(source, out, 1)
+    copy_share(out, "1/3")
+    rewrite(source)
+    plan_shares(source, out, 1)
+    assert copy_share(out, "1/1") == 2
+
+
+def test_a_shard_that_was_replaced_between_two_runs_is_sorted_anew(tmp_path, caplog):
+    source, out = write_source(tmp_path / "source", {"train": NOTES}, shards=3), str(tmp_path / "out")
+    plan_shares(source, out, 1)
+    copy_share(out, "1/1")
+    write_source(tmp_path / "source", {"train": [*NOTES, make_note("string", 70)]}, shards=3)
+    with caplog.at_level("WARNING", logger="components"):
+        plan_shares(source, out, 1)
+    assert "has changed since its sort of" in caplog.text
+    copy_share(out, "1/1")
+    assert commit_sorted_set(out).summary() == "7 records (7 train)"
+
+
+def test_a_source_that_was_moved_is_the_same(tmp_path):
+    source, out = write_source(tmp_path / "source", {"train": NOTES}, shards=3), str(tmp_path / "out")
+    plan_shares(source, out, 1)
+    copy_share(out, "1/3")
+    moved = str((tmp_path / "source").rename(tmp_path / "moved"))
+    plan_shares(moved, out, 1)
+    assert copy_share(out, "1/1") == 2
+    assert commit_sorted_set(out).summary() == "6 records (6 train)"
+
+
+def test_what_a_kill_after_the_manifest_left_is_removed_by_the_plan(tmp_path):
+    source, out = write_source(tmp_path / "source", {"train": NOTES}, shards=3), str(tmp_path / "out")
+    plan_shares(source, out, 1)
+    claim = Path(out, "train", ".sorting", "claim.json")
+    held = claim.read_bytes()
+    copy_share(out, "1/1")
+    commit_sorted_set(out)
+    claim.parent.mkdir()
+    claim.write_bytes(held)
+    rewrite(source)
+    plan_shares(source, out, 1)
+    assert (copy_share(out, "1/1"), commit_sorted_set(out).splits["train"].reused) == (0, True)
