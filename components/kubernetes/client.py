@@ -93,6 +93,15 @@ class Api:
         """
         return self._request("GET", collection, name, query, limit_s=limit_s)
 
+    def get_path(self, path: str) -> Object:
+        """Returns what a path has that is not one of the namespace's collections: "/apis/scheduling.k8s.io/v1/...".
+
+        Raises:
+            NotFound: The server has no such path; for instance, the API group is not installed.
+            ApiError, StepError, InputError: See `get`.
+        """
+        return self._repeated("GET", path)
+
     def create(self, collection: str, body: Object) -> Object:
         """Creates an object and returns it.
 
@@ -178,7 +187,17 @@ class Api:
         body: Object | None = None,
         limit_s: float | None = None,
     ) -> Object:
-        retries, path = self.backoff(limit_s), self._path(collection, name)
+        return self._repeated(method, self._path(collection, name), query, body, limit_s)
+
+    def _repeated(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        limit_s: float | None = None,
+    ) -> Object:
+        retries = self.backoff(limit_s)
         while True:
             try:
                 response = self._send(method, path, query or {}, body, _TIMEOUT_S)

@@ -35,7 +35,11 @@ if TYPE_CHECKING:
     "-n", "--namespace", help="Namespace of the Job.  [default: LUTHIER_NAMESPACE, else the pod's or the context's]"
 )
 @click.option("--queue", metavar="NAME", help="LocalQueue of Kueue.")
-@click.option("--priority-class", metavar="NAME", help="PriorityClass of the pods.")
+@click.option(
+    "--priority-class",
+    metavar="NAME",
+    help="PriorityClass of the pods; with a queue, the WorkloadPriorityClass of Kueue.",
+)
 @click.option("--nodes", default=1, show_default=True, help="Pods that train together.")
 @click.option("--gpus", type=int, help="GPUs of each pod; 0 for none.  [default: the template's]")
 @click.option("--follow/--detach", "follows", default=True, help="Follow the Job to its end, or only create it.")

@@ -52,7 +52,7 @@ def fill_in(
     if placement.gpus is not None:
         _set_gpus(container, placement.gpus)
     if placement.priority_class:
-        pod["priorityClassName"] = placement.priority_class
+        _set_priority_class(job, placement.priority_class)
     if placement.queue:
         job["spec"]["suspend"] = True  # Kueue starts it
     if placement.nodes > 1:
@@ -132,6 +132,14 @@ def _set_gpus(container: dict[str, Any], gpus: int) -> None:
             resources[kind] = values
         else:
             resources.pop(kind, None)
+
+
+def _set_priority_class(job: dict[str, Any], name: str) -> None:
+    """Sets the class by which Kueue orders and preempts Jobs; without a queue, the class of the pods."""
+    if labels.queue_of(job):
+        job["metadata"]["labels"][labels.PRIORITY_CLASS] = labels.check_value(name, "--priority-class")
+    else:
+        job["spec"]["template"]["spec"]["priorityClassName"] = name
 
 
 def _set_workers(spec: dict[str, Any], pod: dict[str, Any], container: dict[str, Any], name: str, nodes: int) -> None:

@@ -44,6 +44,9 @@ DATA_FINGERPRINT = "luthier.dev/data-fingerprint"
 QUEUE = "kueue.x-k8s.io/queue-name"
 """Kueue's: the LocalQueue that a Job waits in. A Job with this label is started and suspended by Kueue."""
 
+PRIORITY_CLASS = "kueue.x-k8s.io/priority-class"
+"""Kueue's: the WorkloadPriorityClass by which it orders and preempts the Jobs of its queues."""
+
 # Annotations of the Job.
 
 TRAINING_URI = "luthier.dev/training-uri"

@@ -122,7 +122,8 @@ class Placement:
     Attributes:
         image: Container image of the trainer; None for the template's, else that of LUTHIER_TRAIN_IMAGE.
         queue: A LocalQueue of Kueue.
-        priority_class: A PriorityClass.
+        priority_class: A WorkloadPriorityClass of Kueue where the Job has a queue, its own or its template's; otherwise
+            a PriorityClass.
         nodes: Number of pods that train together.
         gpus: GPUs of each pod; None for as many as the template has, 0 for none.
     """

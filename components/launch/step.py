@@ -28,7 +28,7 @@ from components.kubernetes.errors import (
     NotPermitted,
     Unauthorized,
 )
-from components.launch import follow, followed_at, job_state, result
+from components.launch import admission, follow, followed_at, job_state, result
 from components.launch.follow import CannotRunError, JobDeletedError, Timing, follow_job
 from components.launch.job import fill_in
 from components.launch.job_state import Phase, StuckError
@@ -133,6 +133,7 @@ def _created_or_adopted(
     api: Api, wanted: Object, request: TrainingRequest, timing: Timing, needs_launcher: bool
 ) -> tuple[Object, bool]:
     """See create_or_adopt. Notes in the Job whether it needs a launcher."""
+    admission.check(api, wanted)
     if needs_launcher:
         followed_at.set_in(wanted)
     job, is_new = create_or_adopt(

@@ -14,8 +14,10 @@ from tests.launch.api_rules import TOKEN, RefusedError
 from tests.launch.api_streams import ResetError, Streams
 
 _PATH = re.compile(
-    r"/(?:api/v1|apis/batch/v1)/namespaces/(?P<namespace>[^/]+)/(?P<collection>[^/]+)(?:/(?P<name>[^/]+))?(?P<log>/log)?"
+    r"/(?:api/v1|apis/batch/v1|apis/scheduling\.k8s\.io/v1|apis/kueue\.x-k8s\.io/v1beta2)"
+    r"(?:/namespaces/(?P<namespace>[^/]+))?/(?P<collection>[^/]+)(?:/(?P<name>[^/]+))?(?P<log>/log)?"
 )
+_KUEUE = "/apis/kueue.x-k8s.io"
 _VERBS = {"POST": "create", "PATCH": "patch", "DELETE": "delete"}
 
 
@@ -41,6 +43,10 @@ class Handler(Streams, BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         self.query = dict(parse_qsl(parts.query))
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if parts.path.startswith(_KUEUE) and not self.cluster.has_kueue:
+            return self._send(404, "404 page not found")
+        if parts.path == _KUEUE:
+            return self._send(200, {"kind": "APIGroup", "preferredVersion": {"version": "v1beta2"}})
         match = _PATH.fullmatch(parts.path)
         assert match, self.path
         self.collection, self.name = match["collection"], match["name"] or ""
@@ -72,12 +78,12 @@ class Handler(Streams, BaseHTTPRequestHandler):
             faults = self.cluster.faults[verb, resource]
             return faults.popleft() if faults else (None, None)
 
-    def _check(self, namespace: str, verb: str, resource: str) -> None:
+    def _check(self, namespace: str | None, verb: str, resource: str) -> None:
         scheme, _, token = self.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or token != TOKEN:
             raise RefusedError(401, "Unauthorized", "Unauthorized")
         self.cluster.authorize(verb, resource, self.name)
-        if namespace != self.cluster.namespace:
+        if namespace not in (self.cluster.namespace, None):
             if verb == "create":
                 raise RefusedError(404, "NotFound", f'namespaces "{namespace}" not found')
             if verb == "get":
@@ -111,8 +117,8 @@ class Handler(Streams, BaseHTTPRequestHandler):
                 return False
         return True
 
-    def _send(self, code: int, answer: dict, retry_after: int | None = None) -> None:
-        data = json.dumps(answer).encode()
+    def _send(self, code: int, answer: dict | str, retry_after: int | None = None) -> None:
+        data = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
         self.send_response(code)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))

@@ -6,21 +6,30 @@ from datetime import UTC, datetime
 
 TOKEN = "launcher-token"
 USER = "system:serviceaccount:luthier:luthier-launcher"
-# Role luthier-launcher of manifests/base.
+# Role luthier-launcher of manifests/base, with what components/priority and components/kueue add.
 ROLE = {
     *((verb, "jobs") for verb in ("get", "list", "watch", "create", "patch", "delete")),
     *((verb, "pods") for verb in ("get", "list", "watch")),
     ("get", "pods/log"),
     ("list", "events"),
     ("get", "configmaps"),
+    *(("list", name) for name in ("priorityclasses", "workloadpriorityclasses", "localqueues")),
 }
 CONFIG_MAPS = {"luthier-training-job"}
-GROUPS = {"jobs": "batch"}
+GROUPS = {
+    "jobs": "batch",
+    "priorityclasses": "scheduling.k8s.io",
+    "workloadpriorityclasses": "kueue.x-k8s.io",
+    "localqueues": "kueue.x-k8s.io",
+}
 KINDS = {
     "jobs": ("batch/v1", "Job"),
     "pods": ("v1", "Pod"),
     "events": ("v1", "Event"),
     "configmaps": ("v1", "ConfigMap"),
+    "priorityclasses": ("scheduling.k8s.io/v1", "PriorityClass"),
+    "workloadpriorityclasses": ("kueue.x-k8s.io/v1beta2", "WorkloadPriorityClass"),
+    "localqueues": ("kueue.x-k8s.io/v1beta2", "LocalQueue"),
 }
 
 

@@ -42,6 +42,7 @@ class ApiServer:
         self.faults: dict[tuple[str, str], deque] = defaultdict(deque)
         self.drops: dict[str, tuple[int, bool]] = {}  # verb: how many drops so far, and whether within a line
         self.is_gone_in_stream = self.is_away = False
+        self.has_kueue = True
         self.bookmark_s = 0.2
         self.watch_s = 600.0
         self.admission: Callable[[str, dict], None] = lambda collection, body: None

@@ -17,6 +17,11 @@ from tests.launch.api_server import ApiServer
 from tests.launch.workload import Controllers
 from tests.notes import make_note, write_sorted_set
 
+NAMED = {
+    "priorityclasses": ["high", "system-node-critical"],
+    "localqueues": ["gpus", "luthier"],
+    "workloadpriorityclasses": ["luthier-training", "luthier-urgent"],
+}
 TEMPLATE = Path(__file__).parent / "training-job.yaml"
 
 
@@ -46,6 +51,9 @@ def server(tmp_path, monkeypatch):
         "configmaps",
         {"metadata": {"name": "luthier-training-job"}, "data": {"training-job.yaml": TEMPLATE.read_text()}},
     )
+    for collection, names in NAMED.items():
+        for name in names:
+            api_server.put(collection, {"metadata": {"name": name}})
     yield api_server
     api_server.drop("watch")
     api_server.drop("log")
