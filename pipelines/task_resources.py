@@ -13,6 +13,8 @@ _SETTINGS = (
     environment.USER_PROJECT,
     environment.NAMESPACE,
     environment.TRAIN_IMAGE,
+    environment.MLFLOW_TRACKING_URI,
+    environment.MODEL_REGISTRY,
 )
 
 

@@ -68,6 +68,7 @@ def train_instruments(
         synths=synths,
         preset=preset,
         bindings=bindings,
+        tracking_uri=tracking_uri,
         if_changed=if_changed,
     )
     light(planned).set_caching_options(False)  # the source may have changed at the same URI

@@ -15,6 +15,7 @@ def plan(
     synths: list[str],
     preset: str,
     bindings: list[str],
+    tracking_uri: str,
     if_changed: bool,
 ) -> NamedTuple(
     "PlanOutputs",
@@ -28,15 +29,16 @@ def plan(
     source_fingerprints=dict[str, str],
     evaluation_version=int,
 ):
-    """Checks the parameters and decides the URIs of the run."""
+    """Checks the parameters, the workspace and the registry, and decides the URIs of the run."""
     from dataclasses import astuple
     from typing import NamedTuple
 
-    from components.plan import run_plan
+    from components.plan import preflight, run_plan
     from components.telemetry.task import task
 
     with task("plan") as running:
         result = run_plan.plan(source, workspace, families, synths, preset, bindings, if_changed)
+        preflight.check_run(workspace, tracking_uri)
         what = f"{', '.join(result.families) or 'every family'} x {', '.join(result.synths)}"
         running.found(what, run_uri=result.run_uri)
     outputs = NamedTuple(

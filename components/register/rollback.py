@@ -8,7 +8,6 @@ from components.core.errors import InputError
 from components.nsynth.families import check_family
 from components.register.description import describe
 from components.register.promotion import ROLLED_BACK
-from components.register.step import EXPERIMENT
 from components.registry.aliases import (
     Champion,
     alias_lock,
@@ -19,6 +18,7 @@ from components.registry.aliases import (
     versions_of,
 )
 from components.registry.client import open_client, open_for_writing
+from components.registry.mlflow_values import EXPERIMENT
 
 
 def roll_back(family: str, tracking_uri: str = "", to_version: int | None = None) -> tuple[int, Champion]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from components.artifacts.training_dir import TrainingDir
 from components.config.gate import gate_of
 from components.core.errors import InputError
+from components.registry.mlflow_values import EXPERIMENT
 from components.registry.trained_model import TrainedModel, open_trained_model
 from components.telemetry import log
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from components.register.promotion import Score
     from components.registry.aliases import Champion
 
-EXPERIMENT = "luthier"
 _LOG = log.get(__name__)
 
 

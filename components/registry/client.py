@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import requests
+import urllib3
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
 from components.core import environment
-from components.core.errors import InputError
+from components.core.backoff import root_cause
+from components.core.errors import InputError, StepError
 from components.core.locks import file_lock
+from components.registry.mlflow_values import EXPERIMENT
 
 _SQLITE = "sqlite:///"
 HEALTH_TIMEOUT_S = 10
+_LONGEST_ANSWER = 1 << 20  # bytes of an answer that are read
+_LONGEST_EXCERPT = 200
+_USER = re.compile(r"//[^/@]*@")
 _LONGEST_REGISTRATION_S = 1800.0
 
 # alembic logs each of the 60 migrations of a new database.
@@ -103,7 +112,90 @@ def _check_reachable(uri: str) -> None:
     try:
         http_request(credentials, "/health", "GET", max_retries=0, timeout=HEALTH_TIMEOUT_S, raise_on_status=False)
     except MlflowException as error:
-        raise InputError(f"cannot reach MLflow at '{uri}': got no answer; check the URL and the server") from error
+        raise InputError(
+            f"cannot reach MLflow at '{without_password(uri)}': got no answer; check the URL and the server"
+        ) from error
+
+
+def check_usable(uri: str) -> None:
+    """Asks a server for what a registration needs, without retries: a usable experiment, and registered models.
+
+    Args:
+        uri: The server's URL.
+
+    Raises:
+        InputError: It does not answer like MLflow, refuses the credentials, or the experiment was deleted.
+        StepError: It does not answer, or reports an internal error.
+    """
+    found = _answer(uri, "experiments/get-by-name", {"experiment_name": EXPERIMENT}, may_be_missing=True)
+    experiment = found.get("experiment") if found else {}
+    if not isinstance(experiment, dict):
+        raise _no_mlflow(uri, 200)
+    if experiment.get("lifecycle_stage") == "deleted":
+        raise InputError(_deleted(EXPERIMENT, experiment.get("experiment_id")))
+    _answer(uri, "registered-models/search", {"max_results": "1"})
+
+
+def _no_mlflow(uri: str, status: int) -> InputError:
+    return InputError(
+        f"there is no MLflow at '{without_password(uri)}': got HTTP {status} and not the answer of MLflow's REST API; "
+        "expected the URL of its server"
+    )
+
+
+def _answer(uri: str, call: str, parameters: dict[str, str], may_be_missing: bool = False) -> dict[str, object]:
+    """Returns what a call of MLflow's REST API answers; an empty mapping for something that does not exist."""
+    shown = without_password(uri)
+    try:
+        with closing(
+            http_request(
+                get_default_host_creds(uri),
+                f"/api/2.0/mlflow/{call}",
+                "GET",
+                max_retries=0,
+                timeout=HEALTH_TIMEOUT_S,
+                raise_on_status=False,
+                params=parameters,
+                stream=True,
+            )
+        ) as response:
+            status, text = response.status_code, b"".join(_first_bytes(response)).decode(errors="replace")
+    except MlflowException as error:
+        raise StepError(f"cannot reach MLflow at '{shown}': got no answer; check the URL and the server") from error
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise StepError(
+            f"cannot reach MLflow at '{shown}': {root_cause(error)}; check the URL and the server"
+        ) from error
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if status in (401, 403):
+        raise InputError(
+            f"MLflow at '{shown}' refuses the request: got HTTP {status} ({text[:_LONGEST_EXCERPT]}); check "
+            "MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        )
+    if status == 429 or status >= 500:
+        raise StepError(f"MLflow at '{shown}' reports an error: got HTTP {status} ({text[:_LONGEST_EXCERPT]})")
+    if may_be_missing and isinstance(found, dict) and found.get("error_code") == "RESOURCE_DOES_NOT_EXIST":
+        return {}
+    if status != 200 or not isinstance(found, dict):
+        raise _no_mlflow(uri, status)
+    return found
+
+
+def _first_bytes(response: requests.Response) -> Iterator[bytes]:
+    left = _LONGEST_ANSWER
+    for chunk in response.iter_content(1 << 16):
+        yield chunk[:left]
+        left -= len(chunk)
+        if left <= 0:
+            return
+
+
+def without_password(uri: str) -> str:
+    """Returns a URI for messages, without the user and the password that it may have."""
+    return _USER.sub("//", uri)
 
 
 def resolve_uri(tracking_uri: str) -> str:
@@ -127,7 +219,9 @@ def _experiment_id(client: MlflowClient, name: str, artifacts: str | None) -> st
                 raise
             found = client.get_experiment_by_name(name)  # another client has created it in the meantime
     if found.lifecycle_stage != "active":
-        raise InputError(
-            f"the experiment '{name}' was deleted: try 'mlflow experiments restore -x {found.experiment_id}'"
-        )
+        raise InputError(_deleted(name, found.experiment_id))
     return str(found.experiment_id)
+
+
+def _deleted(name: str, experiment_id: object) -> str:
+    return f"the experiment '{name}' was deleted: try 'mlflow experiments restore -x {experiment_id}'"

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+EXPERIMENT = "luthier"
+"""MLflow's experiment for the runs of trainings."""
+
 Key = tuple[str, int, float]
 _CURVES = ("total_loss", "spectral_loss", "learning_rate", "grad_norm", "steps_per_s", "input_wait_s")
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from components.artifacts.metrics_log import METRICS_NAME, read_lines
 from components.config.gin_text import parameters as gin_parameters
 from components.core import environment
-from components.registry.mlflow_values import Key, milliseconds, points
+from components.registry.mlflow_values import EXPERIMENT, Key, milliseconds, points
 from components.telemetry import log
 from components.train.start import TrainingPlan
 
@@ -28,7 +28,6 @@ _EVERY_S = 5.0
 _RETRY_AFTER_S = 30.0
 _CLOSE_LIMIT_S = 30.0
 _KILLED_CLOSE_LIMIT_S = 5.0  # after SIGTERM, Kubernetes kills the process soon
-_EXPERIMENT = "luthier"
 _PARENT_TAG = "mlflow.parentRunId"
 _SETTINGS = ("family", "synth", "preset", "bindings", "data_uri", "data_fingerprint", "training_version")
 
@@ -119,7 +118,7 @@ class MlflowLogger:
         if experiment_id:
             client = open_client(self._uri)
         else:
-            name = environment.get(environment.MLFLOW_EXPERIMENT_NAME, _EXPERIMENT)
+            name = environment.get(environment.MLFLOW_EXPERIMENT_NAME, EXPERIMENT)
             with open_for_writing(self._uri, name) as (client, experiment_id):
                 pass
         run = runs.own_run(client, self._plan.record.mlflow_run_id)

@@ -18,7 +18,7 @@ from components.core.versions import TRAINING_VERSION
 from components.register.step import register
 from components.registry import runs
 from components.registry.aliases import find_champion
-from components.registry.client import open_for_writing
+from components.registry.client import check_usable, open_for_writing
 from components.registry.trained_model import open_trained_model
 from tests.register.trainings import write_evaluation, write_training
 
@@ -183,10 +183,16 @@ def test_the_same_on_a_server_named_by_the_environment(workspace, tmp_path, monk
     try:
         _wait_for(f"{url}/health")
         monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
+        check_usable(url)  # before there is anything
         uris = trainings(workspace)
         result = register(uris)
         assert result.versions == {"harmonic": 1, "sinusoidal": 2, "wavetable": 3} and result.champion.version == 3
         assert register(uris) == result == dataclasses.replace(result, champion=find_champion(url, "string"))
+        check_usable(url)
+        experiment = MlflowClient(url).get_experiment_by_name("luthier").experiment_id
+        MlflowClient(url).delete_experiment(experiment)
+        with pytest.raises(InputError, match=f"was deleted: try 'mlflow experiments restore -x {experiment}'"):
+            check_usable(url)
     finally:
         server.kill()
         server.wait()
