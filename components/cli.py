@@ -13,6 +13,7 @@ from typing import NamedTuple
 import click
 
 from components.core.errors import EXIT_INPUT_ERROR, InputError, StepError, nearest
+from components.core.redaction import redact
 
 
 class Command(NamedTuple):
@@ -92,10 +93,10 @@ def main() -> None:
     try:
         cli(standalone_mode=False)
     except (InputError, StepError) as error:
-        click.echo(f"luthier: {' '.join(str(error).split())}", err=True)
+        click.echo(f"luthier: {redact(' '.join(str(error).split()))}", err=True)
         sys.exit(EXIT_INPUT_ERROR if isinstance(error, InputError) else 1)
     except click.ClickException as error:
-        click.echo(f"luthier: {error.format_message()}", err=True)
+        click.echo(f"luthier: {redact(error.format_message())}", err=True)
         sys.exit(EXIT_INPUT_ERROR)
     except (click.Abort, KeyboardInterrupt):
         click.echo("luthier: stopped", err=True)

@@ -62,6 +62,15 @@ MLFLOW_EXPERIMENT_NAME = "MLFLOW_EXPERIMENT_NAME"
 MLFLOW_RUN_ID = "MLFLOW_RUN_ID"
 """MLflow run of the pipeline's run, of which a training's run becomes a child. Kubeflow Pipelines sets it."""
 
+MLFLOW_TRACKING_USERNAME = "MLFLOW_TRACKING_USERNAME"
+"""User of an MLflow server with a login. MLflow's client reads it."""
+
+MLFLOW_TRACKING_PASSWORD = "MLFLOW_TRACKING_PASSWORD"
+"""Password of MLFLOW_TRACKING_USERNAME. MLflow's client reads it."""
+
+MLFLOW_TRACKING_TOKEN = "MLFLOW_TRACKING_TOKEN"
+"""Bearer token for an MLflow server behind a login. MLflow's client reads it."""
+
 KFP_HOST = "KFP_HOST"
 """URL of Kubeflow Pipelines; unset in a pod: the service in the cluster."""
 

@@ -10,6 +10,7 @@ from typing import Any
 from components.core import environment
 from components.core.errors import InputError
 from components.core.fingerprint import fingerprint
+from components.core.redaction import without_secret
 from components.kubernetes.client import Object
 from components.launch import labels
 from components.launch.request import Placement, TrainingRequest
@@ -59,7 +60,9 @@ def fill_in(
         _set_workers(job["spec"], pod, container, request.job_name, placement.nodes)
     job["metadata"]["annotations"][labels.SPEC_HASH] = _hash(job)
     if environment.get(environment.MLFLOW_RUN_ID):
-        _set_env(container, {name: value for name in _PARENT_RUN if (value := environment.get(name))})
+        # A Job can be read by many: its pod has the password, if there is one, from a Secret.
+        given = {name: without_secret(value) for name in _PARENT_RUN if (value := environment.get(name))}
+        _set_env(container, given)
     return job
 
 

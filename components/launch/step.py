@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
-from components import storage
 from components.artifacts.run_record import RunRecord
-from components.core import environment
 from components.core.errors import InputError, StepError
 from components.core.versions import TRAINING_VERSION
 from components.kubernetes.client import Api, Object
@@ -32,6 +30,7 @@ from components.launch import admission, follow, followed_at, job_state, result
 from components.launch.follow import CannotRunError, JobDeletedError, Timing, follow_job
 from components.launch.job import fill_in
 from components.launch.job_state import Phase, StuckError
+from components.launch.local_paths import check_local_paths
 from components.launch.reconcile import create_or_adopt, delete_leftover
 from components.launch.request import Placement, TrainingRequest
 from components.launch.template import CONFIG_MAP, merged, read_files
@@ -102,6 +101,7 @@ def launch(
     api = connect(cluster.context, cluster.namespace)
     with errors_explained(api):
         wanted = fill_in(_template(cluster.template, api), request, placement, api.namespace)
+        check_local_paths(request, wanted)
         earlier = result.finished(request, TRAINING_VERSION)
         if earlier:
             _LOG.info("%s is trained already: %s", request.name, request.out_uri)
@@ -123,10 +123,13 @@ def manifest(request: TrainingRequest, placement: Placement, cluster: ClusterOpt
     """Returns the Job as `launch` would create it. Its only request to the cluster is for a template in a ConfigMap."""
     if not cluster.template.startswith(_CONFIG_MAP_PREFIX):
         template = _template_of_files(cluster.template)
-        return fill_in(template, request, placement, named_namespace(cluster.namespace))
-    api = connect(cluster.context, cluster.namespace)
-    with errors_explained(api):
-        return fill_in(_template(cluster.template, api), request, placement, api.namespace)
+        job = fill_in(template, request, placement, named_namespace(cluster.namespace))
+    else:
+        api = connect(cluster.context, cluster.namespace)
+        with errors_explained(api):
+            job = fill_in(_template(cluster.template, api), request, placement, api.namespace)
+    check_local_paths(request, job)
+    return job
 
 
 def _created_or_adopted(
@@ -141,7 +144,6 @@ def _created_or_adopted(
     )
     if not needs_launcher:
         followed_at.clear(api, job)
-    _warn_of_local(request)
     return job, is_new
 
 
@@ -209,11 +211,3 @@ def _template(template: str, api: Api) -> Object:
 
 def _template_of_files(path: str) -> Object:
     return merged(read_files(path), f"'{path}'")
-
-
-def _warn_of_local(request: TrainingRequest) -> None:
-    local = [uri for uri in (request.data_uri, request.out_uri) if not storage.is_remote(uri)]
-    if local and not environment.in_cluster():
-        _LOG.warning(
-            "%s: the Job can read a local path only where a volume is mounted at that path", " and ".join(local)
-        )

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from components.core import environment
+from components.core.redaction import redact
 from components.telemetry import log
 
 if TYPE_CHECKING:
@@ -27,10 +28,11 @@ _REFRESH_EVERY_S = 0.1
 
 
 def emit(kind: str, **fields: Any) -> None:
-    """Appends an event to the file that LUTHIER_EVENTS names; does nothing if it is unset."""
+    """Appends an event to the file that LUTHIER_EVENTS names, texts without secrets; does nothing if it is unset."""
     path = environment.get(environment.EVENTS)
     if path:
-        line = json.dumps({"kind": kind, "pid": os.getpid(), "time": time.time(), **fields}) + "\n"
+        texts = {name: redact(value) for name, value in fields.items() if isinstance(value, str)}
+        line = json.dumps({"kind": kind, "pid": os.getpid(), "time": time.time(), **fields, **texts}) + "\n"
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             os.write(descriptor, line.encode())

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from components.core.errors import InputError, nearest
+from components.core.redaction import check_no_secret
 
 _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "STRING": ("text", lambda value: isinstance(value, str)),
@@ -74,6 +75,8 @@ def _check(name: str, value: Any, declared: dict[str, Any]) -> None:
     expected, fits = _KINDS[declared["parameterType"]]
     if not fits(value):
         raise InputError(f"the parameter '{name}' is wrong: got {value!r}, expected {expected}")
+    if isinstance(value, str):
+        check_no_secret(value, f"the parameter '{name}'")
     choices = declared.get("literals", [])
     if choices and value not in choices:
         raise InputError(f"the parameter '{name}' is wrong: got {value!r}, {nearest(str(value), map(str, choices))}")

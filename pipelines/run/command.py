@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 
 from components.config.catalog import SYNTHS, preset_help
+from components.core import environment
 from components.core.fingerprint import content_fingerprint
+from components.core.redaction import has_secret
 
 
 @click.command(name="run")
@@ -67,7 +69,11 @@ def command(
         if narrowed is None:
             return
         arguments = narrowed
-    display = local.run(arguments, state_path, parallel or _parallel_trainings())
+    secrets = {}
+    if has_secret(tracking_uri):
+        secrets = {environment.MLFLOW_TRACKING_URI: tracking_uri}
+        arguments["tracking_uri"] = ""  # the tasks take that of their environment
+    display = local.run(arguments, state_path, parallel or _parallel_trainings(), secrets)
     summary.show(display, tracking_uri)
 
 

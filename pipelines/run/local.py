@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,19 +19,23 @@ import yaml
 from components.core import environment
 from components.core.errors import InputError, StepError
 from components.core.locks import LockHeld, file_lock
+from components.core.redaction import write_private
 from pipelines.package import compile_to
 from pipelines.run.display import Display
 
 _POLL_S = 0.1
 
 
-def run(arguments: dict[str, Any], state_path: Path, parallel_trainings: int) -> Display:
+def run(
+    arguments: dict[str, Any], state_path: Path, parallel_trainings: int, secrets: Mapping[str, str] | None = None
+) -> Display:
     """Compiles the pipeline and executes it on this machine, showing its progress.
 
     Args:
         arguments: The pipeline's parameters.
         state_path: Local directory for logs, KFP's cache and the lock; in the workspace where that is local.
         parallel_trainings: How many heavy tasks run at the same time.
+        secrets: Environment variables of the tasks. Unlike arguments, they are in no file, log or list of processes.
 
     Returns:
         The display, with what was reused and what the tasks found.
@@ -41,6 +45,7 @@ def run(arguments: dict[str, Any], state_path: Path, parallel_trainings: int) ->
         StepError: A task failed otherwise.
     """
     state_path.mkdir(parents=True, exist_ok=True)
+    state_path.chmod(0o700)  # the logs have the arguments of every task
     with _workspace_lock(state_path):
         shutil.rmtree(state_path / "outputs", ignore_errors=True)  # of the run before
         log_file = state_path / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
@@ -51,9 +56,9 @@ def run(arguments: dict[str, Any], state_path: Path, parallel_trainings: int) ->
         package = compile_to(state_path / "package")
         remove_retries(package)
         request = {"package": str(package), "arguments": arguments, "state": str(state_path)}
-        (state_path / "request.json").write_text(json.dumps(request, indent=1))
+        write_private(state_path / "request.json", json.dumps(request, indent=1))
         with Display() as display:
-            code = _execute(state_path / "request.json", log_file, events, parallel_trainings, display)
+            code = _execute(state_path / "request.json", log_file, events, parallel_trainings, display, secrets or {})
     _raise_failure(code, display, log_file)
     return display
 
@@ -71,7 +76,9 @@ def _workspace_lock(state_path: Path) -> Iterator[None]:
         yield
 
 
-def _execute(request: Path, log_file: Path, events: Path, parallel_trainings: int, display: Display) -> int:
+def _execute(
+    request: Path, log_file: Path, events: Path, parallel_trainings: int, display: Display, secrets: Mapping[str, str]
+) -> int:
     """Runs the runner's process to its end, passing its events to the display. Returns its exit code."""
     threads = max(1, (os.cpu_count() or 1) // parallel_trainings)
     variables = {
@@ -81,8 +88,10 @@ def _execute(request: Path, log_file: Path, events: Path, parallel_trainings: in
         environment.SLOTS: f"{request.parent / 'slots'}:{parallel_trainings}",
         environment.THREADS: environment.get(environment.THREADS, str(threads)),
         "PYTHONUNBUFFERED": "1",
+        **secrets,
     }
-    events.touch()
+    for file in (log_file, events):
+        write_private(file, "")
     with log_file.open("wb") as log, events.open() as stream:
         command = [sys.executable, "-m", "pipelines.run.runner", str(request)]
         process = subprocess.Popen(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+
 import click
 
 from components.artifacts.training_dir import report_uri
 from components.core.errors import InputError
+from components.core.redaction import redact
 from pipelines.run.display import Display
 
 
@@ -23,9 +28,18 @@ def show(display: Display, tracking_uri: str) -> None:
         try:
             best = find_champion(tracking_uri, family)
         except InputError as error:  # no model has passed the gate
-            click.echo(f"champion  none of {family}: {error}")
+            click.echo(f"champion  none of {family}: {redact(str(error))}")
             continue
         what = f"{best.synth}, version {best.version}, held-out spectral loss {best.loss:.2f}"
         click.echo(f"champion  {best.uri}  {what}")
     click.echo(f"models    {run_uri}")
-    click.echo(f"registry  mlflow ui --backend-store-uri {tracking_uri}\n")
+    click.echo(f"registry  {_how_to_open(tracking_uri)}\n")
+
+
+def _how_to_open(tracking_uri: str) -> str:
+    """Returns the command that shows a database in MLflow's user interface, or the address of a server."""
+    if tracking_uri.startswith(("http://", "https://")):
+        return redact(tracking_uri)
+    mlflow = Path(sys.executable).with_name("mlflow")  # Luthier's own: there may be none on the PATH, or another
+    program = os.path.relpath(mlflow) if mlflow.is_relative_to(Path.cwd()) else str(mlflow)
+    return f"{program} ui --backend-store-uri {redact(tracking_uri)}"

@@ -143,3 +143,27 @@ def test_a_certificate_that_is_not_trusted(server, refused, arguments, tmp_path)
     config["clusters"][0]["cluster"]["server"] = server.url.replace("http:", "https:")
     path.write_text(yaml.safe_dump(config))
     assert "is not trusted" in refused(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("mounts", "volumes", "option"),
+    [
+        ([], [], "--data"),
+        ([{"name": "tmp", "mountPath": "/"}], [{"name": "tmp", "emptyDir": {}}], "--data"),  # gone with its pod
+        (["data"], [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}], "--out"),
+    ],
+)
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_a_path_that_the_pod_does_not_have_is_refused(
+    arguments, refused, server, sorted_set, mounts, volumes, option, more
+):
+    mounts = [{"name": "data", "mountPath": str(sorted_set)} if mount == "data" else mount for mount in mounts]
+    template = yaml.safe_load(TEMPLATE.read_text())
+    pod = template["spec"]["template"]["spec"]
+    pod["volumes"] = volumes
+    pod["containers"][0]["volumeMounts"] = mounts
+    data = {"training-job.yaml": yaml.safe_dump(template)}
+    server.put("configmaps", {"metadata": {"name": "luthier-training-job"}, "data": data})
+    line = refused(*arguments, *more)
+    assert f"{option} '" in line and "expected gs://bucket/prefix" in line
+    assert not server.count("create", "jobs")

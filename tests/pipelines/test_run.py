@@ -106,12 +106,21 @@ def test_two_runs_do_not_share_a_workspace(workspace, recordings):
     assert "another run" in stderr
 
 
-def test_bad_parameter_is_one_line(recordings, tmp_path):
-    code, _, stderr = finish(start(recordings, tmp_path / "workspace", "--preset", "smok"))
+def test_bad_parameter_is_one_line_and_a_password_is_nowhere(recordings, tmp_path):
+    workspace, tracking_uri = tmp_path / "workspace", "http://ann:pass-word-1@127.0.0.1:9"
+    process = start(recordings, workspace, "--preset", "smok", "--tracking-uri", tracking_uri)
+    code, stdout, stderr = finish(process)
     assert code == 2
     last = stderr.strip().splitlines()[-1]
     assert last.startswith("luthier: ")
     assert "did you mean 'smoke'?" in last
+    written = [path for path in workspace.rglob("*") if path.is_file()]
+    assert workspace / "kfp" / "request.json" in written and any(path.suffix == ".log" for path in written)
+    assert not [path for path in written if b"pass-word-1" in path.read_bytes()]
+    assert "pass-word-1" not in stdout + stderr
+    assert not (workspace / "kfp").stat().st_mode & 0o077
+    for path in [workspace / "kfp" / "request.json", *(workspace / "kfp" / "logs").iterdir()]:
+        assert not path.stat().st_mode & 0o077
 
 
 @pytest.mark.parametrize(
