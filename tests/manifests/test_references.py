@@ -78,12 +78,25 @@ def test_controllers_select_their_own_pods(folder):
         assert wanted <= item["spec"]["template"]["metadata"]["labels"].items()
 
 
+# Each lists the classes that a launcher checks; all of a cluster's installations share it.
+_CLASS_ROLES = {
+    "overlays/gke": {"luthier-priority-classes"},
+    "overlays/kueue": {"luthier-workload-priority-classes"},
+}
+
+
 @pytest.mark.parametrize("folder", OVERLAYS)
 def test_the_launcher_may_do_what_it_does_and_no_more(folder):
     items = render(folder)
     (role,) = of_kind(items, "Role").values()
     (binding,) = of_kind(items, "RoleBinding").values()
-    assert not of_kind(items, "ClusterRole", "ClusterRoleBinding")
+    assert (
+        set(of_kind(items, "ClusterRole"))
+        == set(of_kind(items, "ClusterRoleBinding"))
+        == _CLASS_ROLES.get(folder, set())
+    )
+    for cluster_role in of_kind(items, "ClusterRole").values():
+        assert [rule["verbs"] for rule in cluster_role["rules"]] == [["list"]]
     assert binding["roleRef"]["name"] == role["metadata"]["name"] == "luthier-launcher"
     namespace = binding["metadata"]["namespace"]
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "luthier-launcher", "namespace": namespace}]
@@ -92,7 +105,8 @@ def test_the_launcher_may_do_what_it_does_and_no_more(folder):
         for rule in role["rules"]
         for resource in rule["resources"]
     }
-    assert allowed == {
+    queues = {("localqueues",): {"list"}} if folder == "overlays/kueue" else {}
+    assert allowed == queues | {
         ("jobs",): {"get", "list", "watch", "create", "patch", "delete"},
         ("pods",): {"get", "list", "watch"},
         ("pods/log",): {"get"},
@@ -101,7 +115,15 @@ def test_the_launcher_may_do_what_it_does_and_no_more(folder):
     }
 
 
-_CLUSTER_WIDE = {"Namespace", "PriorityClass", "ClusterQueue", "ResourceFlavor", "WorkloadPriorityClass"}
+_CLUSTER_WIDE = {
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "Namespace",
+    "PriorityClass",
+    "ClusterQueue",
+    "ResourceFlavor",
+    "WorkloadPriorityClass",
+}
 
 
 @pytest.mark.parametrize("folder", OVERLAYS)
