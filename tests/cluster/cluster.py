@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,25 @@ class Cluster:
         """Tells whether a node has a GPU to give."""
         nodes = self._items(self._core.list_node)
         return any(int(node["status"].get("allocatable", {}).get(GPU, 0)) for node in nodes)
+
+    def free(self) -> dict[str, dict[str, Decimal]]:
+        """Returns the CPUs and the bytes of memory by node that the pods of other namespaces leave."""
+        from kubernetes.utils import parse_quantity
+
+        def amounts(of: Object) -> dict[str, Decimal]:
+            return {name: parse_quantity(of.get(name, 0)) for name in ("cpu", "memory")}
+
+        nodes = self._items(self._core.list_node)
+        left = {node["metadata"]["name"]: amounts(node["status"]["allocatable"]) for node in nodes}
+        for pod in self._items(self._core.list_pod_for_all_namespaces):
+            node = left.get(pod["spec"].get("nodeName", ""))
+            is_over = pod["status"].get("phase") in ("Succeeded", "Failed")
+            if node is None or is_over or pod["metadata"]["namespace"] == self.namespace:
+                continue
+            for container in pod["spec"]["containers"]:
+                for name, amount in amounts((container.get("resources") or {}).get("requests") or {}).items():
+                    node[name] -= amount
+        return left
 
     def job(self, name: str) -> Object | None:
         """Returns a Job; None where there is none of the name."""
@@ -88,6 +108,16 @@ class Cluster:
         """What `kubectl patch job NAME -p '{"spec":{"suspend":true}}'` does."""
         self._batch.patch_namespaced_job(job, self.namespace, {"spec": {"suspend": is_suspended}})
 
+    def annotate(self, job: str, annotations: dict[str, str]) -> None:
+        self._batch.patch_namespaced_job(job, self.namespace, {"metadata": {"annotations": annotations}})
+
+    def kubectl(self, *arguments: str, stdin: str = "") -> str:
+        """Runs kubectl in the namespace and returns what it prints; its refusal is told as it is."""
+        command = ["kubectl", "-n", self.namespace, *arguments]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     def cancel(self, job: str, seconds: float) -> None:
         """Deletes a Job, if there is one, and waits until its pods are gone as well."""
         with _nothing_there():
@@ -129,6 +159,15 @@ class Cluster:
             if time.monotonic() > end:
                 raise AssertionError(f"not within {seconds:.0f} s: {what}\n{describe(self)}")
             time.sleep(POLL_S)
+
+    def pods_running(self, job: str) -> list[str]:
+        """Returns the pods of a Job that run."""
+        return [pod["metadata"]["name"] for pod in self.pods(job) if pod["status"].get("phase") == "Running"]
+
+    def pods_alive(self, job: str) -> list[str]:
+        """Returns the pods of a Job that have not ended."""
+        phases = {pod["metadata"]["name"]: pod["status"].get("phase") for pod in self.pods(job)}
+        return [name for name, phase in phases.items() if phase in ("Pending", "Running")]
 
     def wait_for_end(self, job: str, seconds: float) -> None:
         """Waits until a Job is complete."""

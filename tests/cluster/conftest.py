@@ -11,9 +11,7 @@ import pytest
 from tests.cluster import overlay
 from tests.cluster.cluster import Cluster
 from tests.cluster.overlay import Images
-
-PULL_S = 900.0  # the train image is a few GB
-START_S = 300.0
+from tests.cluster.trainings import PULL_S, START_S, Launches
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +45,11 @@ def data(cluster: Cluster, images: Images) -> str:
     log = cluster.job_log(name)
     assert "string" in log and "keyboard" in log, log
     return "gs://luthier/sorted"
+
+
+@pytest.fixture
+def launched(cluster: Cluster, images: Images, data: str) -> Iterator[Launches]:
+    """Launches trainings; they are cancelled after the test."""
+    launches = Launches(cluster, images, data)
+    yield launches
+    launches.cancel()

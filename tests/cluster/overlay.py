@@ -69,15 +69,24 @@ def job(name: str, image: str, *arguments: str) -> dict[str, Any]:
     return body
 
 
-def script(image: str, account: str, code: str, *arguments: str) -> dict[str, Any]:
-    """Returns a Job that runs Python code under a service account, whose own word on its token holds."""
+def script(image: str, account: str, code: str, *arguments: str, memory: str = "1Gi") -> dict[str, Any]:
+    """Returns a Job that runs Python code under a service account, whose own word on its token holds.
+
+    Args:
+        image: The data image.
+        account: The service account.
+        code: The code.
+        arguments: Its arguments.
+        memory: Limit of its memory.
+    """
     body = job("launch", image)
     body["metadata"]["generateName"] = "script-"
     body["spec"]["backoffLimit"] = 0
     pod = body["spec"]["template"]["spec"]
     pod["serviceAccountName"] = account
     pod.pop("automountServiceAccountToken")
-    pod["containers"][0] |= {"command": ["python", "-c", code], "args": list(arguments)}
+    resources = {"requests": {"cpu": "20m", "memory": "256Mi"}, "limits": {"memory": memory}}
+    pod["containers"][0] |= {"command": ["python", "-c", code], "args": list(arguments), "resources": resources}
     return body
 
 

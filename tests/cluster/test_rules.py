@@ -10,7 +10,7 @@ import pytest
 
 from tests.cluster import overlay
 from tests.cluster.cluster import Cluster
-from tests.cluster.conftest import PULL_S, START_S
+from tests.cluster.trainings import PULL_S, START_S
 from tests.manifests.rendering import render
 
 pytestmark = pytest.mark.cluster

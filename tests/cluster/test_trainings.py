@@ -6,68 +6,11 @@ import subprocess
 
 import pytest
 
-from components.launch.request import job_name
 from tests.cluster import overlay
-from tests.cluster.cluster import GPU, Cluster, has_condition
-from tests.cluster.conftest import PULL_S, START_S
+from tests.cluster.cluster import GPU, has_condition
+from tests.cluster.trainings import LONG, PULL_S, START_S, TRAIN_S, continues, replaced, running
 
 pytestmark = pytest.mark.cluster
-
-TRAIN_S = 1200.0
-# Long enough to be disturbed on any machine; it is cancelled as soon as the test has seen enough.
-LONG = ["train.max_steps = 1000000", "train.checkpoint_every_s = 2"]
-
-
-@pytest.fixture
-def launched(cluster, images, data):
-    """Launches trainings from a pod in the cluster; returns the names of the launcher's Job and the training's.
-
-    After the test it cancels them: the launchers first, or they would launch their trainings again.
-    """
-    jobs: list[list[str]] = [[], []]
-
-    def launch(run: str, family: str, synth: str, bindings: list[str] | None = None) -> tuple[str, str]:
-        out = f"gs://luthier/workspace/runs/{run}/{family}-{synth}"
-        arguments = [f"--data={data}", f"--family={family}", f"--synth={synth}", "--preset=smoke"]
-        arguments += [f"--run={run}", f"--out={out}", *(f"--set={binding}" for binding in bindings or [])]
-        launcher = cluster.create_job(overlay.job("launch", images.data, "launch", *arguments))
-        training = job_name(run, family, synth)
-        jobs[0].append(launcher)
-        jobs[1].append(training)
-        cluster.wait(
-            f"the launcher creates Job {training}",
-            lambda: cluster.job(training),
-            START_S,
-            launcher,
-        )
-        return launcher, training
-
-    yield launch
-    for names in jobs:
-        for name in names:
-            cluster.cancel(name, START_S)
-
-
-def _running(cluster: Cluster, training: str) -> str:
-    """Waits until a training has told of its steps twice, with checkpoints in between; returns the name of its pod."""
-    cluster.wait_for_log(training, r"(?s)train string-harmonic: \d.*train string-harmonic: \d", PULL_S)
-    return cluster.pods(training)[-1]["metadata"]["name"]
-
-
-def _replaced(cluster: Cluster, job: str, earlier: str) -> None:
-    cluster.wait(
-        f"Job {job} has another pod than {earlier}",
-        lambda: cluster.pods(job) and cluster.pods(job)[-1]["metadata"]["name"] != earlier,
-        START_S,
-        job,
-    )
-
-
-def _continues(cluster: Cluster, training: str, earlier: str) -> int:
-    """Waits until another pod resumes a training; returns the step that it resumes at."""
-    _replaced(cluster, training, earlier)
-    found = cluster.wait_for_log(training, r"string-harmonic resumes at step (\d+)", START_S)
-    return int(found[1])
 
 
 def test_two_trainings_side_by_side_to_their_end(cluster, launched):
@@ -109,18 +52,18 @@ def test_launched_again_it_is_found_to_be_trained(cluster, images, data, launche
 
 def test_a_pod_that_is_killed_is_replaced_and_continues_from_its_checkpoint(cluster, launched):
     _, training = launched("killed", "string", "harmonic", LONG)
-    pod = _running(cluster, training)
+    pod = running(cluster, training)
     cluster.kill(pod)
-    assert _continues(cluster, training, pod) > 0
+    assert continues(cluster, training, pod) > 0
 
 
 def test_a_launcher_that_is_killed_adopts_its_job(cluster, launched):
     launcher, training = launched("adopted", "string", "harmonic", LONG)
-    _running(cluster, training)
+    running(cluster, training)
     before = cluster.job(training)
     (pod,) = cluster.pods(launcher)
     cluster.kill(pod["metadata"]["name"])
-    _replaced(cluster, launcher, pod["metadata"]["name"])
+    replaced(cluster, launcher, pod["metadata"]["name"])
     cluster.wait_for_log(launcher, r"train string-harmonic: \d", TRAIN_S)
     after = cluster.job(training)
     assert before and after and after["metadata"]["uid"] == before["metadata"]["uid"]
@@ -129,16 +72,11 @@ def test_a_launcher_that_is_killed_adopts_its_job(cluster, launched):
 
 def test_a_suspended_training_frees_its_node_and_continues_when_resumed(cluster, launched):
     launcher, training = launched("suspended", "string", "harmonic", LONG)
-    pod = _running(cluster, training)
+    pod = running(cluster, training)
     cluster.suspend(training, True)
-    cluster.wait("the suspended training has no pod", lambda: not _alive(cluster, training), START_S)
+    cluster.wait("the suspended training has no pod", lambda: not cluster.pods_alive(training), START_S)
     job = cluster.job(training)
     assert job and has_condition(job, "Suspended")
     cluster.wait_for_log(launcher, "suspended; ", START_S)
     cluster.suspend(training, False)
-    assert _continues(cluster, training, pod) > 0
-
-
-def _alive(cluster: Cluster, training: str) -> list[str]:
-    phases = {pod["metadata"]["name"]: pod["status"].get("phase") for pod in cluster.pods(training)}
-    return [name for name, phase in phases.items() if phase in ("Pending", "Running")]
+    assert continues(cluster, training, pod) > 0
