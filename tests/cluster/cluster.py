@@ -118,15 +118,24 @@ class Cluster:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def cancel(self, job: str, seconds: float) -> None:
-        """Deletes a Job, if there is one, and waits until its pods are gone as well."""
-        with _nothing_there():
-            self._batch.delete_namespaced_job(job, self.namespace, propagation_policy="Foreground")
-        self.wait(f"Job {job} and its pods are gone", lambda: not (self.job(job) or self.pods(job)), seconds)
+    def cancel(self, seconds: float, *jobs: str) -> None:
+        """Deletes the Jobs that there are, and waits until their pods are gone as well."""
+        for job in jobs:
+            with _nothing_there():
+                self._batch.delete_namespaced_job(job, self.namespace, propagation_policy="Foreground")
+        for job in jobs:
+            self.wait(
+                f"Job {job} and its pods are gone", lambda job=job: not (self.job(job) or self.pods(job)), seconds
+            )
 
     def kill(self, pod: str) -> None:
         """Ends a pod without letting it save anything."""
         self._core.delete_namespaced_pod(pod, self.namespace, grace_period_seconds=0)
+
+    def evict(self, pod: str) -> None:
+        """Ends a pod as `kubectl drain` does: with its grace period, and a DisruptionTarget."""
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}
+        self._core.create_namespaced_pod_eviction(pod, self.namespace, body)
 
     def delete_namespace(self, seconds: float = 300.0) -> None:
         """Deletes the namespace, with all that is in it, and waits until it is gone."""

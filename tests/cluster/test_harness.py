@@ -152,8 +152,8 @@ def test_cancelling_waits_until_the_pods_are_gone_and_may_be_repeated(server, cl
     jobs = iter([_job(), None, None, None, None])  # deleted, read, read; deleted, read
     server.answers[f"/apis/batch/v1/namespaces/test/jobs/{TRAINING}"] = lambda: next(jobs)
     server.answers["/api/v1/namespaces/test/pods"] = lambda: next(pods)
-    cluster.cancel(TRAINING, 10)
-    cluster.cancel(TRAINING, 10)
+    cluster.cancel(10, TRAINING)
+    cluster.cancel(10, TRAINING)
     assert [next(pods, "none"), next(jobs, "none")] == ["none", "none"]
 
 

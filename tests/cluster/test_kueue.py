@@ -55,7 +55,7 @@ def test_a_training_is_paused_and_resumed_by_its_workload_and_stopped_by_its_lau
     cluster.wait_for_log(launcher, "queued in Kueue", START_S)
     kueue.set_active(cluster, cluster.job(training), True)
     assert continues(cluster, training, pod) > 0
-    cluster.cancel(launcher, START_S)  # SIGTERM
+    cluster.cancel(START_S, launcher)  # SIGTERM
     cluster.wait(f"Job {training} is gone", lambda: cluster.job(training) is None, START_S)
 
 

@@ -88,7 +88,7 @@ def test_the_suspended_job_of_a_finished_training_goes_away_at_the_next_launch(c
     launcher, training = launched("finished", "string", "harmonic")
     cluster.wait_for_end(training, PULL_S + TRAIN_S)
     cluster.wait_for_end(launcher, START_S)
-    cluster.cancel(training, START_S)
+    cluster.cancel(START_S, training)
     # A launcher that is terminated in the last second of its training leaves this.
     arguments = launched.arguments("finished", "string", "harmonic")
     printer = launched.launcher([*arguments, "--dry-run"])

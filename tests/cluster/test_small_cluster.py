@@ -54,7 +54,7 @@ def small(cluster: Cluster, images: Images) -> Iterator[None]:
     ballast = cluster.create_job(body)
     cluster.wait("the rest of the node is taken", lambda: cluster.pods_running(ballast), START_S, ballast)
     yield
-    cluster.cancel(ballast, START_S)
+    cluster.cancel(START_S, ballast)
 
 
 def test_six_trainings_end_with_their_waiting_launchers(cluster, launched, small):

@@ -41,7 +41,7 @@ def test_launched_again_it_is_found_to_be_trained(cluster, images, data, launche
     """Relies on nothing but the bucket: the Job is gone."""
     launcher, training = launched("again", "string", "harmonic")
     cluster.wait_for_end(launcher, PULL_S + TRAIN_S)
-    cluster.cancel(training, START_S)
+    cluster.cancel(START_S, training)
     out = "gs://luthier/workspace/runs/again/string-harmonic"
     arguments = [f"--data={data}", "--family=string", "--synth=harmonic", "--run=again", f"--out={out}"]
     second = cluster.create_job(overlay.job("launch", images.data, "launch", *arguments))
@@ -55,6 +55,15 @@ def test_a_pod_that_is_killed_is_replaced_and_continues_from_its_checkpoint(clus
     pod = running(cluster, training)
     cluster.kill(pod)
     assert continues(cluster, training, pod) > 0
+
+
+def test_an_evicted_training_saves_its_state_and_continues(cluster, launched):
+    launcher, training = launched("evicted", "string", "harmonic", LONG)
+    pod = running(cluster, training)
+    cluster.evict(pod)
+    assert continues(cluster, training, pod) > 0
+    assert not cluster.job(training)["status"].get("failed")  # the policy of the template ignores it
+    cluster.wait_for_log(launcher, f"pod {pod} was evicted, as when a node is drained", START_S)
 
 
 def test_a_launcher_that_is_killed_adopts_its_job(cluster, launched):

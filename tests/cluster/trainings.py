@@ -75,8 +75,8 @@ class Launches:
 
     def cancel(self) -> None:
         """Deletes the launchers, and then the trainings: the first would launch the second again."""
-        for name in self._launchers + self._trainings:
-            self._cluster.cancel(name, START_S)
+        self._cluster.cancel(START_S, *self._launchers)
+        self._cluster.cancel(START_S, *self._trainings)
 
 
 def running(cluster: Cluster, training: str) -> str:
