@@ -55,6 +55,9 @@ def test_nothing_else_does(folder):
             assert not allowed(policies, pod, _API_SERVER, port)
         assert not allowed(policies, pod, _STORAGE, 80)
     assert not allowed(policies, _ANY, _STORAGE, 443)
+    for pod in (_LAUNCHER, _STEP_HERE):  # the API server's port, elsewhere
+        assert not allowed(policies, pod, _STORAGE, 6443)
+    assert not allowed(policies, _STEP_HERE, Pod({}, "strangers"), 443)
     assert not allowed(policies, _DATA, trainer, 2222)
     assert not allowed(policies, trainer, trainer, 22)
     assert not allowed(policies, _PROMETHEUS, trainer, 2222)
@@ -86,6 +89,11 @@ def test_gke_gets_tokens_from_the_metadata_server_and_base_does_not():
         policies = list(of_kind(render(folder), "NetworkPolicy").values())
         assert allowed(policies, _pod(folder, _TRAINER), _METADATA, 80) is expected
         assert allowed(policies, _pod(folder, _TRAINER), _METADATA, 53, "UDP") is expected
+        assert allowed(policies, _STEP_HERE, _METADATA, 988) is expected
+        assert allowed(policies, _pod(folder, _POSTGRES), _METADATA, 53, "UDP") is expected
+        for port in (80, 988):
+            assert not allowed(policies, _pod(folder, _POSTGRES), _METADATA, port)
+            assert not allowed(policies, _ANY, _METADATA, port)
 
 
 @pytest.mark.parametrize("folder", OVERLAYS)

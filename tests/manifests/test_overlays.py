@@ -151,3 +151,13 @@ def test_kueue_admits_what_a_training_asks_for():
         assert _gib(quotas["ephemeral-storage"]) >= _gib(asked["requests"]["ephemeral-storage"])
         assert int(quotas["cpu"]) >= int(asked["requests"]["cpu"])
         assert int(quotas[_GPU]) >= asked["limits"][_GPU]
+
+
+@pytest.mark.parametrize("folder", OVERLAYS)
+def test_nothing_empty_is_rendered(folder):
+    def empty(item: Any, path: str) -> list[str]:
+        pairs = item.items() if isinstance(item, dict) else enumerate(item) if isinstance(item, list) else ()
+        found = [f"{path}.{key}" for key, value in pairs if value is None or value == []]
+        return found + [each for key, value in pairs for each in empty(value, f"{path}.{key}")]
+
+    assert not [each for item in render(folder) for each in empty(item, item["metadata"]["name"])]

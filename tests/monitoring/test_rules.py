@@ -58,10 +58,10 @@ def test_each_has_a_case_where_it_fires_and_one_where_it_does_not(name):
 @pytest.mark.parametrize("alert", alerts(), ids=NAMES)
 def test_each_says_what_happened_and_what_to_do(alert: dict[str, Any]):
     said = alert["annotations"]
-    assert set(said) == {"summary", "description", "runbook"}
+    assert set(said) == {"summary", "description", "runbook_url"}
     assert alert["labels"]["severity"] in ("warning", "critical")
     assert "`kubectl -n {{ $labels.namespace }} " in said["description"]
-    assert said["runbook"] == f"docs/monitoring.md#{alert['alert'].lower()}"
+    assert said["runbook_url"] == f"https://luthier.dev/docs/monitoring.md#{alert['alert'].lower()}"
     assert f"\n### {alert['alert']}\n" in PAGE.read_text()
 
 
