@@ -32,6 +32,7 @@ COMMANDS = {
     "sort": Command("components.sort.command", "Sort records into shards of one instrument family."),
     "train": Command("components.train.command", "Train one or more synthesizers on one instrument family."),
     "launch": Command("components.launch.command", "Train one synthesizer as a Kubernetes Job and follow it."),
+    "doctor": Command("pipelines.doctor.command", "Check cluster, Kubeflow, storage and registry before a run."),
     "jobs": Command(
         "components.launch.jobs_command",
         "List the Jobs of trainings with their state, and find those that no launcher follows.",

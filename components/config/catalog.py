@@ -28,6 +28,11 @@ def preset_help() -> str:
     return ", ".join(f"{name} ({purpose})" for name, purpose in _PURPOSES.items())
 
 
+def purpose_of(preset: str) -> str:
+    """Returns what a preset is for."""
+    return _PURPOSES[check_preset(preset)]
+
+
 def check_synth(name: str) -> str:
     """Returns `name`.
 

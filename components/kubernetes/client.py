@@ -75,6 +75,10 @@ class Api:
             policy = replace(policy, limit_s=limit_s)
         return Backoff(self.server, policy, sleep=sleep)
 
+    def in_namespace(self, namespace: str) -> Api:
+        """Returns another namespace of the same cluster."""
+        return Api(self._client, namespace, self._policy)
+
     def get(
         self, collection: str, name: str = "", query: Mapping[str, str] | None = None, limit_s: float | None = None
     ) -> Object:
@@ -102,15 +106,25 @@ class Api:
         """
         return self._repeated("GET", path)
 
-    def create(self, collection: str, body: Object) -> Object:
+    def create_path(self, path: str, body: Object) -> Object:
+        """Creates what `get_path` is for, such as an access review. Raises what that raises."""
+        return self._repeated("POST", path, body=body)
+
+    def create(self, collection: str, body: Object, dry_run: bool = False) -> Object:
         """Creates an object and returns it.
+
+        Args:
+            collection: See `get`.
+            body: The object.
+            dry_run: Only check it: the server validates it and applies its defaults and admission, and stores nothing.
 
         Raises:
             Conflict: An object of that name exists.
             Invalid, BadRequest: The object has an unknown field or a wrong value.
             ApiError, StepError, InputError: See `get`.
         """
-        return self._request("POST", collection, body=body, query={"fieldValidation": "Strict"})
+        query = {"fieldValidation": "Strict"} | ({"dryRun": "All"} if dry_run else {})
+        return self._request("POST", collection, body=body, query=query)
 
     def patch(self, collection: str, name: str, body: Object, limit_s: float | None = None) -> Object:
         """Applies a JSON merge patch to an object and returns it.

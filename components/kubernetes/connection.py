@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from components.core import environment
+from components.core.backoff import RetryPolicy
 from components.core.errors import InputError
 from components.kubernetes.client import Api
 
@@ -13,13 +14,14 @@ POD_NAMESPACE_PATH = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespa
 """The file with the namespace of a pod."""
 
 
-def connect(context: str | None = None, namespace: str | None = None) -> Api:
+def connect(context: str | None = None, namespace: str | None = None, policy: RetryPolicy | None = None) -> Api:
     """Returns the API of a cluster for one of its namespaces. It sends no request.
 
     Args:
         context: Name of a context of the kubeconfig; None for the cluster that this pod runs in, else the current
             context.
         namespace: None for that of LUTHIER_NAMESPACE, else the pod's own, else the context's.
+        policy: How often and how long to try again; backoff.DEFAULT if None.
 
     Raises:
         InputError: There is no cluster, no such context, or no credentials.
@@ -40,7 +42,7 @@ def connect(context: str | None = None, namespace: str | None = None) -> Api:
         credentials = "this pod's service account" if inside else f"the kubeconfig '{_kubeconfig()}'"
         hint = "automountServiceAccountToken: true" if inside else "KUBECONFIG and --context"
         raise InputError(f"cannot connect to a cluster with {credentials}: {reason}; check {hint}") from error
-    return Api(client.ApiClient(configuration), found or "default")
+    return Api(client.ApiClient(configuration), found or "default", policy)
 
 
 def named_namespace(namespace: str | None) -> str | None:

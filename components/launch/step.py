@@ -124,10 +124,17 @@ def manifest(request: TrainingRequest, placement: Placement, cluster: ClusterOpt
     if not cluster.template.startswith(_CONFIG_MAP_PREFIX):
         template = _template_of_files(cluster.template)
         job = fill_in(template, request, placement, named_namespace(cluster.namespace))
-    else:
-        api = connect(cluster.context, cluster.namespace)
-        with errors_explained(api):
-            job = fill_in(_template(cluster.template, api), request, placement, api.namespace)
+        check_local_paths(request, job)
+        return job
+    return manifest_at(connect(cluster.context, cluster.namespace), request, placement, cluster.template)
+
+
+def manifest_at(
+    api: Api, request: TrainingRequest, placement: Placement, template: str = _CONFIG_MAP_PREFIX + CONFIG_MAP
+) -> Object:
+    """Returns the Job as `launch` would create it with this API; see `manifest`."""
+    with errors_explained(api):
+        job = fill_in(_template(template, api), request, placement, api.namespace)
     check_local_paths(request, job)
     return job
 

@@ -71,13 +71,7 @@ def plan(
     Raises:
         InputError: A name is unknown, a binding is not allowed, or there is nothing at the source. Names the parameter.
     """
-    if not workspace_uri:
-        raise InputError("parameter 'workspace' is empty: expected a folder or gs://bucket/prefix for the results")
-    asked_families = _checked("families", families, check_family)
-    asked_synths = _checked("synths", synths or SYNTHS, check_synth)
-    _checked("preset", [preset], check_preset)
-    check_bindings(list(bindings))
-    gate_of(of_gate(bindings))
+    asked_families, asked_synths = check_parameters(source_uri, workspace_uri, families, synths, preset, bindings)
     found = _of_families(source_fingerprints(source_uri), asked_families)
     data_id = _id(found, PREPARE_VERSION)
     settings = sorted(of_training(bindings))
@@ -93,6 +87,52 @@ def plan(
         source_fingerprints=found,
         evaluation_version=EVALUATION_VERSION,
     )
+
+
+def check_parameters(
+    source_uri: str,
+    workspace_uri: str,
+    families: Sequence[str],
+    synths: Sequence[str],
+    preset: str,
+    bindings: Sequence[str],
+) -> tuple[list[str], list[str]]:
+    """Checks a run's parameters as far as that needs no access to its data; arguments as of `plan`.
+
+    Returns:
+        Families and synths, without repeats; all synths where none is given.
+
+    Raises:
+        InputError: Names the parameter.
+    """
+    if not workspace_uri.strip():
+        raise InputError("parameter 'workspace' is empty: expected a folder or gs://bucket/prefix for the results")
+    if not source_uri.strip():
+        raise InputError(
+            "parameter 'source' is empty: expected a folder or gs://bucket/prefix of records or recordings"
+        )
+    check_no_placeholders("source", source_uri)
+    check_no_placeholders("workspace", workspace_uri)
+    asked_families = _checked("families", families, check_family)
+    asked_synths = _checked("synths", synths or SYNTHS, check_synth)
+    _checked("preset", [preset], check_preset)
+    check_bindings(list(bindings))
+    gate_of(of_gate(bindings))
+    return asked_families, asked_synths
+
+
+def check_no_placeholders(parameter: str, value: str) -> None:
+    """Raises InputError for text that Kubernetes, Kubeflow or Argo would replace, or should have replaced.
+
+    Kubernetes leaves "$(NAME)" as it is where a pod has no variable NAME. Kubeflow and its local runner replace "{{$",
+    Argo "{{".
+    """
+    for mark in ("$(", "{{"):
+        if mark in value:
+            raise InputError(
+                f"parameter '{parameter}' is '{value}': got the placeholder '{mark}', which stands for another value; "
+                "set the variable that it names, or use a name without it"
+            )
 
 
 def _checked(parameter: str, names: Sequence[str], check: Callable[[str], str]) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -21,13 +20,13 @@ from components.core import environment
 from components.core.backoff import root_cause
 from components.core.errors import InputError, StepError
 from components.core.locks import file_lock
+from components.core.redaction import redact
 from components.registry.mlflow_values import EXPERIMENT
 
 _SQLITE = "sqlite:///"
 HEALTH_TIMEOUT_S = 10
 _LONGEST_ANSWER = 1 << 20  # bytes of an answer that are read
 _LONGEST_EXCERPT = 200
-_USER = re.compile(r"//[^/@]*@")
 _LONGEST_REGISTRATION_S = 1800.0
 
 # alembic logs each of the 60 migrations of a new database.
@@ -113,7 +112,7 @@ def _check_reachable(uri: str) -> None:
         http_request(credentials, "/health", "GET", max_retries=0, timeout=HEALTH_TIMEOUT_S, raise_on_status=False)
     except MlflowException as error:
         raise InputError(
-            f"cannot reach MLflow at '{without_password(uri)}': got no answer; check the URL and the server"
+            f"cannot reach MLflow at '{redact(uri)}': got no answer; check the URL and the server"
         ) from error
 
 
@@ -138,14 +137,14 @@ def check_usable(uri: str) -> None:
 
 def _no_mlflow(uri: str, status: int) -> InputError:
     return InputError(
-        f"there is no MLflow at '{without_password(uri)}': got HTTP {status} and not the answer of MLflow's REST API; "
+        f"there is no MLflow at '{redact(uri)}': got HTTP {status} and not the answer of MLflow's REST API; "
         "expected the URL of its server"
     )
 
 
 def _answer(uri: str, call: str, parameters: dict[str, str], may_be_missing: bool = False) -> dict[str, object]:
     """Returns what a call of MLflow's REST API answers; an empty mapping for something that does not exist."""
-    shown = without_password(uri)
+    shown = redact(uri)
     try:
         with closing(
             http_request(
@@ -191,11 +190,6 @@ def _first_bytes(response: requests.Response) -> Iterator[bytes]:
         left -= len(chunk)
         if left <= 0:
             return
-
-
-def without_password(uri: str) -> str:
-    """Returns a URI for messages, without the user and the password that it may have."""
-    return _USER.sub("//", uri)
 
 
 def resolve_uri(tracking_uri: str) -> str:

@@ -85,6 +85,14 @@ class Kubeflow:
         except (ValueError, KeyError, TypeError):
             return ""
 
+    def version(self) -> str:
+        """Returns the version of Kubeflow Pipelines, "2.17.0"; "" where it does not tell."""
+        try:
+            found = json.loads(self._get_text("/apis/v1beta1/healthz", {}))
+            return str(found["tag_name"])
+        except (ValueError, KeyError, TypeError):
+            return ""
+
     def _get_text(self, path: str, query: dict[str, str]) -> str:
         """Returns what the server has at a path that kfp's client does not know, or "" where it has nothing."""
         client: ApiClient = self.api._run_api.api_client

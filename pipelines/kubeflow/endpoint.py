@@ -72,6 +72,24 @@ _OPTIONS = (
 )
 
 
+def optional_endpoint_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the same options to a click command, which gets a function as `endpoint`: it raises what is wrong."""
+
+    @wraps(command)
+    def with_endpoint(
+        host: str, ui_host: str, namespace: str, token_file: Path | None, ca_file: Path | None, **others: Any
+    ) -> None:
+        command(endpoint=lambda: _endpoint(host, ui_host, namespace, token_file, ca_file), **others)
+
+    return _with_options(with_endpoint)
+
+
+def _with_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_OPTIONS):
+        option(command)
+    return command
+
+
 def endpoint_options(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the options of an endpoint to a click command, which gets them as one argument, `endpoint`."""
 
@@ -81,9 +99,7 @@ def endpoint_options(command: Callable[..., None]) -> Callable[..., None]:
     ) -> None:
         command(endpoint=_endpoint(host, ui_host, namespace, token_file, ca_file), **others)
 
-    for option in reversed(_OPTIONS):
-        option(with_endpoint)
-    return with_endpoint
+    return _with_options(with_endpoint)
 
 
 def _endpoint(host: str, ui_host: str, namespace: str, token_file: Path | None, ca_file: Path | None) -> Endpoint:

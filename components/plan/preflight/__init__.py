@@ -17,12 +17,12 @@ def check_run(workspace_uri: str, tracking_uri: str) -> None:
         InputError: Something has to be changed first. Names everything that was found.
         StepError: A server does not answer.
     """
-    from components.plan.preflight.places import check_workspace
+    from components.plan.preflight.places import STORAGE_LIMIT_S, check_workspace
     from components.plan.preflight.tracking import check_registry
 
     in_cluster = environment.in_cluster()
     checks = [
-        Check("workspace", lambda: check_workspace(workspace_uri, in_cluster)),
+        Check("workspace", lambda: check_workspace(workspace_uri, in_cluster), STORAGE_LIMIT_S),
         Check("registry", lambda: check_registry(tracking_uri, in_cluster)),
     ]
     raise_failures(run_checks(checks))

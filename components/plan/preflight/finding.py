@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from components.core.backoff import root_cause
 from components.core.errors import InputError, StepError
+from components.core.redaction import redact
 
 LIMIT_S = 45.0
 """How long a check may take: longer than one slow answer, shorter than the retries of any client."""
@@ -55,6 +56,10 @@ class Finding:
         for name in ("text", "advice"):
             object.__setattr__(self, name, one_line(getattr(self, name)))
 
+    def to_json(self) -> dict[str, str]:
+        """Returns it as a JSON object; "advice" is "" where there is nothing to do."""
+        return {"check": self.check, "status": str(self.status), "text": self.text, "advice": self.advice}
+
     @property
     def failed(self) -> bool:
         """Whether a run would fail."""
@@ -77,8 +82,8 @@ class Check:
 
 
 def one_line(text: str) -> str:
-    """Returns text of a server as one line of limited length without control characters."""
-    cleaned = " ".join(_CONTROL.sub(" ", text).split())
+    """Returns text as one line of limited length without control characters and secrets."""
+    cleaned = " ".join(_CONTROL.sub(" ", redact(text)).split())
     return cleaned if len(cleaned) <= _LONGEST_TEXT else f"{cleaned[:_LONGEST_TEXT]}…"
 
 

@@ -11,6 +11,9 @@ from components.core.errors import InputError
 from components.nsynth.source_fingerprints import EVERY_FAMILY, source_fingerprints
 from components.plan.preflight.finding import Finding, Status
 
+STORAGE_LIMIT_S = 75.0
+"""How long a check of storage may take: a little longer than its client tries, whose error has the reason."""
+
 
 def check_workspace(uri: str, in_cluster: bool) -> Iterator[Finding]:
     """Writes an object into the workspace, reads it back and deletes it.

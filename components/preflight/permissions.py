@@ -1,0 +1,112 @@
+"""Checks what the account that launches trainings may do, by access reviews: nothing is created."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from components.kubernetes.client import Api, Object
+from components.kubernetes.errors import ApiError, Forbidden
+from components.launch.template import CONFIG_MAP
+from components.plan.preflight.finding import Finding, Status
+from components.preflight import answers
+
+_REVIEWS = "/apis/authorization.k8s.io/v1"
+
+
+@dataclass(frozen=True)
+class Permission:
+    """Verbs on one resource.
+
+    Attributes:
+        group: API group; "" for the core group.
+        resource: With a subresource: "pods/log".
+        verbs: The verbs.
+        name: The only object that is needed; "" for all.
+    """
+
+    group: str
+    resource: str
+    verbs: tuple[str, ...]
+    name: str = ""
+
+
+LAUNCHER = (
+    Permission("batch", "jobs", ("get", "list", "watch", "create", "patch", "delete")),
+    Permission("", "pods", ("get", "list", "watch")),
+    Permission("", "pods/log", ("get",)),
+    Permission("", "events", ("list",)),
+    Permission("", "configmaps", ("get",), CONFIG_MAP),
+)
+"""What a launcher needs in the namespace of the Jobs: Role luthier-launcher of manifests/base."""
+
+
+def check_own(api: Api) -> Iterator[Finding]:
+    """Checks the account of this process."""
+    missing = _missing(api, "selfsubjectaccessreviews", "SelfSubjectAccessReview", {})
+    yield _finding(api, "permissions", "you", missing, "bind Role luthier-launcher of manifests/base to your account")
+
+
+def check_account(api: Api, namespace: str, account: str) -> Iterator[Finding]:
+    """Checks the service account of the pipeline's pods.
+
+    Args:
+        api: For the namespace of the Jobs.
+        namespace: Namespace of the account.
+        account: Its name.
+    """
+    who = f"the service account {namespace}:{account}"
+    user = {
+        "user": f"system:serviceaccount:{namespace}:{account}",
+        "groups": ["system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"],
+    }
+    try:
+        missing = _missing(api, "subjectaccessreviews", "SubjectAccessReview", user)
+    except Forbidden:
+        yield Finding("pipeline", Status.NOTE, f"not checked: you may not ask what {who} may do")
+        return
+    advice = (
+        f"kubectl -n {api.namespace} create rolebinding luthier-pipelines --role=luthier-launcher "
+        f"--serviceaccount={namespace}:{account}"
+    )
+    yield _finding(api, "pipeline", who, missing, advice)
+
+
+def _finding(api: Api, check: str, who: str, missing: list[str], advice: str) -> Finding:
+    where = f"in namespace '{api.namespace}'"
+    if missing:
+        return Finding(check, Status.WRONG, f"{who} may not {', '.join(missing)} {where}", advice)
+    return Finding(check, Status.OK, f"{who} may launch trainings {where}")
+
+
+def _missing(api: Api, collection: str, kind: str, user: Object) -> list[str]:
+    """Returns what is not allowed: "create jobs", ...
+
+    Raises:
+        Forbidden: The reviews themselves are not allowed.
+        ApiError, StepError: See Api.get.
+    """
+    missing = []
+    for permission in LAUNCHER:
+        resource, _, subresource = permission.resource.partition("/")
+        for verb in permission.verbs:
+            attributes = {
+                "namespace": api.namespace,
+                "verb": verb,
+                "group": permission.group,
+                "resource": resource,
+                "subresource": subresource,
+                "name": permission.name,
+            }
+            body = {
+                "apiVersion": "authorization.k8s.io/v1",
+                "kind": kind,
+                "spec": {"resourceAttributes": attributes, **user},
+            }
+            review = api.create_path(f"{_REVIEWS}/{collection}", body)
+            allowed = answers.at(review, "status", "allowed")
+            if not isinstance(allowed, bool):
+                raise ApiError(200, f"the review of '{verb} {permission.resource}' has no answer")
+            if not allowed:
+                missing.append(f"{verb} {permission.resource}")
+    return missing
