@@ -15,7 +15,21 @@ _SETTINGS = (
     environment.TRAIN_IMAGE,
     environment.MLFLOW_TRACKING_URI,
     environment.MODEL_REGISTRY,
+    # Read by the libraries of other software.
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
 )
+# Optional Secrets of that namespace, the same as of the training Jobs: manifests/components/mlflow-login and gcs-key.
+_LOGIN_SECRET = "luthier-mlflow-login"
+_LOGIN = (
+    environment.MLFLOW_TRACKING_USERNAME,
+    environment.MLFLOW_TRACKING_PASSWORD,
+    environment.MLFLOW_TRACKING_TOKEN,
+)
+_KEY_SECRET, _KEY_PATH = "luthier-gcs-key", "/var/run/secrets/luthier/gcs"
+_UID = 10001  # of the images
 
 
 def light(task: dsl.PipelineTask, memory: str = "1Gi", hours: float = 1.0) -> dsl.PipelineTask:
@@ -52,5 +66,9 @@ def _step(task: dsl.PipelineTask, cpus: str, memory: str, memory_limit: str, hou
     task.set_retry(num_retries=2, backoff_duration="15s", backoff_factor=4.0, backoff_max_duration="600s")
     kubernetes.set_timeout(task, round(hours * 3600))
     kubernetes.use_config_map_as_env(task, _CONFIG_MAP, {name: name for name in _SETTINGS}, optional=True)
+    kubernetes.use_secret_as_env(task, _LOGIN_SECRET, {name: name for name in _LOGIN}, optional=True)
+    kubernetes.use_secret_as_volume(task, _KEY_SECRET, mount_path=_KEY_PATH, optional=True)
+    # With what Kubeflow sets itself (no privileges, seccomp), the container keeps Pod Security `restricted`.
+    kubernetes.set_security_context(task, run_as_user=_UID, run_as_group=_UID, run_as_non_root=True)
     kubernetes.add_pod_label(task, "app.kubernetes.io/part-of", "luthier")
     return task

@@ -7,6 +7,7 @@ from kfp import components
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from pipelines.package import compile_to
+from tests.manifests.rendering import ROOT
 from tests.pipelines.outline import GOLDEN, outline
 
 
@@ -73,3 +74,20 @@ def test_the_package_parses_as_kfps_own_specification(tmp_path):
     assert parsed.pipeline_info.name == "train-instruments"
     for document in platform:
         json_format.ParseDict(document, pipeline_spec_pb2.PlatformSpec())
+
+
+def test_every_task_takes_the_logins_of_its_namespace_and_runs_as_the_user_of_the_images(tmp_path):
+    _, platform = yaml.safe_load_all(compile_to(tmp_path).read_text())
+    executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    template = ROOT / "components"
+    (key,) = yaml.safe_load((template / "gcs-key/job.yaml").read_text())["spec"]["template"]["spec"]["volumes"]
+    (login,) = yaml.safe_load((template / "mlflow-login/job.yaml").read_text())["spec"]["template"]["spec"][
+        "containers"
+    ]
+    for executor in executors.values():
+        assert executor["securityContext"] == {"runAsUser": "10001", "runAsGroup": "10001", "runAsNonRoot": True}
+        (volume,), (secret,) = executor["secretAsVolume"], executor["secretAsEnv"]
+        assert volume["secretName"] == key["secret"]["secretName"] and volume["optional"]
+        references = [entry["valueFrom"]["secretKeyRef"] for entry in login["env"]]
+        assert {secret["secretName"]} == {reference["name"] for reference in references} and secret["optional"]
+        assert [entry["secretKey"] for entry in secret["keyToEnv"]] == [reference["key"] for reference in references]
