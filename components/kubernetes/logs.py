@@ -71,6 +71,8 @@ def lines(api: Api, pod: str, container: str, ended: threading.Event, tail_lines
                 position.reopened()
                 for line in stream:
                     stamp, text = _split(line)
+                    if stamp is None:
+                        break  # the kubelet's own: "unable to retrieve container logs for ...", of a pod that is gone
                     if position.is_new(stamp):
                         backoff.progressed()
                         yield text
@@ -100,11 +102,18 @@ def _query(container: str, position: _Position, tail_lines: int | None) -> dict[
     return {**query, "tailLines": str(tail_lines)} if tail_lines is not None else query
 
 
-def _split(line: bytes) -> tuple[tuple[int, int], str]:
-    """Splits "2026-01-02T03:04:05.678901234Z text" into its time, as seconds and nanoseconds, and its text."""
-    stamp, _, text = line.decode(errors="replace").partition(" ")
+def _split(line: bytes) -> tuple[tuple[int, int] | None, str]:
+    """Splits "2026-01-02T03:04:05.678901234Z text" into its time, as seconds and nanoseconds, and its text.
+
+    The time is None for a line that begins with none.
+    """
+    whole = line.decode(errors="replace")
+    stamp, _, text = whole.partition(" ")
     head, dot, tail = stamp.partition(".")
     digits = tail[: len(tail) - len(tail.lstrip("0123456789"))]
     zone = tail[len(digits) :] if dot else ""
-    seconds = int(datetime.fromisoformat(head + zone).timestamp())
+    try:
+        seconds = int(datetime.fromisoformat(head + zone).timestamp())
+    except ValueError:
+        return None, whole
     return (seconds, int(digits.ljust(9, "0")[:9] or 0)), text.rstrip("\r")

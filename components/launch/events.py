@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from components.kubernetes.client import Api, Object
 from components.kubernetes.errors import Forbidden
@@ -20,6 +21,13 @@ _ADMISSION_DECISION = re.compile(r" is forbidden: (?!not yet ready)| is invalid:
 _POD_NAME = re.compile(r'^Error creating: pods "[^"]*" is forbidden: ')
 
 
+class _Event(NamedTuple):
+    """What happened, and when: RFC 3339 without the zone, which is UTC."""
+
+    time: str
+    text: str
+
+
 class Events:
     """Reads pending reasons from events. Without the permission to list events it warns once, and finds none."""
 
@@ -32,20 +40,23 @@ class Events:
         since = max([job["status"].get("startTime") or "", *(pod["metadata"]["creationTimestamp"] for pod in pods)])
         created = self._newest(f"involvedObject.uid={job['metadata']['uid']},reason=FailedCreate", since=since)
         if created:
-            return _creation_failure(created)
+            return _creation_failure(created.text)
         if labels.queue_of(job):
             # The launcher may not read Kueue's Workload of a Job, "job-<name>-<hash>", but it may read its events.
             prefix = f"job-{job['metadata']['name']}-"
             pending = self._newest("involvedObject.kind=Workload,reason=Pending", prefix)
-            return PendingReason(pending) if pending else None
+            # Of the Job: it was preempted, or a person has deactivated its Workload.
+            stopped = self._newest(f"involvedObject.uid={job['metadata']['uid']},reason=Stopped")
+            newest = max(filter(None, (stopped, pending)), key=lambda event: event.time, default=None)
+            return PendingReason(newest.text) if newest else None
         return None
 
     def of_pod(self, pod: Object) -> PendingReason | None:
         """Returns why a pod that has a node does not start, where its status has no reason: volumes, networks."""
-        text = self._newest(f"involvedObject.uid={pod['metadata']['uid']},type=Warning")
-        return PendingReason(f"its pod does not start: {text}") if text else None
+        event = self._newest(f"involvedObject.uid={pod['metadata']['uid']},type=Warning")
+        return PendingReason(f"its pod does not start: {event.text}") if event else None
 
-    def _newest(self, selector: str, prefix: str = "", since: str = "") -> str | None:
+    def _newest(self, selector: str, prefix: str = "", since: str = "") -> _Event | None:
         if not self._is_permitted:
             return None
         try:
@@ -56,7 +67,9 @@ class Events:
             return None
         events = [event for event in events if event["involvedObject"].get("name", "").startswith(prefix)]
         newest = max((event for event in events if _time_of(event) >= since.rstrip("Z")), key=_time_of, default=None)
-        return " ".join((newest.get("message") or newest["reason"]).split()) if newest else None
+        if newest is None:
+            return None
+        return _Event(_time_of(newest), " ".join((newest.get("message") or newest["reason"]).split()))
 
 
 def _time_of(event: Object) -> str:

@@ -28,7 +28,7 @@ def is_installed(cluster: Cluster) -> bool:
 def installed(cluster: Cluster) -> Iterator[None]:
     """Creates the queue, its priority classes and the permissions of launchers; removes them afterwards."""
     items = render("overlays/kueue")
-    shared = list(of_kind(items, *_SHARED).values())
+    shared = [item for item in items if item["kind"] in _SHARED]
     own = [*_queues(items, cluster.namespace), _role(items, cluster.namespace)]
     missing = [item for item in shared if not _is_there(cluster, item)]
     cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all([*shared, *own]))

@@ -38,7 +38,9 @@ def test_an_urgent_training_preempts_one_that_continues_afterwards(cluster, laun
     assert job["metadata"]["labels"][labels.PRIORITY_CLASS] == "luthier-urgent"
     assert "priorityClassName" not in job["spec"]["template"]["spec"]
     assert kueue.workload_of(cluster, job)["spec"]["priority"] == 1000
-    cluster.wait_for_log(launcher, "queued in Kueue", START_S)
+    cluster.wait_for_log(
+        launcher, r"(?s)runs on node.*queued in Kueue \(queue '\w+'\): .*stopped, with all its work saved", START_S
+    )
     cluster.wait_for_end(urgent, PULL_S + TRAIN_S)
     cluster.wait_for_end(urgent_launcher, START_S)
     assert "trained: keyboard-harmonic" in cluster.job_log(urgent_launcher)
@@ -52,7 +54,7 @@ def test_a_training_is_paused_and_resumed_by_its_workload_and_stopped_by_its_lau
     pod = running(cluster, training)
     kueue.set_active(cluster, cluster.job(training), False)
     cluster.wait("the paused training has no pod", lambda: not cluster.pods_alive(training), START_S)
-    cluster.wait_for_log(launcher, "queued in Kueue", START_S)
+    cluster.wait_for_log(launcher, r"queued in Kueue \(queue '\w+'\): .*deactivated", START_S)
     kueue.set_active(cluster, cluster.job(training), True)
     assert continues(cluster, training, pod) > 0
     cluster.cancel(START_S, launcher)  # SIGTERM

@@ -54,7 +54,7 @@ class Log:
     """A container's log: lines with their times, and whether there will be more."""
 
     def __init__(self) -> None:
-        self.lines: list[tuple[int, str]] = []  # nanoseconds, text
+        self.lines: list[tuple[int, str]] = []  # nanoseconds, text; below 0 for a line without a time
         self.is_over = False
 
 

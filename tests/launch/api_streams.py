@@ -77,8 +77,8 @@ class Streams:
                 news, is_over = log.lines[position:], log.is_over
                 dropped = cluster.drops.get("log", (0, False))
             for at_ns, text in news:
-                if at_ns >= since_ns:
-                    line = f"{_stamp(at_ns)} {text}\n".encode()
+                if at_ns >= since_ns or at_ns < 0:
+                    line = f"{_stamp(at_ns)} {text}\n".encode() if at_ns >= 0 else f"{text}\n".encode()
                     if dropped[0] > drops and dropped[1]:
                         self._raw(line[: len(line) // 2])
                         raise ResetError

@@ -210,6 +210,26 @@ def test_a_log_that_stays_unavailable_is_given_up(controllers, server, log_lines
     assert given_up.endswith("HTTP 502: etcdserver: leader changed")
 
 
+def test_what_the_kubelet_says_in_place_of_a_log_is_no_line_of_it(controllers, server, log_lines, luthier, arguments):
+    """A real kubelet answers so, with status 200 and without a time, where the container was removed meanwhile."""
+
+    def simulate(workload):
+        lost = workload.pod(node="node-1").runs().says("step 1")
+        lost.says("unable to retrieve container logs for containerd://0123", at_ns=-1)
+        log_lines.wait("runs on node node-1")
+        lost.ends(75)
+        workload.pod(node="node-2").runs().says("step 2").ends(0)
+        workload.trained()
+        workload.complete()
+
+    controllers.simulate = simulate
+    finished = luthier(*arguments)
+    assert finished.code == 0
+    assert "step 1" in finished.out and "step 2" in finished.out
+    assert "unable to retrieve" not in finished.out + finished.err
+    assert log_lines.count("cannot be read") == 0
+
+
 def test_a_log_that_may_not_be_read_is_a_warning(controllers, server, log_lines, luthier, arguments):
     server.role.discard(("get", "pods/log"))
     controllers.simulate = in_steps(server, log_lines, lambda: None)

@@ -59,7 +59,14 @@ def test_queued_by_kueue(controllers, log_lines, luthier, arguments):
         workload.event("Pending", message, kind="Workload", name=f"job-{NAME}-12345", uid="other")
         log_lines.wait(f"queued in Kueue (queue 'gpus'): {message}")
         workload.suspend(False)
-        ends_well(workload, workload.pod(node="node-1").runs())
+        pod = workload.pod(node="node-1").runs()
+        log_lines.wait("runs on node node-1")
+        workload.suspend(True)
+        pod.ends(75).removed()
+        workload.event("Stopped", "The workload is deactivated", lastTimestamp="2098-01-01T00:00:00Z")
+        log_lines.wait("queued in Kueue (queue 'gpus'): The workload is deactivated")
+        workload.suspend(False)
+        ends_well(workload, workload.pod(node="node-2").runs())
 
     controllers.simulate = simulate
     assert luthier(*arguments, "--queue", "gpus").code == 0
