@@ -38,9 +38,8 @@ def test_an_urgent_training_preempts_one_that_continues_afterwards(cluster, laun
     assert job["metadata"]["labels"][labels.PRIORITY_CLASS] == "luthier-urgent"
     assert "priorityClassName" not in job["spec"]["template"]["spec"]
     assert kueue.workload_of(cluster, job)["spec"]["priority"] == 1000
-    cluster.wait_for_log(
-        launcher, r"(?s)runs on node.*queued in Kueue \(queue '\w+'\): .*stopped, with all its work saved", START_S
-    )
+    cluster.wait_for_log(launcher, r"(?s)runs on node.*queued in Kueue \(queue '\w+'\): .", START_S)
+    cluster.wait_for_log(launcher, "stopped, with all its work saved", START_S)
     cluster.wait_for_end(urgent, PULL_S + TRAIN_S)
     cluster.wait_for_end(urgent_launcher, START_S)
     assert "trained: keyboard-harmonic" in cluster.job_log(urgent_launcher)
