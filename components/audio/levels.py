@@ -6,7 +6,7 @@ Each question has one definition:
   that the training saw, down to the end of a release.
 * `sounding_frames`: would a listener miss the frame? Relative to the loud part of the same sound. Transfer maps the
   loudness of these frames and mutes the others; evaluation and similarity compare them alone.
-* `silent_frames`, `silent_recording_frames`: is there nothing but noise? On samples instead of loudness, so they need
+* `silent_frames`, `silent_share`: is there nothing but noise? On samples instead of loudness, so they need
   no model's definition. The first compares with full scale, which is known of the data set's notes: evaluation measures
   what a model adds there. The second compares with the loudest frame, since a recording may have any level: checks of
   recordings.
@@ -69,13 +69,21 @@ def silent_frames(audio: Array) -> NDArray[np.bool_]:
     return np.asarray(_rms(audio) < 10 ** (_SILENT_DB / 20))
 
 
-def silent_recording_frames(audio: Array) -> NDArray[np.bool_]:
-    """Returns which frames of a recording are silent: RMS level more than 60 dB below its loudest frame.
+def frame_levels(audio: Array) -> Array:
+    """Returns the RMS level of each frame of 256 samples, [ceil(samples / 256)]; the last frame may be shorter."""
+    starts = np.arange(0, len(audio), LEVEL_FRAME_SAMPLES)
+    lengths = np.minimum(LEVEL_FRAME_SAMPLES, len(audio) - starts)
+    level: Array = np.sqrt(np.add.reduceat(np.square(audio), starts) / lengths)
+    return level
 
-    Argument and result are those of `silent_frames`.
+
+def silent_share(levels: Array) -> float:
+    """Returns how much of a recording is silent, 0..1: frames more than 60 dB below its loudest frame.
+
+    Args:
+        levels: Of `frame_levels`, of the whole recording.
     """
-    level = _rms(audio)
-    return np.asarray(level < level.max() * 10 ** (-_SILENT_RANGE_DB / 20))
+    return float(np.mean(levels < levels.max() * 10 ** (-_SILENT_RANGE_DB / 20)))
 
 
 def _rms(audio: Array) -> Array:

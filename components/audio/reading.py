@@ -1,10 +1,8 @@
-"""Reading of recordings, any file that libsndfile reads: checks, mixing to mono, resampling; block by block."""
+"""Reading of recordings: measured once, then read as one channel without offset; block by block, of any length."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,150 +10,178 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 
 from components import storage
-from components.audio.levels import CLIPPED_SHARE, SILENT_PEAK, ClippingDetector
+from components.audio.decoding import UNKNOWN_FRAMES, Channels, blocks, sound_file
+from components.audio.levels import CLIPPED_SHARE, SILENT_PEAK
+from components.audio.measuring import Measured, Mix, measure
 from components.core.errors import InputError
+from components.core.text import printable
 from components.nsynth.note import FloatArray
-from components.nsynth.recordings import AUDIO_SUFFIXES
+from components.nsynth.recording_files import AUDIO_SUFFIXES
 from components.telemetry import log
 
 _LOG = log.get(__name__)
 
 SHORTEST_SECONDS = 0.1
 LONGEST_SECONDS = 600
-_BLOCK_SECONDS = 4
+_LOWEST_RATE_HZ, _HIGHEST_RATE_HZ = 4_000, 1_000_000
+_LARGEST_SAMPLE = 16.0
+"""Of full scale. Levels of recordings in floating point go above 1; beyond this they are other units."""
+# What integers that were stored as they are look like: their bits, by the largest sample.
+_INTEGER_BITS = ((1 << 7, 8), (1 << 15, 16), (1 << 23, 24), (1 << 31, 32))
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A recording that can be used.
+
+    Attributes:
+        name: Its name for messages.
+        rate_hz: Its own sample rate.
+        samples: Its length at that rate, as decoded.
+        peak: Its largest sample as it is read, 0..1.
+        clipped_share: Share of it that lies in flat tops, 0..1.
+        remarks: What is unusual about it and what was done about it, one predicate each ("has a DC offset of ...").
+    """
+
+    name: str
+    rate_hz: int
+    samples: int
+    peak: float
+    clipped_share: float
+    remarks: tuple[str, ...]
+    _path: Path
+    _mix: Mix
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return self.samples / self.rate_hz
+
+    def blocks(self) -> Iterator[FloatArray]:
+        """Yields it from its start, block by block, as one channel: f32[samples] at its own rate, in -1..1."""
+        with sound_file(self._path, self.name) as file:
+            yield from map(self._mix.apply, blocks(file))
+
+    def at_rate(self, rate_hz: int) -> Iterator[FloatArray]:
+        """Yields it as `blocks` does, at another rate."""
+        return resampled(self.blocks(), self.rate_hz, rate_hz)
 
 
 @contextmanager
-def opened(uri: str) -> Iterator[soundfile.SoundFile]:
-    """Opens a recording; one in Cloud Storage is copied to a temporary file first.
+def opened(uri: str, longest_seconds: float | None = None) -> Iterator[Sound]:
+    """Opens and measures a recording; one in Cloud Storage is copied to a temporary file first.
+
+    Args:
+        uri: The file.
+        longest_seconds: The longest that is expected; None for any length.
 
     Raises:
-        InputError: There is no file, it is not audio, or it is shorter than SHORTEST_SECONDS.
+        InputError: There is no file, it is not audio, its rate is impossible, it is shorter than SHORTEST_SECONDS or
+            longer than expected, or samples are not finite or far beyond full scale.
     """
+    name = printable(uri)
     with tempfile.TemporaryDirectory(prefix="luthier-") as scratch:
-        try:
-            local = _local(uri, Path(scratch))
-            with _silent_library():
-                opened_file = soundfile.SoundFile(local)
-            with opened_file as file:
-                seconds = file.frames / file.samplerate
-                if seconds < SHORTEST_SECONDS:
-                    raise InputError(
-                        f"the recording '{uri}' is too short: {seconds:.2f} s, expected {SHORTEST_SECONDS} s or more"
-                    )
-                yield file
-        except soundfile.LibsndfileError as error:
+        path = _local(uri, name, Path(scratch))
+        with sound_file(path, name) as file:
+            rate_hz = file.samplerate
+            if not _LOWEST_RATE_HZ <= rate_hz <= _HIGHEST_RATE_HZ:
+                raise InputError(
+                    f"the recording '{name}' has a sample rate of {rate_hz} Hz: "
+                    f"expected {_LOWEST_RATE_HZ} to {_HIGHEST_RATE_HZ} Hz; export it again"
+                )
+            most = None if longest_seconds is None else longest_seconds * rate_hz
+            told, measured = file.frames, measure(_checked(blocks(file), name, most, rate_hz), rate_hz)
+        if measured.samples / rate_hz < SHORTEST_SECONDS:
             raise InputError(
-                f"cannot read the recording '{uri}': {error.error_string.rstrip('.')}; expected audio"
-            ) from error
+                f"the recording '{name}' is too short: {measured.samples / rate_hz:.2f} s, "
+                f"expected {SHORTEST_SECONDS} s or more"
+            )
+        yield _sound(name, rate_hz, path, measured, told)
 
 
-@contextmanager
-def _silent_library() -> Iterator[None]:
-    """Drops what the mp3 decoder prints to stderr about damaged frames: our own error names the file."""
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    try:
-        with Path(os.devnull).open("w") as devnull:
-            os.dup2(devnull.fileno(), 2)
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
+def _checked(read: Iterator[Channels], name: str, most: float | None, rate_hz: int) -> Iterator[Channels]:
+    """Passes blocks on; InputError where they cannot be used."""
+    samples = 0
+    for block in read:
+        samples += len(block)
+        if most is not None and samples > most:
+            raise InputError(
+                f"the recording '{name}' is too long: more than {samples / rate_hz / 60:.1f} minutes, expected "
+                f"{most / rate_hz / 60:.0f} at most; cut it into pieces"
+            )
+        largest = float(np.abs(block).max())
+        if not np.isfinite(largest):
+            raise InputError(f"the recording '{name}' has samples that are not finite (NaN, infinity); export it again")
+        if largest > _LARGEST_SAMPLE:
+            cause = next(
+                (f"integers of {bits} bits" for limit, bits in _INTEGER_BITS if largest <= limit), "other units"
+            )
+            raise InputError(
+                f"the recording '{name}' has samples up to {largest:.0f}, expected -1 to 1: "
+                f"they are probably {cause} that were stored as floating point; export it again"
+            )
+        yield block
 
 
-def _local(uri: str, scratch: Path) -> Path:
+def _sound(name: str, rate_hz: int, path: Path, measured: Measured, told: int) -> Sound:
+    mix, remarks = measured.mix()
+    seconds, told_seconds = measured.samples / rate_hz, told / rate_hz
+    if told < UNKNOWN_FRAMES and told_seconds - seconds > SHORTEST_SECONDS:
+        remarks.append(f"ends after {seconds:.1f} s, its header says {told_seconds:.1f} s: it was probably cut off")
+    return Sound(
+        name,
+        rate_hz,
+        measured.samples,
+        measured.peak(mix),
+        measured.clipped_share(mix),
+        tuple(remarks),
+        path,
+        mix,
+    )
+
+
+def _local(uri: str, name: str, scratch: Path) -> Path:
     if storage.stat(uri) is None:
-        raise InputError(f"there is no recording at '{uri}': expected a file that ends in {', '.join(AUDIO_SUFFIXES)}")
+        raise InputError(f"there is no recording at '{name}': expected a file that ends in {', '.join(AUDIO_SUFFIXES)}")
     if not storage.is_remote(uri):
         return Path(uri)
-    copy = scratch / storage.basename(uri)
+    copy = scratch / "recording"
     with storage.open_read(uri) as source, copy.open("wb") as target:
         shutil.copyfileobj(source, target)
     return copy
 
 
-def mono_blocks(file: soundfile.SoundFile, name: str) -> Iterator[FloatArray]:
-    """Yields a recording from its start, block by block, its channels mixed to one.
-
-    Args:
-        file: See `opened`.
-        name: Name of the recording in errors.
-
-    Yields:
-        f32[samples] at the recording's own rate.
-
-    Raises:
-        InputError: Some samples are not finite.
-    """
-    file.seek(0)
-    while True:
-        with _silent_library():
-            block = file.read(_BLOCK_SECONDS * file.samplerate, dtype="float32", always_2d=True)
-        if not len(block):
-            return
-        mono: FloatArray = block.mean(axis=1)
-        if not np.isfinite(mono).all():
-            raise InputError(f"the recording '{name}' has samples that are not finite (NaN, infinity); export it again")
-        yield mono
-
-
-def resampled(blocks: Iterator[FloatArray], from_hz: int, to_hz: int) -> Iterator[FloatArray]:
+def resampled(read: Iterator[FloatArray], from_hz: int, to_hz: int) -> Iterator[FloatArray]:
     """Yields blocks of f32[samples] at another rate; together as long as before, to a sample."""
     if from_hz == to_hz:
-        yield from blocks
+        yield from read
         return
     stream = soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32")
-    for block in blocks:
+    for block in read:
         yield stream.resample_chunk(block)
     yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
-@dataclass(frozen=True)
-class RecordingInfo:
-    """Length and level of a recording.
-
-    Attributes:
-        seconds: Its length.
-        peak: Its largest sample, 0..1.
-        clipped_share: Share of it that lies in flat tops, 0..1.
-    """
-
-    seconds: float
-    peak: float
-    clipped_share: float
-
-
-def inspect_recording(file: soundfile.SoundFile, uri: str) -> RecordingInfo:
-    """Reads a recording once and checks its length and level; logs a warning where it is clipped.
+def check_level(sound: Sound) -> None:
+    """Logs a warning where a recording is clipped, and its remarks.
 
     Raises:
-        InputError: It is longer than LONGEST_SECONDS, silent, or some samples are not finite.
+        InputError: It is silent.
     """
-    seconds = file.frames / file.samplerate
-    if seconds > LONGEST_SECONDS:
+    if sound.peak < SILENT_PEAK:
         raise InputError(
-            f"the recording '{uri}' is too long: {seconds / 60:.1f} minutes, expected {LONGEST_SECONDS // 60} at most; "
-            "cut it into pieces"
-        )
-    peak, samples, clipping = 0.0, 0, ClippingDetector()
-    for block in mono_blocks(file, uri):
-        peak, samples = max(peak, float(np.abs(block).max())), samples + len(block)
-        clipping.add(block)
-    if peak < SILENT_PEAK:
-        raise InputError(
-            f"the recording '{uri}' is silent: its peak is {peak:.5f}, expected {SILENT_PEAK} or more; "
+            f"the recording '{sound.name}' is silent: its peak is {sound.peak:.5f}, expected {SILENT_PEAK} or more; "
             "raise its level, or check that it is the right file"
         )
-    if clipping.share() > CLIPPED_SHARE:
+    for remark in sound.remarks:
+        _LOG.warning("the recording '%s' %s", sound.name, remark)
+    if sound.clipped_share > CLIPPED_SHARE:
         _LOG.warning(
             "the recording '%s' is clipped: %.1f %% of it lies in flat tops, where its loudness is wrong; "
             "record it again at a lower level",
-            uri,
-            100 * clipping.share(),
+            sound.name,
+            100 * sound.clipped_share,
         )
-    return RecordingInfo(samples / file.samplerate, peak, clipping.share())

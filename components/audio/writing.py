@@ -11,7 +11,8 @@ import numpy as np
 import soundfile
 
 from components import storage
-from components.audio.reading import mono_blocks, resampled
+from components.audio.decoding import blocks as blocks_of
+from components.audio.reading import resampled
 from components.core.errors import InputError, nearest
 from components.nsynth.note import SAMPLE_RATE_HZ, FloatArray
 
@@ -88,7 +89,7 @@ def write_sound(blocks: Iterable[FloatArray], uri: str, rate_hz: int, scratch: P
         soundfile.SoundFile(unscaled) as file,
         soundfile.SoundFile(finished, "w", rate_hz, 1, subtype, format=container) as target,
     ):
-        for block in mono_blocks(file, uri):
+        for block in blocks_of(file):
             target.write(block * np.float32(gain))
     with finished.open("rb") as source, storage.open_write(uri) as stored:
         shutil.copyfileobj(source, stored)

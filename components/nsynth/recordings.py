@@ -1,25 +1,35 @@
-"""Recordings in a directory, and the instrument families that their names tell. Only listings are read."""
+"""Recordings of a source, and the instrument families that their names tell. Only listings are read."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 
 from components import storage
 from components.core.errors import InputError, nearest
+from components.core.text import printable
 from components.nsynth.families import FAMILIES, SOURCES, check_family
-from components.nsynth.layout import fingerprint_of, is_shard
+from components.nsynth.layout import fingerprint_of
+from components.nsynth.recording_files import (
+    AUDIO_SUFFIXES,
+    PassedOver,
+    Unusable,
+    audio_files,
+    unique_files,
+)
+from components.nsynth.recording_names import distinct, nsynth_key, recording_key
 from components.storage import ObjectInfo
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 _NSYNTH_NAME = re.compile(
     rf"(?P<instrument>(?P<family>{'|'.join(FAMILIES)})_(?P<source>{'|'.join(SOURCES)})_\d{{3}})"
-    r"-(?P<pitch>\d{3})-(?P<velocity>\d{3})"
+    r"-(?P<pitch>\d{3})-(?P<velocity>\d{3})",
+    re.ASCII,
 )
+_HIGHEST_MIDI = 127
 
 
 @dataclass(frozen=True)
@@ -44,35 +54,88 @@ class Recording:
     pitch: int | None = None
     velocity: int | None = None
 
+    @property
+    def name(self) -> str:
+        """Its name below the source, for people."""
+        return printable(self.info.name)
+
+    @property
+    def uri(self) -> str:
+        """Its URI, for people."""
+        return printable(self.info.uri)
+
+
+@dataclass(frozen=True)
+class FoundRecordings:
+    """The recordings of a source.
+
+    Attributes:
+        recordings: Those that can be used as far as a listing tells, sorted by key.
+        unusable: Those that cannot be read, or whose family is unclear.
+        passed_over: What else is there.
+    """
+
+    recordings: list[Recording]
+    unusable: list[Unusable]
+    passed_over: PassedOver
+
+    def of(self, families: Sequence[str]) -> FoundRecordings:
+        """Returns the recordings of some families; of all for none."""
+        if not families:
+            return self
+        return replace(self, recordings=[each for each in self.recordings if each.family in families])
+
 
 def is_recordings(uri: str) -> bool:
-    """Tells whether a directory holds recordings and no records."""
-    names = [info.name for info in storage.list_objects(uri)]
-    return any(map(is_audio, names)) and not any(map(is_shard, names))
+    """Tells whether a directory holds recordings and no records. What Luthier made below it does not count."""
+    if storage.stat(uri) is not None:
+        return False
+    found = audio_files(uri)
+    return bool(found.files) and not found.has_shards
 
 
-def find_recordings(uris: Iterable[str], family: str | None) -> list[Recording]:
-    """Finds all recordings of files and directories, sorted by key.
+def find_recordings(uris: Iterable[str], family: str | None) -> FoundRecordings:
+    """Finds all recordings of files and directories.
 
     Args:
         uris: Files, or directories that are searched recursively.
         family: Their family; None to take it from NSynth-style file names, or from the name of their directory.
 
     Raises:
-        InputError: There are none, the family of one is unclear, or two have the same key.
+        InputError: There are none that can be used, or a directory cannot be read.
     """
     if family is not None:
         check_family(family)
-    by_key: dict[str, Recording] = {}
+    files, unusable, passed_over = list[ObjectInfo](), list[Unusable](), PassedOver()
     for uri in uris:
-        for info in _audio_files(uri):
-            recording = _describe(info, family)
-            other = by_key.setdefault(recording.key, recording)
-            if other.info.uri != info.uri:
-                raise InputError(
-                    f"'{other.info.uri}' and '{info.uri}' have the same key '{recording.key}'; rename one of them"
-                )
-    return [by_key[key] for key in sorted(by_key)]
+        found = audio_files(uri)
+        if not found.files and not found.unusable:
+            text = found.passed_over.text()
+            raise InputError(
+                f"no recordings at '{printable(uri)}': "
+                f"{f'found {text}, ' if text else ''}expected a file or a directory of {', '.join(AUDIO_SUFFIXES)}"
+            )
+        files += found.files
+        unusable += found.unusable
+        passed_over.merge(found.passed_over)
+    recordings = list[Recording]()
+    for info in unique_files(files):
+        try:
+            recordings.append(_describe(info, family))
+        except InputError as error:
+            unusable.append(Unusable(info.name, str(error)))
+    if not recordings:
+        raise nothing_usable(unusable)
+    keys = distinct([(recording.key, recording.info.uri) for recording in recordings])
+    named = [replace(recording, key=key) for recording, key in zip(recordings, keys, strict=True)]
+    return FoundRecordings(sorted(named, key=lambda recording: recording.key), unusable, passed_over)
+
+
+def nothing_usable(unusable: Sequence[Unusable]) -> InputError:
+    """Returns the error for a source all of whose recordings are unusable."""
+    if len(unusable) == 1:
+        return InputError(unusable[0].reason)
+    return InputError(f"none of the {len(unusable)} recordings can be used; the first: {unusable[0].reason}")
 
 
 def by_family(recordings: Iterable[Recording]) -> dict[str, list[Recording]]:
@@ -90,40 +153,31 @@ def recordings_fingerprint(recordings: Iterable[Recording], *parameters: str | i
     return fingerprint_of([recording.info for recording in listed], *parameters, labels)
 
 
-def _audio_files(uri: str) -> list[ObjectInfo]:
-    single = storage.stat(uri)
-    if single is not None and not is_audio(uri):
-        raise InputError(f"'{uri}' is not a recording: expected a file of {', '.join(AUDIO_SUFFIXES)}")
-    found = [single] if single is not None else [info for info in storage.list_objects(uri) if is_audio(info.name)]
-    if not found:
-        raise InputError(f"no recordings at '{uri}': expected a file or a directory of {', '.join(AUDIO_SUFFIXES)}")
-    return found
-
-
-def is_audio(name: str) -> bool:
-    """Tells by its name whether a file is a recording."""
-    path = PurePosixPath(name)
-    return path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
-
-
 def _describe(info: ObjectInfo, family: str | None) -> Recording:
     path = PurePosixPath(info.uri)
     named = _NSYNTH_NAME.fullmatch(path.stem)
     if named and family in (None, named["family"]):
         return Recording(
             info,
-            path.stem,
+            nsynth_key(named["family"], path.stem, info.name),
             named["family"],
             named["source"],
             named["instrument"],
-            int(named["pitch"]),
-            int(named["velocity"]),
+            _midi(named["pitch"]),
+            _midi(named["velocity"]),
         )
-    family = family or path.parent.name
+    family = family or _directory_name(info.uri)
     if family not in FAMILIES:
         raise InputError(
-            f"cannot tell the family of '{info.uri}': its directory is '{family}', {nearest(family, FAMILIES)}; "
-            "name the directory after its family, or give --family"
+            f"cannot tell the family of '{printable(info.uri)}': its directory is '{printable(family)}', "
+            f"{nearest(family, FAMILIES)}; name the directory after its family, or give --family"
         )
-    slug = re.sub(r"[^a-z0-9]+", "-", str(PurePosixPath(info.name).with_suffix("")).lower()).strip("-")
-    return Recording(info, f"{family}-{slug}", family)
+    return Recording(info, recording_key(family, info.name), family)
+
+
+def _directory_name(uri: str) -> str:
+    return storage.basename((uri if storage.is_remote(uri) else str(Path(uri).absolute())).rpartition("/")[0])
+
+
+def _midi(digits: str) -> int | None:
+    return number if (number := int(digits)) <= _HIGHEST_MIDI else None

@@ -23,7 +23,7 @@ def source_fingerprints(source_uri: str) -> dict[str, str]:
     """
     if not is_recordings(source_uri):
         return {EVERY_FAMILY: source_fingerprint(source_uri)}
-    found = by_family(find_recordings([source_uri], None))
+    found = by_family(find_recordings([source_uri], None).recordings)
     return {family: recordings_fingerprint(recordings) for family, recordings in found.items()}
 
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.audio.f0 import confident_hz
-from components.audio.levels import CLIPPED_SHARE, silent_recording_frames
+from components.audio.levels import CLIPPED_SHARE, frame_levels, silent_share
+from components.audio.reading import Sound
 from components.audio.timbre import harmonic_to_noise_db
-from components.nsynth.note import SAMPLE_RATE_HZ, Note
-from components.prepare.recording import Take
+from components.nsynth.note import FloatArray, Note
+from components.nsynth.recordings import Recording
 
 _MAX_SILENT_SHARE = 0.5
 # Of the forty sample notes, the worst had 54 % of their frames below this ratio, thirty-eight less than 10 %; of two of
@@ -30,16 +31,18 @@ class RecordingCheck:
         clipped_share: Share of it that lies in flat tops, 0..1.
         silent_share: Share of it that is silence, 0..1.
         mixed_share: Share of its pitched frames in which that pitch is hardly stronger than the rest, 0..1.
+        remarks: What was unusual when it was read, one predicate each.
     """
 
     seconds: float
     clipped_share: float
     silent_share: float
     mixed_share: float
+    remarks: tuple[str, ...] = ()
 
     def problems(self) -> list[str]:
         """Returns what is wrong with it and what to do, one predicate each ("is clipped: ...")."""
-        found = []
+        found = list(self.remarks)
         if self.clipped_share > CLIPPED_SHARE:
             found.append(
                 f"is clipped: {self.clipped_share:.1%} of it lies in flat tops, expected {CLIPPED_SHARE:.1%} at most; "
@@ -58,18 +61,30 @@ class RecordingCheck:
         return found
 
 
-def check_recording(take: Take, notes: list[Note]) -> RecordingCheck:
-    """Measures a recording.
+class RecordingMeter:
+    """Measures a recording window by window, in memory that hardly grows with its length."""
 
-    Args:
-        take: Its sound.
-        notes: The notes that were made of it.
-    """
-    sound = np.concatenate(take.windows)[: round(take.seconds * SAMPLE_RATE_HZ)]
-    silent_share = float(silent_recording_frames(sound).mean())
-    counts = [_count_mixed(note) for note in notes]
-    pitched, mixed = (sum(each) for each in zip(*counts, strict=True)) if counts else (0, 0)
-    return RecordingCheck(take.seconds, take.clipped_share, silent_share, mixed / pitched if pitched else 0.0)
+    def __init__(self, sound: Sound) -> None:
+        self._sound = sound
+        self._levels: list[FloatArray] = []
+        self._pitched = self._mixed = 0
+
+    def add(self, window: FloatArray, note: Note | None) -> None:
+        """Takes the next window, f32[samples] without silence added, and the note that was made of it."""
+        self._levels.append(frame_levels(window))
+        if note is not None:
+            pitched, mixed = _count_mixed(note)
+            self._pitched, self._mixed = self._pitched + pitched, self._mixed + mixed
+
+    def result(self) -> RecordingCheck:
+        """Returns the measurements."""
+        return RecordingCheck(
+            self._sound.seconds,
+            self._sound.clipped_share,
+            silent_share(np.concatenate(self._levels)),
+            self._mixed / self._pitched if self._pitched else 0.0,
+            self._sound.remarks,
+        )
 
 
 def _count_mixed(note: Note) -> tuple[int, int]:
@@ -86,10 +101,10 @@ class CheckReport:
         self.lines: list[str] = []
         self._seconds: defaultdict[str, float] = defaultdict(float)
 
-    def add(self, name: str, family: str, found: RecordingCheck) -> None:
+    def add(self, recording: Recording, found: RecordingCheck) -> None:
         """Takes the next recording."""
-        self._seconds[family] += found.seconds
-        self.lines += [f"{name} {problem}" for problem in found.problems()]
+        self._seconds[recording.family] += found.seconds
+        self.lines += [f"{recording.name} {problem}" for problem in found.problems()]
 
     def all(self) -> list[str]:
         """Returns all problems, one line each; a family with too little sound has a line as well."""

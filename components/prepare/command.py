@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 
@@ -11,24 +13,31 @@ import click
 @click.option("--family", metavar="NAME", help="The instrument family of all the recordings.")
 @click.option("--check", "only_check", is_flag=True, help="Check the recordings only; write nothing.")
 @click.option("--overwrite", is_flag=True, help="Replace the records of other recordings.")
+@click.option("--strict", is_flag=True, help="Write nothing if a recording cannot be used.")
 def command(
-    recordings: tuple[str, ...], out: str | None, family: str | None, only_check: bool, overwrite: bool
+    recordings: tuple[str, ...], out: str | None, family: str | None, only_check: bool, overwrite: bool, strict: bool
 ) -> None:
     """Convert recordings to records in the format of the data set.
 
-    RECORDINGS are wav, flac, ogg or mp3 files, or directories of them, of any sampling rate, number of channels and
-    length. A recording longer than 4 s is cut into notes of 4 s. Without --family, the family is taken from the
-    file name (string_acoustic_948-060-075.flac) or the directory (string/take 1.wav).
+    RECORDINGS are files of sound, or directories of them: wav, flac, ogg, opus, mp3, aiff, caf, w64, au and others, of
+    any sampling rate, number of channels and length. A recording longer than 4 s is cut into notes of 4 s. Without
+    --family, the family is taken from the file name (string_acoustic_948-060-075.flac) or the directory (string/take
+    1.wav). Recordings that cannot be used are left out and listed at the end; --check then ends with exit code 1.
     """
     from components.prepare import step
 
     if only_check:
-        problems = step.check(recordings, family)
-        click.echo("\n".join(problems) or "no problems found")
+        checked = step.check(recordings, family)
+        click.echo("\n".join(checked.problems) or "no problems found")
+        if checked.passed_over:
+            click.echo(f"passed over: {checked.passed_over}")
+        if checked.unusable:
+            click.echo(f"luthier: {checked.unusable} cannot be used, see above", err=True)
+            sys.exit(1)
         return
     if not out:
         raise click.UsageError("got neither --out nor --check: expected one of them")
-    result = step.prepare(recordings, out, family, overwrite)
-    for line in result.advice:
+    result = step.prepare(recordings, out, family, overwrite, strict=strict)
+    for line in result.warnings():
         click.echo(f"warning: {line}", err=True)
     click.echo(f"{result.summary()}: {out} (fingerprint {result.fingerprint})")

@@ -17,5 +17,5 @@ def prepare(source: str, records_uri: str, families: list[str]) -> str:
             running.found(f"{source} already has records")
             return source
         result = step.prepare([source], records_uri, families=families)
-        running.found(result.summary(), advice=result.advice)
+        running.found(result.summary(), advice=result.warnings())
         return records_uri

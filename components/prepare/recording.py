@@ -1,15 +1,14 @@
-"""Reading of recordings for records: mono at 16 kHz, in windows of four seconds; and their instrument label."""
+"""A recording's sound in windows of four seconds at 16 kHz, and its instrument label."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import cache
 from importlib import resources
 
 import numpy as np
 
-from components.audio.levels import ClippingDetector
-from components.audio.reading import mono_blocks, opened, resampled
+from components.audio.reading import Sound
 from components.nsynth.note import NOTE_SAMPLES, SAMPLE_RATE_HZ, FloatArray
 from components.nsynth.recordings import Recording
 
@@ -32,36 +31,24 @@ def instrument_labels() -> tuple[str, ...]:
     return tuple(text.split())
 
 
-@dataclass(frozen=True)
-class Take:
-    """A recording's sound.
+def windows(sound: Sound) -> Iterator[FloatArray]:
+    """Yields a recording in windows of four seconds, one after the other.
 
-    Attributes:
-        windows: Mono at 16 kHz, f32[64000] each; the last one is filled up with silence.
-        seconds: Its length.
-        clipped_share: Share of it that lies in flat tops, 0..1.
+    A last piece shorter than a second is left out unless it is the only one.
+
+    Yields:
+        Mono at 16 kHz, f32[64000]; the last window may be shorter.
     """
+    waiting, any_yielded = np.zeros(0, np.float32), False
+    for block in sound.at_rate(SAMPLE_RATE_HZ):
+        waiting = np.concatenate([waiting, block])
+        while len(waiting) >= NOTE_SAMPLES:
+            yield waiting[:NOTE_SAMPLES]
+            waiting, any_yielded = waiting[NOTE_SAMPLES:], True
+    if len(waiting) and (not any_yielded or len(waiting) >= _SHORTEST_SECONDS * SAMPLE_RATE_HZ):
+        yield waiting
 
-    windows: list[FloatArray]
-    seconds: float
-    clipped_share: float
 
-
-def read_take(recording: Recording) -> Take:
-    """Reads a recording. A last piece shorter than a second is left out unless it is the only one.
-
-    Raises:
-        InputError: It cannot be read, or is too short.
-    """
-    uri, clipping = recording.info.uri, ClippingDetector()
-    with opened(uri) as file:
-        blocks = list(mono_blocks(file, uri))
-        for block in blocks:
-            clipping.add(block)
-        mono = np.concatenate(list(resampled(iter(blocks), file.samplerate, SAMPLE_RATE_HZ)))
-    starts = range(0, len(mono), NOTE_SAMPLES)
-    pieces = [mono[start : start + NOTE_SAMPLES] for start in starts]
-    if len(pieces) > 1 and len(pieces[-1]) < _SHORTEST_SECONDS * SAMPLE_RATE_HZ:
-        pieces.pop()
-    windows = [np.pad(piece, (0, NOTE_SAMPLES - len(piece))) for piece in pieces]
-    return Take(windows, len(mono) / SAMPLE_RATE_HZ, clipping.share())
+def padded(window: FloatArray) -> FloatArray:
+    """Returns a window filled up with silence, f32[64000]."""
+    return np.pad(window, (0, NOTE_SAMPLES - len(window)))

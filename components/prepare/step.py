@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
-from typing import BinaryIO
-
-import numpy as np
 
 from components import storage
-from components.audio.levels import SILENT_PEAK
-from components.audio.loudness import nsynth_loudness_db
 from components.core.errors import InputError
-from components.nsynth.framing import frame
-from components.nsynth.note import FloatArray, Note
-from components.nsynth.recordings import Recording, find_recordings, recordings_fingerprint
-from components.prepare.checks import CheckReport, check_recording
-from components.prepare.pitch import find_pitch
-from components.prepare.recording import instrument_label, read_take
+from components.core.versions import PREPARE_VERSION
+from components.nsynth.note import Note
+from components.nsynth.recording_files import Unusable
+from components.nsynth.recordings import (
+    FoundRecordings,
+    Recording,
+    find_recordings,
+    nothing_usable,
+    recordings_fingerprint,
+)
+from components.prepare.checks import CheckReport
+from components.prepare.conversion import convert
 from components.prepare.splits import SPLITS, rank, split_recordings, split_windows
+from components.prepare.spool import Span, Spool, spool
 from components.prepare.tfds_files import DATASET_INFO_NAME, shard_name, write_dataset_info, write_side_files
-from components.telemetry import log, progress
-
-_LOG = log.get(__name__)
+from components.telemetry import progress
 
 SUMMARY_NAME = "luthier.json"
 _SCHEMA_VERSION = 1
-_VELOCITY = 100  # of recordings whose name does not state it
+_MOST_REASONS = 5  # in one error
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,14 @@ class PrepareResult:
     """Contents of the output folder.
 
     Attributes:
-        recordings: Number of recordings.
+        recordings: Number of recordings that were converted.
         records: Notes of four seconds, by split.
         families: Notes of four seconds, by family.
         fingerprint: Identifies the recordings and how they are labelled.
         reused: Whether the same recordings had been prepared before, so that nothing was done.
         advice: Problems found in the recordings, one line each.
+        left_out: Recordings, or families of them, that could not be used, one line each.
+        passed_over: What else was found in the source, in one line; "" for nothing.
     """
 
     recordings: int
@@ -50,6 +52,8 @@ class PrepareResult:
     fingerprint: str
     reused: bool
     advice: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    passed_over: str = ""
 
     def summary(self) -> str:
         """Returns one line, for instance "40 recordings, 40 notes (32 train, 4 valid, 4 test): 10 brass, 30 string"."""
@@ -58,6 +62,35 @@ class PrepareResult:
         reused = ", prepared before" if self.reused else ""
         return f"{self.recordings} recordings, {sum(self.records.values())} notes ({splits}){reused}: {families}"
 
+    def warnings(self) -> list[str]:
+        """Returns all that a user should know, one line each."""
+        counted = [f"left out: {len(self.left_out)}, listed here"] if len(self.left_out) > 1 else []
+        passed_over = [f"passed over: {self.passed_over}"] if self.passed_over else []
+        return [*self.advice, *counted, *(f"left out: {reason}" for reason in self.left_out), *passed_over]
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What a check of recordings found.
+
+    Attributes:
+        problems: One line each, those of unusable recordings among them.
+        unusable: How many recordings cannot be used.
+        passed_over: What else was found in the source, in one line; "" for nothing.
+    """
+
+    problems: list[str]
+    unusable: int
+    passed_over: str
+
+
+@dataclass(frozen=True)
+class _Converted:
+    """The recordings that could be converted, in the order of the records, and those that could not."""
+
+    spans: dict[Recording, list[Span]]
+    unusable: list[Unusable]
+
 
 def prepare(
     recordings: Sequence[str],
@@ -65,53 +98,125 @@ def prepare(
     family: str | None = None,
     overwrite: bool = False,
     families: Sequence[str] = (),
+    strict: bool = False,
 ) -> PrepareResult:
     """Converts recordings to records; does nothing if the same recordings have been prepared to `out_uri` before.
 
+    A recording that cannot be used is left out; it has no influence on the records of the others.
+
     Args:
-        recordings: Files, or folders that are searched recursively: wav, flac, ogg, mp3 of any rate and length.
+        recordings: Files, or folders that are searched recursively: of recording_files.AUDIO_SUFFIXES, of any rate and
+            length.
         out_uri: Folder of the records.
         family: The family of all; None to take it from NSynth-style file names, or from the name of their folder.
         overwrite: Whether to replace records of other recordings.
         families: Which families to convert; empty for all.
+        strict: Whether nothing may be left out.
 
     Raises:
-        InputError: There are no recordings, one cannot be read or has no pitch, a family is unclear or has too little
-            sound, or `out_uri` holds records of other recordings.
+        InputError: There are no recordings that can be used, a folder cannot be read, `out_uri` holds records of other
+            recordings, or something is left out and `strict` is set.
+        StepError: The disk for temporary files is full.
     """
-    found = [each for each in find_recordings(recordings, family) if not families or each.family in families]
-    if not found:
+    found = find_recordings(recordings, family).of(families)
+    if not found.recordings:
         raise InputError(
             f"there is no recording of {' or '.join(families)} in '{', '.join(recordings)}'; "
             "check the names of the folders"
         )
-    fingerprint = recordings_fingerprint(found, _SCHEMA_VERSION)
-    earlier = _earlier(out_uri, fingerprint, overwrite)
-    if earlier is not None:
-        return earlier
+    fingerprint = recordings_fingerprint(found.recordings, _SCHEMA_VERSION, PREPARE_VERSION)
+    result = _earlier(out_uri, fingerprint, overwrite)
+    if result is None:
+        result = _convert_all(found, out_uri, fingerprint, strict)
+    _check_nothing_left_out(result.left_out, strict)
+    return result
+
+
+def _convert_all(found: FoundRecordings, out_uri: str, fingerprint: str, strict: bool) -> PrepareResult:
     storage.delete(storage.join(out_uri, DATASET_INFO_NAME))
-    records, in_family, payload_bytes = Counter[str](), Counter[str](), Counter[str]()
-    with ExitStack() as stack:
-        shards = {
-            split: stack.enter_context(storage.open_write(storage.join(out_uri, shard_name(split)))) for split in SPLITS
-        }
-        report = CheckReport()
-        for split, note in _notes(found, report):
-            payload_bytes[split] += _write(shards[split], note)
-            records[split] += 1
-            in_family[note.family] += 1
+    report = CheckReport()
+    with spool() as notes:
+        converted = _converted(found, notes, report, strict)
+        by_split, too_small = _splits(converted.spans)
+        left_out = [*(each.reason for each in converted.unusable), *too_small]
+        _check_nothing_left_out(left_out, strict)
+        kept = {recording for recording, _, _ in by_split}
+        if not kept:
+            raise InputError(too_small[0])
+        records, in_family, payload_bytes = Counter[str](), Counter[str](), Counter[str]()
+        with ExitStack() as stack:
+            shards = {
+                split: stack.enter_context(storage.open_write(storage.join(out_uri, shard_name(split))))
+                for split in SPLITS
+            }
+            for recording, split, span in by_split:
+                notes.copy(span, shards[split])
+                payload_bytes[split] += span.payload_bytes
+                records[split] += 1
+                in_family[recording.family] += 1
     result = PrepareResult(
-        len(found),
+        len(kept),
         {split: records[split] for split in SPLITS},
         dict(sorted(in_family.items())),
         fingerprint,
         reused=False,
         advice=report.all(),
+        left_out=left_out,
+        passed_over=found.passed_over.text(),
     )
     write_side_files(out_uri)
-    storage.write_json(storage.join(out_uri, SUMMARY_NAME), asdict(result))
+    storage.write_json(storage.join(out_uri, SUMMARY_NAME), {**asdict(result), "prepare_version": PREPARE_VERSION})
     write_dataset_info(out_uri, result.records, dict(payload_bytes))
     return result
+
+
+def _converted(found: FoundRecordings, notes: Spool, report: CheckReport, strict: bool) -> _Converted:
+    """Converts all recordings, in an order that mixes the families."""
+    converted = _Converted({}, list(found.unusable))
+    with progress.bar("prepare", len(found.recordings), "recordings") as bar:
+        for recording in rank(found.recordings):
+            spans = list[Span]()
+
+            def take(note: Note, spans: list[Span] = spans) -> None:
+                spans.append(notes.add(note.encode()))
+
+            try:
+                report.add(recording, convert(recording, take))
+                converted.spans[recording] = spans
+            except InputError as error:
+                notes.drop(spans)
+                converted.unusable.append(Unusable(recording.info.name, str(error)))
+            bar.advance(1, note=recording.key)
+        if not converted.spans:
+            raise nothing_usable(converted.unusable)
+        _check_nothing_left_out([each.reason for each in converted.unusable], strict)
+    return converted
+
+
+def _splits(spans: dict[Recording, list[Span]]) -> tuple[list[tuple[Recording, str, Span]], list[str]]:
+    """Returns the records in their order with recording and split, and a line for each family with too few of them."""
+    splits, by_split, too_small = split_recordings(list(spans)), list[tuple[Recording, str, Span]](), list[str]()
+    unsplit: dict[str, list[tuple[Recording, Span]]] = {}
+    for recording, its_spans in spans.items():
+        split = splits[recording.key]
+        if split is None:
+            unsplit.setdefault(recording.family, []).extend((recording, span) for span in its_spans)
+        else:
+            by_split += [(recording, split, span) for span in its_spans]
+    for family, windows in sorted(unsplit.items()):
+        try:
+            parts = split_windows(family, windows)
+        except InputError as error:
+            too_small.append(str(error))
+            continue
+        by_split += [(recording, split, span) for split, part in parts.items() for recording, span in part]
+    return by_split, too_small
+
+
+def _check_nothing_left_out(left_out: Sequence[str], strict: bool) -> None:
+    if strict and left_out:
+        more = f"; and {len(left_out) - _MOST_REASONS} more" if len(left_out) > _MOST_REASONS else ""
+        raise InputError(f"--strict, and {len(left_out)} cannot be used: {'; '.join(left_out[:_MOST_REASONS])}{more}")
 
 
 def _earlier(out_uri: str, fingerprint: str, overwrite: bool) -> PrepareResult | None:
@@ -124,99 +229,37 @@ def _earlier(out_uri: str, fingerprint: str, overwrite: bool) -> PrepareResult |
         return None
     summary_uri = storage.join(out_uri, SUMMARY_NAME)
     summary = storage.read_json(summary_uri) if storage.exists(summary_uri) else {}
-    if summary.get("fingerprint") != fingerprint:
+    if not isinstance(summary, dict) or summary.get("fingerprint") != fingerprint:
+        known = summary if isinstance(summary, dict) else {}
+        what = "of an earlier version" if known.get("prepare_version", 1) != PREPARE_VERSION else "of other recordings"
         raise InputError(
-            f"'{out_uri}' holds records of other recordings: their fingerprint is "
-            f"{summary.get('fingerprint', 'unknown')}, expected {fingerprint}; "
+            f"'{out_uri}' holds records {what if known else 'of other recordings'}: their fingerprint is "
+            f"{known.get('fingerprint', 'unknown')}, expected {fingerprint}; "
             "choose another --out, or --overwrite to replace them"
         )
     records = {split: summary["records"][split] for split in SPLITS}
-    advice = summary.get("advice", [])
-    return PrepareResult(summary["recordings"], records, summary["families"], fingerprint, True, advice)
-
-
-def check(recordings: Sequence[str], family: str | None = None) -> list[str]:
-    """Checks recordings without writing records; arguments and errors are those of `prepare`.
-
-    Returns:
-        The problems found, one line each, those of unusable recordings among them.
-    """
-    report = CheckReport()
-    found = find_recordings(recordings, family)
-    with progress.bar("check", len(found), "recordings") as bar:
-        for recording in found:
-            try:
-                _notes_of(recording, report)
-            except InputError as error:
-                report.lines.append(str(error))
-            bar.advance(1, note=recording.key)
-    return report.all()
-
-
-def _notes(recordings: list[Recording], report: CheckReport) -> Iterator[tuple[str, Note]]:
-    """Yields every note with its split, in an order that mixes the families."""
-    splits = split_recordings(recordings)
-    unsplit: dict[str, list[Note]] = {}
-    with progress.bar("prepare", len(recordings), "recordings") as bar:
-        for recording in rank(recordings):
-            notes, split = _notes_of(recording, report), splits[recording.key]
-            if split is None:
-                unsplit.setdefault(recording.family, []).extend(notes)
-            else:
-                yield from ((split, note) for note in notes)
-            bar.advance(1, note=recording.key)
-    for family, notes in sorted(unsplit.items()):
-        for split, part in split_windows(family, notes).items():
-            yield from ((split, note) for note in part)
-
-
-def _notes_of(recording: Recording, report: CheckReport) -> list[Note]:
-    """Returns a note for each window of a recording that has a pitch; InputError where none has."""
-    take, uri = read_take(recording), recording.info.uri
-    windows = take.windows
-    named = [
-        (recording.key if len(windows) == 1 else f"{recording.key}-w{index:03d}", window)
-        for index, window in enumerate(windows)
-    ]
-    notes = [note for name, window in named if (note := _note(recording, name, window))]
-    if not notes:
-        peak = max(float(np.abs(window).max()) for window in windows)
-        problem = f"is too quiet: its peak is {peak:.5f}, expected {SILENT_PEAK} or more; raise its level"
-        if peak >= SILENT_PEAK:
-            problem = "has no pitch between 47 and 2094 Hz: expected single notes"
-        raise InputError(f"the recording '{uri}' {problem}, or leave it out")
-    if len(notes) < len(windows):
-        _LOG.info(
-            "skipped %d of %d windows of 4 s in '%s': they have no pitch", len(windows) - len(notes), len(windows), uri
-        )
-    report.add(recording.info.name, recording.family, check_recording(take, notes))
-    return notes
-
-
-def _note(recording: Recording, name: str, window: FloatArray) -> Note | None:
-    """Returns the note of a window, f32[64000]; None where the window is too quiet or has no pitch."""
-    if np.abs(window).max() < SILENT_PEAK:
-        return None
-    pitch = find_pitch(window, recording.pitch)
-    if pitch is None:
-        return None
-    return Note(
-        id=name,
-        audio=window,
-        f0_hz=pitch.f0_hz,
-        f0_midi=pitch.f0_midi,
-        f0_confidence=pitch.f0_confidence,
-        loudness_db=nsynth_loudness_db(window),
-        family=recording.family,
-        source=recording.source,
-        instrument_label=instrument_label(recording),
-        pitch=round(pitch.median_midi) if recording.pitch is None else recording.pitch,
-        velocity=_VELOCITY if recording.velocity is None else recording.velocity,
+    return PrepareResult(
+        summary["recordings"],
+        records,
+        summary["families"],
+        fingerprint,
+        reused=True,
+        advice=summary.get("advice", []),
+        left_out=summary.get("left_out", []),
+        passed_over=summary.get("passed_over", ""),
     )
 
 
-def _write(shard: BinaryIO, note: Note) -> int:
-    """Appends a note to a shard; returns the size of its record without framing."""
-    payload = note.encode()
-    shard.write(frame(payload))
-    return len(payload)
+def check(recordings: Sequence[str], family: str | None = None) -> CheckResult:
+    """Checks recordings without writing records; arguments and errors are those of `prepare`."""
+    report = CheckReport()
+    found = find_recordings(recordings, family)
+    unusable = [each.reason for each in found.unusable]
+    with progress.bar("check", len(found.recordings), "recordings") as bar:
+        for recording in found.recordings:
+            try:
+                report.add(recording, convert(recording, lambda note: None))
+            except InputError as error:
+                unusable.append(str(error))
+            bar.advance(1, note=recording.key)
+    return CheckResult([*unusable, *report.all()], len(unusable), found.passed_over.text())

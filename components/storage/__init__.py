@@ -20,10 +20,20 @@ from components.storage.facade import (
     read_json,
     stat,
     upload_tree,
+    walk,
     write_bytes,
     write_json,
 )
-from components.storage.objects import Changed, Conflict, Corrupted, ObjectInfo, crc32c_base64, crc32c_number
+from components.storage.objects import (
+    Changed,
+    Conflict,
+    Corrupted,
+    ObjectInfo,
+    PassedOver,
+    Tree,
+    crc32c_base64,
+    crc32c_number,
+)
 from components.storage.retry import retries
 
 __all__ = [
@@ -31,6 +41,8 @@ __all__ = [
     "Conflict",
     "Corrupted",
     "ObjectInfo",
+    "PassedOver",
+    "Tree",
     "basename",
     "crc32c_base64",
     "crc32c_number",
@@ -50,6 +62,7 @@ __all__ = [
     "retries",
     "stat",
     "upload_tree",
+    "walk",
     "write_bytes",
     "write_json",
 ]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections import defaultdict
 from contextlib import AbstractContextManager
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from components.core.errors import InputError
 from components.storage import local
-from components.storage.objects import Backend, ObjectInfo
+from components.storage.objects import Backend, ObjectInfo, PassedOver, Tree, WhyPassOver
 
 _GCS_SCHEME = "gs://"
 _ANY_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -46,6 +48,50 @@ def basename(uri: str) -> str:
 def list_objects(prefix_uri: str) -> list[ObjectInfo]:
     """Lists every object below a directory, recursively, sorted by name; none if the directory does not exist."""
     return _backend(prefix_uri).list_objects(prefix_uri)
+
+
+def walk(uri: str, why_pass_over: WhyPassOver) -> Tree:
+    """Lists the files below a directory that people fill; what it leaves out, it names.
+
+    Args:
+        uri: The directory.
+        why_pass_over: Called as `why_pass_over(name, None)` for everything below it, and as `why_pass_over(name,
+            entries)` for a directory; a reason leaves that out, with all below it.
+
+    Returns:
+        The files, and what was passed over. Links on local disk are followed, but not in circles.
+
+    Raises:
+        InputError: A directory cannot be read.
+    """
+    if not is_remote(uri):
+        from components.storage import local_tree
+
+        return local_tree.walk(uri, why_pass_over)
+    return _prune(list_objects(uri), why_pass_over)
+
+
+def _prune(listed: list[ObjectInfo], why_pass_over: WhyPassOver) -> Tree:
+    """Walks a listing as if its names were files in directories."""
+    entries: defaultdict[str, set[str]] = defaultdict(set)
+    for info in listed:
+        parts = info.name.split("/")
+        for depth in range(len(parts)):
+            entries["/".join(parts[:depth])].add(parts[depth])
+
+    @cache
+    def why(name: str) -> PassedOver | None:
+        directory = name.rpartition("/")[0]
+        if directory and (above := why(directory)):
+            return above
+        reason = why_pass_over(name, None)
+        if not reason and name in entries:
+            reason = why_pass_over(name, sorted(entries[name]))
+        return PassedOver(name, reason) if reason else None
+
+    reasons = [why(info.name) for info in listed]
+    kept = [info for info, reason in zip(listed, reasons, strict=True) if reason is None]
+    return Tree(kept, sorted({reason for reason in reasons if reason}))
 
 
 def stat(uri: str) -> ObjectInfo | None:
@@ -116,7 +162,9 @@ def write_bytes(uri: str, data: bytes, if_generation_match: str | None = None) -
 
 def write_json(uri: str, value: Any, if_generation_match: str | None = None) -> None:
     """Writes a value as JSON, the same bytes for the same value; `if_generation_match` as for `open_write`."""
-    data = (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
+    text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
+    # Bytes of a file name that are not UTF-8 become JSON's own escapes, \udcXX.
+    data = text.encode(errors="backslashreplace")
     write_bytes(uri, data, if_generation_match)
 
 

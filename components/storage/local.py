@@ -22,6 +22,7 @@ __all__ = [
     "delete_leftovers",
     "delete_tree",
     "exists",
+    "file_info",
     "list_objects",
     "open_object",
     "open_read",
@@ -39,25 +40,29 @@ def list_objects(prefix_uri: str) -> list[ObjectInfo]:
     found = []
     for name, path in named:
         with suppress(FileNotFoundError):  # deleted meanwhile
-            found.append(_info(path, name))
+            found.append(file_info(path, name))
     return found
 
 
 def stat(uri: str) -> ObjectInfo | None:
     path = Path(uri)
-    return _info(path, path.name) if path.is_file() else None
+    return file_info(path, path.name) if path.is_file() else None
 
 
-def _info(path: Path, name: str) -> ObjectInfo:
+def file_info(path: Path, name: str) -> ObjectInfo:
+    """Returns the entry of a file in a listing."""
     found = path.stat()
     return ObjectInfo(str(path), name, found.st_size, str(found.st_mtime_ns), partial(_crc32c, path))
 
 
 def _crc32c(path: Path) -> str:
     checksum = google_crc32c.Checksum()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            checksum.update(chunk)
+    try:
+        with path.open("rb") as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                checksum.update(chunk)
+    except OSError as error:
+        raise InputError(f"cannot read '{path}': {error.strerror}") from error
     return crc32c_base64(int.from_bytes(checksum.digest(), "big"))
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol, TypeAlias
 
 from components.core.errors import InputError, StepError
 
@@ -55,6 +55,25 @@ class ObjectInfo:
     def crc32c(self) -> str:
         """Base64 of the content's CRC32C. On local disk the first use reads the file."""
         return self._crc32c()
+
+
+class PassedOver(NamedTuple):
+    """What a walk leaves out: its name below the root, and the reason."""
+
+    name: str
+    reason: str
+
+
+class Tree(NamedTuple):
+    """The files below a directory, sorted by name, and what a walk of it has left out."""
+
+    objects: list[ObjectInfo]
+    passed_over: list[PassedOver]
+
+
+WhyPassOver: TypeAlias = Callable[[str, Sequence[str] | None], str | None]
+"""Returns the reason to pass an entry over, None to take it: of a name below the root, whatever it is; and of the name
+of a directory and the names of its entries."""
 
 
 class Backend(Protocol):

@@ -13,6 +13,7 @@ import numpy as np
 
 from components import storage
 from components.audio import pictures
+from components.core.text import printable
 from components.transfer.analysis import Features
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -41,7 +42,7 @@ def write_page(page_uri: str, seconds: float, sounds: Sequence[Sound]) -> None:
     )
     page = environment.get_template("transfer.html").render(
         title=" · ".join(sound.title for sound in sounds[1:]),
-        recording=storage.basename(sounds[0].uri),
+        recording=printable(storage.basename(sounds[0].uri)),
         sounds=[
             {
                 "title": sound.title,
@@ -65,4 +66,4 @@ def _link(uri: str, page_uri: str) -> str:
     folder = page_uri.rpartition("/")[0]
     if storage.is_remote(uri) or storage.is_remote(page_uri):
         return quote(uri.removeprefix(f"{folder}/")) if uri.startswith(f"{folder}/") else ""
-    return quote(os.path.relpath(uri, folder or "."))
+    return quote(os.fsencode(os.path.relpath(uri, folder or ".")))

@@ -12,13 +12,13 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
-from soundfile import SoundFile
 
 from components import storage
 from components.artifacts.model_card import ModelCard, find_model
 from components.artifacts.training_dir import training_name
 from components.audio.pitch import ANALYSIS_PEAK, DEFAULT_TRACKER, TRACKERS, Band, Tracker, tracker
-from components.audio.reading import inspect_recording, mono_blocks, opened, resampled
+from components.audio.reading import LONGEST_SECONDS, check_level, opened
+from components.audio.reading import Sound as RecordedSound
 from components.audio.writing import FORMATS, check_rate, check_writable, sound_format, write_sound
 from components.core.errors import InputError, StepError
 from components.nsynth.note import SAMPLE_RATE_HZ, FloatArray
@@ -115,13 +115,13 @@ def transfer(
     chosen = tracker(pitch, trackers=PITCH_TRACKERS)
     check_rate(rate_hz)
     with ExitStack() as stack:
-        file = stack.enter_context(opened(input_uri))
-        info = inspect_recording(file, input_uri)
+        recording = stack.enter_context(opened(input_uri, LONGEST_SECONDS))
+        check_level(recording)
         # Every other argument is checked before the analysis of the recording, which may take long.
         model_dirs = [find_model(stack.enter_context(downloaded(uri, tracking_uri))) for uri in model_uris]
         outputs.check()
         instruments = _load(model_dirs)
-        features, samples = _analyse(file, input_uri, ANALYSIS_PEAK / info.peak, chosen)
+        features, samples = _analyse(recording, chosen)
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="luthier-")))
         sounds: list[RenderedSound] = []
         for instrument in instruments:
@@ -129,8 +129,8 @@ def transfer(
             target = outputs.next_uri(instrument.card)
             sounds.append(_render(instrument, features, fitted, samples, target, rate_hz, seed, scratch))
     rendered = [Sound(each.name, each.out_uri, each.features, each.details()) for each in sounds]
-    write_page(outputs.page_uri, info.seconds, [Sound("recording", input_uri, features), *rendered])
-    return TransferResult(info.seconds, sounds, outputs.page_uri)
+    write_page(outputs.page_uri, recording.seconds, [Sound("recording", input_uri, features), *rendered])
+    return TransferResult(recording.seconds, sounds, outputs.page_uri)
 
 
 class _Outputs:
@@ -167,18 +167,18 @@ def _load(model_dirs: Iterable[str]) -> list[Instrument]:
     return [Instrument.load(each) for each in model_dirs]
 
 
-def _analyse(file: SoundFile, uri: str, gain: float, chosen: Tracker) -> tuple[Features, int]:
+def _analyse(recording: RecordedSound, chosen: Tracker) -> tuple[Features, int]:
     """Returns the features of a recording, and its length in samples at 16 kHz."""
-    samples = round(file.frames * SAMPLE_RATE_HZ / file.samplerate)
-    extractor = FeatureExtractor(samples, gain, chosen)
-    blocks = _exact_length(resampled(mono_blocks(file, uri), file.samplerate, SAMPLE_RATE_HZ), samples)
+    samples = round(recording.seconds * SAMPLE_RATE_HZ)
+    extractor = FeatureExtractor(samples, ANALYSIS_PEAK / recording.peak, chosen)
+    blocks = _exact_length(recording.at_rate(SAMPLE_RATE_HZ), samples)
     for _ in _extracted(extractor, blocks, "analyse", samples) if chosen.slow else map(extractor.push, blocks):
         pass
     features = extractor.finish()
     if not features.f0_hz.any():
         raise InputError(
-            f"the recording '{uri}' has no pitch between {chosen.lowest_hz:.0f} and {chosen.highest_hz:.0f} Hz: "
-            "nothing can be rendered; try a recording of single notes or of a voice"
+            f"the recording '{recording.name}' has no pitch between {chosen.lowest_hz:.0f} and "
+            f"{chosen.highest_hz:.0f} Hz: nothing can be rendered; try a recording of single notes or of a voice"
         )
     return features, samples
 

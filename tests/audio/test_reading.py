@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from components.audio.reading import inspect_recording, mono_blocks, opened
+from components.audio.reading import check_level, opened
 from components.core.errors import InputError
 from tests.transfer.recordings import sweep, write
 
@@ -22,8 +22,8 @@ def test_what_the_mp3_decoder_says_of_damage_is_not_passed_on(capfd, tmp_path):
     with pytest.raises(soundfile.LibsndfileError), soundfile.SoundFile(path) as file:
         file.read()
     assert "libmpg123" in capfd.readouterr().err
-    with pytest.raises(InputError, match="cannot read the recording"), opened(str(path)) as file:
-        list(mono_blocks(file, "take"))
+    with pytest.raises(InputError, match="cannot read the recording"), opened(str(path)):
+        pass
     assert not capfd.readouterr().err
 
 
@@ -31,8 +31,8 @@ def test_what_the_mp3_decoder_says_of_damage_is_not_passed_on(capfd, tmp_path):
 def test_a_clipped_recording_is_read_with_a_warning(tmp_path, caplog, clipped):
     audio = np.clip(8 * sweep(0.5, 16_000), -0.9, 0.9) if clipped else sweep(0.5, 16_000)
     uri = write(tmp_path / "take.wav", audio)
-    with caplog.at_level(logging.WARNING), opened(uri) as file:
-        info = inspect_recording(file, uri)
-    assert info.seconds == pytest.approx(0.5)
-    assert info.peak == pytest.approx(np.abs(audio).max(), abs=1e-3)
+    with caplog.at_level(logging.WARNING), opened(uri) as sound:
+        check_level(sound)
+    assert sound.seconds == pytest.approx(0.5)
+    assert sound.peak == pytest.approx(np.abs(audio).max(), abs=1e-3)
     assert (f"the recording '{uri}' is clipped" in caplog.text) == clipped

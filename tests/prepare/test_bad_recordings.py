@@ -58,10 +58,3 @@ def test_unclear_or_unknown_family(refused, tmp_path):
     assert "its directory is 'strings', did you mean 'string'?" in message
     message = refused("prepare", path, "--out", tmp_path / "out", "--family", "keybord")
     assert "'keybord': did you mean 'keyboard'?" in message
-
-
-def test_two_recordings_of_one_name(refused, tmp_path):
-    for folder in ("a", "b"):
-        _write(tmp_path / folder / "string_acoustic_948-060-075.wav", _noise(1.0, 0.1))
-    message = refused("prepare", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "out")
-    assert "have the same key 'string_acoustic_948-060-075'" in message

@@ -26,7 +26,7 @@ SPLITS = ("train", "valid", "test")
 
 def _write_family(folder, family, count, seconds=4.0):
     for index in range(count):
-        write_recording(folder / family / f"Take {index}.wav", tone(seconds, 50 + index))
+        write_recording(folder / family / f"take-{index}.wav", tone(seconds, 50 + index))
 
 
 def _notes(out, split):
@@ -63,7 +63,7 @@ def test_long_recordings_become_numbered_notes(tmp_path):
     prepare([str(tmp_path / "in")], str(tmp_path / "out"))
     parts = _all_notes(tmp_path / "out")
     ids = sorted(note.id for part in parts.values() for note in part)
-    assert ids == [f"flute-flute-take-{take}-w{window:03d}" for take in range(3) for window in range(3)]
+    assert ids == [f"flute-take-{take}-w{window:03d}" for take in range(3) for window in range(3)]
     for part in parts.values():  # all of a recording is in one split
         assert len({note.id.rpartition("-")[0] for note in part}) == 1
         assert {note.pitch for note in part} <= {50, 51, 52}
@@ -72,7 +72,7 @@ def test_long_recordings_become_numbered_notes(tmp_path):
 def test_the_split_is_by_recording_and_independent_of_the_arguments(tmp_path):
     for family in ("string", "keyboard"):
         _write_family(tmp_path / "in", family, 20, seconds=0.2)
-    found = find_recordings([str(tmp_path / "in")], None)
+    found = find_recordings([str(tmp_path / "in")], None).recordings
     splits = split_recordings(found)
     assert Counter(splits.values()) == {"train": 28, "valid": 4, "test": 8}
     assert split_recordings(found[::-1]) == splits
@@ -108,7 +108,7 @@ def test_the_same_again_does_nothing_and_other_recordings_are_refused(tmp_path):
     assert (again.records, again.families, again.fingerprint) == (first.records, first.families, first.fingerprint)
     assert again.summary() == "3 recordings, 3 notes (1 train, 1 valid, 1 test), prepared before: 3 string"
     assert {path: path.stat().st_mtime_ns for path in out.iterdir()} == stamps
-    write_recording(tmp_path / "in" / "string" / "Take 3.wav", tone(4.0))
+    write_recording(tmp_path / "in" / "string" / "take-3.wav", tone(4.0))
     with pytest.raises(InputError, match=rf"fingerprint is {first.fingerprint}, expected"):
         prepare([str(tmp_path / "in")], str(out))
     assert prepare([str(tmp_path / "in")], str(out), overwrite=True).recordings == 4
@@ -125,7 +125,7 @@ def test_a_failure_leaves_no_records(tmp_path):
     _write_family(tmp_path / "in", "string", 3)
     (tmp_path / "in" / "string" / "broken.wav").write_bytes(b"RIFF of nothing")
     with pytest.raises(InputError, match=r"broken\.wav"):
-        prepare([str(tmp_path / "in")], str(tmp_path / "out"))
+        prepare([str(tmp_path / "in")], str(tmp_path / "out"), strict=True)
     assert storage.list_objects(str(tmp_path / "out")) == []
 
 
@@ -139,7 +139,7 @@ def test_in_cloud_storage(gcs, tmp_path):
     assert prepare([f"{bucket}/in/string"], f"{bucket}/out").reused
     assert len(_notes(f"{bucket}/out", "train")) == 1
     assert not is_recordings(f"{bucket}/out")
-    single = prepare([f"{bucket}/in/string/Take {index}.wav" for index in range(3)], f"{bucket}/other")
+    single = prepare([f"{bucket}/in/string/take-{index}.wav" for index in range(3)], f"{bucket}/other")
     assert single.records == result.records
 
 
