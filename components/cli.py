@@ -31,6 +31,10 @@ COMMANDS = {
     ),
     "sort": Command("components.sort.command", "Sort records into shards of one instrument family."),
     "train": Command("components.train.command", "Train one or more synthesizers on one instrument family."),
+    "train-and-evaluate": Command(
+        "pipelines.train_and_evaluate_command",
+        "Train one synthesizer and evaluate the model: what a training of a pipeline does.",
+    ),
     "launch": Command("components.launch.command", "Train one synthesizer as a Kubernetes Job and follow it."),
     "doctor": Command("pipelines.doctor.command", "Check cluster, Kubeflow, storage and registry before a run."),
     "jobs": Command(

@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 
-def narrow(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+def narrow(arguments: Mapping[str, Any], tracking_uri: str = "") -> dict[str, Any] | None:
     """Prints in one line what is new to the registry.
 
     Args:
         arguments: The pipeline's parameters; those left out have the pipeline's defaults.
+        tracking_uri: MLflow as this machine reaches it; "" for the parameter `tracking_uri`.
 
     Returns:
         The parameters of a run for the families that are new; None where nothing is.
@@ -30,7 +31,7 @@ def narrow(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
         synths=given["synths"],
         preset=given["preset"],
         bindings=given["bindings"],
-        tracking_uri=given["tracking_uri"],
+        tracking_uri=tracking_uri or given["tracking_uri"],
     )
     click.echo(changes.text)
     if not changes.needed:

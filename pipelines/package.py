@@ -11,6 +11,7 @@ from components.core import environment, git
 from components.core.fingerprint import content_fingerprint
 
 PIPELINE_NAME = "train-instruments"
+SORT_LOOP, TRAIN_LOOP, TRAIN_TASK, FAILURES = "sort-shards", "trainings", "train", "if-trainings-failed"
 PIPELINE_FILE = f"{PIPELINE_NAME}.yaml"
 NATIVE_FILE = f"{PIPELINE_NAME}-native.yaml"
 
@@ -99,6 +100,8 @@ def _pipeline(dropdowns: bool) -> Any:
     from pipelines.train_instruments import train_instruments
 
     pipeline = copy.deepcopy(train_instruments)
+    _name_groups(pipeline.pipeline_spec.root.dag)
+    _order(pipeline.pipeline_spec.root.dag)
     _name_components(pipeline.pipeline_spec)
     parameters = pipeline.pipeline_spec.root.input_definitions.parameters
     parameters["synths"].description = f"Synthesizers to train for each family: {synth_help()}."
@@ -106,7 +109,30 @@ def _pipeline(dropdowns: bool) -> Any:
     if dropdowns:
         # kfp 2.17's compiler writes no literals, though the specification and the server have them.
         parameters["preset"].literals.extend(struct_pb2.Value(string_value=name) for name in PRESETS)
+    pipeline.pipeline_spec.pipeline_info.description = _description(pipeline.pipeline_spec)
     return pipeline
+
+
+def _description(spec: Any) -> str:
+    """Returns the pipeline's description with a line for each parameter, because the UI's form shows only names."""
+    lines = [spec.pipeline_info.description, ""]
+    parameters = sorted(spec.root.input_definitions.parameters.items())
+    return "\n".join([*lines, *(f"{name}: {' '.join(each.description.split())}" for name, each in parameters)])
+
+
+def _name_groups(dag: Any) -> None:
+    """Names loops and conditions as the pipeline does, in place of "for-loop-2": the UI shows these names."""
+    for name in sorted(dag.tasks):
+        wanted = dag.tasks[name].task_info.name
+        if wanted != name:
+            dag.tasks[wanted].CopyFrom(dag.tasks[name])
+            del dag.tasks[name]
+
+
+def _order(dag: Any) -> None:
+    """Adds what kfp's language cannot say: that a task follows a loop."""
+    for task, loop in ((TRAIN_LOOP, SORT_LOOP), ("register", TRAIN_LOOP)):
+        dag.tasks[task].dependent_tasks.append(loop)
 
 
 def _name_components(spec: Any) -> None:

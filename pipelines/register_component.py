@@ -1,7 +1,4 @@
-"""Kubeflow component: registers one family's models. Wires two steps: evaluate scores the champion, register decides.
-
-One task, because in Kubeflow Pipelines (2.17) no task can wait for one that ignores failures upstream.
-"""
+"""Kubeflow components: registers the models of a run and compares them; ends a run with failed trainings as failed."""
 
 from kfp import dsl
 
@@ -10,7 +7,7 @@ from components.core import environment
 
 @dsl.component(base_image=environment.train_image(), install_kfp_package=False)
 def register(
-    family: str,
+    families: list[str],
     synths: list[str],
     run_uri: str,
     sorted_uri: str,
@@ -19,32 +16,41 @@ def register(
     tracking_uri: str,
     pipeline_run: str,
     pipeline_run_id: str,
-    model: dsl.Output[dsl.Model],
+    report: dsl.Output[dsl.HTML],
+    champions: dsl.Output[dsl.Artifact],
 ) -> str:
-    """Registers a family's models. The best becomes champion if it beats the champion on the same held-out notes."""
-    from components.artifacts.output_artifacts import publish_model
-    from components.nsynth.source_fingerprints import fingerprint_of_family
-    from components.register import step
-    from components.registry.tags import SOURCE_TAG
-    from components.telemetry.slots import slot
-    from components.telemetry.task import task
-    from pipelines.challenge import score_champion
+    """Registers what was trained. The best of a family becomes champion if it beats the champion on the same notes.
 
-    with task(f"register {family}") as running, slot():
-        trainings = step.evaluated_trainings(run_uri, family, synths)
-        result = step.register(
-            trainings,
-            tracking_uri,
-            lineage={
-                "pipeline_run": pipeline_run,
-                "pipeline_run_id": pipeline_run_id,
-                SOURCE_TAG: fingerprint_of_family(family, source_fingerprints),
-            },
-            champion_score=score_champion(trainings, sorted_uri, tracking_uri),
-            gate_bindings=gate_bindings,
-        )
-        running.found(result.text())
-        publish_model(model, result.champion.source if result.champion else "")
+    Returns "incomplete" if a training failed, else "complete".
+    """
+    from components.artifacts.output_artifacts import publish_file, publish_page
+    from components.telemetry.slots import slot
+    from pipelines.registration import Run, register_all
+    from pipelines.retries import with_retries
+
+    run = Run(run_uri, families, synths, sorted_uri)
+    lineage = {"pipeline_run": pipeline_run, "pipeline_run_id": pipeline_run_id}
+    with slot():
+        done = with_retries(lambda: register_all(run, tracking_uri, source_fingerprints, gate_bindings, lineage))
+    if done.report_uri:
+        publish_file(report, done.report_uri)
+        report.metadata["report_uri"] = done.report_uri
+    else:
+        publish_page(report, "Nothing was trained: all models are registered already.")
+    lines = []
+    for family, result in done.families.items():
+        lines.append(result.text())
         if result.champion:
-            model.metadata.update(registry=result.champion_uri, version=result.champion.version, family=family)
-        return result.champion_uri
+            champions.metadata[family] = f"{result.champion_uri}, version {result.champion.version}"
+    publish_page(champions, "\n".join(lines) or "no model was registered")
+    return "incomplete" if run.failed() else "complete"
+
+
+@dsl.component(base_image=environment.data_image(), install_kfp_package=False)
+def failed_trainings(run_uri: str, families: list[str], synths: list[str]) -> None:
+    """Fails, and says which trainings failed and why."""
+    from components.telemetry.task import task
+    from pipelines.registration import Run, raise_failures
+
+    with task("failed-trainings"):
+        raise_failures(Run(run_uri, families, synths, ""))

@@ -1,8 +1,13 @@
-"""Resources of a step's pod: CPU, memory, timeout, retries, the operator's settings. A local run ignores them."""
+"""Resources of a step's pod: CPU, memory, timeout, retries, the operator's settings. A local run ignores them.
+
+Requests are what a step needs to begin, or a small cluster would have no room for the trainings that the steps wait
+for. Limits are higher: a step may use what is free. The trainings' own resources are in the template of their Job.
+"""
 
 from __future__ import annotations
 
 from kfp import dsl, kubernetes
+from kfp.dsl.pipeline_channel import PipelineChannel
 
 from components.core import environment
 
@@ -32,15 +37,15 @@ _KEY_SECRET, _KEY_PATH = "luthier-gcs-key", "/var/run/secrets/luthier/gcs"
 _UID = 10001  # of the images
 
 
-def light(task: dsl.PipelineTask, memory: str = "1Gi", hours: float = 1.0) -> dsl.PipelineTask:
-    """Sets the resources of a task without TensorFlow, with retries for lost pods.
+def working(task: dsl.PipelineTask, memory_limit: PipelineChannel, hours: float) -> dsl.PipelineTask:
+    """Sets the resources of a task that computes.
 
     Args:
         task: The task.
-        memory: Request and limit.
+        memory_limit: A parameter of the pipeline.
         hours: Timeout.
     """
-    return _step(task, "250m", memory, memory, hours)
+    return _step(task, "100m", "512Mi", memory_limit, hours)
 
 
 def waiting(task: dsl.PipelineTask, hours: float) -> dsl.PipelineTask:
@@ -55,15 +60,25 @@ def waiting(task: dsl.PipelineTask, hours: float) -> dsl.PipelineTask:
     return _step(task, "20m", "256Mi", "1Gi", hours)
 
 
-def heavy(task: dsl.PipelineTask, memory: str = "8Gi", hours: float = 6.0) -> dsl.PipelineTask:
-    """Sets the resources of a task that uses TensorFlow on the CPU; arguments as of `light`."""
-    return _step(task, "2", memory, memory, hours)
+def failing(task: dsl.PipelineTask) -> dsl.PipelineTask:
+    """Sets the resources of a task that only ends the run as failed; it is not repeated."""
+    return _step(task, "20m", "256Mi", "1Gi", 1.0, retries=0)
 
 
-def _step(task: dsl.PipelineTask, cpus: str, memory: str, memory_limit: str, hours: float) -> dsl.PipelineTask:
+def _step(
+    task: dsl.PipelineTask,
+    cpus: str,
+    memory: str,
+    memory_limit: str | PipelineChannel,
+    hours: float,
+    retries: int = 2,
+) -> dsl.PipelineTask:
     task.set_cpu_request(cpus).set_memory_request(memory).set_memory_limit(memory_limit)
-    # Every step continues where a lost pod stopped. Only two retries: the user's mistakes are retried as well.
-    task.set_retry(num_retries=2, backoff_duration="15s", backoff_factor=4.0, backoff_max_duration="600s")
+    # For lost pods: every step continues where one stopped. What else is worth it, a step repeats itself (see retries).
+    if retries:
+        task.set_retry(num_retries=retries, backoff_duration="15s", backoff_factor=4.0, backoff_max_duration="600s")
+    # Not by Kubeflow: each step finds what is done, in the workspace and in the registry.
+    task.set_caching_options(False)
     kubernetes.set_timeout(task, round(hours * 3600))
     kubernetes.use_config_map_as_env(task, _CONFIG_MAP, {name: name for name in _SETTINGS}, optional=True)
     kubernetes.use_secret_as_env(task, _LOGIN_SECRET, {name: name for name in _LOGIN}, optional=True)

@@ -13,6 +13,7 @@ from components.artifacts.model_card import ModelCard
 from components.artifacts.training_dir import TrainingDir
 from components.core.errors import InputError
 from components.core.fingerprint import content_fingerprint
+from components.core.versions import EVALUATION_VERSION, TRAINING_VERSION
 from components.nsynth.note import Note
 
 SCHEMA_VERSION = 3
@@ -140,6 +141,7 @@ class Evaluation:
         samples: Listening samples of held-out notes, low to high; "heard" in the file.
         transfers: A note of every family with held-out notes, its own family included.
         schema_version: Of this file.
+        evaluation_version: See core.versions; files from before this field are of version 1.
     """
 
     model: ModelCard
@@ -153,6 +155,7 @@ class Evaluation:
     samples: list[ListeningSample]
     transfers: list[Transfer]
     schema_version: int = field(default=SCHEMA_VERSION)
+    evaluation_version: int = EVALUATION_VERSION
 
     @property
     def family(self) -> str:
@@ -161,6 +164,19 @@ class Evaluation:
     @property
     def synth(self) -> str:
         return self.model.synth
+
+    def means(self) -> dict[str, float]:
+        """Returns the means over the held-out notes, by name."""
+        return {name: found.mean for name, found in self.summary.items()}
+
+    def text(self) -> str:
+        """Returns one line for a person."""
+        means = self.means()
+        pitch = f", pitch {means['pitch_error_cents']:.0f} cents" if "pitch_error_cents" in means else ""
+        return (
+            f"{len(self.notes)} {self.split} notes: spectral loss {means['spectral_loss']:.2f}, "
+            f"loudness {means['loudness_error_db']:.1f} dB{pitch}"
+        )
 
 
 def notes_fingerprint(notes: Sequence[Note]) -> str:
@@ -196,6 +212,24 @@ def read(training_uri: str) -> Evaluation | None:
         raise InputError(f"'{uri}' is damaged ({type(error).__name__}: {error}); evaluate again") from error
 
 
+def is_current(training_uri: str) -> bool:
+    """Tells whether a training has an evaluation of this EVALUATION_VERSION that can be read."""
+    try:
+        found = read(training_uri)
+    except InputError:
+        return False
+    return found is not None and found.evaluation_version == EVALUATION_VERSION
+
+
+def is_trained_and_evaluated(training: TrainingDir) -> bool:
+    """Tells whether a training has finished and is evaluated, by the versions of this code."""
+    try:
+        record = training.finished_record()
+    except InputError:
+        return False  # a damaged file, which the next training names
+    return record is not None and record.training_version == TRAINING_VERSION and is_current(training.uri)
+
+
 def _parse(values: dict[str, Any], uri: str) -> Evaluation:
     groups = values["groups"].items()
     return Evaluation(
@@ -209,4 +243,5 @@ def _parse(values: dict[str, Any], uri: str) -> Evaluation:
         worst=[ListeningSample(**sample) for sample in values["worst"]],
         samples=[ListeningSample(**sample) for sample in values["heard"]],
         transfers=[Transfer(**transfer) for transfer in values["transfers"]],
+        evaluation_version=values.get("evaluation_version", 1),
     )

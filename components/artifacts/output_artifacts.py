@@ -8,6 +8,7 @@ results were removed runs again.
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -49,6 +50,12 @@ def publish_model(artifact: OutputArtifact, model_uri: str) -> None:
         Path(artifact.path).write_text(f"{model_uri or 'no model'}\n")
     else:
         artifact.uri = model_uri
+
+
+def publish_page(artifact: OutputArtifact, text: str) -> None:
+    """Makes a short text the content of an artifact that has no other; Kubeflow's link to it leads somewhere then."""
+    lines = "".join(f"<p>{escape(line)}" for line in text.splitlines())
+    Path(artifact.path).write_text(f"<!doctype html><meta charset=utf-8><title>Luthier</title>{lines}\n")
 
 
 def _is_below_remote_root(artifact: OutputArtifact) -> bool:

@@ -9,6 +9,7 @@ model/                  the model, which loads without the rest; see model_card
 evaluation.json         see evaluation; it commits listening/ and report.html
 listening/              clips and controls of held-out notes; see listening
 report.html
+failure.json            why the last attempt of a pipeline failed; see failure
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ SUMMARIES_DIR = "summaries"
 LISTENING_DIR = "listening"
 EVALUATION_NAME = "evaluation.json"
 REPORT_NAME = "report.html"
+FAILURE_NAME = "failure.json"
 
-_FILES = (RECORD_NAME, METRICS_NAME, CONFIG_NAME, EVALUATION_NAME, REPORT_NAME)
+_FILES = (RECORD_NAME, METRICS_NAME, CONFIG_NAME, EVALUATION_NAME, REPORT_NAME, FAILURE_NAME)
 _DIRS = (CHECKPOINTS_DIR, SUMMARIES_DIR, MODEL_DIR, LISTENING_DIR)
 
 
@@ -90,6 +92,10 @@ class TrainingDir:
     def report_uri(self) -> str:
         return storage.join(self.uri, REPORT_NAME)
 
+    @property
+    def failure_uri(self) -> str:
+        return storage.join(self.uri, FAILURE_NAME)
+
     def family_and_synth(self) -> tuple[str, str]:
         """Returns the two parts of a name <family>-<synth>, for a training that has left no file to say so."""
         family, _, synth = self.name.rpartition("-")
@@ -103,10 +109,6 @@ class TrainingDir:
         """Returns the run record of a training that has finished; None where it has not."""
         record = self.read_record()
         return record if record and record.is_finished else None
-
-    def is_evaluated(self) -> bool:
-        """Tells whether an evaluation has finished."""
-        return storage.exists(self.evaluation_uri)
 
     def metrics(self) -> list[Line]:
         """Returns the whole lines of the metrics log; none where there is no file."""

@@ -33,19 +33,6 @@ class EvaluateResult:
     report_uri: str
     real_time_factor: float
 
-    def metrics(self) -> dict[str, float]:
-        """Returns the means over the held-out notes, by name."""
-        return {name: summary.mean for name, summary in self.evaluation.summary.items()}
-
-    def text(self) -> str:
-        """Returns one line for a person."""
-        means = self.metrics()
-        pitch = f", pitch {means['pitch_error_cents']:.0f} cents" if "pitch_error_cents" in means else ""
-        return (
-            f"{len(self.evaluation.notes)} {self.evaluation.split} notes: spectral loss {means['spectral_loss']:.2f}, "
-            f"loudness {means['loudness_error_db']:.1f} dB{pitch}"
-        )
-
 
 def evaluate(
     model_uri: str,

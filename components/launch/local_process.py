@@ -1,4 +1,4 @@
-"""Trains in a child process, `luthier train`: what a pipeline on a laptop does instead of creating a Job.
+"""Trains in a child process, `luthier train-and-evaluate`: what a pipeline on a laptop does instead of creating a Job.
 
 TensorFlow's memory is freed when the child ends, and the child can be killed and started again like a Job's pod.
 """

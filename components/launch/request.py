@@ -36,6 +36,8 @@ class TrainingRequest:
         preset: A name of catalog.PRESETS.
         bindings: Gin bindings on top of the preset.
         warm_start: URI of the training or model whose weights it starts from; "" for random weights.
+        evaluates: Whether its process also evaluates the model, as in a pipeline.
+        others_uri: A sorted set with other families for the evaluation; "" for none.
     """
 
     run_id: str
@@ -47,6 +49,8 @@ class TrainingRequest:
     preset: str
     bindings: tuple[str, ...]
     warm_start: str = ""
+    evaluates: bool = False
+    others_uri: str = ""
 
     @classmethod
     def checked(
@@ -59,6 +63,8 @@ class TrainingRequest:
         bindings: Sequence[str],
         run_id: str | None,
         warm_start: str = "",
+        evaluates: bool = False,
+        others_uri: str = "",
     ) -> TrainingRequest:
         """Returns a request whose values were checked, so that no pod on a GPU has to find a mistake in them.
 
@@ -77,7 +83,19 @@ class TrainingRequest:
             has = ", ".join(present) or "nothing"
             raise InputError(f"'{data_uri}' has no {family} in its train split; it has {has}")
         fingerprint = data.family_fingerprint(family)
-        return cls(run_id, family, synth, data_uri, fingerprint, out_uri, preset, tuple(bindings), warm_start)
+        return cls(
+            run_id=run_id,
+            family=family,
+            synth=synth,
+            data_uri=data_uri,
+            data_fingerprint=fingerprint,
+            out_uri=out_uri,
+            preset=preset,
+            bindings=tuple(bindings),
+            warm_start=warm_start,
+            evaluates=evaluates,
+            others_uri=others_uri,
+        )
 
     @property
     def name(self) -> str:
@@ -91,9 +109,11 @@ class TrainingRequest:
 
     def arguments(self) -> list[str]:
         """Returns the arguments of `luthier` that train it."""
-        arguments = ["train", "--data", self.data_uri, "--synth", self.synth, "--family", self.family]
+        command = "train-and-evaluate" if self.evaluates else "train"
+        arguments = [command, "--data", self.data_uri, "--synth", self.synth, "--family", self.family]
         arguments += ["--out", self.out_uri, "--preset", self.preset]
         arguments += ["--warm-start", self.warm_start] if self.warm_start else []
+        arguments += ["--others", self.others_uri] if self.others_uri else []
         return arguments + [word for binding in self.bindings for word in ("--set", binding)]
 
     def command_line(self) -> str:
@@ -133,6 +153,15 @@ class Placement:
     priority_class: str | None = None
     nodes: int = 1
     gpus: int | None = None
+
+    @classmethod
+    def of_form(cls, gpus: str, queue: str, priority_class: str) -> Placement:
+        """Returns the placement that a form's texts say; "" for what the template has. InputError for a wrong one."""
+        if gpus and not gpus.isdecimal():
+            raise InputError(f"parameter 'gpus' is '{gpus}': expected a whole number from 0, or nothing")
+        if queue:
+            labels.check_value(queue, "parameter 'queue'")
+        return cls(queue=queue or None, priority_class=priority_class or None, gpus=int(gpus) if gpus else None)
 
     def check(self) -> None:
         """Raises InputError where a value is out of range, or the queue is no label."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from components.artifacts import evaluation
 from components.artifacts.outcome import Outcome
 from components.artifacts.run_record import RunRecord
 from components.artifacts.training_dir import TrainingDir
@@ -23,7 +24,7 @@ def read(request: TrainingRequest) -> RunRecord | None:
 
 
 def finished(request: TrainingRequest, version: int | None = None) -> RunRecord | None:
-    """Returns the run record of a finished training; None where it has yet to be trained.
+    """Returns the run record of a finished training; None where it has yet to be trained, or to be evaluated.
 
     Args:
         request: The training.
@@ -33,7 +34,11 @@ def finished(request: TrainingRequest, version: int | None = None) -> RunRecord 
     record = read(request)
     if record is None or not record.is_finished or version not in (None, record.training_version):
         return None
-    return record
+    return record if _is_evaluated(request) else None
+
+
+def _is_evaluated(request: TrainingRequest) -> bool:
+    return not request.evaluates or evaluation.is_current(request.out_uri)
 
 
 def after_job(request: TrainingRequest, what_happened: str) -> RunRecord:
@@ -44,11 +49,13 @@ def after_job(request: TrainingRequest, what_happened: str) -> RunRecord:
         what_happened: To the Job, for the error.
 
     Raises:
-        StepError: The training is not finished.
+        StepError: The training is not finished, or not evaluated as was asked for.
     """
     record = read(request)
     if record and record.is_finished:
-        return record
+        if _is_evaluated(request):
+            return record
+        raise StepError(f"{what_happened}: the model was trained but not evaluated; the same command evaluates it")
     failure = f": {record.failure}" if record and record.failure else ""
     raise StepError(f"{what_happened}{failure}; the same command continues from its checkpoint")
 

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.artifacts.training_dir import TrainingDir
 from components.config.gate import gate_of
 from components.core.errors import InputError
 from components.registry.mlflow_values import EXPERIMENT
@@ -102,21 +101,6 @@ def register(
         description.describe(mlflow, family, {numbers[each.synth]: each for each in trainings}, lineage or {})
         kubeflow.record(name, trainings, numbers, lineage or {})
         return RegisterResult(name, numbers, statuses, champion)
-
-
-def evaluated_trainings(run_uri: str, family: str, synths: Sequence[str]) -> list[str]:
-    """Returns the URIs of a family's evaluated trainings in a run; logs which are missing.
-
-    Raises:
-        InputError: None was evaluated.
-    """
-    trainings = [TrainingDir.of(run_uri, family, synth) for synth in synths]
-    missing = [training.name for training in trainings if not training.is_evaluated()]
-    if len(missing) == len(trainings):
-        raise InputError(f"there is no {family} model to register: {', '.join(missing)}: not evaluated")
-    if missing:
-        _LOG.warning("%s: not evaluated, so not registered", ", ".join(missing))
-    return [training.uri for training in trainings if training.name not in missing]
 
 
 def _check_together(trainings: Sequence[TrainedModel]) -> None:

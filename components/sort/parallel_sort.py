@@ -78,13 +78,20 @@ def commit_sorted_set(sorted_uri: str) -> SortedSplits:
     plans = lease.active_plans(sorted_uri)
     reused = set() if plans else set(SortedSet.open(sorted_uri).splits())
     for plan in plans:
-        try:
-            commit(plan, storage.join(sorted_uri, plan.split), quarantine=False)
-        except storage.Changed:  # this plan can never be committed
-            lease.release(plan, storage.join(sorted_uri, plan.split))
-            raise
+        _commit(plan, sorted_uri)
     manifests = SortedSet.open(sorted_uri).manifests
     return SortedSplits({split: SortResult.of(found, split in reused) for split, found in manifests.items()})
+
+
+def commit_complete_splits(sorted_uri: str) -> None:
+    """Commits the splits whose units are all copied: the worker that copies the last unit of a split commits it.
+
+    Several workers may do so at once; the commits are equal, and the first one counts.
+    """
+    for plan in lease.active_plans(sorted_uri):
+        split_uri = storage.join(sorted_uri, plan.split)
+        if len(lease.read_receipts(plan, split_uri, quarantine=False)) == plan.units:
+            _commit(plan, sorted_uri)
 
 
 def _is_finished(plan: SortPlan, split_uri: str) -> bool:
@@ -92,6 +99,14 @@ def _is_finished(plan: SortPlan, split_uri: str) -> bool:
         return False
     lease.delete_state(split_uri)  # of a sort that was killed after it wrote its manifest
     return True
+
+
+def _commit(plan: SortPlan, sorted_uri: str) -> None:
+    try:
+        commit(plan, storage.join(sorted_uri, plan.split), quarantine=False)
+    except storage.Changed:  # this plan can never be committed
+        lease.release(plan, storage.join(sorted_uri, plan.split))
+        raise
 
 
 def _tasks_of(share: str, plans: Sequence[SortPlan], sorted_uri: str) -> list[UnitTask]:

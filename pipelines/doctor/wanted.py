@@ -24,7 +24,7 @@ class Wanted:
     preset: str
     bindings: tuple[str, ...]
     tracking_uri: str
-    gpus: int
+    gpus: str
     queue: str
     priority_class: str
 
@@ -37,7 +37,7 @@ class Wanted:
         """
         return cls(
             source=arguments["source"],
-            workspace=arguments["workspace"],
+            workspace=arguments["workspace"] or "",
             families=tuple(arguments["families"]),
             synths=tuple(arguments["synths"]) or SYNTHS,
             preset=arguments["preset"],
@@ -51,11 +51,7 @@ class Wanted:
     @property
     def placement(self) -> Placement:
         """On what the Jobs run."""
-        return Placement(
-            queue=self.queue or None,
-            priority_class=self.priority_class or None,
-            gpus=self.gpus if self.gpus >= 0 else None,
-        )
+        return Placement.of_form(self.gpus, self.queue, self.priority_class)
 
     @property
     def any_family(self) -> str:

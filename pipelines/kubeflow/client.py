@@ -49,8 +49,10 @@ class Kubeflow:
     endpoint: Endpoint
     namespace: str | None
 
-    def url(self, *parts: str) -> str:
-        """Returns a page of the UI: `url("runs", "details", run_id)`."""
+    def page(self, *parts: str) -> str:
+        """Returns the URL of a page of the UI, `page("runs", "details", run_id)`; the id if the UI is unknown."""
+        if not self.endpoint.ui_host:
+            return f"{parts[-1]} (for a link, set {environment.KFP_UI_HOST} to the URL of Kubeflow's UI)"
         return f"{self.endpoint.ui_host}/#/{'/'.join(parts)}"
 
     def pod_log(self, run_id: str, node: str) -> str:
@@ -141,7 +143,7 @@ def connect(endpoint: Endpoint) -> Kubeflow:
                 cookies=environment.get(environment.KFP_COOKIE) or None,
                 credentials=credentials,
                 ssl_ca_cert=str(endpoint.ca_file) if endpoint.ca_file else None,
-                ui_host=endpoint.ui_host,
+                ui_host=endpoint.ui_host or None,
             )
             health = api.get_kfp_healthz()
     except UnreachableError as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -24,7 +25,7 @@ class Endpoint:
 
     Attributes:
         host: URL of the API; the UI's URL works as well.
-        ui_host: URL of the UI in the user's browser.
+        ui_host: URL of the UI in the user's browser; "" if unknown.
         namespace: The user's namespace in multi-user mode, else "".
         token_file: File with a bearer token; read again for every call, so that it may be renewed.
         ca_file: CA certificates for the host; None for the system's.
@@ -46,7 +47,7 @@ _OPTIONS = (
         envvar=environment.KFP_UI_HOST,
         default="",
         show_envvar=True,
-        help="URL of its UI, for printed links. [default: the host]",
+        help="URL of its UI, for printed links. [default: the host, unless it is inside the cluster]",
     ),
     click.option(
         "--namespace",
@@ -117,4 +118,13 @@ def _endpoint(host: str, ui_host: str, namespace: str, token_file: Path | None, 
             raise InputError(f"cannot open Kubeflow Pipelines: no file at '{file}', expected a token or certificates")
     if not namespace and in_cluster and _POD_NAMESPACE.exists():
         namespace = _POD_NAMESPACE.read_text().strip()
-    return Endpoint(host.rstrip("/"), (ui_host or host).rstrip("/"), namespace, token_file, ca_file)
+    ui_host = ui_host or ("" if _is_inside_cluster(host) else host)
+    return Endpoint(host.rstrip("/"), ui_host.rstrip("/"), namespace, token_file, ca_file)
+
+
+def _is_inside_cluster(host: str) -> bool:
+    """Tells whether a URL is a Service's, which no browser of a user can open."""
+    name = urlsplit(host).hostname or ""
+    return name.endswith((".svc", ".svc.cluster.local")) or (
+        "." not in name and name != "localhost" and ":" not in name
+    )

@@ -34,6 +34,7 @@ class PipelineTask:
         state: PENDING, RUNNING, SUCCEEDED, FAILED, SKIPPED; "" if unknown.
         reused: Whether its result came from the cache.
         seconds: From start to end; None while it runs.
+        pod: The id of the node whose log is its; "" if it has none.
     """
 
     key: str
@@ -41,6 +42,7 @@ class PipelineTask:
     state: str
     reused: bool
     seconds: float | None
+    pod: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ def tasks_of(nodes: Sequence[Node]) -> list[PipelineTask]:
             node = _head(attempts[task])
             reused = node.state == "SUCCEEDED" and all(each.state == "SKIPPED" for each in executors)
             seconds = (node.end - node.start).total_seconds() if node.start and node.end else None
-            found.append((node.start or _LATEST, PipelineTask(task, _name(task), node.state, reused, seconds)))
+            pod = "" if reused else _last_pod(executors).id
+            found.append((node.start or _LATEST, PipelineTask(task, _name(task), node.state, reused, seconds, pod)))
     return [task for _, task in sorted(found, key=lambda each: (each[0], each[1].key))]
 
 

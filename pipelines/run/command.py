@@ -48,10 +48,12 @@ def command(
     It goes from notes to registered instruments. The same command reuses finished work, and continues after an
     interruption.
     """
+    from components.plan.run_plan import check_parameters
     from pipelines import if_changed as if_changed_module
     from pipelines.run import local, summary
 
     source, workspace = _absolute(source), _absolute(workspace)
+    check_parameters(source, workspace, _names(families), _names(synths), preset, bindings)
     state_path = _state_path(workspace)
     tracking_uri = tracking_uri or f"sqlite:///{state_path.parent / 'mlflow' / 'mlflow.db'}"
     arguments = {
@@ -86,7 +88,7 @@ def _names(text: str) -> list[str]:
 
 
 def _state_path(workspace: str) -> Path:
-    """Returns the directory for logs, KFP's cache and the lock: in the workspace, or in ~/.cache if that is remote."""
+    """Returns the directory for logs, KFP's outputs and the lock: in the workspace, in ~/.cache if that is remote."""
     if "://" not in workspace:
         return Path(workspace) / "kfp"
     name = content_fingerprint([workspace.encode()], 12)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,13 +30,11 @@ class Display:
 
     Attributes:
         failures: The events of the failed tasks, in order.
-        reused: How many tasks of each kind KFP took from its cache.
         facts: Results of the finished tasks, for the summary.
     """
 
     def __init__(self) -> None:
         self.failures: list[dict[str, Any]] = []
-        self.reused: Counter[str] = Counter()
         self.facts: dict[str, Any] = {}
         self._start = time.monotonic()
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -81,9 +78,6 @@ class Display:
         self._remove_bars(event)
         self.failures.append(event)
         self._line("✗", "red", event, event["message"])
-
-    def _on_reused(self, event: dict[str, Any]) -> None:
-        self.reused[event["title"]] += 1
 
     def _remove_bars(self, event: dict[str, Any]) -> None:
         """Removes a task's bar, and the bars of work inside it: other titles, same process."""

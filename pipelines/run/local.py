@@ -20,7 +20,7 @@ from components.core import environment
 from components.core.errors import InputError, StepError
 from components.core.locks import LockHeld, file_lock
 from components.core.redaction import write_private
-from pipelines.package import compile_to
+from pipelines.package import SORT_LOOP, TRAIN_LOOP, compile_to
 from pipelines.run.display import Display
 
 _POLL_S = 0.1
@@ -33,12 +33,12 @@ def run(
 
     Args:
         arguments: The pipeline's parameters.
-        state_path: Local directory for logs, KFP's cache and the lock; in the workspace where that is local.
+        state_path: Local directory for logs, KFP's outputs and the lock; in the workspace where that is local.
         parallel_trainings: How many heavy tasks run at the same time.
         secrets: Environment variables of the tasks. Unlike arguments, they are in no file, log or list of processes.
 
     Returns:
-        The display, with what was reused and what the tasks found.
+        The display, with what the tasks found.
 
     Raises:
         InputError: A task found the input at fault, or another run is using the workspace.
@@ -54,7 +54,7 @@ def run(
         for left in log_file.parent.glob("*.events"):  # of a run that was killed
             left.unlink()
         package = compile_to(state_path / "package")
-        remove_retries(package)
+        adapt_to_local_runner(package)
         request = {"package": str(package), "arguments": arguments, "state": str(state_path)}
         write_private(state_path / "request.json", json.dumps(request, indent=1))
         with Display() as display:
@@ -113,9 +113,16 @@ def _execute(
     return process.returncode
 
 
-def remove_retries(package: Path) -> None:
-    """Removes the retries from a package: no pod is lost here, and an error shows at once."""
+def adapt_to_local_runner(package: Path) -> None:
+    """Removes from a package what a run on one machine has no use for.
+
+    The retries: no pod is lost here, and an error shows at once. The loop over shares to sort, which is always empty
+    here: KFP's local runner (2.17) finds the items of a loop only in an output named Output.
+    """
     documents = list(yaml.safe_load_all(package.read_text()))
+    root = documents[0]["root"]["dag"]["tasks"]
+    del root[SORT_LOOP]
+    root[TRAIN_LOOP]["dependentTasks"].remove(SORT_LOOP)
     for component in [documents[0]["root"], *documents[0]["components"].values()]:
         for task in component.get("dag", {}).get("tasks", {}).values():
             task.pop("retryPolicy", None)

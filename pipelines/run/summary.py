@@ -21,8 +21,8 @@ def show(display: Display, tracking_uri: str) -> None:
     for line in display.facts.get("advice", []):
         click.echo(f"note      {line}")
     run_uri, families = display.facts["run_uri"], display.facts["families"]
-    if display.reused:
-        click.echo("reused: " + ", ".join(f"{count} x {kind}" for kind, count in sorted(display.reused.items())))
+    if display.facts["done"]:
+        click.echo(f"reused    {', '.join(display.facts['done'])}")
     click.echo(f"\nreport    {report_uri(run_uri)}")
     for family in families:
         try:

@@ -45,7 +45,7 @@ def command(
 
     six_field_cron = six_fields(cron) if cron else ""
     from pipelines import package
-    from pipelines.kubeflow import client, parameters, versions
+    from pipelines.kubeflow import checks, client, parameters, versions
     from pipelines.schedule import reconcile
 
     if remove:
@@ -55,6 +55,7 @@ def command(
     with TemporaryDirectory(prefix="luthier-") as scratch:
         compiled = package.compile_to(Path(scratch))
         arguments = parameters.parse(compiled, flags, params)
+        checks.check_run(arguments, package.default_arguments())
         kubeflow = client.connect(endpoint)
         version = versions.ensure_version(kubeflow, compiled)
     wanted = reconcile.Schedule(

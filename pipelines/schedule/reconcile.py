@@ -77,7 +77,7 @@ def reconcile(kubeflow: Kubeflow, wanted: Schedule, suspended: bool | None = Non
     doubles = len(found) - 1
     removed = f", {doubles} more of that name removed" if doubles > 0 else ""
     state = "suspended" if is_suspended else f"cron '{wanted.cron}'"
-    return f"{wanted.name} {done}{removed}: {state}, {kubeflow.url('recurringrun', 'details', kept.recurring_run_id)}"
+    return f"{wanted.name} {done}{removed}: {state}, {kubeflow.page('recurringrun', 'details', kept.recurring_run_id)}"
 
 
 def remove(kubeflow: Kubeflow, name: str, pipeline_id: str | None) -> str:

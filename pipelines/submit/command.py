@@ -25,9 +25,20 @@ if TYPE_CHECKING:
 @click.option("-p", "flags", multiple=True, metavar="NAME=VALUE", help="A parameter of the pipeline; repeatable.")
 @click.option("--params", type=click.Path(dir_okay=False, path_type=Path), help="Parameters in a YAML file.")
 @click.option(
+    "--params-from-environment",
+    "from_environment",
+    is_flag=True,
+    help="Take parameters that are not given from variables such as LUTHIER_PRESET and LUTHIER_FAMILIES.",
+)
+@click.option(
     "--service-account", envvar=environment.KFP_SERVICE_ACCOUNT, show_envvar=True, help="Service account of the pods."
 )
-@click.option("--if-changed", is_flag=True, help="Train what is not registered yet; submit nothing if everything is.")
+@click.option(
+    "--if-changed",
+    is_flag=True,
+    help="Train what is not registered yet; submit nothing if everything is. The registry is that "
+    "of MLFLOW_TRACKING_URI on this machine.  [default: the parameter tracking_uri]",
+)
 @click.option("--no-follow", is_flag=True, help="Print the run's URL; do not wait.")
 @click.option("--follow", "followed", metavar="RUN_ID", help="Submit nothing; follow this run.")
 @click.option("--stop", "stopped", metavar="RUN_ID", help="Submit nothing; stop this run.")
@@ -37,6 +48,7 @@ def command(
     name: str,
     flags: tuple[str, ...],
     params: Path | None,
+    from_environment: bool,
     service_account: str | None,
     if_changed: bool,
     no_follow: bool,
@@ -52,7 +64,7 @@ def command(
         return
     from pipelines import if_changed as if_changed_module
     from pipelines import package
-    from pipelines.kubeflow import client, parameters, versions
+    from pipelines.kubeflow import checks, client, parameters, versions
     from pipelines.submit.follow import follow
 
     if followed:
@@ -60,9 +72,10 @@ def command(
         return
     with TemporaryDirectory(prefix="luthier-") as scratch:
         compiled = package.compile_to(Path(scratch))
-        arguments = parameters.parse(compiled, flags, params)
+        arguments = parameters.parse(compiled, flags, params, from_environment)
+        checks.check_run(arguments, package.default_arguments())
         if if_changed:
-            narrowed = if_changed_module.narrow(arguments)
+            narrowed = if_changed_module.narrow(arguments, environment.get(environment.MLFLOW_TRACKING_URI))
             if narrowed is None:
                 return
             arguments = narrowed
@@ -70,7 +83,7 @@ def command(
         reference = versions.ensure_version(kubeflow, compiled)
     experiment_id = versions.ensure_experiment(kubeflow, experiment)
     run_id = _create_run(kubeflow, name, experiment_id, reference, arguments, service_account)
-    click.echo(f"submitted  {kubeflow.url('runs', 'details', run_id)}")
+    click.echo(f"submitted  {kubeflow.page('runs', 'details', run_id)}")
     if not no_follow:
         follow(kubeflow, run_id)
 
@@ -81,7 +94,7 @@ def _stop(endpoint: Endpoint, run_id: str) -> None:
     kubeflow = client.connect(endpoint)
     with client.api_errors(f"stop the run '{run_id}'"):
         kubeflow.api.runs.run_service_terminate_run(run_id=run_id)
-    click.echo(f"stopping   {kubeflow.url('runs', 'details', run_id)}")
+    click.echo(f"stopping   {kubeflow.page('runs', 'details', run_id)}")
 
 
 def _create_run(

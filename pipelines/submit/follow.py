@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -13,9 +13,11 @@ from kfp_server_api import V2beta1Run
 
 from components.core.errors import StepError
 from components.telemetry import log
+from components.telemetry.task import last_end
 from pipelines.kubeflow.client import Kubeflow, UnreachableError, api_errors
 from pipelines.kubeflow.nodes import Node, nodes_of_tasks, nodes_of_workflow
 from pipelines.kubeflow.tasks import PipelineTask, failures_of, tasks_of
+from pipelines.package import TRAIN_TASK
 from pipelines.run.display import Display
 
 _LOG = log.get(__name__)
@@ -40,8 +42,8 @@ def follow(kubeflow: Kubeflow, run_id: str) -> None:
     Raises:
         StepError: The run failed or was stopped; or it continues: the API does not answer, or the user pressed Ctrl-C.
     """
-    url = kubeflow.url("runs", "details", run_id)
-    events_of_run = _TaskEvents()
+    url = kubeflow.page("runs", "details", run_id)
+    events_of_run = _TaskEvents(lambda node: kubeflow.pod_log(run_id, node))
     try:
         with Display() as display:
             while True:
@@ -96,9 +98,11 @@ def _was_stopped(run: V2beta1Run) -> bool:
 
 
 class _TaskEvents:
-    """The tasks seen so far; the tasks of a loop, which share a name, get numbers."""
+    """The tasks seen so far; the tasks of a loop, which share a name, get numbers until their logs tell more."""
 
-    def __init__(self) -> None:
+    def __init__(self, log_of: Callable[[str], str]) -> None:
+        """Takes what returns the log of a node, "" for none."""
+        self._log_of = log_of
         self._titles: dict[str, str] = {}
         self._names: Counter[str] = Counter()
         self._ended: set[str] = set()
@@ -113,11 +117,20 @@ class _TaskEvents:
                 yield self._event("start", task)
             if task.state in _ENDED and task.key not in self._ended:
                 self._ended.add(task.key)
-                text = "from the cache" if task.reused else _duration(task.seconds)
-                if task.state == "FAILED":
-                    yield self._event("failed", task, message=f"failed {text}".strip())
-                else:
-                    yield self._event("done", task, text=text, facts={})
+                yield self._end(task)
+
+    def _end(self, task: PipelineTask) -> dict[str, Any]:
+        text = "from the cache" if task.reused else _duration(task.seconds)
+        if task.state == "FAILED":
+            return self._event("failed", task, message=f"failed {text}".strip())
+        # A training that failed is a task that succeeded: the run goes on.
+        told = last_end(self._log_of(task.pod)) if task.name == TRAIN_TASK and task.pod else None
+        if told is None:
+            return self._event("done", task, text=text, facts={})
+        self._titles[task.key] = told.title
+        if told.failed:
+            return self._event("failed", task, message=f"{text}: {told.text}")
+        return self._event("done", task, text=f"{text}: {told.text}", facts={})
 
     def _event(self, kind: str, task: PipelineTask, **fields: Any) -> dict[str, Any]:
         # Each task is a process of its own.

@@ -44,7 +44,7 @@ def test_other_notes_are_played_by_the_champion(
     result = evaluate(harmonic, data, str(tmp_path / "string-harmonic"))
     score = score_champion([str(tmp_path / "string-harmonic")], data, registry)
     # Here it is the same model, so it has the same score.
-    assert score == Score(1, result.evaluation.notes_fingerprint, result.metrics())
+    assert score == Score(1, result.evaluation.notes_fingerprint, result.evaluation.means())
     with pytest.raises(InputError, match="is not the sorted set of"):
         score_champion([str(tmp_path / "string-harmonic")], evaluated_run.data_uri, registry)
     with pytest.raises(InputError, match=r"none of .* was evaluated"):

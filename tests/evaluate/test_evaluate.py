@@ -40,8 +40,8 @@ def test_numbers_of_every_held_out_note(evaluated_run: EvaluatedRun) -> None:
         assert result.real_time_factor > 0
         mean = np.mean([note.numbers.spectral_loss for note in found.notes])
         assert found.summary["spectral_loss"].mean == pytest.approx(mean, abs=1e-3)
-        assert result.metrics()["spectral_loss"] == found.summary["spectral_loss"].mean
-        assert "2 test notes: spectral loss" in result.text()
+        assert found.means()["spectral_loss"] == found.summary["spectral_loss"].mean
+        assert "2 test notes: spectral loss" in found.text()
 
 
 def test_every_model_plays_the_same_note_of_every_family(evaluated_run: EvaluatedRun) -> None:

@@ -10,9 +10,21 @@ import pytest
 from tests.pipelines.in_process import Pipeline, compile_for_local_runs
 from tests.pipelines.kfp_api import KfpApi, serving
 
+SUBMIT = ("submit", "-p", "workspace=gs://b/w")
+IMAGES = {f"LUTHIER_{name.upper()}_IMAGE": f"registry.example/luthier-{name}:0.1.0" for name in ("data", "train")}
+
 
 @pytest.fixture
-def kfp_api(monkeypatch: pytest.MonkeyPatch) -> Iterator[KfpApi]:
+def images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images that a cluster can pull."""
+    import pipelines.train_instruments  # noqa: F401 - the package keeps the images of this import: not these
+
+    for name, image in IMAGES.items():
+        monkeypatch.setenv(name, image)
+
+
+@pytest.fixture
+def kfp_api(monkeypatch: pytest.MonkeyPatch, images: None) -> Iterator[KfpApi]:
     """A stand-in for Kubeflow Pipelines, at which KFP_HOST points, and which is asked often."""
     monkeypatch.setattr("pipelines.submit.follow.POLL_S", 0.01)
     with serving(KfpApi()) as api:

@@ -1,6 +1,6 @@
 """The pipeline in KFP's local runner with its tasks in this process: twelve starts of Python and TensorFlow less a run.
 
-What is compiled, how tasks are wired, KFP's cache and what a task says of itself are as in `luthier run`. A training is
+What is compiled, how tasks are wired and what a task says of itself are as in `luthier run`. A training is
 a child process here too.
 """
 
@@ -36,7 +36,7 @@ class Run:
     events: list[dict[str, Any]]
 
     def titles(self, kind: str) -> list[str]:
-        """Returns the tasks of which there is an event of a kind: start, done, failed, reused."""
+        """Returns the tasks of which there is an event of a kind: start, done, failed."""
         return [event["title"] for event in self.events if event["kind"] == kind]
 
     def text(self, title: str) -> str:
@@ -52,7 +52,7 @@ class Run:
 def compile_for_local_runs(folder: Path) -> Path:
     """Compiles the pipeline as `luthier run` does, and returns the package."""
     package = compile_to(folder)
-    local.remove_retries(package)
+    local.adapt_to_local_runner(package)
     return package
 
 

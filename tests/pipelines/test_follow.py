@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from tests.pipelines.conftest import SUBMIT
 from tests.pipelines.workflow import one_task
 
 RAISED = """
@@ -23,7 +24,7 @@ def test_a_failed_run_names_the_task_and_what_it_said(kfp_api, luthier):
         workflow.task("train", "FAILED", attempts=["FAILED", "FAILED"], log=RAISED)
     kfp_api.states = [("FAILED", workflow)]
 
-    finished = luthier("submit")
+    finished = luthier(*SUBMIT)
 
     assert finished.code == 1
     last = finished.err.splitlines()[-1]
@@ -33,7 +34,7 @@ def test_a_failed_run_names_the_task_and_what_it_said(kfp_api, luthier):
 
 def test_a_stopped_run_is_no_success_where_kubeflow_calls_it_canceled(kfp_api, luthier):
     kfp_api.states = [("CANCELING", one_task("RUNNING")), ("CANCELED", one_task("FAILED"))]
-    finished = luthier("submit")
+    finished = luthier(*SUBMIT)
     assert finished.code == 1 and "the run was stopped" in finished.err
 
 
@@ -49,18 +50,18 @@ def test_a_failure_without_our_own_error_says_the_best_there_is(kfp_api, luthier
     workflow = one_task()
     workflow.task("train", "FAILED", log=log)
     kfp_api.states = [("FAILED", workflow)]
-    assert said in luthier("submit").err.splitlines()[-1]
+    assert said in luthier(*SUBMIT).err.splitlines()[-1]
 
 
 def test_a_driver_that_fails_is_told_under_its_tasks_name(kfp_api, luthier):
     workflow = one_task()
     workflow.failed_driver("prepare", "KFP driver: rpc error\n")
     kfp_api.states = [("FAILED", workflow)]
-    assert "luthier: prepare: KFP driver: rpc error" in luthier("submit").err
+    assert "luthier: prepare: KFP driver: rpc error" in luthier(*SUBMIT).err
 
 
 def test_following_outlives_an_outage(kfp_api, luthier):
-    assert luthier("submit", "--no-follow").code == 0
+    assert luthier(*SUBMIT, "--no-follow").code == 0
     run_id = kfp_api.made("runs")[0]["run_id"]
     kfp_api.states = [("RUNNING", one_task("RUNNING")), ("SUCCEEDED", one_task())]
     original = kfp_api._run
@@ -78,7 +79,7 @@ def test_following_outlives_an_outage(kfp_api, luthier):
 
 def test_ctrl_c_leaves_the_run_going_and_says_how_to_follow_and_stop_it(kfp_api, luthier):
     kfp_api.states = [("RUNNING", one_task("RUNNING"))]
-    command = [sys.executable, "-m", "components.cli", "submit"]
+    command = [sys.executable, "-m", "components.cli", *SUBMIT]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while ("GET", "/apis/v2beta1/runs/{run_id}") not in kfp_api.calls:

@@ -12,24 +12,20 @@ import yaml
 from kfp.dsl.executor import Executor
 from kfp.dsl.types import artifact_types
 
-from components.artifacts.training_dir import TrainingDir
+from components.core.errors import StepError
 from components.evaluate.compare import CompareResult
-from components.evaluate.component import compare, evaluate
-from components.evaluate.step import EvaluateResult
-from components.launch.component import train
+from components.plan.planned_training import PlannedTraining
 from components.register.step import RegisterResult
 from components.registry.aliases import Champion
 from pipelines.register_component import register
+from pipelines.train_component import train
 from tests.records import finished_record
 
 ROOT = "minio://mlpipeline/v2/artifacts/train-instruments/1f0c"
-TRAIN = {
-    **{"sorted_uri": "gs://bucket/sorted", "data_fingerprint": "data-1", "family": "string", "synth": "harmonic"},
-    **{"preset": "smoke", "bindings": [], "warm_starts": {}, "gpus": -1, "queue": "", "priority_class": ""},
-}
+TRAIN = {"tracking_uri": "", "gpus": "", "queue": "", "priority_class": ""}
 REGISTER = {
-    **{"family": "string", "synths": ["harmonic"], "sorted_uri": "", "source_fingerprints": {}, "gate_bindings": []},
-    **{"tracking_uri": "", "pipeline_run": "run", "pipeline_run_id": "1f0c"},
+    **{"families": ["string"], "synths": ["harmonic"], "sorted_uri": "", "source_fingerprints": {}},
+    **{"gate_bindings": [], "tracking_uri": "", "pipeline_run": "run", "pipeline_run_id": "1f0c"},
 }
 CHAMPION = Champion("models:/ddsp-string@champion", "harmonic", 3, 5.0, "gs://bucket/mlflow/models/m-1")
 
@@ -79,32 +75,25 @@ def execute(tmp_path, monkeypatch):
 @pytest.fixture
 def steps(monkeypatch, workspace):
     """The steps without their work: they return what they would have returned."""
-    training = TrainingDir(str(workspace / "string-harmonic"))
     monkeypatch.setattr("components.launch.request.TrainingRequest.checked", lambda **given: SimpleNamespace(**given))
     monkeypatch.setattr("components.launch.local_process.train", lambda _: finished_record("string", "harmonic"))
-    summary = {"spectral_loss": SimpleNamespace(mean=5.5), "loudness_error_db": SimpleNamespace(mean=1.0)}
-    evaluation = SimpleNamespace(notes=[], split="test", summary=summary)
-    evaluated = EvaluateResult(evaluation, str(workspace / "string-harmonic/evaluation.json"), training.report_uri, 1)
-    monkeypatch.setattr("components.evaluate.step.evaluate", lambda *_, **__: evaluated)
+    means = {"spectral_loss": 5.5, "loudness_error_db": 1.0}
+    evaluation = SimpleNamespace(means=lambda: means, text=lambda: "2 notes")
+    monkeypatch.setattr("components.artifacts.evaluation.read", lambda _: evaluation)
+    monkeypatch.setattr("pipelines.registration.is_trained_and_evaluated", lambda _: True)
     compared = CompareResult(str(workspace / "report.html"), {"string": "harmonic"}, [])
-    monkeypatch.setattr("components.evaluate.compare.compare", lambda *_: compared)
+    monkeypatch.setattr("pipelines.registration.compare", lambda *_: compared)
     registered = RegisterResult("ddsp-string", {"harmonic": 3}, {"harmonic": "champion"}, CHAMPION)
-    monkeypatch.setattr("components.register.step.evaluated_trainings", lambda *_: [training.uri])
     monkeypatch.setattr("components.register.step.register", lambda *_, **__: registered)
-    monkeypatch.setattr("components.nsynth.source_fingerprints.fingerprint_of_family", lambda *_: "")
-    monkeypatch.setattr("pipelines.challenge.score_champion", lambda *_: None)
+    monkeypatch.setattr("pipelines.registration.score_champion", lambda *_: None)
 
 
 def executed(execute, workspace, root=ROOT):
     """Returns the artifacts of all components that have any, by component and name."""
-    run = str(workspace)
-    training = TrainingDir.of(run, "string", "harmonic").uri
-    evaluation = {"training_uri": training, "sorted_uri": "", "others_uri": "", "data_fingerprint": "data-1"}
+    planned = PlannedTraining("string", "harmonic", str(workspace), "sorted", "smoke").to_text()
     return {
-        "train": execute(train, root, run_uri=run, **TRAIN),
-        "evaluate": execute(evaluate, root, **evaluation, evaluation_version=1),
-        "compare": execute(compare, root, run_uri=run, families=["string"], synths=["harmonic"]),
-        "register": execute(register, root, run_uri=run, **REGISTER),
+        "train": execute(train, root, training=planned, **TRAIN),
+        "register": execute(register, root, run_uri=str(workspace), **REGISTER),
     }
 
 
@@ -131,28 +120,33 @@ def test_all_components_with_artifacts_are_tried_here(execute, steps, workspace,
 
 def test_artifacts_show_what_people_look_for(execute, steps, workspace):
     found = executed(execute, workspace)
-    assert found["evaluate"]["report"].text == "<p>one"
-    assert found["compare"]["report"].text == "<p>all"
-    assert found["compare"]["report"].metadata["report_uri"] == str(workspace / "report.html")
-    assert found["evaluate"]["metrics"].metadata == {"spectral_loss": 5.5, "loudness_error_db": 1.0}
-    assert found["evaluate"]["metrics"].text == '{"notes": []}'
-    model = found["train"]["model"]
+    trained, registered = found["train"], found["register"]
+    assert trained["report"].text == "<p>one"
+    assert trained["metrics"].metadata == {"spectral_loss": 5.5, "loudness_error_db": 1.0}
+    assert trained["metrics"].text == '{"notes": []}'
+    model = trained["model"]
     assert model.metadata["model_uri"] == model.text.strip() == f"{workspace}/string-harmonic/model"
     assert model.metadata["valid_loss"] == 5.0
-    champion = found["register"]["model"].metadata
-    assert (champion["model_uri"], champion["version"]) == (CHAMPION.source, 3)
+    assert registered["report"].text == "<p>all"
+    assert registered["report"].metadata["report_uri"] == str(workspace / "report.html")
+    assert registered["champions"].metadata == {"string": "models:/ddsp-string@champion, version 3"}
+    assert "champion harmonic v3, loss 5.00" in registered["champions"].text
 
 
-def test_no_champion_and_nothing_trained_leave_no_dead_link(execute, steps, workspace, monkeypatch):
-    none = RegisterResult("ddsp-string", {"harmonic": 3}, {"harmonic": "not evaluated"}, None)
-    monkeypatch.setattr("components.register.step.register", lambda *_, **__: none)
-    assert execute(register, run_uri=str(workspace), **REGISTER)["model"].text == "no model\n"
-    assert "Nothing was trained" in execute(compare)["report"].text
+def test_a_failed_training_and_nothing_to_do_leave_no_dead_link(execute, steps, workspace, monkeypatch):
+    def failing(_):
+        raise StepError("Job <x> was deleted")
+
+    monkeypatch.setattr("components.launch.local_process.train", failing)
+    trained = executed(execute, workspace)["train"]
+    assert "string-harmonic: failed: Job &lt;x&gt; was deleted" in trained["report"].text
+    assert trained["model"].text == "no model\n" and trained["metrics"].text
+    nothing = execute(register, run_uri=str(workspace), **{**REGISTER, "families": []})
+    assert "Nothing was trained" in nothing["report"].text and "no model" in nothing["champions"].text
 
 
 def test_a_local_run_copies_nothing(execute, steps, workspace, tmp_path):
-    """KFP's local cache reuses a task only while the files of its artifacts exist: they are those of the workspace."""
     found = executed(execute, workspace, root=str(tmp_path / "outputs"))
     assert found["train"]["model"].uri == f"{workspace}/string-harmonic/model"
-    assert found["evaluate"]["report"].uri == f"{workspace}/string-harmonic/report.html"
-    assert found["compare"]["report"].uri == f"{workspace}/report.html"
+    assert found["train"]["report"].uri == f"{workspace}/string-harmonic/report.html"
+    assert found["register"]["report"].uri == f"{workspace}/report.html"

@@ -11,6 +11,59 @@ from tests.manifests.rendering import ROOT
 from tests.pipelines.outline import GOLDEN, outline
 
 
+def dags(spec):
+    return [spec["root"]["dag"], *(each["dag"] for each in spec["components"].values() if "dag" in each)]
+
+
+class Workload:
+    """The pods of a run, counted from the package; `items` of each loop."""
+
+    def __init__(self, spec, items):
+        self._root, self._components, self._items = spec["root"], spec["components"], items
+
+    def pods(self):
+        return 1 + self._pods_of(self._root["dag"])
+
+    def longest(self):
+        """How many pods run one after the other."""
+        return 1 + self._length_of(self._root["dag"])
+
+    def pods_before(self, task):
+        """How many pods run one after the other before the executor of a task in a loop begins."""
+        tasks = self._root["dag"]["tasks"]
+        loop = next(name for name, each in tasks.items() if task in self._inner(each).get("tasks", {}))
+        return 1 + self._start(tasks, loop) + 2 + 1  # the loop's driver, the item's, the task's
+
+    def _inner(self, task):
+        return self._components[task["componentRef"]["name"]].get("dag", {})
+
+    def _pods_of(self, dag):
+        return sum(self._pods_of_task(name, task) for name, task in dag["tasks"].items())
+
+    def _pods_of_task(self, name, task):
+        inner = self._inner(task)
+        if not inner:
+            return 2
+        if "parameterIterator" in task:
+            return 1 + self._items[name] * (1 + self._pods_of(inner))
+        return 1 if "triggerPolicy" in task else 1 + self._pods_of(inner)  # a condition that does not hold
+
+    def _length_of(self, dag):
+        return max(self._start(dag["tasks"], name) + self._length(name, task) for name, task in dag["tasks"].items())
+
+    def _start(self, tasks, name):
+        before = tasks[name].get("dependentTasks", [])
+        return max((self._start(tasks, each) + self._length(each, tasks[each]) for each in before), default=0)
+
+    def _length(self, name, task):
+        inner = self._inner(task)
+        if not inner:
+            return 2
+        if "parameterIterator" in task:
+            return 1 + (1 + self._length_of(inner) if self._items[name] else 0)
+        return 1 if "triggerPolicy" in task else 1 + self._length_of(inner)
+
+
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory):
     return next(yaml.safe_load_all(compile_to(tmp_path_factory.mktemp("package")).read_text()))
@@ -23,30 +76,57 @@ def test_every_parameter_is_described_and_typed(spec):
         assert parameter["parameterType"] in ("STRING", "LIST", "NUMBER_INTEGER", "BOOLEAN"), name
 
 
-def test_tasks_that_check_for_themselves_are_not_cached(spec):
-    cached = {
-        name: task.get("cachingOptions", {}).get("enableCache", False)
-        for name, task in spec["root"]["dag"]["tasks"].items()
-    }
-    assert not any(cached[name] for name in ("plan", "prepare", "group-shards", "commit-sorted-set"))
+def test_the_description_tells_what_the_form_does_not(spec):
+    """The UI's form shows names and types, but no description of a parameter."""
+    lines = spec["pipelineInfo"]["description"].splitlines()
+    assert {line.partition(":")[0] for line in lines[2:]} == set(spec["root"]["inputDefinitions"]["parameters"])
 
 
-def test_tasks_that_run_whatever_failed_are_as_the_cluster_can_run_them(spec):
-    """Kubeflow Pipelines 2.17 makes of them exit hooks of each task that they wait for, outside of the graph.
+def test_only_the_workspace_is_required(spec):
+    parameters = spec["root"]["inputDefinitions"]["parameters"]
+    assert [name for name, each in parameters.items() if not each.get("isOptional")] == ["workspace"]
 
-    See backend/src/v2/compiler/argocompiler/dag.go there. So such a task waits for one task, or it would run several
-    times; and nothing waits for it, or the workflow would be refused.
-    """
-    dags = [spec["root"]["dag"], *(each["dag"] for each in spec["components"].values() if "dag" in each)]
-    for dag in dags:
-        hooks = {
-            name
-            for name, task in dag["tasks"].items()
-            if task.get("triggerPolicy", {}).get("strategy") == "ALL_UPSTREAM_TASKS_COMPLETED"
-        }
+
+def test_nothing_is_cached_by_kubeflow(spec):
+    for dag in dags(spec):
         for name, task in dag["tasks"].items():
-            assert name not in hooks or len(task["dependentTasks"]) == 1, f"{name} would run several times"
-            assert not hooks & set(task.get("dependentTasks", [])), f"{name} waits for an exit hook"
+            assert not task.get("cachingOptions", {}).get("enableCache"), name
+
+
+def test_no_task_is_an_exit_hook(spec):
+    """Kubeflow Pipelines 2.17 makes exit hooks of tasks that ignore failures upstream, and forgets them after a loop.
+
+    See iteratorTask in backend/src/v2/compiler/argocompiler/dag.go there. Exit hooks also run after a stop.
+    """
+    for dag in dags(spec):
+        for name, task in dag["tasks"].items():
+            assert task.get("triggerPolicy", {}).get("strategy") != "ALL_UPSTREAM_TASKS_COMPLETED", name
+
+
+def test_a_training_is_one_click_from_the_root(spec):
+    loop = spec["root"]["dag"]["tasks"]["trainings"]
+    assert list(spec["components"][loop["componentRef"]["name"]]["dag"]["tasks"]) == ["train"]
+
+
+# A task of Kubeflow Pipelines 2.17 is a driver and an executor; a group, a loop and an item of one are a driver each.
+# On a real one, each pod took ten seconds.
+POD_S = 10
+SIX = {"sort-shards": 0, "trainings": 6}
+NOTHING = {"sort-shards": 0, "trainings": 0}
+
+
+def test_two_families_and_three_synths_take_thirty_pods_at_most(spec):
+    assert Workload(spec, SIX).pods() == 26
+
+
+def test_the_first_training_begins_within_two_minutes(spec):
+    work = Workload(spec, SIX)
+    # Root, plan, two loops, an item, the task: its Job is created when its executor begins.
+    assert work.pods_before("train") * POD_S <= 70
+
+
+def test_a_run_with_nothing_to_do_takes_less_than_90_seconds(spec):
+    assert Workload(spec, NOTHING).longest() * POD_S <= 80
 
 
 def test_no_executor_installs_packages_when_it_runs(spec):

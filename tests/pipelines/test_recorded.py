@@ -10,6 +10,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from tests.pipelines.conftest import SUBMIT
 from tests.pipelines.workflow import RECORDED, RecordedRun
 
 BEFORE_TRAINING = ["plan", "prepare", "group-shards", "sort", "seal", "select"]
@@ -23,7 +24,7 @@ def follow(kfp_api, luthier):
 
     def follow(*runs, has_v1beta1=True):
         nonlocal run_id
-        assert luthier("submit", "--no-follow").code == 0
+        assert luthier(*SUBMIT, "--no-follow").code == 0
         run_id = kfp_api.made("runs")[-1]["run_id"]
         kfp_api.states, kfp_api.looks, kfp_api.has_v1beta1 = [(run.state, run) for run in runs], 0, has_v1beta1
         finished = luthier("submit", "--follow", run_id)

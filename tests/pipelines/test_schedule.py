@@ -5,7 +5,8 @@ import pytest
 from components.core.errors import InputError
 from pipelines.schedule.cron import six_fields
 
-NIGHTLY = ("schedule", "--cron", "0 3 * * *", "-p", "preset=seed", "-p", "families=string")
+PARAMETERS = ("-p", "workspace=gs://b/w", "-p", "preset=seed", "-p", "families=string")
+NIGHTLY = ("schedule", "--cron", "0 3 * * *", *PARAMETERS)
 DELETE = ("DELETE", "/apis/v2beta1/recurringruns/{recurring_run_id}")
 
 
@@ -24,7 +25,9 @@ def test_a_schedule_is_made_as_the_options_say(kfp_api, luthier):
     made = only(kfp_api)
     assert made["display_name"] == "luthier-retrain"
     assert made["trigger"] == {"cron_schedule": {"cron": "0 0 3 * * *"}}
-    assert made["runtime_config"]["parameters"] == {"preset": "seed", "families": ["string"]}
+    assert made["runtime_config"]["parameters"] == {
+        **{"workspace": "gs://b/w", "preset": "seed", "families": ["string"]}
+    }
     assert (made["mode"], made["max_concurrency"], made["no_catchup"]) == ("ENABLE", "1", True)
     assert made["service_account"] == "luthier"
     url = f"{kfp_api.host}/#/recurringrun/details/{made['recurring_run_id']}"
@@ -121,6 +124,11 @@ def test_either_a_time_or_its_removal(kfp_api, refused):
         ("  */15  8-18/2 1,15 jan-mar MON-fri ", "0 */15 8-18/2 1,15 jan-mar MON-fri"),
         ("30 0 3 ? * 0", "30 0 3 ? * 0"),
         ("59 23 31 12 6", "0 59 23 31 12 6"),
+        ("0 3 29 2 *", "0 0 3 29 2 *"),
+        ("0 3 31 2 mon", "0 0 3 31 2 mon"),
+        ("0 3 31 1-6/2 *", "0 0 3 31 1-6/2 *"),
+        ("@daily", "0 0 0 * * *"),
+        (" @Weekly ", "0 0 0 * * 0"),
     ],
 )
 def test_a_crontab_gets_its_second(given, expected):
@@ -132,7 +140,10 @@ def test_a_crontab_gets_its_second(given, expected):
     [
         ("", "got 0 fields"),
         ("0 3 * *", "got 4 fields"),
-        ("@daily", "got 1 fields"),
+        ("@every 1h", "got 2 fields"),
+        ("0 3 31 2 *", "day 31 of month 2 never comes"),
+        ("0 3 31 feb,4,6/5 ?", "never comes"),
+        ("0 3 30-31 2 *", "never comes"),
         ("60 3 * * *", "'60' for the minute"),
         ("0 24 * * *", "'24' for the hour"),
         ("0 3 0 * *", "'0' for the day of the month"),

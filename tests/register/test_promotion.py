@@ -11,7 +11,7 @@ from components.config.gate import gate_of
 from components.core.errors import InputError
 from components.register.promotion import Score
 from components.register.rollback import roll_back
-from components.register.step import evaluated_trainings, register
+from components.register.step import register
 from components.registry import aliases as aliases_module
 from components.registry.aliases import find_champion
 from tests.register.trainings import write_evaluation, write_training
@@ -92,17 +92,6 @@ def test_the_best_of_a_family_is_champion_and_the_others_say_how_far_they_are(tm
         "sinusoidal": "failed the gate: its spectral loss is 30, the limit is at most 20",
         "wavetable": "champion",
     }
-
-
-def test_what_was_not_evaluated_is_left_out(tmp_path, caplog):
-    write_training(tmp_path / "run/string-harmonic", 5.0)
-    with caplog.at_level("WARNING"):
-        assert evaluated_trainings(str(tmp_path / "run"), "string", ["harmonic", "wavetable"]) == [
-            str(tmp_path / "run/string-harmonic")
-        ]
-    assert "string-wavetable" in caplog.text
-    with pytest.raises(InputError, match="no flute model to register: flute-harmonic: not evaluated"):
-        evaluated_trainings(str(tmp_path / "run"), "flute", ["harmonic"])
 
 
 @pytest.mark.parametrize(
