@@ -17,6 +17,7 @@ from typing import Any
 from components import storage
 from components.artifacts.fields import Fields
 from components.artifacts.outcome import Outcome
+from components.config.settings import stop_settings, without_stop
 from components.core import environment, git
 from components.core.errors import InputError
 from components.core.fingerprint import fingerprint
@@ -105,10 +106,24 @@ class RunRecord:
         identity = {name: getattr(self, name) for name in _IDENTITY} | {"bindings": list(self.bindings)}
         return fingerprint([identity, self.training_version, self.config_fingerprint])
 
+    @property
+    def stop_settings(self) -> dict[str, Any]:
+        """When it stops, by the names of settings.STOP_SETTINGS."""
+        return stop_settings(self.synth, self.preset, self.bindings)
+
+    def has_reached(self, stop: Mapping[str, Any]) -> bool:
+        """Tells whether it has finished, and would have stopped there with other stop settings too."""
+        if not self.is_finished or self.outcome is None:
+            return False
+        return self.stop_settings == stop or self.outcome.steps == stop["max_steps"]
+
     def difference(self, other: RunRecord) -> str:
         """Returns the name of the first field in which another training differs from this one; "" where none does."""
         for name in (*_IDENTITY, "training_version"):
-            if getattr(self, name) != getattr(other, name):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if name == "bindings":  # with another stop it is the same training
+                mine, theirs = without_stop(mine), without_stop(theirs)
+            if mine != theirs:
                 return name
         known = None not in (self.config_fingerprint, other.config_fingerprint)
         return "config_fingerprint" if known and self.config_fingerprint != other.config_fingerprint else ""

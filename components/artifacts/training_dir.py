@@ -10,6 +10,7 @@ evaluation.json         see evaluation; it commits listening/ and report.html
 listening/              clips and controls of held-out notes; see listening
 report.html
 failure.json            why the last attempt of a pipeline failed; see failure
+lease.json              while a process trains here; see train.lease
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ LISTENING_DIR = "listening"
 EVALUATION_NAME = "evaluation.json"
 REPORT_NAME = "report.html"
 FAILURE_NAME = "failure.json"
+LEASE_NAME = "lease.json"
 
 _FILES = (RECORD_NAME, METRICS_NAME, CONFIG_NAME, EVALUATION_NAME, REPORT_NAME, FAILURE_NAME)
 _DIRS = (CHECKPOINTS_DIR, SUMMARIES_DIR, MODEL_DIR, LISTENING_DIR)
@@ -67,6 +69,10 @@ class TrainingDir:
     @property
     def record_uri(self) -> str:
         return storage.join(self.uri, RECORD_NAME)
+
+    @property
+    def lease_uri(self) -> str:
+        return storage.join(self.uri, LEASE_NAME)
 
     @property
     def config_uri(self) -> str:

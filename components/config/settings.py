@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
 import gin
 
+from components.config.catalog import gin_files
+from components.config.gin_text import Binding, GinSyntaxError, parse
 from components.core.errors import InputError
 from components.nsynth.note import HOP_SAMPLES, NOTE_SAMPLES
 
 _SHORTEST_CROP = 2_048  # the longest window of the spectral loss
 PRECISIONS = ("float32", "bfloat16", "float16")
+STOP_SETTINGS = ("max_steps", "max_minutes", "patience", "min_improvement")
+"""The settings that decide only when a training stops: with other ones it is the same training, and may go on."""
 _MAY_BE_ZERO = ("patience", "min_improvement", "max_minutes", "checkpoint_every_s", "memory_mb", "seed")
 
 
@@ -89,6 +94,31 @@ def train_settings() -> TrainSettings:
             f"from {_SHORTEST_CROP} to {NOTE_SAMPLES}"
         )
     return settings
+
+
+def stop_settings(synth: str, preset: str, bindings: Iterable[str]) -> dict[str, Any]:
+    """Returns the values of STOP_SETTINGS in a preset with bindings on top, without gin's global configuration."""
+    defaults = TrainSettings()
+    found = {name: getattr(defaults, name) for name in STOP_SETTINGS}
+    for text in (*(path.read_text() for path in gin_files(synth, preset)), *bindings):
+        found |= {each.parameter: each.value for each in _parsed(text) if _is_stop(each)}
+    return found
+
+
+def without_stop(bindings: Iterable[str]) -> tuple[str, ...]:
+    """Returns the bindings other than those of STOP_SETTINGS: those that the numbers of a training depend on."""
+    return tuple(text for text in bindings if not any(map(_is_stop, _parsed(text))))
+
+
+def _parsed(binding: str) -> tuple[Binding, ...]:
+    try:
+        return parse(binding).bindings
+    except GinSyntaxError:  # in a record that was changed by hand
+        return ()
+
+
+def _is_stop(binding: Binding) -> bool:
+    return (binding.scope, binding.configurable) == ("", "train") and binding.parameter in STOP_SETTINGS
 
 
 def _check_number(name: str, value: object, whole: bool) -> None:

@@ -15,7 +15,7 @@ LOG_FORMAT = "LUTHIER_LOG_FORMAT"
 """How log lines look: "json" for one JSON object a line, else text."""
 
 METRICS_PORT = "LUTHIER_METRICS_PORT"
-"""Port on which a step serves its Prometheus metrics while it runs; unset: it serves none."""
+"""Port on which a step serves its Prometheus metrics while it runs, or the next free one; unset: it serves none."""
 
 THREADS = "LUTHIER_THREADS"
 """How many CPU threads TensorFlow uses for one operation; unset: as many as there are cores. `luthier run` sets it."""
@@ -108,6 +108,9 @@ WORKER_HOSTS = "LUTHIER_WORKER_HOSTS"
 
 WORKER_INDEX = "JOB_COMPLETION_INDEX"
 """Which of WORKER_HOSTS this process is, from 0. Kubernetes sets it in the pods of an Indexed Job."""
+
+JOB_UID = "LUTHIER_JOB_UID"
+"""The Job that a trainer's pod belongs to, by its uid. The Job's template sets it from a label of the pod."""
 
 TF_CONFIG = "TF_CONFIG"
 """TensorFlow's own description of the workers, JSON; read where WORKER_HOSTS is unset."""

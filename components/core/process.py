@@ -63,7 +63,7 @@ class ProcessIdentity:
         )
 
     def __str__(self) -> str:
-        return f"process {self.pid} on {self.host}"
+        return f"process {self.pid} on {self.host}" if self.pid else "an unknown process"
 
 
 @cache

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from components import storage
 from components.artifacts import evaluation
 from components.artifacts.evaluation import Evaluation
+from components.artifacts.model_card import ModelCard
 from components.artifacts.training_dir import TrainingDir
 from components.core.errors import InputError
 from components.evaluate import breakdown, note_selection, scoring
@@ -63,7 +64,7 @@ def evaluate(
     family = instrument.card.family
     split, notes = note_selection.held_out_notes(data, family, max_notes)
     of_each_family = note_selection.note_of_each_family([data, *([SortedSet.open(others_uri)] if others_uri else [])])
-    storage.delete(TrainingDir(out_uri).evaluation_uri)
+    _delete_another(out_uri, instrument.card, evaluation.notes_fingerprint(notes))
     numbers, real_time_factor = scoring.score(instrument, notes)
 
     def write_samples(some: list[Note]) -> list[evaluation.ListeningSample]:
@@ -82,6 +83,23 @@ def evaluate(
         transfers=[scoring.write_transfer(out_uri, each) for each in scoring.resynthesise(instrument, of_each_family)],
     )
     return _finish(found, out_uri, model_uri, real_time_factor)
+
+
+def _delete_another(out_uri: str, card: ModelCard, notes_fingerprint: str) -> None:
+    """Deletes the evaluation of another model or on other notes, whose clips are about to be replaced.
+
+    One of the same model on the same notes has the same clips. It stays until the new one replaces it, because another
+    process may have written it and read it now.
+    """
+    try:
+        found = evaluation.read(out_uri)
+    except InputError:
+        found = None
+    is_same = (
+        found and card.crc32c and (found.model.crc32c, found.notes_fingerprint) == (card.crc32c, notes_fingerprint)
+    )
+    if not is_same:
+        storage.delete(TrainingDir(out_uri).evaluation_uri)
 
 
 def score(model_uri: str, data_uri: str, reference: Evaluation) -> dict[str, float]:

@@ -8,10 +8,11 @@ from components.artifacts import evaluation
 from components.artifacts.outcome import Outcome
 from components.artifacts.run_record import RunRecord
 from components.artifacts.training_dir import TrainingDir
+from components.config.settings import stop_settings, without_stop
 from components.core.errors import StepError
 from components.launch.request import TrainingRequest
 
-_SAME = ("family", "synth", "preset", "bindings", "data_fingerprint")
+_SAME = ("family", "synth", "preset", "data_fingerprint")
 _STOPPED_BY = {"flat": " (the loss stopped improving)", "max_minutes": " (out of time)"}
 
 
@@ -20,7 +21,7 @@ def read(request: TrainingRequest) -> RunRecord | None:
     record = TrainingDir(request.out_uri).read_record()
     if record is None or any(getattr(record, name) != getattr(request, name) for name in _SAME):
         return None
-    return record
+    return record if without_stop(record.bindings) == without_stop(request.bindings) else None
 
 
 def finished(request: TrainingRequest, version: int | None = None) -> RunRecord | None:
@@ -32,9 +33,10 @@ def finished(request: TrainingRequest, version: int | None = None) -> RunRecord 
             None counts all.
     """
     record = read(request)
-    if record is None or not record.is_finished or version not in (None, record.training_version):
+    if record is None or version not in (None, record.training_version):
         return None
-    return record if _is_evaluated(request) else None
+    has_ended = record.has_reached(stop_settings(request.synth, request.preset, request.bindings))
+    return record if has_ended and _is_evaluated(request) else None
 
 
 def _is_evaluated(request: TrainingRequest) -> bool:

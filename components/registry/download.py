@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from components.artifacts.model_card import CARD_NAME
 from components.core.errors import InputError, nearest
+from components.core.scratch import scratch_directory
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -33,8 +33,8 @@ def downloaded(uri: str, tracking_uri: str = "") -> Iterator[str]:
     if not uri.startswith(SCHEME):
         yield uri
         return
-    with TemporaryDirectory(prefix="luthier-model-") as scratch:
-        yield str(_download(uri, tracking_uri, Path(scratch)))
+    with scratch_directory() as scratch:
+        yield str(_download(uri, tracking_uri, scratch))
 
 
 def _download(uri: str, tracking_uri: str, target: Path) -> Path:

@@ -6,7 +6,6 @@ operative_config.gin and weights.h5. It loads without the training directory, lo
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from components.artifacts.model_card import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME
 from components.audio.f0 import fill_forward
 from components.config.bindings import with_our_layers
 from components.core.errors import InputError
+from components.core.scratch import scratch_directory
 from components.nsynth.note import HOP_SAMPLES, FloatArray
 from components.synths import model as models
 from components.synths.ddsp_imports import tf
@@ -71,10 +71,10 @@ class Instrument:
             InputError: There is no model, or it is incomplete.
         """
         model_uri = find_model(uri)
-        with tempfile.TemporaryDirectory() as scratch:
+        with scratch_directory() as scratch:
             local = Path(model_uri)
             if storage.is_remote(model_uri):
-                local = Path(scratch)
+                local = scratch
                 storage.download_tree(model_uri, local)
             card = _checked_card(model_uri, local)
             config = with_our_layers((local / CONFIG_NAME).read_text())

@@ -39,8 +39,9 @@ def command(
 ) -> None:
     """Train one or more synthesizers on one instrument family.
 
-    The same command resumes a training that was stopped, and does nothing if it has finished. On SIGTERM or
-    Ctrl-C it saves a checkpoint and exits with code 75: run it again to resume.
+    The same command resumes a training that was stopped, and does nothing if it has finished. A later stop, such as
+    a higher train.max_steps, continues a finished one. On SIGTERM or Ctrl-C it saves a checkpoint and exits with
+    code 75: run it again to resume. Only one process at a time trains in a directory.
     """
     from components.artifacts.training_dir import training_name
     from components.telemetry import metrics, parent_watch

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from components import storage
 from components.artifacts.metrics_log import METRICS_NAME
+from components.core.scratch import scratch_directory
 
 
 class DirectorySync:
@@ -42,15 +42,15 @@ def synced_directory(out_uri: str, read_only: bool = False) -> Iterator[Director
         read_only: Another process writes there: what this one writes is discarded.
     """
     if read_only:
-        with tempfile.TemporaryDirectory(prefix="luthier-train-") as scratch:
-            yield DirectorySync(Path(scratch), scratch)
+        with scratch_directory() as scratch:
+            yield DirectorySync(scratch, str(scratch))
         return
     if not storage.is_remote(out_uri):
         Path(out_uri).mkdir(parents=True, exist_ok=True)
         yield DirectorySync(Path(out_uri), out_uri)
         return
-    with tempfile.TemporaryDirectory(prefix="luthier-train-") as scratch:
+    with scratch_directory() as scratch:
         log_uri = storage.join(out_uri, METRICS_NAME)
         if storage.exists(log_uri):
-            Path(scratch, METRICS_NAME).write_bytes(storage.read_bytes(log_uri))
-        yield DirectorySync(Path(scratch), out_uri)
+            (scratch / METRICS_NAME).write_bytes(storage.read_bytes(log_uri))
+        yield DirectorySync(scratch, out_uri)

@@ -10,7 +10,14 @@ from typing import Any, Literal
 
 from components import storage
 from components.artifacts.model_card import WEIGHTS_NAME, ModelCard, find_model
-from components.artifacts.run_record import RECORD_NAME, RunRecord, RunRecordWriter, WarmStart, check_same_training
+from components.artifacts.run_record import (
+    RECORD_NAME,
+    RUNNING,
+    RunRecord,
+    RunRecordWriter,
+    WarmStart,
+    check_same_training,
+)
 from components.artifacts.training_dir import CHECKPOINTS_DIR, TrainingDir, training_name
 from components.core.errors import InputError
 from components.telemetry import log
@@ -57,7 +64,7 @@ class TrainingPlan:
             config: See above.
             out_uri: Its directory.
             mode: What to do about a training in it.
-            read_only: Another process writes to the directory.
+            read_only: Another process writes to the directory, or this one only checks what it would do.
 
         Raises:
             InputError: There is another training; or what should be resumed is missing, all of it or the checkpoints.
@@ -69,8 +76,14 @@ class TrainingPlan:
                 training_dir.clear()
         else:
             found = _earlier_record(record, training_dir, mode)
+        if found and (found.is_finished or not read_only) and found.warm_start != record.warm_start:
+            model = found.warm_start.uri if found.warm_start else "none"
+            name = training_name(record.family, record.synth)
+            _LOG.warning("%s keeps the initial weights that it started with: %s", name, model)
         if found and not found.is_finished:
             found = _resumed(record, found)
+            if not read_only:
+                storage.delete(training_dir.evaluation_uri)  # of the model where it had stopped before
         return cls(RunRecordWriter(training_dir.record_uri, found or record, read_only), config, training_dir)
 
 
@@ -79,10 +92,7 @@ def _earlier_record(record: RunRecord, training_dir: TrainingDir, mode: StartMod
     has_checkpoints = Checkpoints(out_uri).any()
     if found:
         check_same_training(found, record, out_uri)
-        if found.warm_start != record.warm_start:
-            model = found.warm_start.uri if found.warm_start else "none"
-            name = training_name(record.family, record.synth)
-            _LOG.warning("%s keeps the initial weights that it started with: %s", name, model)
+        found = _with_stop_of(record, found, out_uri)
     if found is None and has_checkpoints:
         raise InputError(
             f"'{out_uri}' has checkpoints but no {RECORD_NAME} that says what they are of: "
@@ -96,6 +106,19 @@ def _earlier_record(record: RunRecord, training_dir: TrainingDir, mode: StartMod
             "try another --out, or start again with --restart"
         )
     return found
+
+
+def _with_stop_of(record: RunRecord, found: RunRecord, out_uri: str) -> RunRecord:
+    """Returns the record of an earlier process: unfinished again, if the training is now to stop later."""
+    stop = record.stop_settings
+    if found.outcome is None or not found.is_finished or found.has_reached(stop):
+        return found
+    if isinstance(stop["max_steps"], int) and found.outcome.steps > stop["max_steps"]:
+        raise InputError(
+            f"'{out_uri}' holds this training after {found.outcome.steps} steps, train.max_steps is "
+            f"{stop['max_steps']}: expected more; try another --out, or start again with --restart"
+        )
+    return replace(found, status=RUNNING, outcome=None)
 
 
 def _has_trained(training_dir: TrainingDir) -> bool:

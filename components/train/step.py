@@ -15,11 +15,12 @@ from components.core.errors import InputError
 from components.nsynth.families import check_family
 from components.nsynth.sorted_set import SortedSet
 from components.telemetry import log
+from components.train import lease
 from components.train.directory_sync import synced_directory
 from components.train.reproduce import EarlierTraining
 from components.train.start import StartMode, TrainingPlan, find_warm_start
 from components.train.termination import Termination
-from components.train.workers import Workers, workers_from_environment
+from components.train.workers import workers_from_environment
 
 _LOG = log.get(__name__)
 
@@ -105,7 +106,7 @@ def train(
     Raises:
         InputError: A name is unknown, a binding refused, the data missing, or `out_uri` holds another training, or
             lacks what should be resumed.
-        StepError: The training diverged, or the disk is full.
+        StepError: The training diverged, the disk is full, or another process trains in `out_uri`.
         SystemExit: The process was asked to end; the code is errors.EXIT_AGAIN.
     """
     check_synth(synth)
@@ -115,9 +116,7 @@ def train(
     family = _family(data, family)
     warm_start = find_warm_start(warm_start_uri) if warm_start_uri else None
     record = RunRecord.begin(data, family, synth, preset, bindings, warm_start=warm_start)
-    workers = workers_from_environment()
-    plan = TrainingPlan.of(record, None, out_uri, start, _is_read_only(workers))
-    return _run(data, [plan], workers, tracking_uri)[0]
+    return _run(data, [_Wanted(record, None, out_uri, start)], tracking_uri)[0]
 
 
 def train_several(
@@ -146,7 +145,7 @@ def train_several(
 
     Raises:
         InputError: As of `train`.
-        StepError: Some diverged, or the disk is full; the other ones have finished.
+        StepError: Some diverged, or the disk is full; the other ones have finished. Or another process trains there.
         SystemExit: As of `train`.
     """
     for synth in synths:
@@ -157,13 +156,9 @@ def train_several(
     check_bindings(bindings)
     data = SortedSet.open(data_uri)
     family = _family(data, family)
-    workers = workers_from_environment()
     records = [RunRecord.begin(data, family, synth, preset, bindings) for synth in synths]
-    plans = [
-        TrainingPlan.of(record, None, TrainingDir.of(out_uri, family, record.synth).uri, start, _is_read_only(workers))
-        for record in records
-    ]
-    return _run(data, plans, workers, tracking_uri)
+    wanted = [_Wanted(record, None, TrainingDir.of(out_uri, family, record.synth).uri, start) for record in records]
+    return _run(data, wanted, tracking_uri)
 
 
 def reproduce(
@@ -185,9 +180,7 @@ def reproduce(
     """
     earlier = EarlierTraining.read(from_uri)
     data = earlier.open_data(data_uri)
-    workers = workers_from_environment()
-    plan = TrainingPlan.of(earlier.new_record(data), earlier.config, out_uri, start, _is_read_only(workers))
-    return _run(data, [plan], workers, tracking_uri)[0]
+    return _run(data, [_Wanted(earlier.new_record(data), earlier.config, out_uri, start)], tracking_uri)[0]
 
 
 def _family(data: SortedSet, family: str | None) -> str:
@@ -202,26 +195,39 @@ def _family(data: SortedSet, family: str | None) -> str:
     return family
 
 
-def _is_read_only(workers: Workers | None) -> bool:
-    """Returns whether another worker writes the training directory."""
-    return workers is not None and not workers.is_chief
+@dataclass(frozen=True)
+class _Wanted:
+    """The arguments of TrainingPlan.of for one training."""
+
+    record: RunRecord
+    config: str | None
+    out_uri: str
+    start: StartMode
+
+    def plan(self, read_only: bool) -> TrainingPlan:
+        return TrainingPlan.of(self.record, self.config, self.out_uri, self.start, read_only)
 
 
-def _run(
-    data: SortedSet, plans: Sequence[TrainingPlan], workers: Workers | None, tracking_uri: str
-) -> list[TrainResult]:
-    """Runs the trainings that have not finished yet."""
-    left = [plan for plan in plans if not plan.record.is_finished]
-    reused = [plan for plan in plans if plan.record.is_finished]
-    for plan in reused:
-        _LOG.info("%s is trained already: %s", plan.name, plan.training_dir.uri)
-    if left:
-        termination = Termination()
-        with termination.caught(), ExitStack() as stack:
-            read_only = _is_read_only(workers)
+def _run(data: SortedSet, wanted: Sequence[_Wanted], tracking_uri: str) -> list[TrainResult]:
+    """Runs the trainings that have not finished yet, each under the lease on its directory."""
+    workers = workers_from_environment()
+    read_only = workers is not None and not workers.is_chief  # the chief writes, under its own lease
+    plans = [each.plan(read_only=True) for each in wanted]
+    reused = [plan.record.is_finished for plan in plans]
+    termination = Termination()
+    with termination.caught(), ExitStack() as stack:
+        for index, plan in enumerate(plans):
+            if reused[index]:
+                _LOG.info("%s is trained already: %s", plan.name, plan.training_dir.uri)
+            elif not read_only:
+                stack.enter_context(lease.held(plan.training_dir.uri))
+                plans[index] = wanted[index].plan(read_only)
+                reused[index] = plans[index].record.is_finished  # by the process that held the lease
+        left = [plan for plan in plans if not plan.record.is_finished]
+        if left:
             directories = [stack.enter_context(synced_directory(plan.training_dir.uri, read_only)) for plan in left]
             from components.train.training import run_trainings
 
             tracking_uri = tracking_uri or environment.get(environment.MLFLOW_TRACKING_URI)
             run_trainings(data, left, directories, workers, termination, tracking_uri)
-    return [TrainResult.of(plan.record, plan.training_dir.uri, plan in reused) for plan in plans]
+    return [TrainResult.of(plan.record, plan.training_dir.uri, was) for plan, was in zip(plans, reused, strict=True)]

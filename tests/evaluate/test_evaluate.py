@@ -103,12 +103,15 @@ def test_the_same_model_and_data_give_the_same_bytes(evaluated_run: EvaluatedRun
         assert storage.read_bytes(info.uri) == storage.read_bytes(storage.join(str(tmp_path), "listening", info.name))
 
 
-def test_an_interrupted_evaluation_leaves_none(
+def test_an_interrupted_evaluation_leaves_none_but_of_the_same_model_and_notes(
     evaluated_run: EvaluatedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uri, before = next(iter(evaluated_run.results.items()))
     evaluation.write(before.evaluation, str(tmp_path))
     monkeypatch.setattr(listening, "encode_flac", lambda audio: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        evaluate(uri, evaluated_run.data_uri, str(tmp_path))
+    assert evaluation.read(str(tmp_path)) == before.evaluation  # another process may read it meanwhile
     with pytest.raises(ZeroDivisionError):
         evaluate(uri, evaluated_run.data_uri, str(tmp_path), max_notes=1)
     assert evaluation.read(str(tmp_path)) is None

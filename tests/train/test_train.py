@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from components import storage
 from components.artifacts.metrics_log import read_lines
 from components.core.versions import TRAINING_VERSION
 from components.synths.instrument import Instrument
-from tests.train.trainings import BINDINGS, STEPS, command, options, run_json, saved_steps
+from components.train import lease
+from tests.train.trainings import BINDINGS, STEPS, command, curve, options, run_json, saved_steps
 
 
 def test_the_loss_falls_and_the_metrics_log_says_so(undisturbed):
@@ -74,6 +76,29 @@ def test_a_finished_training_is_reused(luthier, undisturbed, data):
     assert "held out" in finished.out
     assert luthier(*command(data, undisturbed, BINDINGS, "--resume")).code == 0
     assert {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*")} == before
+
+
+def test_a_finished_training_goes_on_to_a_later_stop_and_never_back(undisturbed, data, nursery, tmp_path, refused):
+    out = Path(shutil.copytree(undisturbed, tmp_path / "out"))
+    (out / "evaluation.json").write_text("{}")  # of the model of STEPS steps
+    code, said = nursery.run(*command(data, out, [f"train.max_steps = {STEPS + 5}", *BINDINGS[1:]]))
+    assert code == 0, said
+    assert f"string-harmonic resumes at step {STEPS}" in said
+    record = run_json(out)
+    assert (record["steps"], record["stop_reason"]) == (STEPS + 5, f"train.max_steps = {STEPS + 5}")
+    assert record["bindings"][0] == f"train.max_steps = {STEPS + 5}"
+    assert curve(out)[: len(curve(undisturbed))] == curve(undisturbed)
+    assert not (out / "evaluation.json").exists()
+    assert f"after {STEPS + 5} steps, train.max_steps is {STEPS}: expected more" in refused(*command(data, out))
+
+
+def test_a_second_training_of_a_directory_is_refused_while_the_first_one_runs(luthier, data, tmp_path):
+    with lease.held(str(tmp_path)):
+        finished = luthier(*command(data, tmp_path))
+    assert finished.code == 1
+    assert finished.err.startswith(f"luthier: another process trains in '{tmp_path}': process {os.getpid()} on")
+    assert finished.err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_on_gs_it_leaves_the_same_and_stops_when_nothing_improves(data, nursery, gcs, luthier):
