@@ -15,7 +15,8 @@ from mlflow.exceptions import MlflowException
 
 from components.config.gate import LOSS, Gate
 from components.registry import aliases
-from components.registry.aliases import CHALLENGER, Champion, alias_lock, champion_version, model_name
+from components.registry.alias_lock import alias_lock
+from components.registry.aliases import CHALLENGER, Champion, champion_version, model_name
 from components.registry.tags import LOSS_TAG, NOTES_TAG, STATUS_TAG, promotion_status
 
 ROLLED_BACK = "rolled back"

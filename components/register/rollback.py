@@ -8,9 +8,9 @@ from components.core.errors import InputError
 from components.nsynth.families import check_family
 from components.register.description import describe
 from components.register.promotion import ROLLED_BACK
+from components.registry.alias_lock import alias_lock
 from components.registry.aliases import (
     Champion,
-    alias_lock,
     champion_version,
     model_name,
     previous_champion,

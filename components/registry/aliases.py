@@ -1,35 +1,22 @@
-"""A family's versions and the aliases `champion` and `challenger`, which one client at a time may move.
-
-MLflow's registry has no compare-and-set, but a registered model's name is unique: the lock is a registered model of
-that name, which one client alone can create and which it deletes afterwards. A lock whose holder died is removed when
-it is old.
-"""
+"""A family's versions and the aliases `champion` and `challenger`, which one client at a time may move (alias_lock)."""
 
 from __future__ import annotations
 
 import math
-import time
-import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from components.core.errors import InputError, StepError
+from components.core.errors import InputError
 from components.registry.client import open_client
 from components.registry.tags import LOSS_TAG, PREVIOUS_TAG, STATUS_TAG
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 ALL_FAMILIES = "name LIKE 'ddsp-%'"
 """MLflow's filter for the versions of every family."""
-
-LOCK_MAX_AGE_S = 120.0  # moving an alias takes a second
-LOCK_POLL_S = 0.5
-LOCK_TIMEOUT_S = 300.0
-_HOLDER_TAG = "luthier.holder"
 
 
 @dataclass(frozen=True)
@@ -128,46 +115,3 @@ def restore(client: MlflowClient, family: str, champion: ModelVersion, earlier: 
     client.set_model_version_tag(name, champion.version, STATUS_TAG, reason)
     client.set_registered_model_alias(name, CHAMPION, earlier.version)
     client.set_model_version_tag(name, earlier.version, STATUS_TAG, CHAMPION)
-
-
-@contextmanager
-def alias_lock(client: MlflowClient, model_name: str) -> Iterator[None]:
-    """Holds the lock of a registered model's aliases. StepError where another client holds it for minutes."""
-    lock, holder = f"{model_name}.moving", uuid.uuid4().hex
-    deadline = time.monotonic() + LOCK_TIMEOUT_S
-    while not _acquire(client, lock, holder):
-        if time.monotonic() > deadline:
-            raise StepError(
-                f"the registry's lock '{lock}' was held by another client for {LOCK_TIMEOUT_S:.0f} s: "
-                "try again, or delete the registered model of that name if no registration is running"
-            )
-        time.sleep(LOCK_POLL_S)
-    try:
-        yield
-    finally:
-        if _holder(client, lock) == holder:
-            client.delete_registered_model(lock)
-
-
-def _acquire(client: MlflowClient, lock: str, holder: str) -> bool:
-    try:
-        client.create_registered_model(lock, {_HOLDER_TAG: holder}, "A lock. It is deleted after the alias has moved.")
-        return True
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-    with suppress(MlflowException):  # released, or removed by another client, at this moment
-        found = client.get_registered_model(lock)
-        if time.time() - found.creation_timestamp / 1000 > LOCK_MAX_AGE_S:
-            # Only one client can rename it, and the new name says which lock it was: a newer one is not deleted.
-            client.rename_registered_model(lock, stale := f"{lock}.{found.tags.get(_HOLDER_TAG, '')}")
-            client.delete_registered_model(stale)
-    return False
-
-
-def _holder(client: MlflowClient, lock: str) -> str | None:
-    try:
-        holder: str | None = client.get_registered_model(lock).tags.get(_HOLDER_TAG)
-        return holder
-    except MlflowException:
-        return None

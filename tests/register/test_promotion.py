@@ -1,18 +1,21 @@
 """Which version is promoted to champion, and that two registrations at once do not both move the alias."""
 
+import json
 import threading
 import time
+from dataclasses import asdict, replace
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from components.config.gate import gate_of
-from components.core.errors import InputError
+from components.core.errors import InputError, StepError
+from components.core.process import ProcessIdentity
 from components.register.promotion import Score
 from components.register.rollback import roll_back
 from components.register.step import register
-from components.registry import aliases as aliases_module
+from components.registry import alias_lock as alias_lock_module
 from components.registry.aliases import find_champion
 from tests.register.trainings import write_evaluation, write_training
 
@@ -129,7 +132,7 @@ def test_two_retrainings_at_once_do_not_both_move_the_alias(trained, tmp_path, r
             inside -= 1
 
     monkeypatch.setattr(MlflowClient, "set_registered_model_alias", watched)
-    monkeypatch.setattr(aliases_module, "LOCK_POLL_S", 0.02)
+    monkeypatch.setattr(alias_lock_module, "POLL_S", 0.02)
     from components.register import promotion, step
 
     uris = [
@@ -141,7 +144,7 @@ def test_two_retrainings_at_once_do_not_both_move_the_alias(trained, tmp_path, r
         step.register([uri], registry)
     monkeypatch.undo()
     monkeypatch.setattr(MlflowClient, "set_registered_model_alias", watched)
-    monkeypatch.setattr(aliases_module, "LOCK_POLL_S", 0.02)
+    monkeypatch.setattr(alias_lock_module, "POLL_S", 0.02)
     threads = [
         threading.Thread(target=promotion.promote_best, args=(client, "string", [each], None, gate_of()))
         for each in scores
@@ -160,13 +163,37 @@ def test_two_retrainings_at_once_do_not_both_move_the_alias(trained, tmp_path, r
         client.get_registered_model("ddsp-string.moving")
 
 
-def test_a_lock_whose_holder_died_is_taken_away(registry, trained, monkeypatch):
+@pytest.mark.parametrize("holder", ["killed here", "on another machine, in the year 2100"])
+def test_a_lock_whose_holder_died_is_taken_away(registry, trained, monkeypatch, caplog, holder):
     trained("run-1", 5.0)
     client = MlflowClient(tracking_uri=registry, registry_uri=registry)
-    client.create_registered_model("ddsp-string.moving", {"luthier.holder": "dead"})
-    monkeypatch.setattr(aliases_module, "LOCK_MAX_AGE_S", 0.3)
-    monkeypatch.setattr(aliases_module, "LOCK_POLL_S", 0.05)
-    assert trained("run-2", 4.0).champion.version == 2
+    dead = {"pid": 42, "host": "node-7", "started": "1", "machine": "another"}
+    if holder == "killed here":
+        monkeypatch.setattr(alias_lock_module, "TIMEOUT_S", 3.0)  # no waiting for it to become stale
+        dead = asdict(replace(ProcessIdentity.of_this(), started="1"))
+    else:
+        monkeypatch.setattr(alias_lock_module, "STALE_AFTER_S", 0.3)
+        clock = "mlflow.store.model_registry.sqlalchemy_store.get_current_time_millis"
+        monkeypatch.setattr(clock, lambda: 4_102_444_800_000)
+    client.create_registered_model("ddsp-string.moving", {"luthier.holder": "x", "luthier.process": json.dumps(dead)})
+    monkeypatch.setattr(alias_lock_module, "POLL_S", 0.05)
+    with caplog.at_level("INFO", logger="components"):
+        assert trained("run-2", 4.0).champion.version == 2
+    assert f"waiting for the registry's lock 'ddsp-string.moving', which process {dead['pid']} on" in caplog.text
+    assert [model.name for model in client.search_registered_models()] == ["ddsp-string"]
+
+
+def test_a_lock_that_is_renewed_is_waited_for(registry, trained, monkeypatch):
+    trained("run-1", 5.0)
+    client = MlflowClient(tracking_uri=registry, registry_uri=registry)
+    for name, seconds in (("RENEW_S", 0.05), ("POLL_S", 0.05), ("STALE_AFTER_S", 0.6), ("TIMEOUT_S", 1.5)):
+        monkeypatch.setattr(alias_lock_module, name, seconds)
+    with (
+        alias_lock_module.alias_lock(client, "ddsp-string"),
+        pytest.raises(StepError, match=r"lock 'ddsp-string\.moving' was held by other clients"),
+        alias_lock_module.alias_lock(client, "ddsp-string"),
+    ):
+        pass
     assert [model.name for model in client.search_registered_models()] == ["ddsp-string"]
 
 
