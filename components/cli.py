@@ -7,12 +7,13 @@ state (run it again); 1 any other failure.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
-from components.core.errors import EXIT_INPUT_ERROR, InputError, StepError, nearest
+from components.core.errors import EXIT_INPUT_ERROR, InputError, StepError, is_disk_full, nearest
 from components.core.redaction import redact
 
 
@@ -66,6 +67,8 @@ class _LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(COMMANDS[cmd_name].module).command
+        for parameter in command.params:
+            parameter.callback = parameter.callback or _check_not_empty
         return command
 
     def resolve_command(
@@ -78,6 +81,15 @@ class _LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, command.help) for name, command in COMMANDS.items()])
+
+
+def _check_not_empty(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """Refuses an empty text, such as an unset shell variable, unless that is the option's default."""
+    texts = value if isinstance(value, tuple) else (value,)
+    if value != parameter.get_default(context) and any(isinstance(text, str) and not text.strip() for text in texts):
+        name = parameter.opts[0] if isinstance(parameter, click.Option) else parameter.human_readable_name
+        raise InputError(f"{name} is empty: expected a value; is a shell variable unset?")
+    return value
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -95,6 +107,8 @@ def cli(verbose: bool) -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    # Without it, a Python that is started with -m or -c imports what lies in the current directory: kfp.py, json.py.
+    os.environ["PYTHONSAFEPATH"] = "1"
     try:
         cli(standalone_mode=False)
     except (InputError, StepError) as error:
@@ -105,6 +119,11 @@ def main() -> None:
         sys.exit(EXIT_INPUT_ERROR)
     except (click.Abort, KeyboardInterrupt):
         click.echo("luthier: stopped", err=True)
+        sys.exit(1)
+    except Exception as error:
+        if not is_disk_full(error):
+            raise
+        click.echo(f"luthier: {redact(' '.join(str(error).split()))}; free some space and run it again", err=True)
         sys.exit(1)
 
 

@@ -185,11 +185,13 @@ def luthier(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     def run(*arguments: object) -> Finished:
         capsys.readouterr()
         monkeypatch.setattr(sys, "argv", ["luthier", *map(str, arguments)])
+        monkeypatch.setenv("PYTHONSAFEPATH", "")  # which the entry point sets
         code = 0
         try:
             cli.main()
         except SystemExit as end:
             code = int(end.code or 0)
+        monkeypatch.delenv("PYTHONSAFEPATH")  # processes of the tests import from the checkout
         captured = capsys.readouterr()
         return Finished(code, captured.out, captured.err)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable
 
 EXIT_INPUT_ERROR = 2
@@ -18,6 +20,28 @@ class InputError(ValueError):
 
 class StepError(RuntimeError):
     """A step failed for another reason than the user's input. The message is one line that says what to look at."""
+
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_SAID_OF_A_FULL_DISK = (*map(os.strerror, _DISK_FULL), "database or disk is full")  # SQLite's last
+# Other failures of the machine, and not of what the user gave.
+_MACHINE = (errno.EIO, errno.ESTALE, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Tells whether an error of Python, TensorFlow, HDF5 or SQLite says that a disk or a quota is full."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in _DISK_FULL
+    return error is not None and any(said in str(error) for said in _SAID_OF_A_FULL_DISK)
+
+
+def write_error(uri: str, error: OSError) -> InputError | StepError:
+    """Returns the error of a file that cannot be written: a StepError where a retry may help, as with a full disk."""
+    at = f": '{error.filename}'" if error.filename else ""
+    text = f"cannot write '{uri}': {error.strerror}{at}"
+    if is_disk_full(error):
+        return StepError(f"{text}; free some space and run the command again")
+    return StepError(f"{text}; run the command again") if error.errno in _MACHINE else InputError(text)
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

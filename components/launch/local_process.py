@@ -24,7 +24,7 @@ def train(request: TrainingRequest) -> RunRecord:
         StepError: The child failed or was stopped.
     """
     with slot():
-        code, last_line = _run([sys.executable, "-m", "components.cli", *request.arguments()])
+        code, last_line = _run([sys.executable, "-P", "-m", "components.cli", *request.arguments()])
     if code == EXIT_INPUT_ERROR:
         raise InputError(last_line.removeprefix("luthier: "))
     if code == EXIT_AGAIN:

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from components.core.errors import InputError
+from components.core.errors import write_error
 from components.core.locks import directory_lock
 from components.storage.objects import Conflict
 
@@ -56,8 +56,7 @@ def _naming(uri: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        at = f": '{error.filename}'" if error.filename else ""
-        raise InputError(f"cannot write '{uri}': {error.strerror}{at}") from error
+        raise write_error(uri, error) from error
 
 
 class _FileWriter(io.RawIOBase):
@@ -101,7 +100,7 @@ class _FileWriter(io.RawIOBase):
                 rest = memoryview(b"".join(pieces))[done:]
                 done += os.write(self._descriptor, rest)
         except OSError as error:
-            raise InputError(f"cannot write '{self._uri}': {error.strerror}") from error
+            raise write_error(self._uri, error) from error
         self._written += size
         if self._written - self._written_back >= _WRITE_BACK_BYTES:
             self._start_write_back()

@@ -8,7 +8,6 @@ newest is damaged. An object is written whole or not at all, on a local disk as 
 
 from __future__ import annotations
 
-import errno
 import io
 import json
 import re
@@ -24,7 +23,7 @@ import numpy.typing as npt
 
 from components import storage
 from components.artifacts.training_dir import CHECKPOINTS_DIR
-from components.core.errors import InputError, StepError
+from components.core.errors import InputError, StepError, is_disk_full
 from components.storage import ObjectInfo
 from components.telemetry import log
 
@@ -33,7 +32,6 @@ _FORMAT = "luthier-checkpoint-1"
 _KEPT = 2
 _NAME = re.compile(r"step-(\d{8,})\.ckpt")
 _STATE, _BEST = "state", "best/"
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Arrays = dict[str, npt.NDArray[Any]]
 Weights = list[npt.NDArray[Any]]
@@ -145,12 +143,13 @@ def disk_full_as_step_error(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, InputError) as error:
-        cause = error if isinstance(error, OSError) else error.__cause__
-        if not isinstance(cause, OSError) or cause.errno not in _DISK_FULL:
+    except Exception as error:
+        cause = error.__cause__ if isinstance(error, StepError) else error
+        if not is_disk_full(cause):
             raise
+        said = cause.strerror if isinstance(cause, OSError) else " ".join(str(cause).split())
         raise StepError(
-            f"{what}: {cause.strerror}; the earlier checkpoints are intact: free some space and run the command again"
+            f"{what}: {said}; the earlier checkpoints are intact: free some space and run the command again"
         ) from error
 
 

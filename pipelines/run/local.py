@@ -88,12 +88,13 @@ def _execute(
         environment.SLOTS: f"{request.parent / 'slots'}:{parallel_trainings}",
         environment.THREADS: environment.get(environment.THREADS, str(threads)),
         "PYTHONUNBUFFERED": "1",
+        "PYTHONSAFEPATH": "1",  # also for the tasks, which KFP starts with -m
         **secrets,
     }
     for file in (log_file, events):
         write_private(file, "")
     with log_file.open("wb") as log, events.open() as stream:
-        command = [sys.executable, "-m", "pipelines.run.runner", str(request)]
+        command = [sys.executable, "-P", "-m", "pipelines.run.runner", str(request)]
         process = subprocess.Popen(
             command,
             stdout=log,

@@ -39,6 +39,10 @@ def _processor_seconds():
         (["tain"], "did you mean 'train'"),
         (["sort", "--sorce", "x"], "--source"),
         (["run", "--source", "samples"], "--workspace"),
+        (["run", "--source", "samples", "--workspace", ""], "--workspace is empty"),
+        (["sort", "--source", "samples", "--out", " "], "--out is empty"),
+        (["prepare", "", "--out", "x"], "RECORDINGS... is empty"),
+        (["train", "--data", "x", "--synth", "harmonic", "--out", "x", "--set", ""], "--set is empty"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_2(refused, arguments, expected):
@@ -49,6 +53,29 @@ def test_a_mistake_is_one_line_and_exit_2(refused, arguments, expected):
 def test_the_help_of_a_command_begins_as_the_list_of_commands_says(luthier, name):
     first_paragraph = luthier(name, "--help").out.split("\n\n")[1]
     assert " ".join(first_paragraph.split()) == cli.COMMANDS[name].help
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), RuntimeError("(sqlite3) database or disk is full")]
+)
+def test_a_full_disk_is_one_line_and_exit_1(luthier, monkeypatch, error):
+    def fail(*arguments):
+        raise error
+
+    monkeypatch.setattr("components.sort.verify.verify", fail)
+    finished = luthier("sort", "--verify", "x")
+    assert (finished.code, finished.err.count("\n")) == (1, 1)
+    assert "full" in finished.err or "No space left" in finished.err
+
+
+def test_no_child_process_imports_what_lies_in_the_current_directory(monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHONSAFEPATH", "")
+    monkeypatch.setattr(sys, "argv", ["luthier", "--version"])
+    cli.main()
+    (tmp_path / "json.py").write_text("raise SystemExit('imported from the current directory')")
+    for way in (["-c", "import json"], ["-m", "json.tool", "--help"]):
+        child = subprocess.run([sys.executable, *way], cwd=tmp_path, capture_output=True, text=True)
+        assert child.returncode == 0, child.stderr
 
 
 def test_help_loads_no_tensorflow():

@@ -18,13 +18,18 @@ SAMPLES = Path(__file__).parents[2] / "samples"
 NOTES_PER_FAMILY = 4
 
 
-def start(source, workspace, *more):
-    """Starts `luthier run` as a person does, XLA and all."""
-    command = [sys.executable, "-m", "components.cli", "run", "--source", str(source), "--workspace", str(workspace)]
+# Of the modules that Luthier, KFP and TensorFlow import: one of each kind.
+SHADOWED = ("json", "random", "kfp", "tensorflow", "components")
+
+
+def start(source, workspace, *more, folder=None):
+    """Starts `luthier run` as a person does, XLA and all, in a folder."""
+    luthier = str(Path(sys.executable).with_name("luthier"))
+    command = [luthier, "run", "--source", str(source), "--workspace", str(workspace)]
     # A few steps on short excerpts: this tests the chain, not the sound.
     bindings = ["--set", "train.max_steps = 6", "--set", "train.eval_every_steps = 3"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([*command, *bindings, *more], env=os.environ | {"LUTHIER_XLA": "1"}, **pipes)
+    return subprocess.Popen([*command, *bindings, *more], cwd=folder, env=os.environ | {"LUTHIER_XLA": "1"}, **pipes)
 
 
 def finish(process, timeout_s=600):
@@ -44,14 +49,21 @@ def recordings(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory, recordings):
-    """A workspace whose first run was killed while it trained, and whose second run went to its end."""
-    folder = tmp_path_factory.mktemp("workspace")
+    """A workspace whose first run was killed while it trained, and whose second run went to its end.
+
+    Both ran in a folder with modules that must not be imported; the recordings were touched in between.
+    """
+    folder, trap = tmp_path_factory.mktemp("workspace"), tmp_path_factory.mktemp("trap")
+    for name in SHADOWED:
+        (trap / f"{name}.py").write_text("raise SystemExit(f'{__name__} was imported from the current folder')")
     options = ("--families", "string", "--synths", "harmonic,wavetable")
-    killed = start(recordings, folder, *options)
+    killed = start(recordings, folder, *options, folder=trap)
     wait_for(lambda: list(folder.glob("runs/*/string-*/run.json")), killed)
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
-    code, stdout, stderr = finish(start(recordings, folder, *options))
+    for path in recordings.rglob("*.flac"):
+        path.touch()
+    code, stdout, stderr = finish(start(recordings, folder, *options, folder=trap))
     assert code == 0, stderr
     return folder, options, stdout
 

@@ -59,18 +59,21 @@ def test_a_full_disk_is_one_line_with_the_files_name(tmp_path):
     code = """
         import resource, signal, sys
         from components import storage
-        from components.core.errors import InputError
+        from components.core.errors import StepError
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (5_000_000, 5_000_000))
         try:
             with storage.open_write(sys.argv[1]) as stream:
                 for _ in range(100):
                     stream.writelines([bytes(12), bytes(272_583), bytes(4)])
-        except InputError as error:
+        except StepError as error:
             print(error)
     """
     out, _ = _run(code, tmp_path / "x.bin").communicate()
-    assert out.decode().strip() == f"cannot write '{tmp_path}/x.bin': File too large"
+    assert (
+        out.decode().strip()
+        == f"cannot write '{tmp_path}/x.bin': File too large; free some space and run the command again"
+    )
     assert list(tmp_path.iterdir()) == []
 
 
