@@ -10,6 +10,7 @@ from components.artifacts.evaluation import Evaluation
 from components.artifacts.model_card import ModelCard
 from components.artifacts.training_dir import TrainingDir
 from components.core.errors import InputError
+from components.core.versions import EVALUATION_VERSION
 from components.evaluate import breakdown, note_selection, scoring
 from components.nsynth.note import Note
 from components.nsynth.sorted_set import SortedSet
@@ -96,7 +97,10 @@ def _delete_another(out_uri: str, card: ModelCard, notes_fingerprint: str) -> No
     except InputError:
         found = None
     is_same = (
-        found and card.crc32c and (found.model.crc32c, found.notes_fingerprint) == (card.crc32c, notes_fingerprint)
+        found
+        and found.evaluation_version == EVALUATION_VERSION
+        and card.crc32c
+        and (found.model.crc32c, found.notes_fingerprint) == (card.crc32c, notes_fingerprint)
     )
     if not is_same:
         storage.delete(TrainingDir(out_uri).evaluation_uri)
