@@ -37,6 +37,10 @@ COMMANDS = {
         "Train one synthesizer and evaluate the model: what a training of a pipeline does.",
     ),
     "launch": Command("components.launch.command", "Train one synthesizer as a Kubernetes Job and follow it."),
+    "presets": Command(
+        "components.config.presets_command",
+        "List the presets: steps, batch, network, and how long a training takes at most.",
+    ),
     "doctor": Command("pipelines.doctor.command", "Check cluster, Kubeflow, storage and registry before a run."),
     "jobs": Command(
         "components.launch.jobs_command",
@@ -55,6 +59,7 @@ COMMANDS = {
     ),
     "compile": Command("pipelines.command", "Compile the pipeline package, a YAML file for Kubeflow."),
     "submit": Command("pipelines.submit.command", "Run the pipeline in Kubeflow and follow it to its end."),
+    "runs": Command("pipelines.runs.command", "List the runs of the pipeline in Kubeflow, or those of a workspace."),
     "schedule": Command("pipelines.schedule.command", "Create, update or replace the recurring run in Kubeflow."),
 }
 
@@ -110,7 +115,7 @@ def main() -> None:
     # Without it, a Python that is started with -m or -c imports what lies in the current directory: kfp.py, json.py.
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
-        cli(standalone_mode=False)
+        cli(prog_name="luthier", standalone_mode=False)
     except (InputError, StepError) as error:
         click.echo(f"luthier: {redact(' '.join(str(error).split()))}", err=True)
         sys.exit(EXIT_INPUT_ERROR if isinstance(error, InputError) else 1)

@@ -50,7 +50,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="What to do with the Job on SIGTERM or Ctrl-C.",
 )
-@click.option("--dry-run", is_flag=True, help="Print the Job instead of creating it.")
+@click.option(
+    "--dry-run",
+    is_flag=False,
+    flag_value="client",
+    type=click.Choice(["client", "server"]),
+    help="Print the Job instead of creating it; with --dry-run=server, the API server checks it first.",
+)
 def command(
     data_uri: str,
     family: str,
@@ -70,7 +76,7 @@ def command(
     gpus: int | None,
     follows: bool,
     on_terminate: OnTerminate,
-    dry_run: bool,
+    dry_run: str | None,
 ) -> None:
     """Train one synthesizer as a Kubernetes Job and follow it.
 
@@ -80,7 +86,7 @@ def command(
     from components.artifacts.training_dir import TrainingDir
     from components.launch import result
     from components.launch.request import Placement, TrainingRequest
-    from components.launch.step import ClusterOptions, launch, manifest
+    from components.launch.step import ClusterOptions, check_on_server, launch, manifest
 
     request = TrainingRequest.checked(data_uri, family, synth, out_uri, preset, bindings, run_id, warm_start)
     placement = Placement(image, queue, priority_class, nodes, gpus)
@@ -88,7 +94,10 @@ def command(
     if dry_run:
         import yaml
 
-        click.echo(yaml.safe_dump(manifest(request, placement, cluster), sort_keys=False, width=120), nl=False)
+        job = manifest(request, placement, cluster)
+        if dry_run == "server":
+            click.echo(check_on_server(job, cluster), err=True)
+        click.echo(yaml.safe_dump(job, sort_keys=False, width=120), nl=False)
         return
     launched = launch(request, placement, cluster, on_terminate, follows)
     if launched.record is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from components.kubernetes.client import Api, Object
 from components.kubernetes.errors import NotFound
@@ -36,6 +37,23 @@ class JobStatus:
         """Its name."""
         name: str = self.job["metadata"]["name"]
         return name
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns it as a JSON object; times in seconds, "followed_s" null for a Job that needs no launcher."""
+        metadata = self.job["metadata"]
+        values, notes = metadata.get("labels") or {}, metadata.get("annotations") or {}
+        return {
+            "name": self.name,
+            "namespace": metadata.get("namespace", ""),
+            "state": str(self.phase),
+            "age_s": round(self.age_s),
+            "followed_s": None if self.followed_s is None else round(self.followed_s),
+            "unattended": self.is_unattended,
+            "run": values.get(labels.RUN, ""),
+            "family": values.get(labels.FAMILY, ""),
+            "synth": values.get(labels.SYNTH, ""),
+            "training_uri": notes.get(labels.TRAINING_URI, ""),
+        }
 
 
 def list_jobs(api: Api, run_id: str | None = None) -> list[JobStatus]:

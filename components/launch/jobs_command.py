@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from components.core.table import as_json as json_of
+from components.core.table import duration, table
+
 if TYPE_CHECKING:
     from components.launch.jobs import JobStatus
 
@@ -19,7 +22,10 @@ if TYPE_CHECKING:
 @click.option(
     "--suspend-unattended", is_flag=True, help="Suspend the unattended Jobs; delete them where Kueue manages them."
 )
-def command(run_id: str | None, context: str | None, namespace: str | None, suspend_unattended: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    run_id: str | None, context: str | None, namespace: str | None, suspend_unattended: bool, as_json: bool
+) -> None:
     """List the Jobs of trainings with their state, and find those that no launcher follows.
 
     A Job is unattended if it is active and its launcher is gone for more than 10 minutes. Repeat its `luthier launch`
@@ -35,10 +41,13 @@ def command(run_id: str | None, context: str | None, namespace: str | None, susp
     api = connect(context, namespace)
     with errors_explained(api):
         statuses = list_jobs(api, run_id)
-        _print(statuses, api.namespace)
+        if as_json:
+            click.echo(json_of([status.to_json() for status in statuses]))
+        else:
+            _print(statuses, api.namespace)
         if suspend_unattended:
             for status in stop_unattended(api, statuses):
-                click.echo(f"stopped: {status.name}")
+                click.echo(f"stopped: {status.name}", err=as_json)
 
 
 def _print(statuses: list[JobStatus], namespace: str) -> None:
@@ -47,22 +56,12 @@ def _print(statuses: list[JobStatus], namespace: str) -> None:
         return
     rows = [("NAME", "STATE", "AGE", "FOLLOWED")]
     for status in statuses:
-        rows.append((status.name, str(status.phase), _duration(status.age_s), _followed(status)))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+        rows.append((status.name, str(status.phase), duration(status.age_s), _followed(status)))
+    click.echo(table(rows))
 
 
 def _followed(status: JobStatus) -> str:
     if status.followed_s is None:
         return "-"
     unattended = " (unattended)" if status.is_unattended else ""
-    return f"{_duration(status.followed_s)} ago{unattended}"
-
-
-def _duration(seconds: float) -> str:
-    """Returns a duration like kubectl: "45s", "12m", "5h", "3d"."""
-    for unit, length_s in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= 2 * length_s:
-            return f"{seconds / length_s:.0f}{unit}"
-    return f"{max(seconds, 0.0):.0f}s"
+    return f"{duration(status.followed_s)} ago{unattended}"

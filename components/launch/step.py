@@ -19,6 +19,7 @@ from components.kubernetes.connection import connect, named_namespace
 from components.kubernetes.errors import (
     ApiError,
     BadRequest,
+    Conflict,
     Forbidden,
     Invalid,
     NamespaceNotFound,
@@ -137,6 +138,23 @@ def manifest_at(
         job = fill_in(_template(template, api), request, placement, api.namespace)
     check_local_paths(request, job)
     return job
+
+
+def check_on_server(job: Object, cluster: ClusterOptions) -> str:
+    """Has the API server check a Job as if it were created, and returns in one line what `launch` would do.
+
+    Raises:
+        InputError: The server would refuse it, or there is no such queue or priority class.
+        StepError: The server does not answer.
+    """
+    api, name = connect(cluster.context, cluster.namespace), job["metadata"]["name"]
+    with errors_explained(api):
+        admission.check(api, job)
+        try:
+            api.create("jobs", job, dry_run=True)
+        except Conflict:
+            return f"Job {name} exists in namespace '{api.namespace}': launch would follow, resume or replace it"
+    return f"{api.server} would accept Job {name} in namespace '{api.namespace}'"
 
 
 def _created_or_adopted(

@@ -1,12 +1,14 @@
-"""Lists the registered versions as a table."""
+"""Lists the registered versions."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mlflow.entities.model_registry import ModelVersion
 
 from components.core.errors import InputError
+from components.core.table import table
 from components.nsynth.families import check_family
 from components.registry.aliases import ALL_FAMILIES, champion_version, model_name
 from components.registry.client import open_client
@@ -15,8 +17,8 @@ from components.registry.tags import LOSS_TAG, promotion_status
 _COLUMNS = ("family", "version", "synth", "preset", "loss", "date", "status")
 
 
-def listing(tracking_uri: str = "", family: str | None = None, champions_only: bool = False) -> str:
-    """Returns a table of versions, sorted by family and version.
+def listed_versions(tracking_uri: str = "", family: str | None = None, champions_only: bool = False) -> list[Listed]:
+    """Returns the versions, sorted by family and version.
 
     Args:
         tracking_uri: MLflow; "" for the value of MLFLOW_TRACKING_URI.
@@ -38,26 +40,51 @@ def listing(tracking_uri: str = "", family: str | None = None, champions_only: b
     if not versions:
         raise InputError(f"there is no {'champion' if champions_only else 'version'} of {family or 'any family'}")
     versions.sort(key=lambda each: (each.tags["family"], int(each.version)))
-    return _table([_COLUMNS, *(_row(each) for each in versions)])
+    return [Listed.of(each) for each in versions]
 
 
-def _row(version: ModelVersion) -> tuple[str, ...]:
-    tags, loss = version.tags, version.tags.get(LOSS_TAG)
-    date = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
-    return (
-        tags["family"],
-        str(version.version),
-        tags.get("synth", ""),
-        tags.get("preset", ""),
-        f"{float(loss):.2f}" if loss else "-",
-        f"{date:%Y-%m-%d}",
-        promotion_status(tags),
-    )
+def listing(tracking_uri: str = "", family: str | None = None, champions_only: bool = False) -> str:
+    """Returns the versions as a table; arguments and errors as of `listed_versions`."""
+    return table([_COLUMNS, *(each.row() for each in listed_versions(tracking_uri, family, champions_only))])
 
 
-def _table(rows: list[tuple[str, ...]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
-    lines = (
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows
-    )
-    return "\n".join(line.rstrip() for line in lines)
+@dataclass(frozen=True)
+class Listed:
+    """A version in a list.
+
+    Attributes:
+        model: Name of the registered model.
+        family, version, synth, preset: Of the training.
+        loss: On the held-out notes; None where it is not known.
+        created_at: RFC 3339, in UTC.
+        status: The promotion status.
+    """
+
+    model: str
+    family: str
+    version: int
+    synth: str
+    preset: str
+    loss: float | None
+    created_at: str
+    status: str
+
+    @classmethod
+    def of(cls, version: ModelVersion) -> Listed:
+        """Returns what a version is listed with."""
+        tags = version.tags
+        return cls(
+            model=version.name,
+            family=tags["family"],
+            version=int(version.version),
+            synth=tags.get("synth", ""),
+            preset=tags.get("preset", ""),
+            loss=float(tags[LOSS_TAG]) if tags.get(LOSS_TAG) else None,
+            created_at=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(timespec="seconds"),
+            status=promotion_status(tags),
+        )
+
+    def row(self) -> tuple[str, ...]:
+        """Returns its line of the table."""
+        loss = "-" if self.loss is None else f"{self.loss:.2f}"
+        return (self.family, str(self.version), self.synth, self.preset, loss, self.created_at[:10], self.status)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
 
@@ -11,8 +13,13 @@ import click
 )
 @click.option("--family", help="List this family only.")
 @click.option("--champions", "champions_only", is_flag=True, help="List champions only.")
-def command(tracking_uri: str, family: str | None, champions_only: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(tracking_uri: str, family: str | None, champions_only: bool, as_json: bool) -> None:
     """List the registered models with their scores and promotion status."""
-    from components.register.listing import listing
+    from components.core.table import as_json as json_of
+    from components.register.listing import listed_versions, listing
 
-    click.echo(listing(tracking_uri, family, champions_only))
+    if as_json:
+        click.echo(json_of([asdict(each) for each in listed_versions(tracking_uri, family, champions_only)]))
+    else:
+        click.echo(listing(tracking_uri, family, champions_only))

@@ -13,11 +13,11 @@ import click
 @click.option(
     "--to", "to_version", type=int, metavar="VERSION", help="The new champion. [default: the champion before]"
 )
-def command(tracking_uri: str, family: str, to_version: int | None) -> None:
+@click.option("--dry-run", is_flag=True, help="Print which version would become champion; change nothing.")
+def command(tracking_uri: str, family: str, to_version: int | None, dry_run: bool) -> None:
     """Make an earlier version of a model the champion again."""
     from components.register.rollback import roll_back
 
-    was, champion = roll_back(family, tracking_uri, to_version)
-    click.echo(
-        f"ddsp-{family}: version {champion.version} ({champion.synth}) is champion now, instead of version {was}"
-    )
+    was, champion = roll_back(family, tracking_uri, to_version, dry_run)
+    becomes = "would become champion" if dry_run else "is champion now"
+    click.echo(f"ddsp-{family}: version {champion.version} ({champion.synth}) {becomes}, instead of version {was}")

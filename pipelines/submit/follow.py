@@ -16,6 +16,7 @@ from components.telemetry import log
 from components.telemetry.task import last_end
 from pipelines.kubeflow.client import Kubeflow, UnreachableError, api_errors
 from pipelines.kubeflow.nodes import Node, nodes_of_tasks, nodes_of_workflow
+from pipelines.kubeflow.runs import was_stopped
 from pipelines.kubeflow.tasks import PipelineTask, failures_of, tasks_of
 from pipelines.package import TRAIN_TASK
 from pipelines.run.display import Display
@@ -59,7 +60,7 @@ def follow(kubeflow: Kubeflow, run_id: str) -> None:
             f"stopped following; the run continues: {url} (follow: 'luthier submit --host {host} --follow {run_id}', "
             f"stop: 'luthier submit --host {host} --stop {run_id}')"
         ) from None
-    if _was_stopped(run):
+    if was_stopped(run):
         raise StepError(f"the run was stopped (see {url})")
     if run.state == "FAILED":
         raise StepError(f"{_reason(kubeflow, run)} (see {url})")
@@ -89,12 +90,6 @@ def _nodes(kubeflow: Kubeflow, run: V2beta1Run) -> list[Node]:
     except (ValueError, KeyError, OSError):  # none, or in another form
         nodes = []
     return nodes or nodes_of_tasks((run.run_details.task_details if run.run_details else None) or [])
-
-
-def _was_stopped(run: V2beta1Run) -> bool:
-    """Tells whether somebody stopped a run. If the installation retries nodes, it ends as FAILED nevertheless."""
-    canceling = any(status.state == "CANCELING" for status in run.state_history or [])
-    return run.state == "CANCELED" or (run.state == "FAILED" and canceling)
 
 
 class _TaskEvents:

@@ -91,3 +91,13 @@ def test_help_loads_no_tensorflow():
     loaded = set(json.loads(result.stdout.splitlines()[-1]))
     assert "components.sort.command" in loaded
     assert not loaded & {"tensorflow", "ddsp", "mlflow", "kfp", "google.cloud"}
+
+
+def test_the_shell_completes_commands_and_options(luthier, monkeypatch):
+    monkeypatch.setenv("_LUTHIER_COMPLETE", "bash_complete")
+    for words, expected in (("luthier mod", "plain,models"), ("luthier train --pres", "plain,--preset")):
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+        assert luthier().out.split() == [expected]
+    monkeypatch.setenv("_LUTHIER_COMPLETE", "bash_source")
+    assert "_luthier_completion" in luthier().out

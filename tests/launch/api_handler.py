@@ -91,7 +91,9 @@ class Handler(Streams, BaseHTTPRequestHandler):
 
     def _act(self, verb: str, body: dict) -> dict:
         if verb == "create":
-            return self.cluster.create(self.collection, body, self.query.get("fieldValidation") == "Strict")
+            return self.cluster.create(
+                self.collection, body, self.query.get("fieldValidation") == "Strict", "dryRun" in self.query
+            )
         if verb == "patch":
             assert self.headers["Content-Type"] == "application/merge-patch+json"
             return self.cluster.patch(self.collection, self.name, body)

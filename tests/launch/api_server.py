@@ -142,7 +142,7 @@ class ApiServer:
             place = f'in API group "{group}" in the namespace "{self.namespace}"'
             raise RefusedError(403, "Forbidden", f"{who} {place}")
 
-    def create(self, collection: str, body: dict, strict: bool) -> dict:
+    def create(self, collection: str, body: dict, strict: bool, dry_run: bool = False) -> dict:
         name = body["metadata"]["name"]
         with self.changed:
             assert strict, "without fieldValidation=Strict a misspelt field of the template is dropped in silence"
@@ -153,6 +153,8 @@ class ApiServer:
             self.admission(collection, body)
             if name in self.objects[collection]:
                 raise RefusedError(409, "AlreadyExists", f'{collection}.batch "{name}" already exists')
+            if dry_run:
+                return self._defaulted(body)
             made = self.put(collection, self._defaulted(body))
         self.created(made)
         return made

@@ -1,5 +1,6 @@
 """A launcher notes in its Job that it follows it; `luthier jobs` finds the Jobs whose launcher is gone."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -124,7 +125,9 @@ def test_jobs_are_listed_and_unattended_ones_suspended(controllers, server, luth
         "luthier-paused-string-harmonic": ("Suspended", "5h ago"),
         "luthier-queued-string-harmonic": ("Pending", "11m ago (unattended)"),
     }
-    assert len(luthier("jobs", "--run", "moved").out.splitlines()) == 2
+    (moved,) = json.loads(luthier("jobs", "--run", "moved", "--json").out)
+    assert (moved["name"], moved["state"], moved["unattended"]) == ("luthier-moved-string-harmonic", "Pending", False)
+    assert moved["training_uri"].endswith("string-harmonic") and 170 < moved["followed_s"] < 300
 
     stopped = [line for line in luthier("jobs", "--suspend-unattended").out.splitlines() if line.startswith("stopped")]
     assert stopped == ["stopped: luthier-killed-string-harmonic", "stopped: luthier-queued-string-harmonic"]

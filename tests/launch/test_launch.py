@@ -98,6 +98,16 @@ def test_a_dry_run_prints_a_job_that_kubernetes_takes_and_asks_no_cluster(server
     assert server.requests == []
 
 
+def test_a_dry_run_on_the_server_creates_nothing(server, luthier, arguments, refused):
+    tried = luthier(*arguments, "--dry-run=server", "--gpus", 2)
+    assert tried.code == 0 and yaml.safe_load(tried.out)["metadata"]["name"] == NAME
+    assert f"would accept Job {NAME} in namespace 'luthier'" in tried.err
+    assert not server.objects["jobs"]
+    assert "has no LocalQueue 'nothing'" in refused(*arguments, "--dry-run=server", "--queue", "nothing")
+    luthier(*arguments, "--detach")
+    assert "exists in namespace 'luthier': launch would follow" in luthier(*arguments, "--dry-run=server").err
+
+
 def test_the_mlflow_run_is_passed_on_and_is_not_part_of_the_hash(controllers, server, luthier, arguments, monkeypatch):
     monkeypatch.setenv("MLFLOW_RUN_ID", "first")
     luthier(*arguments, "--detach")

@@ -201,6 +201,8 @@ def test_a_champion_that_was_rolled_back_stays_so(tmp_path, registry, trained, l
     trained("run-1", 5.0)
     trained("run-2", 4.0)
     arguments = ("rollback", "--family", "string", "--tracking-uri", registry)
+    tried = luthier(*arguments, "--dry-run")
+    assert tried.out == "ddsp-string: version 1 (harmonic) would become champion, instead of version 2\n"
     assert luthier(*arguments).out.startswith("ddsp-string: version 1 (harmonic) is champion now, instead of version 2")
     assert register([str(tmp_path / "runs/run-2/string-harmonic")], registry).champion.version == 1
     assert trained("run-3", 4.5).champion.version == 3
@@ -226,6 +228,11 @@ def test_models_are_listed_as_a_table(trained, registry, luthier):
     assert lines[0].split() == ["family", "version", "synth", "preset", "loss", "date", "status"]
     assert lines[1].split()[:5] == ["string", "1", "harmonic", "smoke", "5.00"] and lines[1].endswith("champion")
     assert lines[2].endswith("failed the gate: its spectral loss is 30, the limit is at most 20")
+    as_json = json.loads(luthier("models", "--tracking-uri", registry, "--json").out)
+    assert [(each["version"], each["loss"], each["model"]) for each in as_json] == [
+        (1, 5.0, "ddsp-string"),
+        (2, 30.0, "ddsp-string"),
+    ]
     champions = luthier("models", "--tracking-uri", registry, "--champions").out.splitlines()
     assert [line.split() for line in champions] == [line.split() for line in lines[:2]]
 

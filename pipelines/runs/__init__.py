@@ -1,0 +1,1 @@
+"""`luthier runs`: lists the runs in Kubeflow, or those of a workspace."""
