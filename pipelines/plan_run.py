@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from components.artifacts.evaluation import is_trained_and_evaluated
+from components.launch.request import Placement
 from components.nsynth.families import FAMILIES
 from components.nsynth.sorted_set import SortedSet
-from components.plan import preflight, run_plan
+from components.plan import run_plan
 from components.plan.planned_training import PlannedTraining
 from components.plan.run_plan import RunPlan
 from components.plan.selection import select
+from components.preflight.run import SampleTraining, check_run
 from components.telemetry.task import task
 
 
@@ -77,7 +79,7 @@ def plan_run(request: Request) -> Planned:
             request.bindings,
             request.if_changed,
         )
-        preflight.check_run(request.workspace, request.tracking_uri)
+        check_run(request.workspace, request.tracking_uri, _sample(plan, request))
         what = f"{', '.join(plan.families) or 'every family'} x {', '.join(plan.synths)}"
         running.found(what, run_uri=plan.run_uri)
     shares = _sort(_prepare(request.source, plan), plan, request.sort_workers)
@@ -97,6 +99,13 @@ def plan_run(request: Request) -> Planned:
         gate_bindings=plan.gate_bindings,
         source_fingerprints=plan.source_fingerprints,
     )
+
+
+def _sample(plan: RunPlan, request: Request) -> SampleTraining:
+    """Returns one of the run's trainings."""
+    placement = Placement.of_form(request.gpus, request.queue, request.priority_class)
+    family = (plan.families or FAMILIES)[0]
+    return SampleTraining(family, plan.synths[0], request.preset, tuple(plan.bindings), placement)
 
 
 def _prepare(source_uri: str, plan: RunPlan) -> str:

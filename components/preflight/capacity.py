@@ -9,8 +9,8 @@ from decimal import Decimal
 from components.kubernetes.client import Api, Object
 from components.kubernetes.errors import ApiError, Forbidden, NotFound
 from components.launch.job import GPU
-from components.plan.preflight.finding import Finding, Status
 from components.preflight import answers
+from components.preflight.finding import Finding, Status
 
 _GPU_LABELS = ("nvidia.com/gpu.product", "cloud.google.com/gke-accelerator", "karpenter.k8s.aws/instance-gpu-name")
 _AUTOSCALER_STATUS = "/api/v1/namespaces/kube-system/configmaps/cluster-autoscaler-status"

@@ -9,8 +9,8 @@ from components.kubernetes.client import Api, Object
 from components.kubernetes.errors import Forbidden, NamespaceNotFound, NotFound
 from components.launch import admission, labels
 from components.launch.step import errors_explained
-from components.plan.preflight.finding import Finding, Status
 from components.preflight import answers
+from components.preflight.finding import Finding, Status
 
 OLDEST, NEWEST = (1, 31), (1, 36)
 """The versions of Kubernetes: before 1.31, a podFailurePolicy of a Job is not stable; later than 1.36 is not tested."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from components.config.presets import Preset, read_preset
 from components.config.rates import known_devices, rate_of
-from components.plan.preflight.finding import Finding, Status
+from components.preflight.finding import Finding, Status
 
 _S_PER_HOUR = 3600.0
 

@@ -16,7 +16,7 @@ from components.launch.events import Events
 from components.launch.pod_state import PendingReason
 from components.launch.step import errors_explained
 from components.launch.template import CONTAINER, container_of
-from components.plan.preflight.finding import Finding, Status
+from components.preflight.finding import Finding, Status
 
 _POLL_S = 1.0
 _DELETE_LIMIT_S = 5.0

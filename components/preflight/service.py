@@ -7,8 +7,8 @@ from urllib.parse import quote, urlsplit
 
 from components.kubernetes.client import Api
 from components.kubernetes.errors import Forbidden, NotFound
-from components.plan.preflight.finding import Finding, Status
 from components.preflight import answers
+from components.preflight.finding import Finding, Status
 
 
 def service_of(url: str, namespace: str) -> tuple[str, str] | None:

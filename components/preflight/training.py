@@ -10,16 +10,16 @@ from components.core.backoff import RetryPolicy
 from components.kubernetes.client import Api, Object
 from components.launch.request import Placement, TrainingRequest
 from components.launch.step import manifest_at
-from components.plan.preflight.finding import Check, Finding, run_checks
 from components.preflight.capacity import check_nodes, check_quotas
 from components.preflight.cluster import check_job
+from components.preflight.finding import Check, Finding, run_checks
 from components.preflight.image import check_image
-from components.preflight.permissions import check_own
 
 POLICY = RetryPolicy(limit_s=15.0, longest_pause_s=3.0)
 """For requests of checks: a server that is down must be told soon."""
 
-_IMAGE_LIMIT_S = 60.0
+IMAGE_LIMIT_S, TRAINING_LIMIT_S = 60.0, 90.0
+"""How long the check of one image, and all checks of a training, may take."""
 
 
 def sample_job(
@@ -55,16 +55,8 @@ def check_training(
     job = job_of()
     checks = [Check("job", lambda: check_job(api, job))]
     if starts_pods:
-        checks.append(Check("image", lambda: check_image(api, job), _IMAGE_LIMIT_S))
+        checks.append(Check("image", lambda: check_image(api, job), IMAGE_LIMIT_S))
     if trainings:
         checks.append(Check("quota", lambda: check_quotas(api, job, trainings)))
         checks.append(Check("nodes", lambda: check_nodes(api, job, trainings)))
     yield from run_checks(checks)
-
-
-def checks_of_step(api: Api, job_of: Callable[[], Object]) -> list[Check]:
-    """Returns the checks that the step `plan` makes with its own account, which is that of the launchers."""
-    return [
-        Check("permissions", lambda: check_own(api)),
-        Check("job", lambda: check_training(api, job_of), 2 * _IMAGE_LIMIT_S),
-    ]

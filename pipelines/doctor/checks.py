@@ -13,23 +13,29 @@ from components.kubernetes.connection import connect
 from components.kubernetes.errors import Forbidden, NotFound
 from components.launch.job import GPU
 from components.launch.step import errors_explained
-from components.plan import run_plan
-from components.plan.preflight.finding import Check, Finding, Status, run_checks
-from components.plan.preflight.places import STORAGE_LIMIT_S, check_source, check_workspace
-from components.plan.preflight.tracking import check_registry
 from components.preflight.capacity import gpu_models, requests_of
 from components.preflight.cluster import check_namespace, check_version
+from components.preflight.finding import Check, Finding, Status, run_checks
 from components.preflight.hours import check_hours
 from components.preflight.image import check_image
 from components.preflight.permissions import check_account, check_own
+from components.preflight.places import STORAGE_LIMIT_S, check_source, check_workspace
 from components.preflight.service import check_service, service_of
-from components.preflight.training import POLICY, check_training, sample_job
+from components.preflight.tracking import check_registry
+from components.preflight.training import (
+    IMAGE_LIMIT_S,
+    POLICY,
+    TRAINING_LIMIT_S,
+    check_training,
+    sample_job,
+)
 from pipelines.doctor.kubeflow import Steps, check_kubeflow, check_settings, step_pod, steps_of
 from pipelines.doctor.wanted import Wanted
 from pipelines.kubeflow import client
+from pipelines.kubeflow.checks import check_run
 from pipelines.kubeflow.endpoint import Endpoint
 
-_CLUSTER_LIMIT_S, _TRAINING_LIMIT_S, _IMAGE_LIMIT_S = 150.0, 90.0, 60.0
+_CLUSTER_LIMIT_S = 150.0
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,7 @@ def examine(wanted: Wanted, options: Options) -> list[Finding]:
 
 
 def _check_parameters(wanted: Wanted) -> Iterator[Finding]:
-    given = (wanted.families, wanted.synths, wanted.preset, wanted.bindings)
-    run_plan.check_parameters(wanted.source, wanted.workspace, *given)
+    check_run(wanted.arguments, {})
     families = ", ".join(wanted.families) or "every family of the source"
     yield Finding("parameters", Status.OK, f"{families} x {', '.join(wanted.synths)}, preset {wanted.preset}")
 
@@ -128,7 +133,7 @@ def _checks(api: Api, steps: Steps, wanted: Wanted, options: Options) -> list[Ch
         Check("namespace", lambda: _explained(api, check_namespace)),
         Check("permissions", lambda: _explained(api, check_own)),
         Check("pipeline", lambda: _explained(api, lambda to: check_account(to, steps.namespace, steps.account))),
-        Check("job", training, _TRAINING_LIMIT_S),
+        Check("job", training, TRAINING_LIMIT_S),
         Check("registry", lambda: _check_registry(api, steps, wanted)),
         Check("gpu-hours", hours),
     ]
@@ -141,7 +146,7 @@ def _image_checks(api: Api, steps: Steps) -> list[Check]:
     """Returns the checks of the images of the steps, which are in the compiled package."""
     images = dict.fromkeys([environment.data_image(), environment.train_image()])
     return [
-        Check("image", partial(check_image, api, step_pod(image, steps.account)), _IMAGE_LIMIT_S) for image in images
+        Check("image", partial(check_image, api, step_pod(image, steps.account)), IMAGE_LIMIT_S) for image in images
     ]
 
 

@@ -16,7 +16,7 @@ from components.core.errors import EXIT_INPUT_ERROR
 from pipelines.kubeflow.endpoint import Endpoint, optional_endpoint_options
 
 if TYPE_CHECKING:
-    from components.plan.preflight.finding import Finding
+    from components.preflight.finding import Finding
     from pipelines.doctor.wanted import Wanted
 
 _KUBEFLOW = "kubeflow"
@@ -57,7 +57,7 @@ def command(
     do. To see whether images can be pulled, it starts short-lived pods; it also writes and deletes an object in the
     workspace. Exit codes: 0 a run can be submitted, 2 something is wrong.
     """
-    from components.plan.preflight.finding import Status
+    from components.preflight.finding import Status
     from pipelines.doctor.checks import Options, examine
 
     given = click.get_current_context().params

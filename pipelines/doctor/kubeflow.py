@@ -10,8 +10,8 @@ from components.core import environment
 from components.kubernetes.client import Api, Object
 from components.kubernetes.errors import Forbidden, NotFound
 from components.launch.template import CONTAINER
-from components.plan.preflight.finding import Finding, Status
 from components.preflight import answers
+from components.preflight.finding import Finding, Status
 from pipelines.kubeflow.client import Kubeflow, api_errors
 
 TESTED = "2.17"

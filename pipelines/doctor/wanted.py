@@ -15,7 +15,7 @@ _ANY_FAMILY = "string"
 
 @dataclass(frozen=True)
 class Wanted:
-    """The parameters of a run that checks need; see `pipelines.train_instruments`."""
+    """The parameters of a run that checks need, and all of them; see `pipelines.train_instruments`."""
 
     source: str
     workspace: str
@@ -27,6 +27,7 @@ class Wanted:
     gpus: str
     queue: str
     priority_class: str
+    arguments: Mapping[str, Any]
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> Wanted:
@@ -46,6 +47,7 @@ class Wanted:
             gpus=arguments["gpus"],
             queue=arguments["queue"],
             priority_class=arguments["priority_class"],
+            arguments=arguments,
         )
 
     @property

@@ -72,7 +72,7 @@ def _listed(kubeflow: Kubeflow, run: Any) -> ListedRun:
         started_at=start.isoformat(timespec="seconds") if start else "",
         took_s=seconds,
         parameters={str(name): _without_secrets(value) for name, value in given.items()},
-        url=kubeflow.url("runs", "details", str(run.run_id)),
+        url=kubeflow.page("runs", "details", str(run.run_id)),
     )
 
 

@@ -6,12 +6,13 @@ import json
 
 import pytest
 
+from components import storage
 from components.core.backoff import RetryPolicy
 from tests.preflight.conftest import cluster as cluster  # a fixture
 
 
 @pytest.fixture
-def options(cluster, tmp_path, monkeypatch):
+def options(cluster, gcs, tmp_path, monkeypatch):
     config = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -24,10 +25,15 @@ def options(cluster, tmp_path, monkeypatch):
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
     monkeypatch.delenv("KFP_HOST", raising=False)
     monkeypatch.setenv("LUTHIER_TRAIN_IMAGE", "registry.example.com/trainer:1")
-    source = tmp_path / "recordings" / "string"
-    source.mkdir(parents=True)
-    (source / "a.wav").write_bytes(b"not read")
-    parameters = {"source": source.parent, "workspace": tmp_path / "ws", "families": "string", "preset": "smoke"}
+    monkeypatch.setenv("LUTHIER_DATA_IMAGE", "registry.example.com/data:1")
+    bucket = gcs.bucket()
+    storage.write_bytes(f"{bucket}/recordings/string/a.wav", b"not read")
+    parameters = {
+        "source": f"{bucket}/recordings",
+        "workspace": f"{bucket}/ws",
+        "families": "string",
+        "preset": "smoke",
+    }
     return [part for name, value in parameters.items() for part in ("-p", f"{name}={value}")]
 
 

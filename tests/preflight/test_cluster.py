@@ -10,10 +10,10 @@ import yaml
 
 from components.core.errors import InputError, StepError
 from components.launch.request import Placement
-from components.plan.preflight.finding import Check, Status, run_checks
 from components.preflight import permissions
 from components.preflight.capacity import check_nodes, check_quotas, gpu_models
 from components.preflight.cluster import check_job, check_namespace, check_version
+from components.preflight.finding import Check, Status, run_checks
 from components.preflight.hours import check_hours
 from components.preflight.image import check_image
 from components.preflight.service import check_service, service_of

@@ -11,10 +11,11 @@ import pytest
 
 from components import storage
 from components.core.errors import InputError, StepError
-from components.plan import preflight
-from components.plan.preflight.finding import Check, Finding, Status, raise_failures, run_checks
-from components.plan.preflight.places import check_source, check_workspace
-from components.plan.preflight.tracking import check_registry
+from components.launch.request import Placement
+from components.preflight.finding import Check, Finding, Status, raise_failures, run_checks
+from components.preflight.places import check_source, check_workspace
+from components.preflight.run import SampleTraining, check_run
+from components.preflight.tracking import check_registry
 from tests.serving import served
 
 
@@ -99,12 +100,22 @@ def test_a_registry_is_needed_and_a_pod_has_no_database(registry, monkeypatch):
     assert only(check_registry("", in_cluster=False)).text.endswith("will be created")
 
 
-def test_the_step_plan_names_everything_that_is_missing(tmp_path, monkeypatch):
+def test_the_step_plan_names_everything_that_is_missing(cluster, tmp_path, monkeypatch):
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setattr("components.preflight.run.connect", lambda policy: cluster.api())
     (tmp_path / "file").write_text("")
+    cluster.denied = {"create jobs"}
+    training = SampleTraining("string", "harmonic", "smoke", placement=Placement(image="trainer:1", queue="gpus"))
     with pytest.raises(InputError) as raised:
-        preflight.check_run(f"{tmp_path}/file/below", "")
-    assert "workspace: cannot write to" in str(raised.value) and "registry: cannot open MLflow" in str(raised.value)
+        check_run(f"{tmp_path}/file/below", "", training)
+    for expected in (
+        "workspace: cannot write to",
+        "registry: cannot open MLflow",
+        "permissions: you may not create jobs in namespace 'luthier'",
+        "job: the Job is for the queue 'gpus', and the API server",
+    ):
+        assert expected in str(raised.value)
+    assert len(cluster.created) == len(cluster.deleted) == 1  # the pod that tries the image
 
 
 def test_checks_run_at_the_same_time_and_end_within_their_limits():

@@ -9,7 +9,7 @@ from pathlib import Path
 from components import storage
 from components.core.errors import InputError
 from components.nsynth.source_fingerprints import EVERY_FAMILY, source_fingerprints
-from components.plan.preflight.finding import Finding, Status
+from components.preflight.finding import Finding, Status
 
 STORAGE_LIMIT_S = 75.0
 """How long a check of storage may take: a little longer than its client tries, whose error has the reason."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from components.core.errors import InputError
-from components.plan.preflight.finding import Finding, Status
+from components.preflight.finding import Finding, Status
 from components.registry import client
 
 _SQLITE = "sqlite:"
