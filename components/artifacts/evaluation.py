@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 
@@ -12,8 +12,11 @@ from components import storage
 from components.artifacts.model_card import ModelCard
 from components.artifacts.training_dir import TrainingDir
 from components.core.errors import InputError
+from components.core.fields import Fields
 from components.core.fingerprint import content_fingerprint
 from components.core.versions import EVALUATION_VERSION, TRAINING_VERSION
+from components.nsynth.families import FAMILIES
+from components.nsynth.manifest import SPLITS
 from components.nsynth.note import Note
 
 SCHEMA_VERSION = 3
@@ -205,11 +208,13 @@ def read(training_uri: str) -> Evaluation | None:
     values = storage.read_json(uri)
     version = values.get("schema_version") if isinstance(values, dict) else None
     if version != SCHEMA_VERSION:
-        raise InputError(f"'{uri}' is not an evaluation of schema {SCHEMA_VERSION} (got {version!r}); evaluate again")
+        raise InputError(
+            f"'{uri}' is not an evaluation of schema {SCHEMA_VERSION} (got {str(version)[:20]}); evaluate again"
+        )
     try:
-        return _parse(values, uri)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"'{uri}' is damaged ({type(error).__name__}: {error}); evaluate again") from error
+        return _parse(Fields(values, uri, "an evaluation"), uri)
+    except InputError as error:
+        raise InputError(f"{error}; evaluate again") from error
 
 
 def is_current(training_uri: str) -> bool:
@@ -230,18 +235,61 @@ def is_trained_and_evaluated(training: TrainingDir) -> bool:
     return record is not None and record.training_version == TRAINING_VERSION and is_current(training.uri)
 
 
-def _parse(values: dict[str, Any], uri: str) -> Evaluation:
-    groups = values["groups"].items()
+def _parse(fields: Fields, uri: str) -> Evaluation:
     return Evaluation(
-        model=ModelCard.parse(values["model"], uri),
-        split=values["split"],
-        data_fingerprint=values["data_fingerprint"],
-        notes_fingerprint=values["notes_fingerprint"],
-        notes=[NoteNumbers(**{**note, "numbers": Numbers(**note["numbers"])}) for note in values["notes"]],
-        summary={name: Summary(**summary) for name, summary in values["summary"].items()},
-        groups={by: {name: Group(**group) for name, group in some.items()} for by, some in groups},
-        worst=[ListeningSample(**sample) for sample in values["worst"]],
-        samples=[ListeningSample(**sample) for sample in values["heard"]],
-        transfers=[Transfer(**transfer) for transfer in values["transfers"]],
-        evaluation_version=values.get("evaluation_version", 1),
+        model=ModelCard.parse(fields.required("model").values, uri),
+        split=fields.one_of("split", SPLITS),
+        data_fingerprint=fields.name("data_fingerprint"),
+        notes_fingerprint=fields.name("notes_fingerprint"),
+        notes=fields.each("notes", _note),
+        summary=fields.each_named("summary", _summary),
+        groups=fields.each_named("groups", lambda some: {key: _group(some.required(key)) for key in some.values}),
+        worst=fields.each("worst", _sample),
+        samples=fields.each("heard", _sample),
+        transfers=fields.each("transfers", _transfer),
+        evaluation_version=fields.whole("evaluation_version", 1, low=0),
+    )
+
+
+def _note(fields: Fields) -> NoteNumbers:
+    given, values = fields.required("numbers"), dict[str, Any]()
+    for name, kind in get_type_hints(Numbers).items():
+        # A score that does not apply is null.
+        values[name] = given.number(name) if kind is float or given.values.get(name) is not None else None
+    return NoteNumbers(**_identity(fields), numbers=Numbers(**values))
+
+
+def _identity(fields: Fields) -> dict[str, Any]:
+    return {
+        "id": fields.text("id"),
+        "pitch": fields.whole("pitch", low=0, high=127),
+        "velocity": fields.whole("velocity", low=0, high=127),
+    }
+
+
+def _summary(fields: Fields) -> Summary:
+    return Summary(*(fields.number(name) for name in ("mean", "median", "p95", "low", "high")))
+
+
+def _group(fields: Fields) -> Group:
+    return Group(fields.whole("notes", low=0), fields.number_map("means"))
+
+
+def _sample(fields: Fields) -> ListeningSample:
+    return ListeningSample(
+        **_identity(fields),
+        family=fields.one_of("family", FAMILIES),
+        clips=fields.file_names("clips"),
+        controls=fields.file_name("controls"),
+    )
+
+
+def _transfer(fields: Fields) -> Transfer:
+    return Transfer(
+        **_identity(fields),
+        family=fields.one_of("family", FAMILIES),
+        octaves=fields.whole("octaves", low=-20, high=20),
+        pitch_error_cents=fields.finite("pitch_error_cents"),
+        pitch_heard_share=fields.finite("pitch_heard_share"),
+        clips=fields.file_names("clips"),
     )

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from components.core.strict_json import parse_json
+
 METRICS_NAME = "metrics.jsonl"
 Line = dict[str, Any]
 
@@ -84,13 +86,24 @@ def read_lines(path: Path) -> list[Line]:
 
 
 def parse_lines(text: str) -> list[Line]:
-    """Returns the whole lines of a metrics.jsonl's content; half a line, which a killed process leaves, is dropped."""
+    """Returns the whole lines of a metrics.jsonl's content; half a line, which a killed process leaves, is dropped.
+
+    So is a line that no training wrote: one without a step, or with anything but numbers.
+    """
     lines = []
     for line in text.splitlines():
         try:
-            value = json.loads(line)
+            value = parse_json(line)
         except ValueError:
             continue
-        if isinstance(value, dict) and isinstance(value.get("step"), int) and value.get("split") in ("train", "valid"):
+        if isinstance(value, dict) and value.get("split") in ("train", "valid") and _has_numbers(value):
             lines.append(value)
     return lines
+
+
+def _has_numbers(line: Line) -> bool:
+    """Tells whether a line has a step, and numbers in all fields but the split."""
+    numbers = [value for name, value in line.items() if name != "split" and value is not None]
+    are_numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in numbers)
+    step = line.get("step")
+    return are_numbers and isinstance(step, int) and step >= 0 and isinstance(line.get("seconds"), int | float)

@@ -5,14 +5,18 @@ The card is written last: it commits the other two and holds their checksums. Se
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from components import storage
-from components.artifacts.fields import Fields
 from components.audio.loudness import LOUDNESS_DEFINITION
+from components.config.catalog import SYNTHS
 from components.core.errors import InputError, nearest
+from components.core.fields import Fields
+from components.nsynth.families import FAMILIES
 from components.nsynth.note import FRAME_RATE_HZ, SAMPLE_RATE_HZ
 
 CARD_NAME = "model.json"
@@ -21,7 +25,14 @@ WEIGHTS_NAME = "weights.h5"
 MODEL_DIR = "model"
 """The model's directory within a training directory."""
 
+MODEL_FILES: Mapping[str, int] = {CONFIG_NAME: 1 << 20, WEIGHTS_NAME: 2 << 30}
+"""The files beside the card, with their largest sizes in bytes."""
+
+LARGEST_CARD_BYTES = 1 << 20
 SCHEMA_VERSION = 1
+_MOST_QUANTILES = 1001
+_LOWEST_F0_HZ, _HIGHEST_F0_HZ = 1.0, float(SAMPLE_RATE_HZ)
+_LOWEST_DB, _HIGHEST_DB = -200.0, 100.0
 
 
 @dataclass(frozen=True)
@@ -41,13 +52,17 @@ class Percentiles:
     quantiles: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, fields: Fields | None) -> Percentiles | None:
-        """Reads them from a card; None where it has none."""
+    def of(cls, fields: Fields | None, low: float, high: float) -> Percentiles | None:
+        """Reads them from a card; None where it has none. They must ascend from `low` to `high`."""
         if fields is None:
             return None
-        return cls(
-            fields.number("p5"), fields.number("median"), fields.number("p95"), fields.numbers("quantiles", default=())
-        )
+        p5, median, p95 = (fields.number(name, low=low, high=high) for name in ("p5", "median", "p95"))
+        quantiles = fields.numbers("quantiles", default=(), low=low, high=high)
+        if not p5 <= median <= p95:
+            raise fields.wrong("median", f"a number from p5 ({p5:g}) to p95 ({p95:g})")
+        if len(quantiles) > _MOST_QUANTILES or len(quantiles) == 1 or any(a > b for a, b in pairwise(quantiles)):
+            raise fields.wrong("quantiles", f"2 to {_MOST_QUANTILES} ascending numbers, or none")
+        return cls(p5, median, p95, quantiles)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns them as the card holds them."""
@@ -98,8 +113,7 @@ class ModelCard:
         Raises:
             InputError: There is none, or a field is missing or of a wrong type.
         """
-        uri = storage.join(model_uri, CARD_NAME)
-        return cls.parse(storage.read_json(uri), uri)
+        return cls.parse(read_card_json(model_uri), storage.join(model_uri, CARD_NAME))
 
     @classmethod
     def parse(cls, values: Any, uri: str) -> ModelCard:
@@ -110,26 +124,27 @@ class ModelCard:
             uri: Where it was read, for errors.
 
         Raises:
-            InputError: A field is missing or of a wrong type, or the card is of a newer release.
+            InputError: A field is missing, of a wrong type or out of range; the family or the synth is unknown; or the
+                card is of a newer release.
         """
         fields = Fields(values, uri, "a model's card")
-        version = fields.whole("schema_version", SCHEMA_VERSION)
+        version = fields.whole("schema_version", SCHEMA_VERSION, low=1)
         if version > SCHEMA_VERSION:
             raise fields.wrong("schema_version", f"{SCHEMA_VERSION} or lower; the model is of a newer Luthier: update")
         return cls(
-            family=fields.text("family"),
-            synth=fields.text("synth"),
-            preset=fields.text("preset", ""),
-            data_fingerprint=fields.text("data_fingerprint", ""),
-            steps=fields.whole("steps", 0),
+            family=fields.one_of("family", FAMILIES),
+            synth=fields.one_of("synth", SYNTHS),
+            preset=fields.name("preset", ""),
+            data_fingerprint=fields.name("data_fingerprint", ""),
+            steps=fields.whole("steps", 0, low=0),
             valid_loss=fields.finite("valid_loss"),
-            num_parameters=fields.whole("num_parameters", 0),
-            sample_rate_hz=fields.whole("sample_rate_hz", SAMPLE_RATE_HZ),
-            frame_rate_hz=fields.whole("frame_rate_hz", FRAME_RATE_HZ),
-            loudness_definition=fields.text("loudness", LOUDNESS_DEFINITION),
-            f0_hz=Percentiles.of(fields.object("f0_hz")),
-            loudness_db=Percentiles.of(fields.object("loudness_db")),
-            crc32c=fields.text_map("crc32c"),
+            num_parameters=fields.whole("num_parameters", 0, low=0),
+            sample_rate_hz=fields.whole("sample_rate_hz", SAMPLE_RATE_HZ, low=SAMPLE_RATE_HZ, high=SAMPLE_RATE_HZ),
+            frame_rate_hz=fields.whole("frame_rate_hz", FRAME_RATE_HZ, low=FRAME_RATE_HZ, high=FRAME_RATE_HZ),
+            loudness_definition=fields.name("loudness", LOUDNESS_DEFINITION),
+            f0_hz=Percentiles.of(fields.object("f0_hz"), _LOWEST_F0_HZ, _HIGHEST_F0_HZ),
+            loudness_db=Percentiles.of(fields.object("loudness_db"), _LOWEST_DB, _HIGHEST_DB),
+            crc32c=_checksums(fields),
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -150,6 +165,35 @@ class ModelCard:
             **{name: value.as_dict() for name, value in ranges.items() if value},
             "crc32c": self.crc32c,
         }
+
+
+def _checksums(fields: Fields) -> dict[str, str]:
+    found = fields.text_map("crc32c")
+    if not found.keys() <= MODEL_FILES.keys():
+        raise fields.wrong("crc32c", f"checksums of {' and '.join(MODEL_FILES)}")
+    return found
+
+
+def read_card_json(model_uri: str) -> Any:
+    """Returns the JSON value in the card of a model directory; InputError where there is none, or it is too large."""
+    return storage.read_json(storage.join(model_uri, CARD_NAME), LARGEST_CARD_BYTES)
+
+
+def local_copy(model_uri: str, directory: Path) -> Path:
+    """Copies a model into a local directory: its card, and the files that the card names, and no other.
+
+    Args:
+        model_uri: The model directory; untrusted.
+        directory: The local directory, which is returned.
+
+    Raises:
+        InputError: The card is refused, or a file is missing or too large.
+    """
+    storage.download(storage.join(model_uri, CARD_NAME), directory, CARD_NAME, LARGEST_CARD_BYTES)
+    card = ModelCard.parse(read_card_json(str(directory)), storage.join(model_uri, CARD_NAME))
+    for name in card.crc32c:
+        storage.download(storage.join(model_uri, name), directory, name, MODEL_FILES[name])
+    return directory
 
 
 def find_model(uri: str) -> str:

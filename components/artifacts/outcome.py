@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from components.artifacts.fields import Fields
+from components.core.fields import Fields
 
 
 @dataclass(frozen=True)
@@ -67,17 +67,17 @@ class Outcome:
         if best is None:
             raise fields.wrong("best", "an object with step and valid_loss")
         return cls(
-            finished=fields.text("finished", ""),
-            steps=fields.whole("steps"),
+            finished=fields.time("finished"),
+            steps=fields.whole("steps", low=0),
             first_spectral_loss=fields.number("first_spectral_loss"),
             last_spectral_loss=fields.number("last_spectral_loss"),
-            best_step=best.whole("step"),
+            best_step=best.whole("step", low=0),
             best_valid_loss=best.number("valid_loss"),
             stopped_by=fields.text("stopped_by", ""),
             stop_reason=fields.text("stop_reason", ""),
             seconds=fields.number("seconds", 0.0),
             input_wait_s=fields.number("input_wait_s", 0.0),
-            restarts=fields.whole("restarts", 0),
+            restarts=fields.whole("restarts", 0, low=0),
             rollbacks=tuple(fields.objects("rollbacks")),
             validation=fields.text("validation", ""),
         )

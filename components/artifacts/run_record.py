@@ -15,22 +15,27 @@ from pathlib import Path
 from typing import Any
 
 from components import storage
-from components.artifacts.fields import Fields
 from components.artifacts.outcome import Outcome
+from components.config.catalog import SYNTHS
 from components.config.settings import stop_settings, without_stop
 from components.core import environment, git
 from components.core.errors import InputError
+from components.core.fields import Fields
 from components.core.fingerprint import fingerprint
 from components.core.versions import TRAINING_VERSION, UNKNOWN_VERSION, version_of_fingerprint
+from components.nsynth.families import FAMILIES
 from components.nsynth.sorted_set import SortedSet
 
 RECORD_NAME = "run.json"
+LARGEST_RECORD_BYTES = 16 << 20
 SCHEMA_VERSION = 2
 """2: training_version instead of code_fingerprint. Records without a version are of schema 1 and are read as well."""
 
 RUNNING, FINISHED, FAILED = "running", "finished", "failed"
 _STATUSES = (RUNNING, FINISHED, FAILED)
 _PACKAGES = ("ddsp", "gin-config", "numpy", "tensorflow", "tensorflow-probability", "tf-keras")
+# They become lines of a requirements.txt.
+_PACKAGE, _PACKAGE_VERSION = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", r"[A-Za-z0-9][A-Za-z0-9.+!_-]{0,99}"
 _IDENTITY = ("family", "synth", "preset", "bindings", "data_fingerprint")
 
 
@@ -175,7 +180,7 @@ class RunRecord:
     @classmethod
     def read(cls, uri: str) -> RunRecord:
         """Reads a run.json. InputError where there is none, or it is not one."""
-        return cls.parse(storage.read_json(uri), uri)
+        return cls.parse(storage.read_json(uri, LARGEST_RECORD_BYTES), uri)
 
     @classmethod
     def parse(cls, values: Any, uri: str) -> RunRecord:
@@ -186,36 +191,34 @@ class RunRecord:
             uri: Where it was read, for errors.
 
         Raises:
-            InputError: A field is missing or of a wrong type, or the record is of a newer release.
+            InputError: A field is missing, of a wrong type or out of range, or the record is of a newer release.
         """
         fields = Fields(values, uri, "a training's run record")
-        schema = fields.whole("schema_version", 1)
+        schema = fields.whole("schema_version", 1, low=1)
         if schema > SCHEMA_VERSION:
             raise fields.wrong("schema_version", f"{SCHEMA_VERSION} or lower; it is of a newer Luthier: update")
-        status = fields.text("status")
-        if status not in _STATUSES:
-            raise fields.wrong("status", f"one of {', '.join(_STATUSES)}")
+        status = fields.one_of("status", _STATUSES)
         code, reproduced_from = fields.text("code_fingerprint", ""), fields.text("reproduced_from", "")
         warm_start = fields.object("warm_start")
         return cls(
-            family=fields.text("family"),
-            synth=fields.text("synth"),
-            preset=fields.text("preset"),
+            family=fields.one_of("family", FAMILIES),
+            synth=fields.one_of("synth", SYNTHS),
+            preset=fields.name("preset"),
             bindings=fields.texts("bindings"),
             data_uri=fields.text("data_uri"),
-            data_fingerprint=fields.text("data_fingerprint"),
+            data_fingerprint=fields.name("data_fingerprint"),
             training_version=fields.whole("training_version", version_of_fingerprint(code)),
-            config_fingerprint=fields.text("config_fingerprint", "") if schema > 1 else None,
-            started=fields.text("started", ""),
+            config_fingerprint=fields.name("config_fingerprint", "") if schema > 1 else None,
+            started=fields.time("started"),
             status=status,
             failure=fields.text("failure", ""),
             outcome=Outcome.parse(fields) if status == FINISHED else None,
-            warm_start=WarmStart(warm_start.text("uri"), warm_start.text("weights", "")) if warm_start else None,
+            warm_start=WarmStart(warm_start.text("uri"), warm_start.name("weights", "")) if warm_start else None,
             reproduced_from=reproduced_from or fields.text("rebuilt_from", ""),
-            mlflow_run_id=fields.text("mlflow_run_id", ""),
+            mlflow_run_id=fields.name("mlflow_run_id", ""),
             run_id=fields.text("run_id", ""),
-            packages=fields.text_map("packages"),
-            git_commit=fields.text("git_commit", "") or None,
+            packages=fields.text_map("packages", keys=_PACKAGE, values=_PACKAGE_VERSION),
+            git_commit=fields.name("git_commit", "") or None,
             image=fields.text("image", "") or None,
             code_fingerprint=code,
         )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
 
-from components.config.bindings import read_binding
-from components.config.catalog import GATE_GIN
-from components.config.gin_text import parse
-from components.core.errors import InputError, nearest
+from components.config.domains import Real
 
 LOSS = "spectral_loss"
+_ANY = Real(0, 1e9)
 _LIMITS = {
     "max_spectral_loss": ("spectral_loss", ""),
     "max_pitch_error_cents": ("pitch_error_cents", " cents"),
@@ -31,11 +30,11 @@ class Gate:
         margin: A model replaces the champion if its spectral loss on the same notes is lower by at least this share.
     """
 
-    max_spectral_loss: float = 20.0
-    max_pitch_error_cents: float = 50.0
-    min_pitch_heard_share: float = 0.5
-    max_loudness_error_db: float = 20.0
-    margin: float = 0.01
+    max_spectral_loss: Annotated[float, _ANY] = 20.0
+    max_pitch_error_cents: Annotated[float, _ANY] = 50.0
+    min_pitch_heard_share: Annotated[float, _ANY] = 0.5
+    max_loudness_error_db: Annotated[float, _ANY] = 20.0
+    margin: Annotated[float, _ANY] = 0.01
 
     def failure(self, means: Mapping[str, float]) -> str:
         """Returns why a model may not be champion, or an empty text if it may.
@@ -60,24 +59,3 @@ class Gate:
     def beats(self, loss: float, champions_loss: float) -> bool:
         """Returns whether a loss replaces the champion's loss on the same notes."""
         return loss < champions_loss * (1.0 - self.margin)
-
-
-def gate_of(bindings: Sequence[str] = ()) -> Gate:
-    """Returns the gate of gate.gin with bindings on top of it.
-
-    Args:
-        bindings: Such as "gate.margin = 0.05"; untrusted.
-
-    Raises:
-        InputError: A binding is refused, or a limit is not a number of 0 or above.
-    """
-    names = [field.name for field in fields(Gate)]
-    values: dict[str, float] = {}
-    for binding in [*parse(GATE_GIN.read_text()).bindings, *map(read_binding, bindings)]:
-        if binding.configurable != "gate" or binding.parameter not in names:
-            raise InputError(f"the gate has no '{binding.name}'; {nearest(binding.parameter, names)}")
-        value = binding.value
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-            raise InputError(f"{binding.name} is {value!r}: expected a number of 0 or above")
-        values[binding.parameter] = value
-    return Gate(**values)

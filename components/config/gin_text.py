@@ -6,15 +6,31 @@ earlier training) is parsed here and checked by `bindings` before gin itself see
 
 from __future__ import annotations
 
+import io
+import re
 import tokenize
 from dataclasses import dataclass
 from typing import Any
 
 from gin import config_parser
 
+from components.core.errors import InputError
 
-class GinSyntaxError(ValueError):
+LONGEST_TEXT = 200_000  # characters; an operative configuration has about 5,000
+_MOST_LEVELS = 16  # of brackets
+_LONGEST_REASON = 100
+
+
+class GinSyntaxError(InputError):
     """The text is not gin; the message is one line with the reason."""
+
+
+class Reference(str):
+    """A reference to a configurable, as written: "@core.exp_sigmoid", "@luthier.Harmonic()". No literal is one."""
+
+
+class Macro(Reference):
+    """A macro that a value uses, as written: "%HARMONICS". No literal is one."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +41,7 @@ class Binding:
         scope: The scope, empty as a rule.
         configurable: As written, for instance "luthier.Harmonic"; of a macro definition, the macro.
         parameter: The parameter's name; empty for a macro definition such as `HARMONICS = 60`.
-        value: The literal. References and macros inside it are text, such as "@core.exp_sigmoid" and "%HARMONICS".
+        value: The literal. References and macros inside it are of the types Reference and Macro.
     """
 
     scope: str
@@ -62,15 +78,15 @@ class _AsWritten(config_parser.ParserDelegate):  # type: ignore[misc]  # gin has
     """Keeps references and macros as text, so that parsing needs none of the configurables, and collects them."""
 
     def __init__(self) -> None:
-        self.references: list[str] = []
-        self.macros: list[str] = []
+        self.references: list[Reference] = []
+        self.macros: list[Macro] = []
 
-    def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> str:
-        self.references.append(f"@{scoped_configurable_name}{'()' if evaluate else ''}")
+    def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> Reference:
+        self.references.append(Reference(f"@{scoped_configurable_name}{'()' if evaluate else ''}"))
         return self.references[-1]
 
-    def macro(self, macro_name: str) -> str:
-        self.macros.append(f"%{macro_name}")
+    def macro(self, macro_name: str) -> Macro:
+        self.macros.append(Macro(f"%{macro_name}"))
         return self.macros[-1]
 
 
@@ -78,13 +94,18 @@ def parse(text: str) -> GinText:
     """Parses gin text.
 
     Raises:
-        GinSyntaxError: The text is not gin.
+        GinSyntaxError: The text is not gin, or it is longer, or nested deeper, than any configuration is.
     """
+    if len(text) > LONGEST_TEXT:
+        raise GinSyntaxError(f"it has {len(text):,} characters, expected {LONGEST_TEXT:,} at most")
     found = _AsWritten()
     try:
+        _check_levels(text)
         statements = list(config_parser.ConfigParser(text, found))
-    except (SyntaxError, ValueError, tokenize.TokenError) as error:
-        raise GinSyntaxError(str(error.args[0]).split("\n")[-1].strip()) from None
+    except GinSyntaxError:
+        raise
+    except Exception as error:  # gin's parser fails on hostile text with nearly every type of exception
+        raise GinSyntaxError(_reason(error)) from None
     bindings = tuple(
         Binding(each.scope, each.selector, each.arg_name, each.value)
         for each in statements
@@ -100,6 +121,24 @@ def parameters(text: str) -> dict[str, str]:
         GinSyntaxError: The text is not gin.
     """
     return {binding.name: str(binding.value) for binding in parse(text).bindings}
+
+
+def _check_levels(text: str) -> None:
+    """Refuses nested brackets before gin's parser, which calls itself for each, meets them."""
+    levels = 0
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        levels += (token.string in ("(", "[", "{")) - (token.string in (")", "]", "}"))
+        if levels > _MOST_LEVELS:
+            raise GinSyntaxError(f"it has more than {_MOST_LEVELS} nested brackets")
+
+
+def _reason(error: Exception) -> str:
+    """Returns an exception of gin's parser, or of Python's, as a short line."""
+    if "nested parentheses" in str(error):  # of Python's tokenizer, before the count above
+        return f"it has more than {_MOST_LEVELS} nested brackets"
+    first = str(error.args[0]) if error.args else type(error).__name__
+    text = re.sub(r"\s+", " ", first.strip().rpartition("\n")[2])
+    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}..."
 
 
 def _kind(statement: Any) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 
 import gin
 
 from components.config.catalog import gin_files
+from components.config.domains import Flag, OneOf, Real, Whole, shown
 from components.config.gin_text import Binding, GinSyntaxError, parse
 from components.core.errors import InputError
 from components.nsynth.note import HOP_SAMPLES, NOTE_SAMPLES
@@ -17,7 +18,7 @@ _SHORTEST_CROP = 2_048  # the longest window of the spectral loss
 PRECISIONS = ("float32", "bfloat16", "float16")
 STOP_SETTINGS = ("max_steps", "max_minutes", "patience", "min_improvement")
 """The settings that decide only when a training stops: with other ones it is the same training, and may go on."""
-_MAY_BE_ZERO = ("patience", "min_improvement", "max_minutes", "checkpoint_every_s", "memory_mb", "seed")
+_STEPS = Whole(1, 100_000_000)
 
 
 @dataclass(frozen=True)
@@ -51,26 +52,26 @@ class TrainSettings:
             Phases are never computed so.
     """
 
-    max_steps: int = 30_000
-    max_minutes: float = 0.0
-    batch_size: int = 16
-    crop_samples: int = 64_000
-    learning_rate: float = 3e-4
-    decay_rate: float = 0.98
-    decay_steps: int = 10_000
-    grad_clip_norm: float = 3.0
-    divergence_factor: float = 4.0
-    log_every_steps: int = 10
-    eval_every_steps: int = 300
-    valid_notes: int = 64
-    sound_every_steps: int = 1500
-    memory_mb: float = 4000.0
-    checkpoint_every_s: float = 300.0
-    patience: int = 0
-    min_improvement: float = 0.001
-    seed: int = 0
-    precision: str = "float32"
-    tf32: bool = True
+    max_steps: Annotated[int, _STEPS] = 30_000
+    max_minutes: Annotated[float, Real(0, 1e7)] = 0.0
+    batch_size: Annotated[int, Whole(1, 4_096)] = 16
+    crop_samples: Annotated[int, Whole(_SHORTEST_CROP, NOTE_SAMPLES, HOP_SAMPLES)] = 64_000
+    learning_rate: Annotated[float, Real(0, 10, above=True)] = 3e-4
+    decay_rate: Annotated[float, Real(0, 2, above=True)] = 0.98
+    decay_steps: Annotated[int, _STEPS] = 10_000
+    grad_clip_norm: Annotated[float, Real(0, 1e9, above=True)] = 3.0
+    divergence_factor: Annotated[float, Real(0, 1e9, above=True)] = 4.0
+    log_every_steps: Annotated[int, _STEPS] = 10
+    eval_every_steps: Annotated[int, _STEPS] = 300
+    valid_notes: Annotated[int, Whole(1, 1_000_000)] = 64
+    sound_every_steps: Annotated[int, _STEPS] = 1500
+    memory_mb: Annotated[float, Real(0, 1e8)] = 4000.0
+    checkpoint_every_s: Annotated[float, Real(0, 1e7)] = 300.0
+    patience: Annotated[int, Whole(0, 100_000_000)] = 0
+    min_improvement: Annotated[float, Real(0, 1)] = 0.001
+    seed: Annotated[int, Whole(0, 2**32 - 1)] = 0
+    precision: Annotated[str, OneOf(PRECISIONS)] = "float32"
+    tf32: Annotated[bool, Flag()] = True
 
 
 def train_settings() -> TrainSettings:
@@ -80,19 +81,11 @@ def train_settings() -> TrainSettings:
         InputError: A setting is out of range.
     """
     settings: TrainSettings = gin.get_configurable("train")()
+    hints = get_type_hints(TrainSettings, include_extras=True)
     for field in fields(settings):
-        if isinstance(field.default, int | float) and not isinstance(field.default, bool):
-            _check_number(field.name, getattr(settings, field.name), whole=isinstance(field.default, int))
-    if settings.precision not in PRECISIONS:
-        raise InputError(f"train.precision is {settings.precision!r}: expected one of {', '.join(PRECISIONS)}")
-    if not isinstance(settings.tf32, bool):
-        raise InputError(f"train.tf32 is {settings.tf32!r}: expected True or False")
-    crop = settings.crop_samples
-    if not _SHORTEST_CROP <= crop <= NOTE_SAMPLES or crop % HOP_SAMPLES:
-        raise InputError(
-            f"train.crop_samples is {crop}: expected a multiple of {HOP_SAMPLES}, "
-            f"from {_SHORTEST_CROP} to {NOTE_SAMPLES}"
-        )
+        value, domain = getattr(settings, field.name), hints[field.name].__metadata__[0]
+        if not domain.accepts(value):
+            raise InputError(f"train.{field.name} is {shown(value)}: expected {domain.expected}")
     return settings
 
 
@@ -119,13 +112,6 @@ def _parsed(binding: str) -> tuple[Binding, ...]:
 
 def _is_stop(binding: Binding) -> bool:
     return (binding.scope, binding.configurable) == ("", "train") and binding.parameter in STOP_SETTINGS
-
-
-def _check_number(name: str, value: object, whole: bool) -> None:
-    expected = ("a whole number" if whole else "a number") + (", 0 or above" if name in _MAY_BE_ZERO else " above 0")
-    is_number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-    if not is_number or not (value >= 0 if name in _MAY_BE_ZERO else value > 0):  # type: ignore[operator]
-        raise InputError(f"train.{name} is {value!r}: expected {expected}")
 
 
 def _register(name: str, cls: Any) -> None:

@@ -11,6 +11,7 @@ from components.export.formats import WRITERS
 from components.export.graphs import Graphs
 from components.nsynth.note import SAMPLE_RATE_HZ
 
+README_NAME = "README.md"
 _TEMPLATES = Path(__file__).parent / "templates"
 _MEANINGS = {
     "f0_hz": ("Hz", "pitch, above 0; in silence, hold the last pitch"),

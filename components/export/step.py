@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components import storage
+from components.audio.writing import check_writable
 from components.core.errors import StepError
 from components.export.catalog import check_format
 from components.export.graphs import DEFAULT_PITCH_HZ
+from components.export.target import DESCRIPTION_NAME, check_target, replace_export
 from components.nsynth.note import SAMPLE_RATE_HZ
 from components.registry.download import downloaded
 from components.telemetry import log
@@ -48,26 +50,30 @@ def export(model_uri: str, format_name: str, out_uri: str, tracking_uri: str = "
     Args:
         model_uri: A model directory, a training directory, or models:/NAME@ALIAS of a registry.
         format_name: One of catalog.FORMATS.
-        out_uri: The directory to write; an earlier export in it is replaced.
+        out_uri: The directory to write; an earlier export in it is replaced, any other file stays.
         tracking_uri: The MLflow registry; if empty, that of MLFLOW_TRACKING_URI.
 
     Raises:
-        InputError: There is no such format or model, the format does not support the model, or a package is missing.
+        InputError: There is no such format or model, the format does not support the model, a package is missing, or
+            `out_uri` cannot be written or has a file of the same name that no export wrote.
         StepError: The written model does not compute what the model computes.
     """
     check_format(format_name)
     from components.export.formats import WRITERS
     from components.export.graphs import Graphs
-    from components.export.readme import describe, write_readme
+    from components.export.readme import README_NAME, describe, write_readme
     from components.synths.instrument import Instrument
 
     chosen = WRITERS[format_name]
+    check_writable(storage.join(out_uri, DESCRIPTION_NAME))
     with downloaded(model_uri, tracking_uri) as address:
         instrument = Instrument.load(address)
     with tempfile.TemporaryDirectory(prefix="luthier-") as scratch:
         folder, graphs = Path(scratch), Graphs(instrument)
         chosen.check(graphs)
         file_name = chosen.name_for(graphs)
+        names = [file_name, README_NAME, DESCRIPTION_NAME]
+        check_target(out_uri, names)  # before the work
         chosen.write(graphs, folder / file_name)
         error = difference(instrument, chosen.open(folder / file_name), graphs.units)
         if not error <= _TOLERANCE:
@@ -76,11 +82,10 @@ def export(model_uri: str, format_name: str, out_uri: str, tracking_uri: str = "
                 f"expected {_TOLERANCE} or less; nothing was written"
             )
         description = describe(graphs, format_name, error)
-        storage.write_json(str(folder / "instrument.json"), description)
-        write_readme(folder / "README.md", description, format_name)
+        storage.write_json(str(folder / DESCRIPTION_NAME), description)
+        write_readme(folder / README_NAME, description, format_name)
         total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        storage.delete_tree(storage.join(out_uri, file_name))
-        storage.upload_tree(folder, out_uri)
+        replace_export(folder, out_uri, names)
     return ExportResult(out_uri, total, error)
 
 

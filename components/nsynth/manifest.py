@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NotRequired, TypedDict, cast
+import re
+from typing import NotRequired, TypedDict
 
 from components import storage
 from components.core.errors import InputError
+from components.core.fields import Fields
+from components.nsynth.families import FAMILIES
 
 SPLITS = ("train", "valid", "test")
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "manifest.json"
+_GROUPINGS = ("family", "instrument", "source")
+_CRC32C = re.compile(r"[A-Za-z0-9+/]{6}==")
 
 
 class SourceEntry(TypedDict):
@@ -77,15 +82,75 @@ class Manifest(TypedDict):
 
 
 def read_manifest(split_uri: str) -> Manifest | None:
-    """Returns the manifest of <root>/<split>, or None where no sort has finished; InputError for another schema."""
+    """Returns the manifest of <root>/<split>, or None where no sort has finished.
+
+    Raises:
+        InputError: It has another schema, or is not a manifest; nothing in it is trusted before that is known.
+    """
     uri = storage.join(split_uri, MANIFEST_NAME)
     if not storage.exists(uri):
         return None
-    manifest = storage.read_json(uri)
-    version = manifest.get("schema_version") if isinstance(manifest, dict) else None
+    values = storage.read_json(uri)
+    version = values.get("schema_version") if isinstance(values, dict) else None
     if version != SCHEMA_VERSION:
         raise InputError(
-            f"cannot read '{uri}': it has schema version {version!r}, expected {SCHEMA_VERSION}; sort again with "
-            "`luthier sort --overwrite`"
+            f"cannot read '{uri}': it has schema version {str(version)[:20]}, expected {SCHEMA_VERSION}; sort again "
+            "with `luthier sort --overwrite`"
         )
-    return cast(Manifest, manifest)
+    try:
+        return _parse(Fields(values, uri, "a sorted split's manifest"))
+    except InputError as error:
+        raise InputError(f"{error}; sort again with `luthier sort --overwrite`") from error
+
+
+def _parse(fields: Fields) -> Manifest:
+    source, by = fields.required("source"), fields.one_of("by", _GROUPINGS)
+    totals = {name: fields.required("totals").whole(name, low=0) for name in fields.required("totals").values}
+    if by == "family" and not totals.keys() <= set(FAMILIES):
+        raise fields.wrong("totals", "numbers of records by family")
+    found: Manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "split": fields.name("split"),
+        "by": by,
+        "fingerprint": fields.name("fingerprint"),
+        "source": {"uri": source.text("uri"), "objects": source.each("objects", _source_entry)},
+        "records": fields.whole("records", low=0),
+        "totals": totals,
+        "quarantined": fields.whole("quarantined", low=0),
+        "quarantine": fields.each("quarantine", _bad_entry),
+        "objects": fields.each("objects", _part_entry),
+    }
+    if "where" in fields.values:
+        found["where"] = list(fields.texts("where"))
+    if "left_out" in fields.values:
+        found["left_out"] = fields.whole("left_out", low=0)
+    return found
+
+
+def _source_entry(fields: Fields) -> SourceEntry:
+    return {
+        "name": fields.text("name"),
+        "size": fields.whole("size", low=0),
+        "generation": fields.text("generation"),
+        "crc32c": fields.text("crc32c"),
+        "records": fields.whole("records", low=0),
+    }
+
+
+def _part_entry(fields: Fields) -> PartEntry:
+    name, group, crc32c = fields.text("name"), fields.text("group"), fields.text("crc32c")
+    if storage.check_name(name).rpartition("/")[0] != group:
+        raise fields.wrong("name", f"a name below '{group[:80]}'")
+    if not _CRC32C.fullmatch(crc32c):
+        raise fields.wrong("crc32c", "a CRC32C in base64")
+    records, size = fields.whole("records", low=0), fields.whole("bytes", low=0)
+    return {"name": name, "group": group, "records": records, "bytes": size, "crc32c": crc32c}
+
+
+def _bad_entry(fields: Fields) -> BadEntry:
+    return {
+        "shard": fields.text("shard"),
+        "offset": fields.whole("offset", low=0),
+        "bytes": fields.whole("bytes", low=0),
+        "reason": fields.text("reason"),
+    }

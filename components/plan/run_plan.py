@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from components import storage
-from components.config.bindings import check_bindings, of_gate, of_training
+from components.config.bindings import check_bindings, gate_of, of_gate, of_training
 from components.config.catalog import SYNTHS, check_preset, check_synth
-from components.config.gate import gate_of
 from components.core.errors import InputError
 from components.core.fingerprint import fingerprint
 from components.core.versions import EVALUATION_VERSION, PREPARE_VERSION, TRAINING_VERSION

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from components import storage
 from components.core.errors import InputError
 from components.core.versions import PREPARE_VERSION
+from components.nsynth.dataset_info import DATASET_INFO_NAME
 from components.nsynth.note import Note
 from components.nsynth.recording_files import Unusable
 from components.nsynth.recordings import (
@@ -23,7 +24,7 @@ from components.prepare.checks import CheckReport
 from components.prepare.conversion import convert
 from components.prepare.splits import SPLITS, rank, split_recordings, split_windows
 from components.prepare.spool import Span, Spool, spool
-from components.prepare.tfds_files import DATASET_INFO_NAME, shard_name, write_dataset_info, write_side_files
+from components.prepare.tfds_files import shard_name, write_dataset_info, write_side_files
 from components.telemetry import progress
 
 SUMMARY_NAME = "luthier.json"

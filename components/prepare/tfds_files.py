@@ -9,8 +9,7 @@ from importlib import resources
 from typing import Any
 
 from components import storage
-
-DATASET_INFO_NAME = "dataset_info.json"
+from components.nsynth.dataset_info import DATASET_INFO_NAME
 
 
 def shard_name(split: str) -> str:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.config.gate import gate_of
+from components.config.bindings import gate_of
 from components.core.errors import InputError
 from components.registry.mlflow_values import EXPERIMENT
 from components.registry.trained_model import TrainedModel, open_trained_model

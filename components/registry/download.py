@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.artifacts.model_card import CARD_NAME
+from components import storage
+from components.artifacts.model_card import CARD_NAME, LARGEST_CARD_BYTES, MODEL_FILES, ModelCard
 from components.core.errors import InputError, nearest
 from components.core.scratch import scratch_directory
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+_MOST_LEVELS = 3  # MLflow keeps a model in artifacts/<name of its directory>/
 SCHEME = "models:"
 _URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 
@@ -41,7 +43,6 @@ def _download(uri: str, tracking_uri: str, target: Path) -> Path:
     found = _URI.fullmatch(uri)
     if not found:
         raise InputError(f"got the model '{uri}', expected models:/NAME@ALIAS or models:/NAME/VERSION")
-    import mlflow.artifacts
     from mlflow.exceptions import MlflowException
 
     from components.registry.client import open_client, resolve_uri
@@ -50,18 +51,69 @@ def _download(uri: str, tracking_uri: str, target: Path) -> Path:
     try:
         version = _version(client, uri, **found.groupdict())
         source = client.get_model_version_download_uri(found["name"], version)
-        copied = mlflow.artifacts.download_artifacts(
-            source, dst_path=str(target), tracking_uri=mlflow_uri, registry_uri=mlflow_uri
-        )
+        return _Artifacts(source, mlflow_uri, target).model(uri)
+    except InputError:
+        raise
     except (MlflowException, OSError) as error:
         raise InputError(
             f"cannot download '{uri}' from MLflow at '{mlflow_uri}': {error}; check the URI and that MLflow still has "
             "the model's files"
         ) from error
-    cards = list(Path(copied).rglob(CARD_NAME))
-    if not cards:
-        raise InputError(f"'{uri}' is not a model of Luthier: got no {CARD_NAME} among its files")
-    return cards[0].parent
+
+
+class _Artifacts:
+    """The files of a version in MLflow. What MLflow says of them is untrusted: only a model's own are downloaded."""
+
+    def __init__(self, source_uri: str, mlflow_uri: str, directory: Path) -> None:
+        self._source_uri, self._mlflow_uri, self._directory = source_uri.rstrip("/"), mlflow_uri, directory
+
+    def model(self, uri: str) -> Path:
+        """Downloads a model: its card, and the files that the card names. Returns its local directory."""
+        sizes = self._sizes()
+        cards = [path for path in sizes if path.rpartition("/")[2] == CARD_NAME]
+        if not cards:
+            raise InputError(f"'{uri}' is not a model of Luthier: got no {CARD_NAME} among its files")
+        folder = cards[0].removesuffix(CARD_NAME)
+        card = ModelCard.read(str(self._download(cards[0], sizes, LARGEST_CARD_BYTES).parent))
+        for name in card.crc32c:
+            if folder + name in sizes:  # the loading says what is missing
+                self._download(folder + name, sizes, MODEL_FILES[name])
+        return self._directory / folder
+
+    def _sizes(self) -> dict[str, int]:
+        """Returns the paths below the version's directory that can hold a model, with their sizes in bytes."""
+        import mlflow.artifacts
+
+        found, left = dict[str, int](), [("", 0)]
+        while left:
+            path, level = left.pop(0)
+            listed = mlflow.artifacts.list_artifacts(
+                artifact_uri=f"{self._source_uri}/{path}".rstrip("/"), tracking_uri=self._mlflow_uri
+            )
+            for info in listed:
+                # Relative to the listed directory, or to the version's, depending on the kind of store.
+                below = storage.check_name(f"{path}/{info.path.rpartition('/')[2]}".lstrip("/"))
+                if not info.is_dir:
+                    found[below] = info.file_size or 0
+                elif level < _MOST_LEVELS:
+                    left.append((below, level + 1))
+        return found
+
+    def _download(self, path: str, sizes: dict[str, int], largest_bytes: int) -> Path:
+        import mlflow.artifacts
+
+        target = storage.local_path(self._directory, path)
+        if sizes[path] > largest_bytes:
+            raise InputError(
+                f"cannot download '{path}': it has {sizes[path]:,} bytes, expected {largest_bytes:,} at most"
+            )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        copied = mlflow.artifacts.download_artifacts(
+            artifact_uri=f"{self._source_uri}/{path}", dst_path=str(target.parent), tracking_uri=self._mlflow_uri
+        )
+        if Path(copied) != target:
+            Path(copied).replace(target)
+        return target
 
 
 def _version(client: MlflowClient, uri: str, name: str, alias: str | None, version: str | None) -> str:

@@ -171,6 +171,8 @@ def open_trained_model(uri: str) -> Iterator[TrainedModel]:
     with TemporaryDirectory(prefix="luthier-") as scratch:
         training = TrainingDir(uri if storage.is_remote(uri) else str(Path(uri).absolute()))
         directory = _download(uri, Path(scratch)) if storage.is_remote(uri) else Path(uri)
+        # They are copied to MLflow.
+        storage.check_no_link_leaves(directory, (*TRAINING_FILES, *EVALUATION_FILES, MODEL_DIR))
         local = TrainingDir(str(directory))
         record = local.read_record()
         if record is None:
@@ -198,11 +200,8 @@ def open_trained_model(uri: str) -> Iterator[TrainedModel]:
 
 
 def _download(uri: str, target: Path) -> Path:
-    for info in storage.list_objects(uri):
-        if info.name.partition("/")[0] in (*TRAINING_FILES, *EVALUATION_FILES, MODEL_DIR):
-            path = target / info.name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(storage.read_bytes(info.uri))
+    wanted = (*TRAINING_FILES, *EVALUATION_FILES, MODEL_DIR)
+    storage.download_tree(uri, target, lambda name: name.partition("/")[0] in wanted)
     return target
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from components import storage
 from components.core.errors import InputError, nearest
 from components.core.fingerprint import fingerprint
+from components.nsynth.dataset_info import shard_lengths
 from components.nsynth.layout import find_shards
 from components.nsynth.manifest import SCHEMA_VERSION
 from components.sort.conditions import Condition, parse_conditions
@@ -148,12 +149,7 @@ def _shard(info: ObjectInfo, records: int | None) -> Shard:
 
 def _record_counts(source_uri: str, split: str, num_shards: int) -> Sequence[int | None]:
     """Returns each shard's records by TFDS's dataset_info.json: a shard that is cut off between records looks whole."""
-    info_uri = storage.join(source_uri, "dataset_info.json")
-    if not storage.exists(info_uri):
-        return [None] * num_shards
-    splits = storage.read_json(info_uri).get("splits", [])
-    lengths = [entry.get("shardLengths", []) for entry in splits if entry.get("name") == split]
-    counts = [int(length) for length in lengths[0]] if lengths else []
+    counts = shard_lengths(source_uri, split)
     return counts if len(counts) == num_shards else [None] * num_shards
 
 

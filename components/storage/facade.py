@@ -6,18 +6,22 @@ import json
 import re
 import shutil
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from components.core.errors import InputError
+from components.core.strict_json import parse_json
 from components.storage import local
+from components.storage.names import check_no_link_leaves, local_path
 from components.storage.objects import Backend, ObjectInfo, PassedOver, Tree, WhyPassOver
 
 _GCS_SCHEME = "gs://"
 _ANY_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _COPY_CHUNK_BYTES = 1 << 20
+LARGEST_JSON_BYTES = 256 << 20  # the manifest of a large sorted set has a few megabytes
 
 
 def _backend(uri: str) -> Backend:
@@ -139,17 +143,31 @@ def open_write(
     return _backend(uri).open_write(uri, if_generation_match, chunk_bytes)
 
 
-def read_bytes(uri: str) -> bytes:
-    """Returns an object's content."""
+def read_bytes(uri: str, largest_bytes: int | None = None) -> bytes:
+    """Returns an object's content; InputError if it has more than `largest_bytes`, which are then not read."""
     with open_read(uri) as stream:
-        return stream.read()
+        if largest_bytes is None:
+            return stream.read()
+        data = stream.read(largest_bytes + 1)
+    if len(data) > largest_bytes:
+        raise InputError(f"cannot read '{uri}': it has more than {largest_bytes:,} bytes")
+    return data
 
 
-def read_json(uri: str) -> Any:
-    """Returns the value in a JSON file; InputError if it is not JSON."""
-    data = read_bytes(uri)
+def read_text(uri: str, largest_bytes: int) -> str:
+    """Returns the text of a UTF-8 file; InputError if it is none, or has more than `largest_bytes`."""
+    data = read_bytes(uri, largest_bytes)
     try:
-        return json.loads(data)
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"cannot read '{uri}': its byte {error.start} is not UTF-8") from None
+
+
+def read_json(uri: str, largest_bytes: int = LARGEST_JSON_BYTES) -> Any:
+    """Returns the value in a JSON file; InputError if it is not JSON (see strict_json), or too large."""
+    data = read_bytes(uri, largest_bytes)
+    try:
+        return parse_json(data)
     except ValueError as error:
         raise InputError(f"cannot read '{uri}': it is not JSON ({error})") from error
 
@@ -183,24 +201,62 @@ def delete_leftovers(uri: str) -> None:
     _backend(uri).delete_leftovers(uri)
 
 
-def download_tree(uri: str, local_dir: str | Path) -> None:
-    """Copies everything below `uri` into a local directory. InputError if there is nothing."""
-    found = list_objects(uri)
+def download(uri: str, local_dir: str | Path, name: str, largest_bytes: int) -> Path:
+    """Copies one object into a local directory and returns its path.
+
+    Args:
+        uri: The object.
+        local_dir: The directory.
+        name: The copy's name below the directory; untrusted.
+        largest_bytes: Largest size.
+
+    Raises:
+        InputError: There is no such object, it is larger, or the name does not stay in the directory.
+    """
+    path = local_path(local_dir, name)
+    found = stat(uri)
+    if found is None:
+        raise InputError(f"there is no object '{uri}'")
+    if found.size > largest_bytes:
+        raise InputError(f"cannot copy '{uri}': it has {found.size:,} bytes, expected {largest_bytes:,} at most")
+    copy(found, str(path))
+    return path
+
+
+def download_tree(uri: str, local_dir: str | Path, wanted: Callable[[str], bool] = lambda name: True) -> None:
+    """Copies everything below `uri` into a local directory.
+
+    Args:
+        uri: The directory to copy.
+        local_dir: The local directory.
+        wanted: Tells by its name whether an object is copied.
+
+    Raises:
+        InputError: There is nothing, or a name does not stay in the directory; nothing was copied then.
+    """
+    found = [info for info in list_objects(uri) if wanted(info.name)]
     if not found:
         raise InputError(f"cannot copy '{uri}': nothing found there")
-    for info in found:
-        _copy(info, str(Path(local_dir, info.name)))
+    paths = [local_path(local_dir, info.name) for info in found]
+    for info, path in zip(found, paths, strict=True):
+        copy(info, str(path))
 
 
 def upload_tree(local_dir: str | Path, uri: str) -> None:
-    """Copies everything below a local directory to `uri`, which may be local too. InputError if there is nothing."""
+    """Copies everything below a local directory to `uri`, which may be local too.
+
+    Raises:
+        InputError: There is nothing, or a symbolic link leads out of the directory.
+    """
     found = list_objects(str(local_dir))
     if not found:
         raise InputError(f"cannot copy '{local_dir}': nothing found there")
+    check_no_link_leaves(local_dir)
     for info in found:
-        _copy(info, join(uri, info.name))
+        copy(info, join(uri, info.name) if is_remote(uri) else str(local_path(uri, info.name)))
 
 
-def _copy(found: ObjectInfo, target_uri: str) -> None:
+def copy(found: ObjectInfo, target_uri: str) -> None:
+    """Copies the object of a listing to a URI, whole or not at all."""
     with open_object(found) as source, open_write(target_uri) as target:
         shutil.copyfileobj(source, target, _COPY_CHUNK_BYTES)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from stat import S_ISREG
 from typing import BinaryIO, cast
 
 import google_crc32c
@@ -70,11 +71,18 @@ def exists(uri: str) -> bool:
     return Path(uri).exists()
 
 
+def _open_without_waiting(uri: str, flags: int) -> int:
+    return os.open(uri, flags | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe would wait for its writer
+
+
 class _FileReader(io.FileIO):
     """A file without a buffer: a `read` is one system call and no copy."""
 
     def __init__(self, uri: str) -> None:
-        super().__init__(uri, "rb")
+        super().__init__(uri, "rb", opener=_open_without_waiting)
+        if not S_ISREG(os.fstat(self.fileno()).st_mode):
+            self.close()
+            raise InputError(f"cannot read '{uri}': it is a pipe or a device, expected a file")
         self._left: int | None = None
 
     def span(self, start: int, size: int | None) -> None:

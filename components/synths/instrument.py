@@ -16,15 +16,25 @@ import numpy as np
 import numpy.typing as npt
 
 from components import storage
-from components.artifacts.model_card import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME, ModelCard, find_model
+from components.artifacts.model_card import (
+    CARD_NAME,
+    CONFIG_NAME,
+    MODEL_FILES,
+    WEIGHTS_NAME,
+    ModelCard,
+    find_model,
+    local_copy,
+    read_card_json,
+)
 from components.audio.f0 import fill_forward
-from components.config.bindings import with_our_layers
+from components.config.bindings import read_configuration
 from components.core.errors import InputError
 from components.core.scratch import scratch_directory
 from components.nsynth.note import HOP_SAMPLES, FloatArray
 from components.synths import model as models
 from components.synths.ddsp_imports import tf
 from components.synths.preprocessor import stride_of
+from components.synths.weights import load_weights
 
 _NOISE = "filtered_noise"
 
@@ -62,25 +72,24 @@ class Instrument:
 
     @classmethod
     def load(cls, uri: str) -> Instrument:
-        """Loads a model.
+        """Loads a model, which may come from anywhere: nothing in it is executed, and no other file is read or written.
 
         Args:
             uri: A model directory, or the training directory around it; local or gs://.
 
         Raises:
-            InputError: There is no model, or it is incomplete.
+            InputError: There is no model, it is incomplete, or its card, its configuration or its weights are refused.
         """
         model_uri = find_model(uri)
         with scratch_directory() as scratch:
-            local = Path(model_uri)
-            if storage.is_remote(model_uri):
-                local = scratch
-                storage.download_tree(model_uri, local)
+            local = local_copy(model_uri, scratch) if storage.is_remote(model_uri) else Path(model_uri)
             card = _checked_card(model_uri, local)
-            config = with_our_layers((local / CONFIG_NAME).read_text())
-            with models.configured(config):
+            config_uri = storage.join(model_uri, CONFIG_NAME)
+            config = read_configuration(str(local / CONFIG_NAME), config_uri)
+            with models.configured(config, config_uri):
                 model = models.build()
-            model.load_weights(str(local / WEIGHTS_NAME))
+            _check_layers(model, card, model_uri)
+            load_weights(model, local / WEIGHTS_NAME, model_uri)
         return cls(model, card, config)
 
     def play(self, f0_hz: npt.ArrayLike, loudness_db: npt.ArrayLike, seed: int = 0) -> dict[str, Any]:
@@ -149,9 +158,19 @@ def _checksum(path: Path) -> str:
 
 
 def _checked_card(model_uri: str, local: Path) -> ModelCard:
-    card = ModelCard.parse(storage.read_json(str(local / CARD_NAME)), storage.join(model_uri, CARD_NAME))
-    for name in (CONFIG_NAME, WEIGHTS_NAME):
+    card = ModelCard.parse(read_card_json(str(local)), storage.join(model_uri, CARD_NAME))
+    for name, largest_bytes in MODEL_FILES.items():
         path = local / name
-        if not path.is_file() or _checksum(path) != card.crc32c.get(name):
+        if not path.is_file() or path.stat().st_size > largest_bytes or _checksum(path) != card.crc32c.get(name):
             raise InputError(f"the model at '{model_uri}' is incomplete: {name} is missing or damaged; copy it again")
     return card
+
+
+def _check_layers(model: Any, card: ModelCard, model_uri: str) -> None:
+    """Checks that the layers of the configuration are those of the synth that the card names."""
+    found = {each.name: type(each).__name__.lower() for each in model.processor_group.processors}
+    if found.get(card.synth) != card.synth or found.get(_NOISE) != "filterednoise":
+        raise InputError(
+            f"the model at '{model_uri}' is not the {card.synth} synth of its card: "
+            f"got the layers {', '.join(sorted(found)) or 'none'}; copy it again"
+        )

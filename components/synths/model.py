@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,9 +9,9 @@ from typing import Any
 import numpy.typing as npt
 
 from components.config import settings  # noqa: F401 (it registers `train` in gin)
-from components.config.bindings import check_bindings, with_our_layers
+from components.config.bindings import check_bindings, check_configuration, with_our_layers
 from components.config.catalog import gin_files
-from components.core.errors import InputError, nearest
+from components.core.errors import InputError
 from components.nsynth.note import HOP_SAMPLES
 from components.synths import decoder, layers, losses, preprocessor  # noqa: F401 (they register what the gin files name)
 from components.synths.ddsp_imports import gin, models, tf
@@ -33,22 +31,29 @@ def config_text(synth: str, preset: str, bindings: Iterable[str] = ()) -> str:
 
 
 @contextmanager
-def configured(text: str) -> Iterator[None]:
+def configured(text: str, uri: str = "the gin configuration") -> Iterator[None]:
     """Makes `text` gin's only configuration inside the block; afterwards gin has no configuration.
+
+    This alone gives gin text to read, and only after a check: gin itself would carry out imports and includes.
 
     gin's configuration is global, and its functions read it when they are called: build and call models inside the
     block.
 
+    Args:
+        text: The configuration; untrusted.
+        uri: Where it was read, for errors.
+
     Raises:
-        InputError: gin does not accept the text, for instance a parameter that does not exist.
+        InputError: The text is refused; see bindings.check_configuration.
     """
+    check_configuration(text, uri)
     with gin.unlock_config():
         gin.clear_config()
         try:
             try:
-                gin.parse_config(text)
-            except (ValueError, SyntaxError) as error:
-                raise InputError(f"the gin configuration is not accepted: {_explained(error)}") from error
+                gin.parse_config(with_our_layers(text))
+            except Exception as error:
+                raise InputError(f"'{uri}' is not accepted by gin: {_first_line(error)}") from error
             yield
         finally:
             gin.clear_config()
@@ -60,18 +65,6 @@ def _first_line(error: Exception) -> str:
     added = ("Exception encountered when calling layer", "Call arguments received", "•")
     kept = [line for line in lines if not line.startswith(added)]
     return " ".join((kept or lines or [""])[0].split()).rstrip(".")
-
-
-def _explained(error: Exception) -> str:
-    """Returns gin's message; for a parameter that does not exist, with the nearest ones that do."""
-    message = _first_line(error)
-    wrong = re.match(r"Configurable '(.+)' doesn't have a parameter named '(.+)'", message)
-    if not wrong:
-        return message
-    configurable = gin.get_configurable(wrong[1])
-    function = configurable.__init__ if inspect.isclass(configurable) else configurable
-    existing = [name for name in inspect.signature(function).parameters if name not in ("self", "args", "kwargs")]
-    return f"{wrong[1]} has no parameter '{wrong[2]}'; {nearest(wrong[2], existing)}"
 
 
 def build(precision: str = "float32") -> models.Autoencoder:

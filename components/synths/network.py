@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from components.core.errors import InputError
 from components.synths import model as models
 from components.synths.ddsp_imports import tf
 from components.synths.instrument import Instrument
@@ -22,6 +23,8 @@ class ControlNetwork:
 
     def __init__(self, instrument: Instrument) -> None:
         self._model = instrument.model
+        if not isinstance(self._model.decoder.rnn.rnn, tf.keras.layers.GRU) or self._model.decoder.stateless:
+            raise InputError("the model's network is not a GRU, which transfer and export need; train it with a GRU")
         group = self._model.processor_group
         processors = {each.name: each for each in group.processors}
         self.tone, self.noise = processors[instrument.card.synth], processors["filtered_noise"]

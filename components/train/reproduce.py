@@ -3,8 +3,7 @@
 run.json names the data, the family and the synth; operative_config.gin, which holds every parameter that was in force,
 defaults included, is the configuration. Later changes of presets have no effect on it.
 
-The file is untrusted (contract 3.5). Allowed are bindings of parameters that our own gin files bind, references to what
-they refer to, and the defaults of ddsp's configurables that the models call; no import, no include.
+The file is untrusted: config/bindings.py says what it may hold.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from components import storage
 from components.artifacts.run_record import RunRecord
 from components.artifacts.training_dir import TrainingDir
-from components.config.bindings import check_configuration
+from components.config.bindings import read_configuration
 from components.core.errors import InputError
 from components.nsynth.sorted_set import SortedSet
 
@@ -46,9 +45,7 @@ class EarlierTraining:
             if not storage.exists(needed):
                 raise InputError(f"there is no training at '{uri}': got no {storage.basename(needed)} there")
         record = RunRecord.read(training_dir.record_uri)
-        config = storage.read_bytes(config_uri).decode()
-        check_configuration(config, config_uri)
-        return cls(uri, record, config)
+        return cls(uri, record, read_configuration(config_uri))
 
     def open_data(self, data_uri: str | None) -> SortedSet:
         """Opens the sorted set it was trained on: at the URI in run.json, or at `data_uri` if it has moved.

@@ -6,8 +6,9 @@ import gin
 import pytest
 
 from components.config import settings  # noqa: F401 (it registers `train`)
+from components.config.bindings import gate_of
 from components.config.catalog import GATE_GIN
-from components.config.gate import Gate, gate_of
+from components.config.gate import Gate
 from components.core.errors import InputError
 
 
@@ -28,10 +29,10 @@ def test_the_last_binding_applies_and_gin_stays_as_it_is():
 @pytest.mark.parametrize(
     ("binding", "message"),
     [
-        ("gate.margin = -1", "gate.margin is -1: expected a number of 0 or above"),
+        ("gate.margin = -1", "gate.margin is -1: expected a number from 0 to 1,000,000,000"),
         ("gate.margin = True", "gate.margin is True: expected a number"),
         ("gate.margin = 'much'", "gate.margin is 'much'"),
-        ("gate.magrin = 0.1", "the gate has no 'gate.magrin'; did you mean 'margin'"),
+        ("gate.magrin = 0.1", "gate has no parameter 'magrin'; did you mean 'margin'"),
         ("gate.margin = @os.getpid()", "got the reference @os.getpid"),
         ("train.max_steps = 3", "the gate has no 'train.max_steps'"),
     ],

@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from components.config.gate import gate_of
+from components.config.bindings import gate_of
 from components.core.errors import InputError, StepError
 from components.core.process import ProcessIdentity
 from components.register.promotion import Score
@@ -100,7 +100,7 @@ def test_the_best_of_a_family_is_champion_and_the_others_say_how_far_they_are(tm
 @pytest.mark.parametrize(
     ("binding", "said"),
     [
-        ("gate.margin = -1", "gate.margin is -1: expected a number of 0 or above"),
+        ("gate.margin = -1", "gate.margin is -1: expected a number from 0"),
         ("gate.margin = 'much'", "gate.margin is 'much'"),
         ("gate.magrin = 0.1", "magrin"),
         ("gate.margin = @os.getpid()", "is refused"),
