@@ -102,7 +102,7 @@ def test_a_default_of_the_gate_is_no_reason(data, run, registry, tmp_path, monke
     run("string")
     file = tmp_path / "gate.gin"
     file.write_text("gate.margin = 0.9")
-    monkeypatch.setattr("components.config.gate.GATE_GIN", file)
+    monkeypatch.setattr("components.config.bindings.GATE_GIN", file)
     assert not changes(data, registry, families=["string"]).needed
     assert select(data, ["string"], SYNTHS, "smoke", [], registry).families == []
 

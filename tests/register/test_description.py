@@ -88,5 +88,5 @@ def test_what_a_person_wrote_stays(client, trained):
 
 
 def test_lineage_is_text(client, trained):
-    trained("run-1", 5.0, data="`](javascript:alert(1)) **\n# head")
-    assert "- data fingerprint: `'](javascript:alert(1)) ** # head`" in description(client, 1)
+    trained("run-1", 5.0, data_uri="`](javascript:alert(1)) **\n# head")
+    assert "- data uri: `'](javascript:alert(1)) ** # head`" in description(client, 1)

@@ -173,7 +173,7 @@ def test_a_parameter_that_does_not_exist_gets_the_nearest():
             pass
 
 
-@pytest.mark.parametrize("binding", ["RnnFcDecoder.rnn_type = 'none'", "SpectralLoss.loss_type = 'L7'"])
+@pytest.mark.parametrize("binding", ["RnnFcDecoder.input_keys = ('z',)", "RnnFcDecoder.output_splits = (('x', 1),)"])
 def test_a_value_that_makes_no_model_is_the_users_error(binding):
     with (
         pytest.raises(InputError, match="the model cannot be built"),
