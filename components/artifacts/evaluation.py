@@ -251,9 +251,12 @@ def _parse(fields: Fields, uri: str) -> Evaluation:
     )
 
 
+_SCORES = get_type_hints(Numbers)
+
+
 def _note(fields: Fields) -> NoteNumbers:
     given, values = fields.required("numbers"), dict[str, Any]()
-    for name, kind in get_type_hints(Numbers).items():
+    for name, kind in _SCORES.items():
         # A score that does not apply is null.
         values[name] = given.number(name) if kind is float or given.values.get(name) is not None else None
     return NoteNumbers(**_identity(fields), numbers=Numbers(**values))

@@ -148,10 +148,13 @@ def read_bytes(uri: str, largest_bytes: int | None = None) -> bytes:
     with open_read(uri) as stream:
         if largest_bytes is None:
             return stream.read()
-        data = stream.read(largest_bytes + 1)
-    if len(data) > largest_bytes:
+        pieces, left = list[bytes](), largest_bytes + 1
+        while left and (piece := stream.read(min(left, _COPY_CHUNK_BYTES))):
+            pieces.append(piece)
+            left -= len(piece)
+    if not left:
         raise InputError(f"cannot read '{uri}': it has more than {largest_bytes:,} bytes")
-    return data
+    return b"".join(pieces)
 
 
 def read_text(uri: str, largest_bytes: int) -> str:
