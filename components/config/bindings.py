@@ -107,7 +107,7 @@ def _check_configuration(config: str, uri: str) -> None:
     for binding in found.bindings:
         if binding.parameter:
             if binding.scope:
-                raise InputError(f"{refused}: got the scope '{shown(binding.scope)}', expected none")
+                raise InputError(f"{refused}: got the scope '{binding.scope[:_SHOWN]}', expected none")
             _check_value(binding, binding.configurable, _resolved(binding.value, macros, refused), refused)
 
 
@@ -119,7 +119,7 @@ def _checked_macros(bindings: Sequence[Binding], refused: str) -> dict[str, Any]
             continue
         domain = MACROS.get(each.configurable) if not each.scope else None
         if domain is None:
-            raise InputError(f"{refused}: got the macro '{shown(each.name)}', {nearest(each.configurable, MACROS)}")
+            raise InputError(f"{refused}: got the macro '{each.name[:_SHOWN]}', {nearest(each.configurable, MACROS)}")
         if not domain.accepts(each.value):
             raise InputError(f"{refused}: {each.name} is {shown(each.value)}: expected {domain.expected}")
         found[each.configurable] = each.value
@@ -140,13 +140,13 @@ def _resolved(value: Any, macros: dict[str, Any], refused: str) -> Any:
 def _check_value(binding: Binding, configurable: str, value: Any, refused: str) -> None:
     parameters = domains_of(configurable)
     if parameters is None:
-        raise InputError(f"{refused}: '{shown(binding.configurable)[1:-1]}' cannot be configured")
+        raise InputError(f"{refused}: '{binding.configurable[:_SHOWN]}' cannot be configured")
     domain = parameters.get(binding.parameter)
     if domain is None:
         hint = nearest(binding.parameter, parameters) if parameters else "it has none"
-        raise InputError(f"{refused}: {configurable} has no parameter '{binding.parameter}'; {hint}")
+        raise InputError(f"{refused}: {configurable} has no parameter '{binding.parameter[:_SHOWN]}'; {hint}")
     if not domain.accepts(value):
-        raise InputError(f"{refused}: {binding.name} is {shown(value)}: expected {domain.expected}")
+        raise InputError(f"{refused}: {binding.name[:_SHOWN]} is {shown(value)}: expected {domain.expected}")
 
 
 def read_configuration(uri: str, original_uri: str = "") -> str:

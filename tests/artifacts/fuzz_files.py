@@ -3,8 +3,8 @@
     python -m tests.artifacts.fuzz_files --seconds 3600 --seed 1
 
 It checks, for every mutant, that its reader returns, or raises an InputError whose message is one short line, within a
-deadline and, every tenth time, a memory bound; and by an audit hook (PEP 578) that nothing is imported, executed or connected to, and that
-no file outside of the mutant's directory is opened, and none is written.
+deadline and, every tenth time, a memory bound; and by an audit hook (PEP 578) that nothing is imported, executed or
+connected to, that no file outside of the mutant's directory is opened, and that none is written.
 """
 
 from __future__ import annotations
