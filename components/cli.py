@@ -7,13 +7,22 @@ state (run it again); 1 any other failure.
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import click
 
-from components.core.errors import EXIT_INPUT_ERROR, InputError, StepError, is_disk_full, nearest
+from components.core.errors import (
+    EXIT_INPUT_ERROR,
+    InputError,
+    StepError,
+    error_of_system,
+    is_disk_full,
+    nearest,
+    one_line,
+)
 from components.core.redaction import redact
 
 
@@ -117,19 +126,26 @@ def main() -> None:
     try:
         cli(prog_name="luthier", standalone_mode=False)
     except (InputError, StepError) as error:
-        click.echo(f"luthier: {redact(' '.join(str(error).split()))}", err=True)
-        sys.exit(EXIT_INPUT_ERROR if isinstance(error, InputError) else 1)
+        _exit(error)
     except click.ClickException as error:
-        click.echo(f"luthier: {redact(error.format_message())}", err=True)
+        click.echo(f"luthier: {one_line(redact(error.format_message()))}", err=True)
         sys.exit(EXIT_INPUT_ERROR)
     except (click.Abort, KeyboardInterrupt):
         click.echo("luthier: stopped", err=True)
         sys.exit(1)
+    except MemoryError:
+        _exit(StepError("there is not enough memory; try smaller batches, or a machine with more"))
     except Exception as error:
-        if not is_disk_full(error):
-            raise
-        click.echo(f"luthier: {redact(' '.join(str(error).split()))}; free some space and run it again", err=True)
-        sys.exit(1)
+        if is_disk_full(error):
+            _exit(StepError(f"{error}; free some space and run it again"))
+        if not isinstance(error, OSError) or logging.getLogger().isEnabledFor(logging.DEBUG):
+            raise  # with its traceback: a bug, or --verbose
+        _exit(error_of_system(error))
+
+
+def _exit(error: InputError | StepError) -> NoReturn:
+    click.echo(f"luthier: {one_line(redact(str(error)))}", err=True)
+    sys.exit(EXIT_INPUT_ERROR if isinstance(error, InputError) else 1)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,12 @@ class StepError(RuntimeError):
     """A step failed for another reason than the user's input. The message is one line that says what to look at."""
 
 
+_LONGEST_LINE = 2_000
+# What no second attempt of the same command can change.
+_OF_THE_USER = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR),
+    *(errno.ENAMETOOLONG, errno.ELOOP, errno.EILSEQ),
+)
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SAID_OF_A_FULL_DISK = (*map(os.strerror, _DISK_FULL), "database or disk is full")  # SQLite's last
 # Other failures of the machine, and not of what the user gave.
@@ -42,6 +48,30 @@ def write_error(uri: str, error: OSError) -> InputError | StepError:
     if is_disk_full(error):
         return StepError(f"{text}; free some space and run the command again")
     return StepError(f"{text}; run the command again") if error.errno in _MACHINE else InputError(text)
+
+
+def error_of_system(error: OSError) -> InputError | StepError:
+    """Returns an error of the operating system, such as a directory that is read-only, as one of ours."""
+    names = [f"'{os.fsdecode(name)}'" for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+    reason = error.strerror or str(error) or type(error).__name__
+    text = f"the system refused: {reason}{': ' if names else ''}{' and '.join(names)}"
+    if error.errno in _OF_THE_USER:
+        return InputError(f"{text}; check the path and its permissions")
+    return StepError(f"{text}; {'free some space and run' if is_disk_full(error) else 'run'} the command again")
+
+
+def one_line(text: str) -> str:
+    """Returns a message as one line of printable characters: names in it may come from anywhere.
+
+    Control characters, which a terminal would carry out, are escaped, and a very long text is cut.
+    """
+    line = " ".join(text.split())
+    shown = line if line.isprintable() else "".join(map(_printable, line))
+    return shown if len(shown) <= _LONGEST_LINE else f"{shown[:_LONGEST_LINE]}..."
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
 from components.core.errors import InputError
 from components.core.table import table
 from components.nsynth.families import check_family
 from components.registry.aliases import ALL_FAMILIES, champion_version, model_name
-from components.registry.client import open_client
+from components.registry.client import mlflow_errors, open_client, resolve_uri
 from components.registry.tags import LOSS_TAG, promotion_status
 
 _COLUMNS = ("family", "version", "synth", "preset", "loss", "date", "status")
@@ -31,6 +32,11 @@ def listed_versions(tracking_uri: str = "", family: str | None = None, champions
     if family:
         check_family(family)
     client = open_client(tracking_uri)
+    with mlflow_errors(resolve_uri(tracking_uri)):
+        return _listed(client, family, champions_only)
+
+
+def _listed(client: MlflowClient, family: str | None, champions_only: bool) -> list[Listed]:
     found = client.search_model_versions(f"name = '{model_name(family)}'" if family else ALL_FAMILIES)
     versions = [each for each in found if "family" in each.tags]
     if champions_only:

@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
+from sqlalchemy.exc import SQLAlchemyError
 
 from components.core import environment
 from components.core.backoff import root_cause
@@ -23,6 +24,7 @@ from components.core.locks import file_lock
 from components.core.redaction import redact
 from components.registry.mlflow_values import EXPERIMENT
 
+_LONGEST_REASON = 300
 _SQLITE = "sqlite:///"
 HEALTH_TIMEOUT_S = 10
 _LONGEST_ANSWER = 1 << 20  # bytes of an answer that are read
@@ -48,10 +50,31 @@ def open_client(tracking_uri: str) -> MlflowClient:
         raise InputError(f"there is no MLflow database at '{_path(uri)}'; register a training first")
     if uri.startswith(("http://", "https://")):
         _check_reachable(uri)
-    try:
+    with mlflow_errors(uri):
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+@contextmanager
+def mlflow_errors(uri: str) -> Iterator[None]:
+    """Turns what MLflow and its database raise inside the block into one line that names the registry.
+
+    Args:
+        uri: The tracking URI.
+
+    Raises:
+        InputError: There is no registry of MLflow at the URI, or it refuses the request.
+        StepError: It does not answer, or has an error of its own.
+    """
+    try:
+        yield
     except MlflowException as error:
-        raise InputError(f"cannot use MLflow at '{uri}': {error.message}") from error
+        message = f"cannot use MLflow at '{uri}': {error.message[:_LONGEST_REASON]}"
+        if error.get_http_status_code() < 500:
+            raise InputError(f"{message}; check that it is MLflow's address") from error
+        raise StepError(f"{message}; check the server, and that it is one of MLflow") from error
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", error))[:_LONGEST_REASON]
+        raise InputError(f"cannot use MLflow's database at '{uri}': {reason}; check the file") from error
 
 
 def open_client_if_exists(tracking_uri: str) -> MlflowClient | None:
