@@ -141,7 +141,7 @@ def test_a_training_by_another_version_of_the_training_code_is_not_resumed(undis
         (["--synth", "harmonic", "--family", "string", "--preset", "smok"], "did you mean 'smoke'"),
         (["--synth", "harmonic", "--family", "string", "--set", "import os"], "import"),
         (["--synth", "harmonic", "--family", "string", "--set", "train.max_step = 3"], "did you mean 'max_steps'"),
-        (["--synth", "harmonic", "--family", "string", "--set", "train.max_steps = 0"], "a whole number above 0"),
+        (["--synth", "harmonic", "--family", "string", "--set", "train.max_steps = 0"], "a whole number from 1 to"),
         (["--synth", "harmonic", "--family", "string", "--set", "train.crop_samples = 100"], "a multiple of 64"),
         (["--synth", "harmonic", "--family", "string", "--set", "train.batch_size = 1.5"], "a whole number"),
     ],
