@@ -17,7 +17,8 @@ from components.export.catalog import format_help
 def command(model_uri: str, format_name: str, out_uri: str, tracking_uri: str) -> None:
     """Export a model for other software.
 
-    A README beside the model says how to use it.
+    A README beside the model says how to use it. The model may be from anywhere: nothing in it is run. Files in --out
+    that no export wrote are neither replaced nor removed.
     """
     from components.export.step import export
 

@@ -39,6 +39,8 @@ def command(
 ) -> None:
     """Train one or more synthesizers on one instrument family.
 
+    Models and trainings of --warm-start and --from may be from anywhere: nothing in them is run.
+
     The same command resumes a training that was stopped, and does nothing if it has finished. A later stop, such as
     a higher train.max_steps, continues a finished one. On SIGTERM or Ctrl-C it saves a checkpoint and exits with
     code 75: run it again to resume. Only one process at a time trains in a directory.

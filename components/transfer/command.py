@@ -49,7 +49,8 @@ def command(
 ) -> None:
     """Render a recording with the timbre of a model.
 
-    A model is a training directory, a model directory, or models:/ddsp-string@champion of the registry. One model
+    A model is a training directory, a model directory, or models:/ddsp-string@champion of the registry. It may be
+    from anywhere: nothing in it is run, unlike by mlflow.pyfunc.load_model. One model
     writes the sound to FILE, several write theirs to a directory; a page with the spectrograms is written beside them.
     """
     from components.transfer.fitting import TransferOptions
