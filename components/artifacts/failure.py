@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from components import storage
-from components.artifacts.fields import Fields
 from components.artifacts.training_dir import TrainingDir
+from components.core.fields import Fields
 
 SCHEMA_VERSION = 1
 
