@@ -14,10 +14,10 @@ kfp's language cannot say of loops.
 
 from kfp import dsl
 
-from components.sort.component import sort
 from pipelines.package import FAILURES, SORT_LOOP, TRAIN_LOOP
 from pipelines.plan_component import plan
 from pipelines.register_component import failed_trainings, register
+from pipelines.sort_component import sort
 from pipelines.task_resources import failing, waiting, working
 from pipelines.train_component import train
 

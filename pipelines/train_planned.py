@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from components import storage
 from components.artifacts import evaluation, failure
 from components.artifacts.evaluation import Evaluation
 from components.artifacts.failure import Failure
@@ -93,7 +92,7 @@ def _trained(training: PlannedTraining, placement: Placement) -> Trained:
         out_uri=training_uri,
         preset=training.preset,
         bindings=training.bindings,
-        run_id=storage.basename(training.run_uri),
+        run_id=None,  # of the whole URI: runs of two workspaces may have the same name
         warm_start=training.warm_start,
         evaluates=True,
         others_uri=training.others_uri,

@@ -15,7 +15,7 @@ from components.config.bindings import check_bindings, gate_of, of_gate, of_trai
 from components.config.catalog import SYNTHS, check_preset, check_synth
 from components.core.errors import InputError
 from components.core.fingerprint import fingerprint
-from components.core.versions import EVALUATION_VERSION, PREPARE_VERSION, TRAINING_VERSION
+from components.core.versions import PREPARE_VERSION, TRAINING_VERSION
 from components.nsynth.families import check_family
 from components.nsynth.source_fingerprints import EVERY_FAMILY, source_fingerprints
 
@@ -33,7 +33,6 @@ class RunPlan:
         bindings: Gin bindings of the training.
         gate_bindings: Gin bindings of the gate.
         source_fingerprints: Fingerprint of each family's source; see nsynth.source_fingerprints.
-        evaluation_version: EVALUATION_VERSION of the code, for the cache key of evaluations.
     """
 
     families: list[str]
@@ -44,7 +43,6 @@ class RunPlan:
     bindings: list[str]
     gate_bindings: list[str]
     source_fingerprints: dict[str, str]
-    evaluation_version: int
 
 
 def plan(
@@ -84,7 +82,6 @@ def plan(
         bindings=of_training(bindings),
         gate_bindings=of_gate(bindings),
         source_fingerprints=found,
-        evaluation_version=EVALUATION_VERSION,
     )
 
 

@@ -59,4 +59,11 @@ def test_the_cron_job_of_the_page_is_in_the_manifests():
     mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
     assert str(Path(environment["KF_PIPELINES_SA_TOKEN_PATH"]).parent) in mounted
     command = importlib.import_module(COMMANDS[name][0]).command
-    assert command.make_context(name, [*arguments, "--host", environment["KFP_HOST"]]).params["if_changed"]
+    given = command.make_context(name, [*arguments, "--host", environment["KFP_HOST"]]).params
+    assert given["if_changed"] and given["from_environment"]
+    # What Kubernetes finds no variable for, it would pass as it is.
+    defined = []
+    for each in container["env"]:
+        assert set(re.findall(r"\$\((\w+)\)", each.get("value", ""))) <= set(defined)
+        defined.append(each["name"])
+    assert "$(" not in " ".join(arguments)

@@ -43,7 +43,6 @@ def test_the_uris_are_content_addresses(uris, recordings):
     [
         ("PREPARE_VERSION", (True, True, True)),
         ("TRAINING_VERSION", (False, False, True)),
-        ("EVALUATION_VERSION", (False, False, False)),
     ],
 )
 def test_a_declared_version_moves_what_it_is_about(uris, monkeypatch, version, changed):
