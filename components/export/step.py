@@ -65,7 +65,6 @@ def export(model_uri: str, format_name: str, out_uri: str, tracking_uri: str = "
     from components.synths.instrument import Instrument
 
     chosen = WRITERS[format_name]
-    check_writable(storage.join(out_uri, DESCRIPTION_NAME))
     with downloaded(model_uri, tracking_uri) as address:
         instrument = Instrument.load(address)
     with tempfile.TemporaryDirectory(prefix="luthier-") as scratch:
@@ -73,7 +72,9 @@ def export(model_uri: str, format_name: str, out_uri: str, tracking_uri: str = "
         chosen.check(graphs)
         file_name = chosen.name_for(graphs)
         names = [file_name, README_NAME, DESCRIPTION_NAME]
-        check_target(out_uri, names)  # before the work
+        # Before the work, and after the model was accepted.
+        check_target(out_uri, names)
+        check_writable(storage.join(out_uri, DESCRIPTION_NAME))
         chosen.write(graphs, folder / file_name)
         error = difference(instrument, chosen.open(folder / file_name), graphs.units)
         if not error <= _TOLERANCE:

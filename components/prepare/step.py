@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 
 from components import storage
 from components.core.errors import InputError
+from components.core.fields import Fields
 from components.core.versions import PREPARE_VERSION
 from components.nsynth.dataset_info import DATASET_INFO_NAME
 from components.nsynth.note import Note
@@ -238,16 +239,17 @@ def _earlier(out_uri: str, fingerprint: str, overwrite: bool) -> PrepareResult |
             f"{known.get('fingerprint', 'unknown')}, expected {fingerprint}; "
             "choose another --out, or --overwrite to replace them"
         )
-    records = {split: summary["records"][split] for split in SPLITS}
+    fields = Fields(summary, summary_uri, "the summary of prepared recordings")
+    records, families = fields.required("records"), fields.required("families")
     return PrepareResult(
-        summary["recordings"],
-        records,
-        summary["families"],
+        fields.whole("recordings", low=0),
+        {split: records.whole(split, low=0) for split in SPLITS},
+        {family: families.whole(family, low=0) for family in families.values},
         fingerprint,
         reused=True,
-        advice=summary.get("advice", []),
-        left_out=summary.get("left_out", []),
-        passed_over=summary.get("passed_over", ""),
+        advice=list(fields.texts("advice", ())),
+        left_out=list(fields.texts("left_out", ())),
+        passed_over=fields.text("passed_over", ""),
     )
 
 
