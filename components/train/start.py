@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from components import storage
-from components.artifacts.model_card import WEIGHTS_NAME, ModelCard, find_model
+from components.artifacts.model_card import CONFIG_NAME, WEIGHTS_NAME, ModelCard, find_model
 from components.artifacts.run_record import (
     RECORD_NAME,
     RUNNING,
@@ -19,6 +19,7 @@ from components.artifacts.run_record import (
     check_same_training,
 )
 from components.artifacts.training_dir import CHECKPOINTS_DIR, TrainingDir, training_name
+from components.config.bindings import read_configuration
 from components.core.errors import InputError
 from components.telemetry import log
 from components.train.checkpoints import Checkpoints
@@ -144,9 +145,10 @@ def find_warm_start(uri: str) -> WarmStart:
         uri: A model directory, or the training directory around it.
 
     Raises:
-        InputError: There is no model.
+        InputError: There is no model, or its card or its configuration is refused.
     """
     model_uri = find_model(uri)
+    read_configuration(storage.join(model_uri, CONFIG_NAME))  # refused now, and not after the notes were read
     return WarmStart(model_uri, ModelCard.read(model_uri).crc32c.get(WEIGHTS_NAME, ""))
 
 
