@@ -52,8 +52,6 @@ def _download(uri: str, tracking_uri: str, target: Path) -> Path:
         version = _version(client, uri, **found.groupdict())
         source = client.get_model_version_download_uri(found["name"], version)
         return _Artifacts(source, mlflow_uri, target).model(uri)
-    except InputError:
-        raise
     except (MlflowException, OSError) as error:
         raise InputError(
             f"cannot download '{uri}' from MLflow at '{mlflow_uri}': {error}; check the URI and that MLflow still has "

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from mlflow.entities import FileInfo
 
 from components.core.errors import InputError
 from components.register.step import register
@@ -53,4 +54,25 @@ def test_a_registry_that_is_not_there_is_said(tmp_path):
     ):
         pass
     with pytest.raises(InputError, match="cannot reach MLflow"), downloaded("models:/a@b", "http://127.0.0.1:9"):
+        pass
+
+
+@pytest.mark.parametrize("path", ["..", "model/..", "a\\b", "x\n"])
+def test_a_registry_that_names_files_outside_is_refused(registry, monkeypatch, path):
+    import mlflow.artifacts
+
+    monkeypatch.setattr(mlflow.artifacts, "list_artifacts", lambda **_: [FileInfo(path, False, 1)])
+    monkeypatch.setattr(mlflow.artifacts, "download_artifacts", lambda **_: pytest.fail("it was downloaded"))
+    with (
+        pytest.raises(InputError, match=r"the object name .* is refused"),
+        downloaded("models:/ddsp-string/1", registry),
+    ):
+        pass
+
+
+def test_a_file_that_is_too_large_is_not_downloaded(registry, monkeypatch):
+    import mlflow.artifacts
+
+    monkeypatch.setattr(mlflow.artifacts, "list_artifacts", lambda **_: [FileInfo("model.json", False, 1 << 40)])
+    with pytest.raises(InputError, match="expected 1,048,576 at most"), downloaded("models:/ddsp-string/1", registry):
         pass
