@@ -68,6 +68,8 @@ class _Artifacts:
     def model(self, uri: str) -> Path:
         """Downloads a model: its card, and the files that the card names. Returns its local directory."""
         sizes = self._sizes()
+        if not sizes:
+            raise InputError(f"cannot download '{uri}': MLflow at '{self._mlflow_uri}' no longer has its files")
         cards = [path for path in sizes if path.rpartition("/")[2] == CARD_NAME]
         if not cards:
             raise InputError(f"'{uri}' is not a model of Luthier: got no {CARD_NAME} among its files")
