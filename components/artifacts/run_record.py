@@ -303,11 +303,11 @@ def check_same_training(found: RunRecord, wanted: RunRecord, out_uri: str) -> No
         raise InputError(
             f"'{out_uri}' holds a training by {theirs} of the training code, this release has version "
             f"{wanted.training_version}, whose numbers differ: it cannot be continued; "
-            "begin anew with --restart, or try another --out"
+            "begin anew with `luthier train --restart`, or try another directory"
         )
     raise InputError(
         f"'{out_uri}' holds another training: its {name} is {getattr(found, name)!r}, "
-        f"expected {getattr(wanted, name)!r}; try another --out"
+        f"expected {getattr(wanted, name)!r}; try another directory"
     )
 
 

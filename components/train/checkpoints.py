@@ -121,7 +121,7 @@ class Checkpoints:
             reasons = "; ".join(f"{storage.basename(uri)}: {reason}" for uri, reason in damaged.items())
             raise InputError(
                 f"none of the checkpoints in '{self._uri}' is whole ({reasons}): copy one back, or start "
-                "again with --restart"
+                "again with `luthier train --restart`"
             )
         return None
 

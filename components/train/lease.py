@@ -109,7 +109,7 @@ def _acquired(uri: str, training_uri: str) -> Lease:
         if found.process.runs() or (seen is not None and found != seen):
             raise StepError(
                 f"another process trains in '{training_uri}': {found.process}; wait until it has ended, stop it, or "
-                "try another --out"
+                "try another directory"
             )
         if seen is None:
             seen, since = found, time.monotonic()

@@ -97,14 +97,14 @@ def _earlier_record(record: RunRecord, training_dir: TrainingDir, mode: StartMod
     if found is None and has_checkpoints:
         raise InputError(
             f"'{out_uri}' has checkpoints but no {RECORD_NAME} that says what they are of: "
-            "copy it back, try another --out, or start again with --restart"
+            "copy it back, try another directory, or start again with `luthier train --restart`"
         )
     if found is None and mode == "resume":
         raise InputError(f"there is no training to resume in '{out_uri}': try without --resume to start one")
     if found and not found.is_finished and not has_checkpoints and (mode == "resume" or _has_trained(training_dir)):
         raise InputError(
             f"'{out_uri}' has a training without any checkpoint to resume from: copy {CHECKPOINTS_DIR}/ back, "
-            "try another --out, or start again with --restart"
+            "try another directory, or start again with `luthier train --restart`"
         )
     return found
 
@@ -117,7 +117,7 @@ def _with_stop_of(record: RunRecord, found: RunRecord, out_uri: str) -> RunRecor
     if isinstance(stop["max_steps"], int) and found.outcome.steps > stop["max_steps"]:
         raise InputError(
             f"'{out_uri}' holds this training after {found.outcome.steps} steps, train.max_steps is "
-            f"{stop['max_steps']}: expected more; try another --out, or start again with --restart"
+            f"{stop['max_steps']}: expected more; try another directory, or start again with `luthier train --restart`"
         )
     return replace(found, status=RUNNING, outcome=None)
 

@@ -186,7 +186,7 @@ def test_a_lock_whose_holder_died_is_taken_away(registry, trained, monkeypatch, 
 def test_a_lock_that_is_renewed_is_waited_for(registry, trained, monkeypatch):
     trained("run-1", 5.0)
     client = MlflowClient(tracking_uri=registry, registry_uri=registry)
-    for name, seconds in (("RENEW_S", 0.05), ("POLL_S", 0.05), ("STALE_AFTER_S", 0.6), ("TIMEOUT_S", 1.5)):
+    for name, seconds in (("RENEW_S", 0.05), ("POLL_S", 0.05), ("STALE_AFTER_S", 3.0), ("TIMEOUT_S", 4.0)):
         monkeypatch.setattr(alias_lock_module, name, seconds)
     with (
         alias_lock_module.alias_lock(client, "ddsp-string"),

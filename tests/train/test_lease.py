@@ -55,7 +55,8 @@ def test_it_is_renewed_while_it_is_held_and_gone_afterwards(training_uri):
     assert not storage.exists(storage.join(training_uri, "lease.json"))
 
 
-def test_one_on_another_machine_that_renews_is_waited_for_no_longer_than_that(training_uri):
+def test_one_on_another_machine_that_renews_is_waited_for_no_longer_than_that(training_uri, monkeypatch):
+    monkeypatch.setattr(lease, "STALE_AFTER_S", 60.0)
     found = Lease("them", ELSEWHERE, "")
     write(training_uri, found)
     renewing = threading.Timer(0.2, write, (training_uri, replace(found, renewals=1)))
