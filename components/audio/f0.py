@@ -22,6 +22,10 @@ from components.nsynth.note import FloatArray
 VOICED_CONFIDENCE = 0.5
 """A frame has a pitch where the tracker's confidence is at least this: swift-f0 is calibrated to it, CREPE near it."""
 
+_NOTE_NAMES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
+_MELODY_QUANTILES = (0.08, 0.92)  # without the slide into a note, and a few errors
+_LEAST_MELODY_SEMITONES = 1.6  # a strong vibrato has less
+
 
 def confident_hz(f0_hz: FloatArray, confidence: FloatArray) -> FloatArray:
     """Returns the pitch where a record's confidence is VOICED_CONFIDENCE or more, in Hz, f32[frames]; 0 elsewhere."""
@@ -95,6 +99,26 @@ def octaves_to_fit(f0_hz: FloatArray, sounding: npt.NDArray[np.bool_], median_hz
 def hz_to_midi(f0_hz: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Returns MIDI semitones (A4, 440 Hz, is 69) of pitches above 0 Hz."""
     return np.asarray(69.0 + 12.0 * np.log2(f0_hz / 440.0))
+
+
+def note_name(midi: int) -> str:
+    """Returns the note's name, C4 for 60."""
+    return f"{_NOTE_NAMES[midi % 12]}{midi // 12 - 1}"
+
+
+def melody_name(f0_hz: npt.NDArray[Any]) -> str:
+    """Returns the range of a sound that has several notes, "C4 to B4"; "" for one note, its vibrato included.
+
+    Args:
+        f0_hz: Pitch in Hz, 0 where there is none, [frames].
+    """
+    pitched = f0_hz[f0_hz > 0]
+    if not len(pitched):
+        return ""
+    lowest, highest = (float(each) for each in np.quantile(hz_to_midi(pitched), _MELODY_QUANTILES))
+    if highest - lowest < _LEAST_MELODY_SEMITONES:
+        return ""
+    return f"{note_name(round(lowest))} to {note_name(round(highest))}"
 
 
 def midi_to_hz(midi: float) -> float:

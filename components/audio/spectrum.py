@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.floating[Any]]
 
+_LOBE_BINS = 2.0
+_VIBRATO = 0.02
+
 
 def framed(audio: Array, window_samples: int, hop_samples: int) -> Array:
     """Returns the frames of a sound, centred on multiples of the hop, its ends padded with silence.
@@ -54,3 +57,22 @@ def stft_power(audio: Array, window_samples: int, hop_samples: int) -> Array:
         Power, [1 + samples // hop_samples, window_samples // 2 + 1].
     """
     return frame_power(framed(audio, window_samples, hop_samples), window_samples)
+
+
+def harmonic_numbers(f0_hz: Array, bins: int, bin_hz: float) -> NDArray[np.intp]:
+    """Returns of which harmonic of its frame's pitch each bin is, 1 and above, or 0 between them, [frames, bins].
+
+    The comb is as wide as the pitch needs: two bins, half the main lobe of a Hann window, or 2 % of the harmonic, which
+    is a vibrato of 35 cents; at most a quarter of the distance between harmonics.
+
+    Args:
+        f0_hz: Pitch in Hz, [frames]; 0 for none.
+        bins: Number of bins from 0 Hz on.
+        bin_hz: Distance of the bins in Hz.
+    """
+    frequency_hz = bin_hz * np.arange(bins)
+    pitch = f0_hz[:, None]
+    number = np.maximum(np.round(frequency_hz / np.where(pitch > 0, pitch, np.inf)), 1.0)
+    width = np.maximum(_LOBE_BINS * bin_hz, np.minimum(_VIBRATO * number * pitch, pitch / 4))
+    harmonic = (np.abs(frequency_hz - number * pitch) <= width) & (pitch > 0)
+    return np.where(harmonic, number, 0).astype(np.intp)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.audio.spectrum import stft_power
+from components.audio.spectrum import harmonic_numbers, stft_power
 from components.nsynth.note import HOP_SAMPLES, SAMPLE_RATE_HZ
 
 Array = NDArray[np.floating[Any]]
@@ -17,7 +17,6 @@ MEL_BANDS = 80
 _MEL_WINDOW_SAMPLES = 1024
 _HARMONICS_WINDOW_SAMPLES = 2048  # resolves harmonics of 47 Hz
 _HOP_SAMPLES = 256
-_COMB_BINS = 2.0  # half the main lobe of a Hann window
 
 
 def _mel_of_hz(hz: Array) -> Array:
@@ -54,7 +53,8 @@ def mel_spectrogram_db(audio: Array) -> Array:
 def harmonic_to_noise_db(audio: Array, f0_hz: Array) -> Array:
     """Returns how much louder a sound's harmonics are than what lies between them, in dB.
 
-    Of every frame (Hann window 2048, hop 256): the power within two bins of a multiple of f0 over all other power.
+    Of every frame (Hann window 2048, hop 256): the power near multiples of f0 over all other power (see
+    spectrum.harmonic_numbers).
 
     Args:
         audio: f32[samples].
@@ -64,12 +64,8 @@ def harmonic_to_noise_db(audio: Array, f0_hz: Array) -> Array:
         f64[1 + samples // 256]; NaN where there is no pitch.
     """
     power = stft_power(audio, _HARMONICS_WINDOW_SAMPLES, _HOP_SAMPLES)
-    pitch = np.append(f0_hz, f0_hz[-1:])[:: _HOP_SAMPLES // HOP_SAMPLES][: len(power), None].astype(np.float64)
-    bin_hz = SAMPLE_RATE_HZ / _HARMONICS_WINDOW_SAMPLES
-    frequency_hz = bin_hz * np.arange(power.shape[1])
-    voiced = pitch[:, 0] > 0
-    number = np.maximum(np.round(frequency_hz / np.where(voiced[:, None], pitch, np.inf)), 1.0)
-    harmonic = np.abs(frequency_hz - number * pitch) <= _COMB_BINS * bin_hz
+    pitch = np.append(f0_hz, f0_hz[-1:])[:: _HOP_SAMPLES // HOP_SAMPLES][: len(power)].astype(np.float64)
+    harmonic = harmonic_numbers(pitch, power.shape[1], SAMPLE_RATE_HZ / _HARMONICS_WINDOW_SAMPLES) > 0
     tone, noise = (power * harmonic).sum(axis=1), (power * ~harmonic).sum(axis=1)
     ratio_db = 10.0 * np.log10(np.maximum(tone, 1e-20) / np.maximum(noise, 1e-20))
-    return np.where(voiced, ratio_db, np.nan)
+    return np.where(pitch > 0, ratio_db, np.nan)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.artifacts.evaluation import Evaluation
+from components.audio.f0 import note_name
 from components.evaluate import number_view, plots
-from components.evaluate.note_view import Clip, NoteView, clip, note_name, views
+from components.evaluate.note_view import Clip, NoteView, clip, views
 from components.evaluate.training_view import TrainingView, winner_of
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from components.artifacts import listening
 from components.artifacts.evaluation import Transfer
 from components.audio import pictures
-from components.evaluate.note_view import Clip, note_name, pitch_distance
+from components.audio.f0 import note_name
+from components.evaluate.note_view import Clip, pitch_distance
 from components.evaluate.training_view import TrainingView
 from components.nsynth.families import FAMILIES
 from components.nsynth.note import NOTE_SECONDS, SAMPLE_RATE_HZ

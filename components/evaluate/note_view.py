@@ -13,13 +13,12 @@ from components.artifacts import listening
 from components.artifacts.evaluation import ListeningSample, NoteNumbers
 from components.artifacts.listening import Controls
 from components.audio import pictures
-from components.audio.f0 import midi_to_hz
+from components.audio.f0 import melody_name, midi_to_hz, note_name
 from components.evaluate import plots
 from components.evaluate.training_view import TrainingView
 
 Array = NDArray[np.floating[Any]]
 
-_NAMES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 _CENTS = plots.Axis(-100, 100, 0, 0, [(-50, "−50"), (0, "0 cents"), (50, "+50")])
 _LOUDNESS = plots.Axis(-80, 0, 0, 0, [(-60, "−60"), (-40, "−40"), (-20, "−20 dB")])
 _LEGEND = "line: resynthesis · dashes: input"
@@ -69,11 +68,6 @@ class NoteView:
     columns: list[Column]
 
 
-def note_name(midi: int) -> str:
-    """Returns the note's name, C4 for 60."""
-    return f"{_NAMES[midi % 12]}{midi // 12 - 1}"
-
-
 def pitch_distance(cents: float) -> str:
     """Returns a distance of pitches with its unit: "12 cents"."""
     value, unit = (cents, "cent") if cents < 200 else (cents / 100, "semitone")
@@ -96,6 +90,7 @@ def views(trainings: Sequence[TrainingView], max_notes: int) -> list[NoteView]:
 
 def _view(note: ListeningSample, trainings: Sequence[TrainingView]) -> NoteView:
     original: Column | None = None
+    melody = ""
     columns = []
     for training in trainings:
         mine = next((sample for sample in training.samples() if sample.id == note.id), None)
@@ -104,9 +99,10 @@ def _view(note: ListeningSample, trainings: Sequence[TrainingView]) -> NoteView:
             continue
         controls = listening.read_controls(training.uri, mine)
         original = original or _original_column(training, mine, controls)
+        melody = melody or melody_name(controls.f0_hz)
         columns.append(_synth_column(training, mine, controls))
     assert original is not None, "a note is in the report because a training has listening samples of it"
-    name = note_name(note.pitch)
+    name = f"Melody, {melody}" if melody else note_name(note.pitch)
     return NoteView(name, _subtitle(note), note.id, [original, *columns])
 
 

@@ -16,6 +16,10 @@ LONGEST_KEY = 100
 
 _HASH_DIGITS = 8
 _PLAIN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_ACCIDENTALS = {"": 0, "#": 1, "s": 1, "♯": 1, "b": -1, "♭": -1}
+_NOTE = re.compile(r"(?<![^\W_])([A-Ga-g])([#s♯b♭]?)(-?[0-9])(?![^\W_])")
+_HIGHEST_MIDI = 127
 _LIKE_HASHED = re.compile(rf"(.*-)?[0-9a-f]{{{_HASH_DIGITS}}}")
 
 
@@ -48,6 +52,15 @@ def nsynth_key(family: str, stem: str, name: str) -> str:
     """
     directory = str(PurePosixPath(name).parent)
     return stem if directory in (".", family) else hashed(stem, name)
+
+
+def pitch_hint(stem: str) -> int | None:
+    """Returns the MIDI note that a name tells ("flute E4 soft", "Cs3", "F#2", "Bb4"); None for none or several."""
+    found = {
+        12 * (int(octave) + 1) + _SEMITONES[letter.upper()] + _ACCIDENTALS[accidental]
+        for letter, accidental, octave in _NOTE.findall(stem)
+    }
+    return found.pop() if len(found) == 1 and 0 <= min(found) <= _HIGHEST_MIDI else None
 
 
 def hashed(key: str, name: str) -> str:

@@ -21,7 +21,7 @@ from components.nsynth.recording_files import (
     audio_files,
     unique_files,
 )
-from components.nsynth.recording_names import distinct, nsynth_key, recording_key
+from components.nsynth.recording_names import distinct, nsynth_key, pitch_hint, recording_key
 from components.storage import ObjectInfo
 
 _NSYNTH_NAME = re.compile(
@@ -44,6 +44,8 @@ class Recording:
         instrument: NSynth's name of the instrument, or "" if the file is not named in that style.
         pitch: MIDI note from such a name, or None.
         velocity: MIDI velocity from such a name, or None.
+        pitch_hint: MIDI note that another name tells ("flute E4 soft"), or None. It may be of another numbering of
+            octaves, or no note at all.
     """
 
     info: ObjectInfo
@@ -53,6 +55,7 @@ class Recording:
     instrument: str = ""
     pitch: int | None = None
     velocity: int | None = None
+    pitch_hint: int | None = None
 
     @property
     def name(self) -> str:
@@ -172,7 +175,7 @@ def _describe(info: ObjectInfo, family: str | None) -> Recording:
             f"cannot tell the family of '{printable(info.uri)}': its directory is '{printable(family)}', "
             f"{nearest(family, FAMILIES)}; name the directory after its family, or give --family"
         )
-    return Recording(info, recording_key(family, info.name), family)
+    return Recording(info, recording_key(family, info.name), family, pitch_hint=pitch_hint(path.stem))
 
 
 def _directory_name(uri: str) -> str:

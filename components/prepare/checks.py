@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from components.audio.f0 import confident_hz
+from components.audio.f0 import confident_hz, melody_name, note_name
 from components.audio.levels import CLIPPED_SHARE, frame_levels, silent_share
+from components.audio.polyphony import MIXED_SHARE, mixed_frames
 from components.audio.reading import Sound
-from components.audio.timbre import harmonic_to_noise_db
 from components.nsynth.note import FloatArray, Note
 from components.nsynth.recordings import Recording
+from components.prepare.pitch import Pitch
 
 _MAX_SILENT_SHARE = 0.5
-# Of the forty sample notes, the worst had 54 % of their frames below this ratio, thirty-eight less than 10 %; of two of
-# them mixed at equal peaks a third had more than 80 %, of three of them half.
-_MIXED_RATIO_DB = 3.0
-_MAX_MIXED_SHARE = 0.6
+_LEAST_HEARD_SHARE = 0.5
+_MAX_DISPUTED_SHARE = 0.1
 _ROUGH_SECONDS, _GOOD_SECONDS = 60.0, 600.0  # of a family, for a usable and for a good model
+
+_RANGE_STRIDE = 25  # frames: ten pitches a second are kept of each recording
+_NOTHING = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,12 @@ class RecordingCheck:
         seconds: Its length.
         clipped_share: Share of it that lies in flat tops, 0..1.
         silent_share: Share of it that is silence, 0..1.
-        mixed_share: Share of its pitched frames in which that pitch is hardly stronger than the rest, 0..1.
+        mixed_share: Share of its pitched frames that have several notes at a time, 0..1; see audio.polyphony.
+        heard_share: Share of the frames that sound in which a pitch is heard, 0..1.
+        disputed_share: Share of the frames with a pitch in which two methods disagree about it, 0..1.
+        pitch: Its note or range of notes, "E4" or "C4 to B5".
+        is_melody: Whether it has several notes, one after the other.
+        refused_hint: The note that its name tells and that is not heard; "" for none.
         remarks: What was unusual when it was read, one predicate each.
     """
 
@@ -38,6 +46,11 @@ class RecordingCheck:
     clipped_share: float
     silent_share: float
     mixed_share: float
+    heard_share: float = 1.0
+    disputed_share: float = 0.0
+    pitch: str = ""
+    is_melody: bool = False
+    refused_hint: str = ""
     remarks: tuple[str, ...] = ()
 
     def problems(self) -> list[str]:
@@ -53,10 +66,31 @@ class RecordingCheck:
                 f"is mostly silent: {self.silent_share:.0%} of it, expected {_MAX_SILENT_SHARE:.0%} at most; "
                 "cut the silence out"
             )
-        if self.mixed_share > _MAX_MIXED_SHARE:
+        return found + self._problems_of_pitch()
+
+    def _problems_of_pitch(self) -> list[str]:
+        found = []
+        if self.mixed_share > MIXED_SHARE:
             found.append(
                 f"has more than one note at a time, or much noise: in {self.mixed_share:.0%} of its pitched frames, "
-                f"expected {_MAX_MIXED_SHARE:.0%} at most; record single notes in a quiet room without reverberation"
+                f"expected {MIXED_SHARE:.0%} at most; record single notes in a quiet room without reverberation"
+            )
+        if self.heard_share < _LEAST_HEARD_SHARE:
+            found.append(
+                f"has a pitch ({self.pitch}) in only {self.heard_share:.0%} of its sounding frames, expected "
+                f"{_LEAST_HEARD_SHARE:.0%} or more: its pitch is uncertain"
+            )
+        if self.refused_hint:
+            found.append(f"is named {self.refused_hint}, but {self.pitch} is heard: the sound decides")
+        elif self.disputed_share > _MAX_DISPUTED_SHARE:
+            found.append(
+                f"has an uncertain octave: two methods disagree in {self.disputed_share:.0%} of its frames, "
+                f"{self.pitch} was taken; if that is wrong, put the note into the file's name (E4)"
+            )
+        if self.is_melody:
+            found.append(
+                f"is a melody, {self.pitch}: each frame has its own pitch; the one label of its records is the "
+                "middle note"
             )
         return found
 
@@ -64,17 +98,26 @@ class RecordingCheck:
 class RecordingMeter:
     """Measures a recording window by window, in memory that hardly grows with its length."""
 
-    def __init__(self, sound: Sound) -> None:
+    def __init__(self, recording: Recording, sound: Sound) -> None:
         self._sound = sound
         self._levels: list[FloatArray] = []
+        self._recording = recording
         self._pitched = self._mixed = 0
+        self._pitches: list[Pitch] = []
+        self._is_melody = False
+        self._f0_hz = np.zeros(0, np.float32)
 
-    def add(self, window: FloatArray, note: Note | None) -> None:
-        """Takes the next window, f32[samples] without silence added, and the note that was made of it."""
+    def add(self, window: FloatArray, note: Note | None, pitch: Pitch | None) -> None:
+        """Takes the next window, f32[samples] without silence added, the note that was made of it, and its pitch."""
         self._levels.append(frame_levels(window))
-        if note is not None:
-            pitched, mixed = _count_mixed(note)
-            self._pitched, self._mixed = self._pitched + pitched, self._mixed + mixed
+        if note is None or pitch is None:
+            return
+        f0_hz = confident_hz(note.f0_hz, note.f0_confidence)
+        pitched, mixed = mixed_frames(note.audio, f0_hz)
+        self._pitched, self._mixed = self._pitched + pitched, self._mixed + mixed
+        self._pitches.append(replace(pitch, f0_hz=_NOTHING, f0_midi=_NOTHING, f0_confidence=_NOTHING))
+        self._is_melody |= bool(melody_name(f0_hz))
+        self._f0_hz = np.concatenate([self._f0_hz, f0_hz[::_RANGE_STRIDE]])
 
     def result(self) -> RecordingCheck:
         """Returns the measurements."""
@@ -83,15 +126,30 @@ class RecordingMeter:
             self._sound.clipped_share,
             silent_share(np.concatenate(self._levels)),
             self._mixed / self._pitched if self._pitched else 0.0,
+            self._mean(lambda pitch: pitch.heard_share, 1.0),
+            self._mean(lambda pitch: pitch.disputed_share, 0.0),
+            self._pitch_name(),
+            self._is_melody and not self._is_mixed(),
+            self._refused_hint(),
             self._sound.remarks,
         )
 
+    def _is_mixed(self) -> bool:
+        return self._mixed > MIXED_SHARE * self._pitched
 
-def _count_mixed(note: Note) -> tuple[int, int]:
-    """Returns in how many frames a note has a pitch, and in how many of them the rest is about as strong."""
-    ratio_db = harmonic_to_noise_db(note.audio, confident_hz(note.f0_hz, note.f0_confidence))
-    pitched = ratio_db[np.isfinite(ratio_db)]
-    return len(pitched), int((pitched < _MIXED_RATIO_DB).sum())
+    def _mean(self, value: Callable[[Pitch], float], otherwise: float) -> float:
+        return float(np.mean([value(each) for each in self._pitches])) if self._pitches else otherwise
+
+    def _pitch_name(self) -> str:
+        if not self._pitches:
+            return ""
+        middle = note_name(round(float(np.median([each.median_midi for each in self._pitches]))))
+        return melody_name(self._f0_hz) or middle
+
+    def _refused_hint(self) -> str:
+        hint = self._recording.pitch_hint
+        refused = [each.hint_refused for each in self._pitches]
+        return note_name(hint) if hint is not None and refused and all(refused) and not self._is_melody else ""
 
 
 class CheckReport:

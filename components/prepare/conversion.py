@@ -7,14 +7,16 @@ from itertools import chain, islice
 
 import numpy as np
 
+from components.audio.f0 import midi_to_hz
 from components.audio.levels import SILENT_PEAK
 from components.audio.loudness import nsynth_loudness_db
+from components.audio.periodicity import HIGHEST_HZ, LOWEST_HZ
 from components.audio.reading import opened
 from components.core.errors import InputError
 from components.nsynth.note import FloatArray, Note
 from components.nsynth.recordings import Recording
 from components.prepare.checks import RecordingCheck, RecordingMeter
-from components.prepare.pitch import find_pitch
+from components.prepare.pitch import Pitch, find_pitch
 from components.prepare.recording import instrument_label, padded, windows
 from components.telemetry import log
 
@@ -38,12 +40,13 @@ def convert(recording: Recording, take: Callable[[Note], None]) -> RecordingChec
     """
     peak, count, skipped = 0.0, 0, 0
     with opened(recording.info.uri) as sound:
-        meter, pieces = RecordingMeter(sound), windows(sound)
+        meter, pieces = RecordingMeter(recording, sound), windows(sound)
         first = list(islice(pieces, 2))
         for index, piece in enumerate(chain(first, pieces)):
             name = recording.key if len(first) == 1 else f"{recording.key}-w{index:03d}"
-            note = _note(recording, name, padded(piece))
-            meter.add(piece, note)
+            pitch = _pitch(recording, padded(piece))
+            note = None if pitch is None else _note(recording, name, padded(piece), pitch)
+            meter.add(piece, note, pitch)
             peak = max(peak, float(np.abs(piece).max()))
             if note is None:
                 skipped += 1
@@ -62,17 +65,23 @@ def convert(recording: Recording, take: Callable[[Note], None]) -> RecordingChec
 def _no_pitch(recording: Recording, peak: float) -> InputError:
     problem = f"is too quiet: its peak is {peak:.5f}, expected {SILENT_PEAK} or more; raise its level"
     if peak >= SILENT_PEAK:
-        problem = "has no pitch between 47 and 2094 Hz: expected single notes"
+        problem = f"has no pitch between {LOWEST_HZ:.0f} and {HIGHEST_HZ:.0f} Hz: expected single notes"
+        if recording.pitch is not None:
+            problem = (
+                f"has not the pitch of its name, {recording.pitch} ({midi_to_hz(recording.pitch):.0f} Hz), or none "
+                f"between {LOWEST_HZ:.0f} and {HIGHEST_HZ:.0f} Hz; name it by its pitch"
+            )
     return InputError(f"the recording '{recording.uri}' {problem}, or leave it out")
 
 
-def _note(recording: Recording, name: str, window: FloatArray) -> Note | None:
-    """Returns the note of a window, f32[64000]; None where the window is too quiet or has no pitch."""
+def _pitch(recording: Recording, window: FloatArray) -> Pitch | None:
+    """Returns the pitch of a window, f32[64000]; None where it is too quiet or has none."""
     if np.abs(window).max() < SILENT_PEAK:
         return None
-    pitch = find_pitch(window, recording.pitch)
-    if pitch is None:
-        return None
+    return find_pitch(window, recording.pitch, hint_midi=recording.pitch_hint)
+
+
+def _note(recording: Recording, name: str, window: FloatArray, pitch: Pitch) -> Note:
     return Note(
         id=name,
         audio=window,

@@ -22,8 +22,10 @@ def test_noise_between_the_harmonics_is_measured(f0_hz: float, ratio_db: float) 
     pitch[500:] = 0.0
     measured_db = harmonic_to_noise_db(clean + noise, pitch)
     assert np.isnan(measured_db[130:]).all() and len(measured_db) == 251
-    # Noise on the harmonics counts as tone: five bins of 7.8 Hz for each.
-    under = min(1.0, 5 * 7.8125 / f0_hz)
+    # Noise on the harmonics counts as tone: two bins of 7.8 Hz on either side, or 2 %, or a quarter of the distance.
+    harmonic = np.arange(1, int(8_000 / f0_hz) + 1) * f0_hz
+    width_hz = np.maximum(2 * 7.8125, np.minimum(0.02 * harmonic, f0_hz / 4))
+    under = min(1.0, float(np.mean(2 * width_hz + 7.8125)) / f0_hz)
     expected_db = 10 * np.log10((10 ** (ratio_db / 10) + under) / (1 - under))
     assert np.median(measured_db[10:110]) == pytest.approx(expected_db, abs=2.0)
     assert np.median(harmonic_to_noise_db(clean, pitch)[10:110]) > 30.0

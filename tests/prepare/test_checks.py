@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from components.nsynth.recordings import find_recordings
+from components.prepare.conversion import convert
 from components.prepare.step import CheckResult, check, prepare
 from tests.prepare.tones import tone, write_recording
 
@@ -48,3 +50,39 @@ def test_the_report_is_kept_with_the_records(tmp_path, luthier):
     assert finished.code == 0 and "warning: flute/take.wav is clipped" in finished.err
     again = prepare([folder], str(tmp_path / "out"))
     assert again.reused and "is clipped" in again.advice[0]
+
+
+def test_a_melody_is_named_with_its_range(tmp_path):
+    audio = np.concatenate([tone(0.5, midi, RATE) for midi in (60, 64, 67, 72, 71, 67, 64, 60)])
+    (line,) = [line for line in check([write(tmp_path, audio)]).problems if "melody" in line]
+    assert "is a melody, C4 to C5" in line
+    second = np.arange(4 * RATE) / RATE
+    phase = 2 * np.pi * 330 * (second + 60 / 1200 * np.log(2) / 34.6 * np.sin(34.6 * second))
+    vibrato = sum(np.sin(k * phase) / k for k in range(1, 8)) / 5  # 60 cents either way, 5.5 times a second
+    assert not [line for line in check([write(tmp_path / "one", vibrato)]).problems if "E4" in line]
+
+
+@pytest.mark.parametrize(("name", "heard"), [("E4 soft", 64), ("Bb4", 70), ("cs3-mf", 49), ("F#2", 42)])
+def test_a_note_in_the_name_decides_between_octaves(tmp_path, name, heard):
+    """An organ with a stop of fifths has the period of the octave below; names are of all common styles."""
+    second = np.arange(4 * RATE) / RATE
+    f0_hz = 440 * 2 ** ((heard - 69) / 12)
+    levels = {1: 0.5, 1.5: 0.2, 2: 0.25}
+    audio = sum(level * np.sin(2 * np.pi * k * f0_hz * second) for k, level in levels.items())
+    assert _pitch(tmp_path / "unnamed", audio, "take") == heard - 12
+    assert _pitch(tmp_path / "named", audio, name) == heard
+
+
+@pytest.mark.parametrize("name", ["A1", "take a2", "A3", "C4", "B0"])
+def test_a_note_in_the_name_that_is_not_in_the_sound_is_refused(tmp_path, name):
+    """Each pitch is a period of the tone an octave above it as well: that is no reason to believe a name."""
+    folder = write(tmp_path, tone(4.0, 69, RATE), name)
+    assert [line for line in check([folder]).problems if "but A4 is heard: the sound decides" in line]
+    assert _pitch(tmp_path / "again", tone(4.0, 69, RATE), name) == 69
+
+
+def _pitch(folder, audio, name):
+    (recording,) = find_recordings([write(folder, audio, name)], None).recordings
+    notes = []
+    convert(recording, notes.append)
+    return notes[0].pitch
