@@ -15,6 +15,7 @@ from mlflow.entities.model_registry import ModelVersion
 from components.artifacts.model_card import CONFIG_NAME
 from components.artifacts.training_dir import LISTENING_DIR, REPORT_NAME
 from components.config.gate import LOSS
+from components.core.redaction import without_secret
 from components.registry.aliases import CHAMPION, champion_version, model_name, versions_of
 from components.registry.tags import DATA_TAG, DATA_URI_TAG, LOSS_TAG, TRAINING_URI_TAG, VERSION_TAG, promotion_status
 from components.registry.trained_model import TrainedModel
@@ -54,7 +55,7 @@ def describe(
         if _may_replace(version.description, text):
             client.update_model_version(name, version.version, text)
     before, champion = client.get_registered_model(name).description, champion_version(client, family)
-    text = _ours(_of_model(family, versions, champion))
+    text = _ours(_of_model(family, versions, champion, client.tracking_uri))
     if _may_replace(before, text):
         client.update_registered_model(name, text)
 
@@ -92,7 +93,7 @@ def _of_training(training: TrainedModel, run: Run, lineage: Mapping[str, str]) -
     return "\n\n".join(parts)
 
 
-def _of_model(family: str, versions: Sequence[ModelVersion], champion: ModelVersion | None) -> str:
+def _of_model(family: str, versions: Sequence[ModelVersion], champion: ModelVersion | None, tracking_uri: str) -> str:
     name = model_name(family)
     count = f"{len(versions)} {'version' if len(versions) == 1 else 'versions'}"
     lines = [f"DDSP instrument, {family}, {count}. It plays any recording's pitch and loudness with its own timbre."]
@@ -103,11 +104,11 @@ def _of_model(family: str, versions: Sequence[ModelVersion], champion: ModelVers
         score = f", spectral loss {float(loss):.2f} on the held-out notes" if loss else ""
         synth = champion.tags.get("synth", "")
         lines.append(f"Champion: [version {champion.version}]({_page(champion)}), {synth}{score}.")
-        uri = f"models:/{name}@{CHAMPION}"
+        uri, registry = f"models:/{name}@{CHAMPION}", f" --tracking-uri {without_secret(tracking_uri)}"
         lines.append(
             f'- load: `mlflow.pyfunc.load_model("{uri}")`\n'
-            f"- transfer a recording: `luthier transfer --model {uri} --input voice.wav --out out/`\n"
-            f"- roll back to the champion before: `luthier rollback --family {family}`"
+            f"- transfer a recording: `luthier transfer{registry} --model {uri} --input voice.wav --out out/`\n"
+            f"- roll back to the champion before: `luthier rollback{registry} --family {family}`"
         )
     return "\n\n".join(lines)
 

@@ -50,6 +50,7 @@ def open_client(tracking_uri: str) -> MlflowClient:
         raise InputError(f"there is no MLflow database at '{_path(uri)}'; register a training first")
     if uri.startswith(("http://", "https://")):
         _check_reachable(uri)
+        _answer(uri, "registered-models/search", {"max_results": "1"})  # the credentials, as one line
     with mlflow_errors(uri):
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
 

@@ -17,6 +17,7 @@ from kfp_server_api import ApiClient, ApiException, V2beta1GetHealthzResponse
 
 from components.core import environment
 from components.core.errors import InputError, StepError
+from components.core.redaction import without_secret
 from pipelines.kubeflow.endpoint import Endpoint
 
 _TIMEOUT_S = 60
@@ -50,10 +51,13 @@ class Kubeflow:
     namespace: str | None
 
     def page(self, *parts: str) -> str:
-        """Returns the URL of a page of the UI, `page("runs", "details", run_id)`; the id if the UI is unknown."""
+        """Returns the URL of a page of the UI, `page("runs", "details", run_id)`; the id if the UI is unknown.
+
+        The URL has no password.
+        """
         if not self.endpoint.ui_host:
             return f"{parts[-1]} (for a link, set {environment.KFP_UI_HOST} to the URL of Kubeflow's UI)"
-        return f"{self.endpoint.ui_host}/#/{'/'.join(parts)}"
+        return f"{without_secret(self.endpoint.ui_host)}/#/{'/'.join(parts)}"
 
     def pod_log(self, run_id: str, node: str) -> str:
         """Returns the log of a pod of a run, or "" where it is no longer available.

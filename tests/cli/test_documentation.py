@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "images/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def _commands(page: Path) -> list[str]:
+def commands(page: Path) -> list[str]:
+    """Returns the complete `luthier` lines of a page."""
     blocks = re.findall(r"^```\w*\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     return [" ".join(line.split()) for line in lines if re.match(r"luthier +[a-z]", line) and "..." not in line]
@@ -26,7 +27,7 @@ def _anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
 
-@pytest.mark.parametrize("command", sorted({command for page in PAGES for command in _commands(page)}))
+@pytest.mark.parametrize("command", sorted({command for page in PAGES for command in commands(page)}))
 def test_luthier_accepts_the_command(command, monkeypatch):
     monkeypatch.setenv("KFP_HOST", "http://localhost:8080")
     words = shlex.split(re.sub(r" > \S+$", "", command), comments=True)  # without a redirection of the output

@@ -31,6 +31,12 @@ errors=$({kubectl} --server=http://127.0.0.1:9 "$@" 2>&1 >&3) && exit
 printf "%s" "$errors" | grep -q 'connection.* refused' || {{ echo "$errors" >> {folder}/wrong.log; exit 1; }}
 case "$*" in *"-o name"*) echo job.batch/luthier-a-string-harmonic ;; *) echo luthier-a-string-harmonic ;; esac
 """
+# Stands for podman, with a digest for what is pushed: `make images` writes the component of the overlays of the page.
+_PODMAN = """#!/bin/sh
+case "$*" in *inspect*) echo sha256:{digest} ;; esac
+if [ "$1 $2" = "push --digestfile" ]; then echo sha256:{digest} > "$3"; fi
+"""
+_DIGEST = "a1" * 32
 # With --help, a command's options are parsed and nothing is done.
 _LUTHIER = """#!/bin/sh
 {python} -m components.cli "$@" --help > /dev/null 2>> {folder}/wrong.log
@@ -46,7 +52,7 @@ def place(tmp_path_factory) -> Path:
     for name, text in _FILES.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
-    for name in ("mlflow.dump", "artifacts.tar"):
+    for name in ("mlflow.dump", "artifacts.tar", "key.json"):
         (folder / name).touch()
     for name in ("job.yaml", "strings-2.yaml"):
         (folder / name).write_text(yaml.safe_dump(training_job(render("base"))))
@@ -57,10 +63,16 @@ def place(tmp_path_factory) -> Path:
         "luthier": _LUTHIER.format(folder=folder, python=sys.executable),
         "gcloud": "#!/bin/sh\n",
         "kind": "#!/bin/sh\n",
+        "podman": _PODMAN.format(digest=_DIGEST),
     }
     for name, script in scripts.items():
         (programs / name).write_text(script)
         (programs / name).chmod(0o755)
+    for name in (".git", "images", "pyproject.toml"):
+        (folder / name).symlink_to(ROOT.parent / name)
+    settings = {"ENGINE": "podman", "REGISTRY": "registry.example.com/audio", "PUSH": "1"}
+    settings["PATH"] = f"{programs}:{os.environ['PATH']}"
+    subprocess.run(["images/build.sh", "data", "train", "mlflow"], cwd=folder, env=settings, check=True)
     return folder
 
 
@@ -109,7 +121,7 @@ def test_labels_of_the_page_are_labels_of_ours():
 
 def test_the_overlays_of_the_page_build(place):
     folders = sorted({str(Path(name).parent) for name in _FILES})
-    assert folders == ["deploy", "managed"]
+    assert folders == ["deploy", "managed", "narrow", "on-gke"]
     for folder in folders:
         for item in [*render(str(place / folder)), training_job(render(str(place / folder)))]:
             kubernetes_validate.validate(item, "1.36", strict=True)
@@ -118,7 +130,7 @@ def test_the_overlays_of_the_page_build(place):
 def test_the_page_changes_image_and_node_of_the_trainings(place):
     job = training_job(render(str(place / "deploy")))
     pod = job["spec"]["template"]["spec"]
-    assert container_of(job)["image"] == "registry.example.com/luthier-train:0.1.0"
+    assert container_of(job)["image"] == f"registry.example.com/audio/luthier-train@sha256:{_DIGEST}"
     assert container_of(job)["resources"]["requests"]["memory"] == "16Gi"
     assert pod["nodeSelector"] == {"nvidia.com/gpu.product": "NVIDIA-L4"}
     assert pod["priorityClassName"] == "luthier-training"
@@ -132,3 +144,10 @@ def test_a_managed_database_replaces_ours(place):
     assert "allow-postgres" not in policies
     (rule,) = policies["allow-mlflow-to-postgres"]["spec"]["egress"]
     assert rule["to"] == [{"ipBlock": {"cidr": "10.1.2.3/32"}}]
+
+
+def test_the_page_narrows_the_api_server_down(place):
+    policies = of_kind(render(str(place / "narrow")), "NetworkPolicy")
+    for name in ("allow-api-server", "allow-api-server-to-steps"):
+        (rule,) = policies[name]["spec"]["egress"]
+        assert rule["to"] == [{"ipBlock": {"cidr": "203.0.113.7/32"}}]
