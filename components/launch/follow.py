@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -82,7 +83,13 @@ class FinishedJob:
     last_line: str
 
 
-def follow_job(api: Api, job: Object, is_new: bool, timing: Timing = DEFAULT_TIMING) -> FinishedJob:
+def follow_job(
+    api: Api,
+    job: Object,
+    is_new: bool,
+    timing: Timing = DEFAULT_TIMING,
+    on_change: Callable[[Object], object] = lambda job: None,
+) -> FinishedJob:
     """Follows a Job until it has finished, and closes the API's streams.
 
     Args:
@@ -90,6 +97,7 @@ def follow_job(api: Api, job: Object, is_new: bool, timing: Timing = DEFAULT_TIM
         job: The Job.
         is_new: It has just been created. Of the log of any other Job, only the last lines are printed.
         timing: Intervals and time limits.
+        on_change: Called with the Job as it is after each change.
 
     Raises:
         JobDeletedError: The Job does not exist any more.
@@ -99,13 +107,16 @@ def follow_job(api: Api, job: Object, is_new: bool, timing: Timing = DEFAULT_TIM
         StepError: The server did not answer for too long.
     """
     try:
-        return _Follower(api, job, is_new, timing).run()
+        return _Follower(api, job, is_new, timing, on_change).run()
     finally:
         api.close()
 
 
 class _Follower:
-    def __init__(self, api: Api, job: Object, is_new: bool, timing: Timing) -> None:
+    def __init__(
+        self, api: Api, job: Object, is_new: bool, timing: Timing, on_change: Callable[[Object], object]
+    ) -> None:
+        self._on_change = on_change
         self._api, self._job, self._name, self._timing = api, job, job["metadata"]["name"], timing
         self._inbox = Inbox(api, job, timing.watch_silence_s)
         self._pods: list[Object] = []
@@ -145,6 +156,7 @@ class _Follower:
                 raise JobDeletedError
             case JobChanged(job):
                 self._job = job
+                self._on_change(job)
                 resume(self._api, job)
             case PodsChanged(pods):
                 self._take_pods(pods)

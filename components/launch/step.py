@@ -7,7 +7,8 @@ created again, and the training continues.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -109,15 +110,21 @@ def launch(
             delete_leftover(api, request.job_name, request.out_uri)
             return Launched(request.job_name, api.namespace, earlier, reused=True)
         needs_launcher = follows and on_terminate != "leave"
+        seen: deque[Object] = deque(maxlen=1)  # the Job as it was last seen
 
         def work() -> Launched:
             job, is_new = _created_or_adopted(api, wanted, request, timing, needs_launcher)
+            seen.append(job)
             renewed = followed_at.renewed(api, job, timing.renew_s) if needs_launcher else nullcontext()
             with renewed:
-                record = _followed(api, job, is_new, request, timing) if follows else None
+                record = _followed(api, job, is_new, request, timing, seen.append) if follows else None
             return Launched(request.job_name, api.namespace, record, reused=False)
 
-        return run_until_terminated(work, lambda: terminate(api, wanted, on_terminate) if follows else None)
+        def on_terminated() -> None:
+            if follows:
+                terminate(api, wanted, on_terminate, seen[0] if seen else None)
+
+        return run_until_terminated(work, on_terminated)
 
 
 def manifest(request: TrainingRequest, placement: Placement, cluster: ClusterOptions) -> Object:
@@ -172,11 +179,18 @@ def _created_or_adopted(
     return job, is_new
 
 
-def _followed(api: Api, job: Object, is_new: bool, request: TrainingRequest, timing: Timing) -> RunRecord:
-    """Follows a Job and returns the run record of its training."""
+def _followed(
+    api: Api,
+    job: Object,
+    is_new: bool,
+    request: TrainingRequest,
+    timing: Timing,
+    on_change: Callable[[Object], object],
+) -> RunRecord:
+    """Follows a Job and returns the run record of its training; see follow_job for `on_change`."""
     name, namespace = request.job_name, api.namespace
     try:
-        finished = follow_job(api, job, is_new, timing)
+        finished = follow_job(api, job, is_new, timing, on_change)
     except JobDeletedError:
         return result.after_job(request, f"Job {name} was deleted before its training was finished")
     except CannotRunError as error:

@@ -10,7 +10,9 @@ Job's treatment has to suit both:
 
 A Job that Kueue manages is deleted instead of suspended: Kueue resumes every Job that it has admitted.
 
-A launcher that is killed can do none of this; see `followed_at`.
+A launcher that is killed can do none of this; see `followed_at`. A step of Kubeflow Pipelines is killed within a second
+of SIGTERM: Argo's emissary, the first process of the container, passes the signal on and ends with its child, which is
+Kubeflow's launcher, and which the signal ends at once. So one request stops the Job.
 """
 
 from __future__ import annotations
@@ -111,17 +113,18 @@ def _run_within(work: Callable[[], object], limit_s: float) -> None:
         _LOG.warning("the Job was not stopped in time; `luthier jobs` shows whether it continues")
 
 
-def terminate(api: Api, wanted: Object, on_terminate: OnTerminate) -> None:
+def terminate(api: Api, wanted: Object, on_terminate: OnTerminate, seen: Object | None = None) -> None:
     """Suspends, deletes or leaves the Job of a launcher that ends. Logs what it did; raises nothing.
 
     Args:
         api: The API.
         wanted: The Job that job.fill_in returned; it need not have been created yet.
         on_terminate: What to do.
+        seen: The Job as it was last seen; None for one that may not exist. It saves the request for it.
     """
     name = wanted["metadata"]["name"]
     try:
-        job = _find(api, name)
+        job = seen or _find(api, name)
         if labels.spec_hash_of(job) != labels.spec_hash_of(wanted) or job_state.is_finished(job):
             return
         if on_terminate == "leave":
