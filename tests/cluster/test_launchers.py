@@ -57,6 +57,19 @@ def test_launchers_that_are_terminated_twice_suspend_their_jobs(cluster, images,
     assert sum(_is_left_suspended(job) for job in jobs) == LAUNCHERS
 
 
+def test_launchers_that_are_killed_half_a_second_after_their_sigterm_suspend_their_jobs(cluster, images, launched):
+    """So it is in a step of Kubeflow Pipelines, where Argo's emissary ends at the latest a second after the signal."""
+    runs = [f"step-{index}" for index in range(5)]
+    plans = []
+    for run in runs:
+        arguments = [*launched.arguments(run, "string", "harmonic"), "--gpus=1000"]
+        signals = [["SIGTERM", 0], ["SIGKILL", 0.5]]
+        plans.append({"arguments": arguments, "wait": "no node can take its pod", "signals": signals})
+        launched.cancels(job_name(run, "string", "harmonic"))
+    _signalled(cluster, images, plans)
+    assert all(_is_left_suspended(cluster.job(job_name(run, "string", "harmonic"))) for run in runs)
+
+
 def test_the_job_of_a_killed_launcher_is_found_suspended_and_adopted(cluster, images, launched: Launches):
     training = job_name("killed-launcher", "string", "harmonic")
     launched.cancels(training)
