@@ -94,7 +94,7 @@ class Kubeflow:
     def version(self) -> str:
         """Returns the version of Kubeflow Pipelines, "2.17.0"; "" where it does not tell."""
         try:
-            found = json.loads(self._get_text("/apis/v1beta1/healthz", {}))
+            found = json.loads(self._get_text("/apis/v2beta1/healthz", {}))
             return str(found["tag_name"])
         except (ValueError, KeyError, TypeError):
             return ""

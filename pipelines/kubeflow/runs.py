@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -70,15 +71,15 @@ def _listed(kubeflow: Kubeflow, run: Any) -> ListedRun:
         name=str(run.display_name or ""),
         state=state,
         started_at=start.isoformat(timespec="seconds") if start else "",
-        took_s=seconds,
+        took_s=None if seconds is None else round(seconds, 1),
         parameters={str(name): _without_secrets(value) for name, value in given.items()},
         url=kubeflow.page("runs", "details", str(run.run_id)),
     )
 
 
 def parameter_text(parameters: dict[str, Any]) -> str:
-    """Returns parameters as `-p` takes them: "families=string,keyboard preset=smoke"."""
-    return " ".join(f"{name}={_text(value)}" for name, value in sorted(parameters.items()))
+    """Returns parameters as a shell and `-p` take them: "families=string,keyboard 'bindings=train.max_steps = 30'"."""
+    return " ".join(shlex.quote(f"{name}={_text(value)}") for name, value in sorted(parameters.items()))
 
 
 def _text(value: Any) -> str:
