@@ -72,7 +72,7 @@ def _listed(kubeflow: Kubeflow, run: Any) -> ListedRun:
         state=state,
         started_at=start.isoformat(timespec="seconds") if start else "",
         took_s=None if seconds is None else round(seconds, 1),
-        parameters={str(name): _without_secrets(value) for name, value in given.items()},
+        parameters={str(name): without_secrets(value) for name, value in given.items()},
         url=kubeflow.page("runs", "details", str(run.run_id)),
     )
 
@@ -90,11 +90,12 @@ def _text(value: Any) -> str:
     return json.dumps(value)
 
 
-def _without_secrets(value: Any) -> Any:
+def without_secrets(value: Any) -> Any:
+    """Returns the value of a parameter with its secrets masked."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, list):
-        return [_without_secrets(each) for each in value]
+        return [without_secrets(each) for each in value]
     return value
 
 

@@ -28,12 +28,8 @@ def ensure_version(kubeflow: Kubeflow, package: Path) -> V2beta1PipelineVersionR
     Returns:
         The reference for a run or a schedule.
     """
-    version = version_of(package)
-    pipeline_id = find_pipeline(kubeflow) or _create_pipeline(kubeflow)
-    call = kubeflow.api.pipelines.pipeline_service_list_pipeline_versions
-    with api_errors("look for the pipeline's version"):
-        found = all_pages(call, "pipeline_versions", pipeline_id=pipeline_id, filter=name_filter(version))
-        version_id = next((each.pipeline_version_id for each in found), None)
+    version, pipeline_id = version_of(package), find_pipeline(kubeflow) or _create_pipeline(kubeflow)
+    version_id = _find_version(kubeflow, pipeline_id, version)
     if version_id is None:
         with api_errors(f"upload the pipeline's version '{version}'"):
             uploaded = kubeflow.api._upload_api.upload_pipeline_version(
@@ -41,6 +37,22 @@ def ensure_version(kubeflow: Kubeflow, package: Path) -> V2beta1PipelineVersionR
             )
             version_id = uploaded.pipeline_version_id
     return V2beta1PipelineVersionReference(pipeline_id=pipeline_id, pipeline_version_id=version_id)
+
+
+def find_version(kubeflow: Kubeflow, package: Path) -> V2beta1PipelineVersionReference | None:
+    """Returns the reference of a package's version; None where it is not uploaded yet."""
+    pipeline_id = find_pipeline(kubeflow)
+    version_id = _find_version(kubeflow, pipeline_id, version_of(package)) if pipeline_id else None
+    if version_id is None:
+        return None
+    return V2beta1PipelineVersionReference(pipeline_id=pipeline_id, pipeline_version_id=version_id)
+
+
+def _find_version(kubeflow: Kubeflow, pipeline_id: str, version: str) -> str | None:
+    call = kubeflow.api.pipelines.pipeline_service_list_pipeline_versions
+    with api_errors("look for the pipeline's version"):
+        found = all_pages(call, "pipeline_versions", pipeline_id=pipeline_id, filter=name_filter(version))
+        return next((each.pipeline_version_id for each in found), None)
 
 
 def _create_pipeline(kubeflow: Kubeflow) -> str:
@@ -57,14 +69,19 @@ def _create_pipeline(kubeflow: Kubeflow) -> str:
         return str(kubeflow.api.pipelines.pipeline_service_create_pipeline(pipeline=pipeline).pipeline_id)
 
 
+def find_experiment(kubeflow: Kubeflow, name: str) -> str | None:
+    """Returns the id of an experiment; None where there is none."""
+    call = kubeflow.api.experiments.experiment_service_list_experiments
+    with api_errors(f"open the experiment '{name}'"):
+        found = all_pages(call, "experiments", namespace=kubeflow.namespace, filter=name_filter(name))
+        return next((str(each.experiment_id) for each in found), None)
+
+
 def ensure_experiment(kubeflow: Kubeflow, name: str) -> str:
     """Returns the id of an experiment, which is created if it does not exist."""
-    experiments = kubeflow.api.experiments
+    if found := find_experiment(kubeflow, name):
+        return found
     with api_errors(f"open the experiment '{name}'"):
-        call = experiments.experiment_service_list_experiments
-        found = all_pages(call, "experiments", namespace=kubeflow.namespace, filter=name_filter(name))
-        experiment_id = next((each.experiment_id for each in found), None)
-        if experiment_id is None:
-            new = V2beta1Experiment(display_name=name, namespace=kubeflow.namespace)
-            experiment_id = experiments.experiment_service_create_experiment(experiment=new).experiment_id
-    return str(experiment_id)
+        new = V2beta1Experiment(display_name=name, namespace=kubeflow.namespace)
+        created = kubeflow.api.experiments.experiment_service_create_experiment(experiment=new)
+        return str(created.experiment_id)

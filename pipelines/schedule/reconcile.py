@@ -64,9 +64,7 @@ def reconcile(kubeflow: Kubeflow, wanted: Schedule, suspended: bool | None = Non
         InputError: A recurring run of this name belongs to another pipeline.
     """
     found = of_name(kubeflow, wanted.name, wanted.pipeline_id)
-    matching = [each for each in found if wanted.digest() in (each.description or "")]
-    was_suspended = bool(found) and all(each.mode == RecurringRunMode.DISABLE for each in found)
-    is_suspended = was_suspended if suspended is None else suspended
+    matching, is_suspended = _compared(found, wanted, suspended)
     if matching:
         kept = matching[0]
         done = _set_suspended(kubeflow, kept, is_suspended)
@@ -80,9 +78,32 @@ def reconcile(kubeflow: Kubeflow, wanted: Schedule, suspended: bool | None = Non
     return f"{wanted.name} {done}{removed}: {state}, {kubeflow.page('recurringrun', 'details', kept.recurring_run_id)}"
 
 
-def remove(kubeflow: Kubeflow, name: str, pipeline_id: str | None) -> str:
-    """Removes the recurring runs of a name. Returns what was done, in one line."""
+def foresee(kubeflow: Kubeflow, wanted: Schedule, suspended: bool | None = None) -> str:
+    """Returns what `reconcile` would do, in one line; changes nothing. The id of what does not exist is ""."""
+    found = of_name(kubeflow, wanted.name, wanted.pipeline_id or None)
+    matching, is_suspended = _compared(found, wanted, suspended)
+    state = "suspended" if is_suspended else f"cron '{wanted.cron}'"
+    if not matching:
+        return f"{wanted.name} would be {'replaced' if found else 'created'}: {state}"
+    if len(found) == 1 and is_suspended == (matching[0].mode == RecurringRunMode.DISABLE):
+        return f"{wanted.name} would stay unchanged: {state}"
+    return f"{wanted.name} would become: {state}, {len(found) - 1} more of that name removed"
+
+
+def _compared(
+    found: list[V2beta1RecurringRun], wanted: Schedule, suspended: bool | None
+) -> tuple[list[V2beta1RecurringRun], bool]:
+    """Returns those that are as wanted already, and whether the one that stays is to be suspended."""
+    matching = [each for each in found if wanted.digest() in (each.description or "")]
+    was_suspended = bool(found) and all(each.mode == RecurringRunMode.DISABLE for each in found)
+    return matching, was_suspended if suspended is None else suspended
+
+
+def remove(kubeflow: Kubeflow, name: str, pipeline_id: str | None, dry_run: bool = False) -> str:
+    """Removes the recurring runs of a name. Returns what was done, or would be, in one line."""
     found = of_name(kubeflow, name, pipeline_id)
+    if dry_run and found:
+        return f"{name} would be removed"
     _delete(kubeflow, found)
     return f"{name} removed" if found else f"{name} does not exist: nothing to remove"
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     help="Train what is not registered yet; submit nothing if everything is. The registry is that "
     "of MLFLOW_TRACKING_URI on this machine.  [default: the parameter tracking_uri]",
 )
+@click.option("--dry-run", is_flag=True, help="Check everything, print what would be submitted, and send nothing.")
 @click.option("--no-follow", is_flag=True, help="Print the run's URL; do not wait.")
 @click.option("--follow", "followed", metavar="RUN_ID", help="Submit nothing; follow this run.")
 @click.option("--stop", "stopped", metavar="RUN_ID", help="Submit nothing; stop this run.")
@@ -51,6 +52,7 @@ def command(
     from_environment: bool,
     service_account: str | None,
     if_changed: bool,
+    dry_run: bool,
     no_follow: bool,
     followed: str | None,
     stopped: str | None,
@@ -80,12 +82,29 @@ def command(
                 return
             arguments = narrowed
         kubeflow = client.connect(endpoint)
+        if dry_run:
+            _show(kubeflow, compiled, experiment, arguments)
+            return
         reference = versions.ensure_version(kubeflow, compiled)
     experiment_id = versions.ensure_experiment(kubeflow, experiment)
     run_id = _create_run(kubeflow, name, experiment_id, reference, arguments, service_account)
     click.echo(f"submitted  {kubeflow.page('runs', 'details', run_id)}")
     if not no_follow:
         follow(kubeflow, run_id)
+
+
+def _show(kubeflow: Kubeflow, compiled: Path, experiment: str, arguments: dict[str, Any]) -> None:
+    """Prints what would be submitted."""
+    from pipelines.kubeflow import versions
+    from pipelines.kubeflow.runs import parameter_text
+    from pipelines.package import version_of
+
+    is_uploaded = versions.find_version(kubeflow, compiled) is not None
+    exists = versions.find_experiment(kubeflow, experiment) is not None
+    click.echo("dry run: nothing was sent")
+    click.echo(f"version     {version_of(compiled)}, {'uploaded already' if is_uploaded else 'would be uploaded'}")
+    click.echo(f"experiment  {experiment}{'' if exists else ', would be created'}")
+    click.echo(f"parameters  {parameter_text(arguments)}")
 
 
 def _stop(endpoint: Endpoint, run_id: str) -> None:

@@ -1,5 +1,7 @@
 """`luthier schedule` against a stand-in of Kubeflow Pipelines: one recurring run of a name, as the options say."""
 
+import json
+
 import pytest
 
 from components.core.errors import InputError
@@ -110,9 +112,45 @@ def test_a_schedule_of_another_pipeline_is_not_touched(kfp_api, luthier, refused
     assert only(kfp_api) == foreign
 
 
+def test_a_dry_run_says_what_would_change_and_changes_nothing(kfp_api, luthier):
+    def tried(*more):
+        before = [call for call in kfp_api.calls if call[0] != "GET"]
+        finished = luthier(*NIGHTLY, *more, "--dry-run")
+        assert finished.code == 0 and [call for call in kfp_api.calls if call[0] != "GET"] == before
+        return finished.out
+
+    assert tried() == "luthier-retrain would be created: cron '0 0 3 * * *'\n"
+    luthier(*NIGHTLY)
+    assert tried() == "luthier-retrain would stay unchanged: cron '0 0 3 * * *'\n"
+    assert tried("--suspend") == "luthier-retrain would become: suspended, 0 more of that name removed\n"
+    assert tried("-p", "preset=smoke") == "luthier-retrain would be replaced: cron '0 0 3 * * *'\n"
+    assert luthier("schedule", "--remove", "--dry-run").out == "luthier-retrain would be removed\n"
+    assert only(kfp_api)
+
+
+def test_schedules_are_listed(kfp_api, luthier):
+    assert luthier("schedule", "--list").out == "no recurring runs\n"
+    luthier(*NIGHTLY)
+    luthier(*NIGHTLY, "--name", "weekly", "--suspend")
+    foreign = {"display_name": "foreign", "pipeline_version_reference": {"pipeline_id": "another"}}
+    kfp_api.add("recurring_runs", "recurring_run_id", foreign)
+    lines = luthier("schedule", "--list").out.splitlines()
+    parameters = ["families=string", "preset=seed", "workspace=gs://b/w"]
+    assert [line.split() for line in lines] == [
+        ["NAME", "STATE", "CRON", "PARAMETERS"],
+        ["luthier-retrain", "active", "0", "0", "3", "*", "*", "*", *parameters],
+        ["weekly", "suspended", "0", "0", "3", "*", "*", "*", *parameters],
+    ]
+    found = json.loads(luthier("schedule", "--list", "--json").out)
+    assert [(each["name"], each["state"], each["cron"]) for each in found] == [
+        ("luthier-retrain", "active", "0 0 3 * * *"),
+        ("weekly", "suspended", "0 0 3 * * *"),
+    ]
+
+
 def test_either_a_time_or_its_removal(kfp_api, refused):
-    assert "expected one of --cron and --remove" in refused("schedule")
-    assert "expected one of --cron and --remove" in refused("schedule", "--remove", "--cron", "0 3 * * *")
+    assert "expected one of --cron, --remove and --list" in refused("schedule")
+    assert "expected one of --cron, --remove and --list" in refused("schedule", "--remove", "--cron", "0 3 * * *")
     assert "got '25' for the hour" in refused("schedule", "--cron", "0 25 * * *")
     assert kfp_api.calls == []
 

@@ -55,6 +55,19 @@ def test_a_run_is_submitted_with_its_parameters_and_followed_to_its_end(kfp_api,
     ]
 
 
+def test_a_dry_run_shows_what_would_be_submitted_and_sends_nothing(kfp_api, luthier, refused, monkeypatch):
+    monkeypatch.setenv("LUTHIER_GIT_COMMIT", "0123456789abcdef")
+    finished = luthier("submit", *PARAMETERS, "--dry-run")
+    assert finished.code == 0 and {method for method, _ in kfp_api.calls} == {"GET"}
+    first, version, experiment, parameters = finished.out.splitlines()
+    assert first == "dry run: nothing was sent" and experiment == "experiment  luthier, would be created"
+    assert version.startswith("version     0123456789ab-") and version.endswith(", would be uploaded")
+    assert parameters == "parameters  families=string,keyboard sort_workers=2 workspace=gs://b/w"
+    assert "there is no preset 'huge'" in refused("submit", *PARAMETERS, "-p", "preset=huge", "--dry-run")
+    luthier("submit", *PARAMETERS, "--no-follow")
+    assert "uploaded already" in luthier("submit", *PARAMETERS, "--dry-run").out
+
+
 def test_the_same_package_is_uploaded_once_and_named_after_the_commit(kfp_api, luthier, monkeypatch):
     monkeypatch.setenv("LUTHIER_GIT_COMMIT", "0123456789abcdef")
     for _ in range(2):
