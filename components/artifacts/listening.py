@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import zlib
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -15,11 +14,17 @@ from numpy.typing import NDArray
 from components import storage
 from components.artifacts.evaluation import ListeningSample
 from components.artifacts.training_dir import LISTENING_DIR
+from components.core.fingerprint import fingerprint
 from components.nsynth.note import SAMPLE_RATE_HZ, Note
 
 Array = NDArray[np.floating[Any]]
 
 _ORIGINAL_PEAK = 0.5  # -6 dB: room for a model that overshoots
+LONGEST_STEM = 120
+"""Of a note's part in the names of its files: the parts around it fit into the 255 bytes of a name on a disk."""
+_HASH_DIGITS = 12
+# A hidden file, a clip of another note by its prefix, or an id with such a hash.
+_LIKE_CHANGED = re.compile(rf"\..*|transfer-.*|.*-[0-9a-f]{{{_HASH_DIGITS}}}")
 CONTROL_STRIDE = 4  # every fourth frame, 62.5 a second: more than a picture shows
 
 
@@ -48,9 +53,15 @@ class Controls:
 
 
 def stem(note_id: str) -> str:
-    """Returns the note's id as a part of a file name; an id that had to be changed gets a checksum, to stay unique."""
+    """Returns the note's id as a part of a file name, at most LONGEST_STEM characters; no other id has the same.
+
+    An id that had to be changed for that, or that looks like one that was, gets a hash.
+    """
     safe = re.sub(r"[^A-Za-z0-9._-]+", "_", note_id)
-    return safe if safe == note_id else f"{safe}-{zlib.crc32(note_id.encode()):08x}"
+    if safe == note_id and 0 < len(safe) <= LONGEST_STEM and not _LIKE_CHANGED.fullmatch(safe):
+        return safe
+    digest = fingerprint(note_id, _HASH_DIGITS)
+    return f"{safe.lstrip('.')[: LONGEST_STEM - 1 - _HASH_DIGITS]}-{digest}"
 
 
 def write_clips(out_uri: str, note: Note, audio: dict[str, Array], prefix: str = "") -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 
 from components.artifacts.evaluation import NoteNumbers
@@ -42,7 +43,23 @@ def held_out_notes(data: SortedSet, family: str, max_notes: int) -> tuple[str, l
             "try more recordings, or sort those splits too"
         )
     wanted = set(_spread(data.families(split)[family], max_notes))
-    return split, [note for index, note in enumerate(data.notes(split, family)) if index in wanted]
+    return split, with_distinct_ids([note for index, note in enumerate(data.notes(split, family)) if index in wanted])
+
+
+def with_distinct_ids(notes: Sequence[Note]) -> list[Note]:
+    """Returns the notes; of several with one id, the second and later ones with a number behind it: "x (2)".
+
+    Clips, numbers and reports tell notes apart by their id, which a data set of strangers may have given twice.
+    """
+    given, seen, found = {note.id for note in notes}, set[str](), list[Note]()
+    for note in notes:
+        name, number = note.id, 1
+        while name in seen or (number > 1 and name in given):
+            number += 1
+            name = f"{note.id} ({number})"
+        seen.add(name)
+        found.append(note if name == note.id else replace(note, id=name))
+    return found
 
 
 def listening_samples(notes: Sequence[Note], max_notes: int) -> list[int]:
@@ -66,7 +83,7 @@ def note_of_each_family(sets: Sequence[SortedSet]) -> list[Note]:
         sets: Sorted sets. A family's note is from the first set that has held-out notes of it.
     """
     sources = {family: [data for data in sets if held_out_split(data, family)] for family in FAMILIES}
-    return [_nearest_to_middle_c(found[0], family) for family, found in sources.items() if found]
+    return with_distinct_ids([_nearest_to_middle_c(found[0], family) for family, found in sources.items() if found])
 
 
 def _nearest_to_middle_c(data: SortedSet, family: str) -> Note:

@@ -16,17 +16,22 @@ def shard_lengths(source_uri: str, split: str) -> list[int]:
     Raises:
         InputError: The file is not one that TFDS writes.
     """
+    return all_shard_lengths(source_uri).get(split, [])
+
+
+def all_shard_lengths(source_uri: str) -> dict[str, list[int]]:
+    """Returns the records of the shards of every split that the file names. Errors as in `shard_lengths`."""
     uri = storage.join(source_uri, DATASET_INFO_NAME)
     if not storage.exists(uri):
-        return []
+        return {}
     info = Fields(storage.read_json(uri), uri, "the dataset_info.json of a TFDS data set")
+    found = dict[str, list[int]]()
     for entry in info.objects("splits"):
-        if entry.get("name") == split:
-            lengths = entry.get("shardLengths") or []
-            if not isinstance(lengths, list):
-                raise info.wrong("splits", "entries with a list of shardLengths")
-            return [_length(length, uri, split) for length in lengths]
-    return []
+        lengths, split = entry.get("shardLengths") or [], str(entry.get("name"))
+        if not isinstance(lengths, list):
+            raise info.wrong("splits", "entries with a list of shardLengths")
+        found.setdefault(split, [_length(length, uri, split) for length in lengths])
+    return found
 
 
 def _length(value: object, uri: str, split: str) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from components.core.errors import InputError
+from components.core.file_kinds import file_kind
 from components.nsynth.checksum import combine, crc32c, extend, masked
 from components.nsynth.header import CRC, FRAMING_BYTES, HEADER, LONGEST_PAYLOAD, read_header, write_header
 
@@ -127,7 +128,9 @@ class Scanner:
             return None
         known = self._headers.get(header) or self._check(header)
         if isinstance(known, str):
-            return self._damage(self._window_from(header), known)
+            kind = "" if self.offset else file_kind(header)
+            reason = f"the file is {kind}, expected TFRecord" if kind else known
+            return self._damage(self._window_from(header), reason)
         length, header_crc = known
         end = self.offset + length + FRAMING_BYTES
         if self._size is not None and end > self._size:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from components import storage
 from components.core.errors import InputError
 from components.core.fingerprint import fingerprint
+from components.nsynth.dataset_info import DATASET_INFO_NAME, all_shard_lengths
 from components.nsynth.features import features
 from components.nsynth.framing import FRAMING_BYTES, Record, scan
 from components.nsynth.header import HEADER, read_header
@@ -45,7 +46,8 @@ def find_all_shards(source_uri: str) -> _Shards:
     if not listed:
         found = "an empty directory" if storage.exists(source_uri) else "nothing"
         raise InputError(f"there is no source at '{source_uri}': found {found}, {_EXPECTED}")
-    direct = [info for info in listed if "/" not in info.name]
+    # A hidden file beside a shard, such as a Mac's ._nsynth-train..., is not one.
+    direct = [info for info in listed if "/" not in info.name and not info.name.startswith(".")]
     by_split = _by_split(source_uri, direct, "tfrecord")
     if not by_split:
         raise _other_layout(source_uri, listed, direct)
@@ -55,9 +57,26 @@ def find_all_shards(source_uri: str) -> _Shards:
     return by_split
 
 
+def all_splits(source_uri: str) -> list[str]:
+    """Returns every split that a source has, in the order train, valid, test.
+
+    Raises:
+        InputError: As for `find_shards`; or dataset_info.json has another split, whose shards are all missing.
+    """
+    found = list(find_all_shards(source_uri))
+    for split, counts in all_shard_lengths(source_uri).items():
+        if split not in found and any(counts):
+            raise InputError(
+                f"'{source_uri}' has no shards of the {split} split, of which {DATASET_INFO_NAME} names {len(counts)}; "
+                f"copy these too, or choose one split with --split: {', '.join(found)}"
+            )
+    return found
+
+
 def is_shard(name: str) -> bool:
     """Tells by its name whether a file is a shard of a TFDS data set, of any split and format."""
-    return _SHARD.fullmatch(storage.basename(name)) is not None
+    base = storage.basename(name)
+    return _SHARD.fullmatch(base) is not None and not base.startswith(".")
 
 
 def source_fingerprint(source_uri: str) -> str:
@@ -114,7 +133,7 @@ def _other_layout(source_uri: str, listed: list[ObjectInfo], direct: list[Object
                 f"'{info.uri}' has an unknown split: expected the name nsynth-<split>.tfrecord-<i>-of-<n>; rename it"
             )
     for info in listed:
-        if _SHARD.fullmatch(storage.basename(info.name)):
+        if is_shard(info.name):
             directory_uri = storage.join(source_uri, info.name.rpartition("/")[0])
             return InputError(f"'{source_uri}' has no shards, but its subdirectory '{directory_uri}' has; try that one")
     return InputError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NotRequired, TypedDict
 
 from components import storage
@@ -38,12 +39,21 @@ class PartEntry(TypedDict):
 
 
 class BadEntry(TypedDict):
-    """A bad record in quarantine: shard, offset and size in bytes, and reason; of 0 bytes for a shard as a whole."""
+    """A bad record in quarantine: shard, offset and size in bytes, and reason; of 0 bytes for a shard as a whole.
+
+    `lost` says how many records are lost there, by dataset_info.json; one where it is missing.
+    """
 
     shard: str
     offset: int
     bytes: int
     reason: str
+    lost: NotRequired[int]
+
+
+def lost_records(entries: Iterable[BadEntry]) -> int:
+    """Returns how many records are lost in a quarantine."""
+    return sum(entry.get("lost", 1) for entry in entries)
 
 
 class Source(TypedDict):
@@ -63,7 +73,7 @@ class Manifest(TypedDict):
         records: Records read from the source.
         left_out: Records that do not meet the conditions; missing in older manifests.
         totals: Records of every group.
-        quarantined: Bad records, which `quarantine` lists.
+        quarantined: Records that are bad or lost, which `quarantine` lists.
         objects: The parts, in order.
     """
 
@@ -148,9 +158,12 @@ def _part_entry(fields: Fields) -> PartEntry:
 
 
 def _bad_entry(fields: Fields) -> BadEntry:
-    return {
+    entry: BadEntry = {
         "shard": fields.text("shard"),
         "offset": fields.whole("offset", low=0),
         "bytes": fields.whole("bytes", low=0),
         "reason": fields.text("reason"),
     }
+    if "lost" in fields.values:
+        entry["lost"] = fields.whole("lost", low=1)
+    return entry

@@ -71,7 +71,7 @@ class PassedOver:
 
     def add_other(self, name: str) -> None:
         """Counts a file that is no recording."""
-        self.suffixes[printable(PurePosixPath(name).suffix.lower()) or "no ending"] += 1
+        self.suffixes[printable(PurePosixPath(name).suffix.lower()) or "without ending"] += 1
 
     def merge(self, other: PassedOver) -> None:
         """Adds what was passed over elsewhere."""
@@ -83,7 +83,8 @@ class PassedOver:
         """Returns one line, "3 files of other kinds (2 .m4a, 1 .txt), 1 hidden (flute/.cache)"; "" for nothing."""
         parts = []
         if total := self.suffixes.total():
-            counts = ", ".join(f"{count} {suffix}" for suffix, count in self.suffixes.most_common())
+            ordered = sorted(self.suffixes.items(), key=lambda each: (-each[1], each[0]))
+            counts = ", ".join(f"{count} {suffix}" for suffix, count in ordered)
             parts.append(f"{total} {'file of another kind' if total == 1 else 'files of other kinds'} ({counts})")
         for kind, count in sorted(self.kinds.items()):
             parts.append(f"{count} {kind} ({self.examples[kind]}{', ...' if count > 1 else ''})")

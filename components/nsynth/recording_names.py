@@ -26,20 +26,22 @@ _LIKE_HASHED = re.compile(rf"(.*-)?[0-9a-f]{{{_HASH_DIGITS}}}")
 def recording_key(family: str, name: str) -> str:
     """Returns the key of a recording, which depends on its family and name alone.
 
-    A name such as "flute/take-1.wav" can be read from its key, "flute-take-1". Any other name has lost something in
-    its key (spaces, capitals, accents, directories), which therefore ends in a hash of the name: "flute-take-1-3f2b…".
+    A name such as "take-1.wav" can be read from its key, "flute-take-1". Any other name has lost something in its key
+    (spaces, capitals, accents, directories), which therefore ends in a hash of the name: "flute-take-1-3f2b9c1d".
 
     Args:
         family: Its family.
-        name: Its name below the source, with or without the directory of its family.
+        name: Its name below the source, or below the directory of its family if it is there.
     """
-    path = PurePosixPath(name.removeprefix(f"{family}/"))
-    stem = path.stem
-    if str(path) == f"{stem}.wav" and _PLAIN.fullmatch(stem) and not _LIKE_HASHED.fullmatch(stem):
+    stem = PurePosixPath(name).stem
+    if name == f"{stem}.wav" and _PLAIN.fullmatch(stem) and not _LIKE_HASHED.fullmatch(stem):
         key = f"{family}-{stem}"
-        if len(key) <= LONGEST_KEY:
+        if len(key) <= LONGEST_KEY and not stem.startswith(f"{family}-"):
             return key
-    return hashed(f"{family}-{_slug(str(path.with_suffix('')))}", name)
+    slug = _slug(str(PurePosixPath(name).with_suffix("")))
+    while slug.startswith(f"{family}-"):
+        slug = slug.removeprefix(f"{family}-")
+    return hashed(f"{family}-{slug}", name)
 
 
 def nsynth_key(family: str, stem: str, name: str) -> str:

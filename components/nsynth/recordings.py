@@ -169,13 +169,14 @@ def _describe(info: ObjectInfo, family: str | None) -> Recording:
             _midi(named["pitch"]),
             _midi(named["velocity"]),
         )
-    family = family or _directory_name(info.uri)
+    given, family = family, family or _directory_name(info.uri)
     if family not in FAMILIES:
         raise InputError(
             f"cannot tell the family of '{printable(info.uri)}': its directory is '{printable(family)}', "
             f"{nearest(family, FAMILIES)}; name the directory after its family, or give --family"
         )
-    return Recording(info, recording_key(family, info.name), family, pitch_hint=pitch_hint(path.stem))
+    name = info.name if given else info.name.removeprefix(f"{family}/")
+    return Recording(info, recording_key(family, name), family, pitch_hint=pitch_hint(path.stem))
 
 
 def _directory_name(uri: str) -> str:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from components.core.errors import InputError
 from components.preflight.finding import Finding, Status
 from components.registry import client
-
-_SQLITE = "sqlite:"
+from components.registry.sqlite_uri import is_sqlite
 
 
 def check_registry(tracking_uri: str, in_cluster: bool) -> Iterator[Finding]:
@@ -22,7 +21,7 @@ def check_registry(tracking_uri: str, in_cluster: bool) -> Iterator[Finding]:
         InputError: There is no tracking URI, or the registry cannot be used.
     """
     uri = client.resolve_uri(tracking_uri)
-    if uri.startswith(_SQLITE):
+    if is_sqlite(uri):
         if in_cluster:
             raise InputError(
                 f"the tracking URI '{uri}' is a database on the disk of one pod: expected the URL of an MLflow server"

@@ -23,9 +23,9 @@ from components.core.errors import InputError, StepError
 from components.core.locks import file_lock
 from components.core.redaction import redact
 from components.registry.mlflow_values import EXPERIMENT
+from components.registry.sqlite_uri import is_sqlite, sqlite_path, sqlite_uri
 
 _LONGEST_REASON = 300
-_SQLITE = "sqlite:///"
 HEALTH_TIMEOUT_S = 10
 _LONGEST_ANSWER = 1 << 20  # bytes of an answer that are read
 _LONGEST_EXCERPT = 200
@@ -46,8 +46,8 @@ def open_client(tracking_uri: str) -> MlflowClient:
         InputError: No tracking URI, a server that does not answer, no database, or one of another version of MLflow.
     """
     uri = resolve_uri(tracking_uri)
-    if uri.startswith(_SQLITE) and not _path(uri).exists():
-        raise InputError(f"there is no MLflow database at '{_path(uri)}'; register a training first")
+    if is_sqlite(uri) and not sqlite_path(uri).exists():
+        raise InputError(f"there is no MLflow database at '{sqlite_path(uri)}'; register a training first")
     if uri.startswith(("http://", "https://")):
         _check_reachable(uri)
         _answer(uri, "registered-models/search", {"max_results": "1"})  # the credentials, as one line
@@ -81,7 +81,7 @@ def mlflow_errors(uri: str) -> Iterator[None]:
 def open_client_if_exists(tracking_uri: str) -> MlflowClient | None:
     """Opens MLflow as `open_client` does; returns None where the SQLite database does not exist yet."""
     uri = resolve_uri(tracking_uri)
-    return None if uri.startswith(_SQLITE) and not _path(uri).exists() else open_client(uri)
+    return None if is_sqlite(uri) and not sqlite_path(uri).exists() else open_client(uri)
 
 
 @contextmanager
@@ -102,21 +102,18 @@ def open_for_writing(tracking_uri: str, experiment: str) -> Iterator[tuple[Mlflo
         InputError: See `open_client`; or the experiment was deleted.
     """
     uri = resolve_uri(tracking_uri)
-    if not uri.startswith(_SQLITE):
+    if not is_sqlite(uri):
         client = open_client(uri)
         yield client, _experiment_id(client, experiment, artifacts=None)
         return
-    directory = _path(uri).parent
+    path = sqlite_path(uri)
+    directory = path.parent
     directory.mkdir(parents=True, exist_ok=True)
     with file_lock(directory / ".lock", _LONGEST_REGISTRATION_S):
-        if not _path(uri).exists():
-            _create_database(_path(uri))
-        client = open_client(uri)
+        if not path.exists():
+            _create_database(path)
+        client = open_client(sqlite_uri(path))
         yield client, _experiment_id(client, experiment, artifacts=(directory / "artifacts").as_uri())
-
-
-def _path(sqlite_uri: str) -> Path:
-    return Path(sqlite_uri.removeprefix(_SQLITE)).absolute()
 
 
 def _create_database(path: Path) -> None:
@@ -124,7 +121,7 @@ def _create_database(path: Path) -> None:
     new = path.parent / ".new"
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir()
-    MlflowClient(tracking_uri=f"{_SQLITE}{new / path.name}")
+    MlflowClient(tracking_uri=sqlite_uri(new / path.name))
     (new / path.name).replace(path)
     shutil.rmtree(new)
 
@@ -224,7 +221,7 @@ def resolve_uri(tracking_uri: str) -> str:
             "cannot open MLflow: got no tracking URI, expected sqlite:///PATH or a server's URL in --tracking-uri or "
             "MLFLOW_TRACKING_URI"
         )
-    return uri
+    return sqlite_uri(sqlite_path(uri)) if is_sqlite(uri) else uri
 
 
 def _experiment_id(client: MlflowClient, name: str, artifacts: str | None) -> str:

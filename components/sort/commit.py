@@ -17,6 +17,7 @@ from components.nsynth.manifest import (
     Manifest,
     PartEntry,
     SourceEntry,
+    lost_records,
     read_manifest,
 )
 from components.sort import lease
@@ -157,7 +158,7 @@ def _manifest(plan: SortPlan, split_uri: str, receipts: list[Receipt]) -> Manife
         "records": records,
         "left_out": left_out,
         "totals": totals,
-        "quarantined": len(bad),
+        "quarantined": lost_records(bad),
         "quarantine": bad,
         "objects": objects,
     }

@@ -71,22 +71,28 @@ class _Unit:
             self.parts[group] = _Part(stream)
         return self.parts[group]
 
-    def quarantine_item(self, shard: Shard, item: Record | Damage, reason: str) -> None:
-        """Puts a bad record, or a damaged span of the shard, into quarantine; raises BadRecord if it stops the sort."""
+    def quarantine_item(self, shard: Shard, item: Record | Damage, reason: str) -> BadEntry:
+        """Puts a bad record, or a damaged span of the shard, into quarantine, and returns its entry.
+
+        Raises:
+            BadRecord: It stops the sort.
+        """
         if not self.quarantine:
             raise BadRecord(shard.name, item.offset, item.size, reason)
         # An empty shard, or one with too few records, is an entry of 0 bytes.
-        self.bad.append({"shard": shard.name, "offset": item.offset, "bytes": item.size, "reason": reason})
+        entry: BadEntry = {"shard": shard.name, "offset": item.offset, "bytes": item.size, "reason": reason}
+        self.bad.append(entry)
         if not item.size:
-            return
+            return entry
         part = self.part(QUARANTINE)
         if isinstance(item, Record):
             part.write(item)
-            return
+            return entry
         part.records += 1
         with storage.open_read(shard.uri, shard.generation, item.offset, item.size) as stream:
             while piece := stream.read(_PIECE_BYTES):
                 part.write_piece(piece)
+        return entry
 
 
 def copy_unit(plan: SortPlan, split_uri: str, unit: int, quarantine: bool, advance: Advance) -> UnitResult:
@@ -135,24 +141,38 @@ def _opened(shards: tuple[Shard, ...]) -> Iterator[tuple[Shard, BinaryIO]]:
 
 
 def _copy_shard(work: _Unit, shard: Shard, stream: BinaryIO, router: Router, advance: Advance) -> None:
-    scanner, records = Scanner(stream, shard.name, shard.size), 0
+    scanner, records, damages = Scanner(stream, shard.name, shard.size), 0, list[BadEntry]()
     if not shard.size and shard.records != 0:
-        work.quarantine_item(shard, Damage(0, 0, "the shard is empty"), "the shard is empty")
+        damages.append(work.quarantine_item(shard, Damage(0, 0, ""), "the shard is empty"))
     for item in scanner:
         records += 1
         if isinstance(item, Damage):
-            work.quarantine_item(shard, item, item.reason)
+            damages.append(work.quarantine_item(shard, item, item.reason))
         else:
             _copy_record(work, shard, item, router)
         advance(item.size, 1)
-    if shard.records not in (None, records) and not any(bad["shard"] == shard.name for bad in work.bad):
-        reason = f"the shard has {records} records, dataset_info.json says {shard.records}; copy it again"
-        work.quarantine_item(shard, Damage(shard.size, 0, reason), reason)
+    if shard.records is not None and shard.records != records:
+        _count_lost(work, shard, records, damages)
     work.records += records
     crc32c = crc32c_base64(scanner.crc32c)
     work.sources.append(
         {"name": shard.name, "size": shard.size, "generation": shard.generation, "crc32c": crc32c, "records": records}
     )
+
+
+def _count_lost(work: _Unit, shard: Shard, records: int, damages: list[BadEntry]) -> None:
+    """Compares the records of a shard, of which each damage counts as one, with those that dataset_info.json tells."""
+    assert shard.records is not None, "only shards of which dataset_info.json tells the records are compared"
+    missing = shard.records - records
+    if not damages:
+        reason = f"the shard has {records} records, dataset_info.json says {shard.records}; copy it again"
+        damages.append(work.quarantine_item(shard, Damage(shard.size, 0, reason), reason))
+    elif not shard.size:
+        missing = shard.records
+    else:
+        missing += 1
+    if missing > 1:
+        max(damages, key=lambda entry: entry["bytes"])["lost"] = missing
 
 
 def _copy_record(work: _Unit, shard: Shard, record: Record, router: Router) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import Counter
 
+from components.nsynth.manifest import lost_records
 from components.sort.workers import UnitDone
 
 RECORDS = Counter("luthier_sort_records_total", "Records copied into a sorted set.", ["family", "split"])
@@ -20,4 +21,4 @@ def count(done: UnitDone) -> None:
         BYTES.labels(entry["group"], split).inc(entry["bytes"])
     for operation, retries in done.retries.items():
         RETRIES.labels(operation).inc(retries)
-    QUARANTINED.labels(split).inc(len(done.result["quarantine"]))
+    QUARANTINED.labels(split).inc(lost_records(done.result["quarantine"]))

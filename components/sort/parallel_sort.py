@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from components import storage
 from components.core.errors import InputError
-from components.nsynth.layout import find_all_shards
+from components.nsynth.layout import all_splits
 from components.nsynth.sorted_set import SortedSet
 from components.sort import lease
 from components.sort.commit import commit, finished_sort
@@ -38,7 +38,7 @@ def plan_shares(source_uri: str, sorted_uri: str, max_workers: int) -> list[str]
     """
     if max_workers < 1:
         raise InputError(f"parameter 'sort_workers' is {max_workers}: expected 1 or more")
-    plans = [plan_sort(source_uri, split) for split in find_all_shards(source_uri)]
+    plans = [plan_sort(source_uri, split) for split in all_splits(source_uri)]
     pending = [plan for plan in plans if not _is_finished(plan, storage.join(sorted_uri, plan.split))]
     for plan in pending:
         lease.acquire(plan, storage.join(sorted_uri, plan.split), overwrite=False)

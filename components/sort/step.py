@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from components import storage
 from components.core.errors import InputError, StepError, nearest
-from components.nsynth.layout import find_all_shards
+from components.nsynth.layout import all_splits
 from components.nsynth.manifest import Manifest
 from components.sort import lease
 from components.sort.commit import commit, finished_sort
@@ -73,7 +73,7 @@ def sort(
         StepError: A worker died, or another sort took the output over.
     """
     options = options or SortOptions()
-    plans = [plan_sort(source_uri, split, options.by, options.where) for split in splits or find_all_shards(source_uri)]
+    plans = [plan_sort(source_uri, split, options.by, options.where) for split in splits or all_splits(source_uri)]
     results, pending = {}, list[tuple[SortPlan, str]]()
     for plan in plans:
         split_uri = storage.join(out_uri, plan.split)

@@ -55,6 +55,7 @@ class Bar:
         self._start = time.monotonic()
         self._last_line = self._start
         self._last_event = self._last_refresh = 0.0
+        self._done_in_line = -1.0
         self._rich: Progress | None = None
         self._task: TaskID | None = None
 
@@ -87,8 +88,11 @@ class Bar:
                 self._last_refresh = now
                 self._rich.refresh()
         elif now - self._last_line >= _LINE_EVERY_S:
-            self._last_line = now
-            _LOG.info("%s: %s", self.title, self._line(now))
+            self._log(now)
+
+    def _log(self, now: float) -> None:
+        self._last_line, self._done_in_line = now, self.done
+        _LOG.info("%s: %s", self.title, self._line(now))
 
     def _line(self, now: float) -> str:
         return f"{short(self.done)}/{short(self.total)} {self.unit}, {self._pace(now)} {self.text}".rstrip(" ,")
@@ -116,7 +120,8 @@ def bar(title: str, total: float, unit: str, done_before: float = 0.0) -> Iterat
     if environment.get(environment.EVENTS) or not sys.stderr.isatty():
         shown._show()
         yield shown
-        _LOG.info("%s: %s", title, shown._line(time.monotonic()))
+        if shown._done_in_line != shown.done:
+            shown._log(time.monotonic())
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn

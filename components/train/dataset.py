@@ -17,6 +17,7 @@ from components.core.errors import InputError
 from components.nsynth.note import HOP_SAMPLES, NOTE_FRAMES, NOTE_SAMPLES, FloatArray
 from components.nsynth.sorted_set import SortedSet
 from components.telemetry import log
+from components.train.data_checks import check_notes
 
 if TYPE_CHECKING:
     from components.train.note_cache import NoteCache
@@ -139,6 +140,7 @@ class Dataset:
             validation = f"{held_out} held out of the train split, because the valid split has no {family}"
         else:
             valid, validation = train, "the only note of the train split, because there is no other"
+        check_notes(family, data.uri, train)
         _log_read(family, train, valid, time.monotonic() - start)
         return cls(train, valid, validation)
 

@@ -32,6 +32,7 @@ from components.nsynth.sorted_set import SortedSet
 from components.synths.loudness import loudness_db
 from components.telemetry import log, progress
 from components.train.checkpoints import disk_full_as_step_error
+from components.train.data_checks import check_note
 from components.train.dataset import NOTE_BYTES, Batch
 
 _LOG = log.get(__name__)
@@ -200,7 +201,6 @@ def _put(batch: Batch, row: int, payload: bytes, uri: str) -> None:
         note = Note.decode(payload)
     except BadExample as error:
         raise InputError(f"a record in '{uri}' is not a note: {error}") from error
-    if not np.isfinite(note.audio).all():
-        raise InputError(f"the note '{note.id}' in '{uri}' has samples that are not finite; leave it out of the set")
+    check_note(note, uri)
     batch.audio[row] = note.audio
     batch.f0_hz[row] = fill_forward(note.f0_hz[None])[0]

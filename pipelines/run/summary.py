@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import click
 from components.artifacts.training_dir import report_uri
 from components.core.errors import InputError
 from components.core.redaction import redact
+from components.registry.sqlite_uri import is_sqlite, sqlite_path, sqlite_uri
 from pipelines.run.display import Display
 
 
@@ -42,4 +44,5 @@ def _how_to_open(tracking_uri: str) -> str:
         return redact(tracking_uri)
     mlflow = Path(sys.executable).with_name("mlflow")  # Luthier's own: there may be none on the PATH, or another
     program = os.path.relpath(mlflow) if mlflow.is_relative_to(Path.cwd()) else str(mlflow)
-    return f"{program} ui --backend-store-uri {redact(tracking_uri)}"
+    uri = sqlite_uri(sqlite_path(tracking_uri)) if is_sqlite(tracking_uri) else tracking_uri
+    return shlex.join([program, "ui", "--backend-store-uri", redact(uri)])

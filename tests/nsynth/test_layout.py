@@ -7,7 +7,7 @@ from components import storage
 from components.core.errors import InputError
 from components.nsynth import example
 from components.nsynth.framing import frame
-from components.nsynth.layout import find_all_shards, find_shards, source_fingerprint
+from components.nsynth.layout import all_splits, find_all_shards, find_shards, source_fingerprint
 from tests.notes import make_note, shard_name, write_source
 
 NOTE = make_note()
@@ -123,3 +123,21 @@ def test_the_fingerprint_is_of_the_content_alone(tmp_path):
     assert source_fingerprint(same) == first
     write_source(tmp_path / "a", {"train": [make_note(seed=1)]})
     assert source_fingerprint(source) != first
+
+
+def test_a_hidden_file_beside_a_shard_is_none(tmp_path):
+    source = write_source(tmp_path, {"train": [NOTE]})
+    storage.write_bytes(storage.join(str(source), "._" + shard_name("train", 0, 1)), b"\0\5\x16\7" + bytes(78))
+    assert len(find_shards(source, "train")) == 1
+
+
+def test_a_split_whose_shards_are_all_missing(tmp_path):
+    source = write_source(tmp_path, {"train": [NOTE]})
+    splits = [{"name": name, "shardLengths": counts} for name, counts in (("train", ["1"]), ("test", ["3", "4"]))]
+    empty = {"name": "valid", "shardLengths": ["0"]}
+    storage.write_json(storage.join(str(source), "dataset_info.json"), {"splits": [*splits, empty]})
+    with pytest.raises(InputError, match=r"no shards of the test split, of which dataset_info.json names 2; copy"):
+        all_splits(source)
+    assert find_shards(source, "train")
+    write_source(tmp_path, {"test": [NOTE] * 2}, shards=2)
+    assert all_splits(source) == ["train", "test"]

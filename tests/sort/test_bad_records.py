@@ -1,5 +1,6 @@
 """Records that cannot be sorted: nothing is lost silently."""
 
+import gzip
 import struct
 import tracemalloc
 from pathlib import Path
@@ -148,3 +149,33 @@ def test_a_failing_range_ends_the_others(tmp_path, monkeypatch):
         sort(source, str(tmp_path / "out"), workers=2)
     assert not list((tmp_path / "out").rglob("manifest.json"))
     assert not list((tmp_path / "out").rglob("*.partial"))
+
+
+def test_a_hole_counts_as_all_the_records_that_it_has_swallowed(tmp_path):
+    source = tmp_path / "source"
+    records = [frame(note.encode()) for note in (*NOTES, NOTES[0])][:5]
+    shard = bytearray(b"".join(records))
+    start, end = len(records[0]) + 1, len(b"".join(records[:4])) - 1
+    shard[start:end] = bytes(end - start)
+    storage.write_bytes(str(source / shard_name("train", 0, 1)), bytes(shard))
+    splits = [{"name": "train", "shardLengths": ["5"]}]
+    storage.write_json(str(source / "dataset_info.json"), {"splits": splits})
+    result = sort(str(source), str(tmp_path / "out"), on_bad_record="quarantine")
+    assert (sum(result.totals.values()), result.quarantined, result.records) == (2, 3, 5)
+    (entry,) = storage.read_json(str(tmp_path / "out" / "train" / "manifest.json"))["quarantine"]
+    assert entry["lost"] == 3
+    verify(str(tmp_path / "out"))
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (gzip.compress(bytes(100)), "gzip-compressed"),
+        (b"<!DOCTYPE html><html>404 not found</html>", "an HTML page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "a Git LFS pointer"),
+    ],
+)
+def test_a_file_that_is_no_shard_is_named_for_what_it_is(tmp_path, content, kind):
+    storage.write_bytes(str(tmp_path / "source" / shard_name("train", 0, 1)), content)
+    with pytest.raises(BadRecord, match=f"at byte 0: the file is {kind}"):
+        sort(tmp_path / "source", tmp_path / "out")

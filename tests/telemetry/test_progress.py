@@ -40,6 +40,15 @@ def test_bar_without_terminal_logs_lines(caplog, monkeypatch):
     assert "sort: 2/2 records" in caplog.text
 
 
+def test_the_last_line_comes_once_though_the_work_took_long(caplog, monkeypatch):
+    monkeypatch.delenv(environment.EVENTS, raising=False)
+    monkeypatch.setattr(progress, "_LINE_EVERY_S", 0.0)
+    with caplog.at_level("INFO", logger="components"), progress.bar("check", total=2, unit="recordings") as bar:
+        bar.advance(1)
+        bar.advance(1)
+    assert caplog.text.count("check: 2/2 recordings") == 1
+
+
 def test_what_was_done_before_does_not_count_for_the_pace(caplog, monkeypatch):
     monkeypatch.delenv(environment.EVENTS, raising=False)
     with caplog.at_level("INFO", logger="components"), progress.bar("train", 1e9, "steps", done_before=5e8) as bar:

@@ -15,7 +15,7 @@ from components.core import environment
 from components.core.errors import InputError, StepError
 from components.nsynth.sorted_set import SortedSet
 from components.synths.loudness import loudness_db
-from components.train.dataset import Batch
+from components.train.dataset import Batch, Dataset
 from components.train.note_cache import NoteCache
 from tests.notes import make_note, write_sorted_set
 
@@ -142,6 +142,23 @@ def test_a_sample_that_is_no_number_is_named(tmp_path):
     data = SortedSet.open(write_sorted_set(tmp_path / "sorted", {"train": [broken]}))
     with pytest.raises(InputError, match=f"the note '{broken.id}' in .* not finite"), NoteCache(_PLENTY) as cache:
         cache.notes(data, "train", "string", range(1))
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"audio": np.full(64_000, 13_109, np.float32)}, "samples up to 13109, expected -1 to 1"),
+        ({"f0_hz": np.full(1_000, -284, np.float32)}, "an f0 of -284 Hz, expected 0"),
+        ({"f0_hz": np.full(1_000, 9_000, np.float32)}, "an f0 of 9000 Hz"),
+        ({"audio": np.zeros(64_000, np.float32)}, "all notes of string in .* are silent"),
+        ({"f0_hz": np.zeros(1_000, np.float32)}, "all notes of string in .* have no pitch"),
+    ],
+)
+def test_notes_that_mislead_are_refused_before_a_training(tmp_path, changed, said):
+    notes = [replace(note, **changed) for note in NOTES[:2]]
+    data = SortedSet.open(write_sorted_set(tmp_path / "sorted", {"train": notes}))
+    with pytest.raises(InputError, match=said), NoteCache(_PLENTY) as cache:
+        Dataset.read(data, "string", 1, cache)
 
 
 def test_a_disk_without_room_is_one_line(data, cache_root, monkeypatch):
