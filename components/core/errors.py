@@ -30,8 +30,7 @@ _OF_THE_USER = (
 )
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SAID_OF_A_FULL_DISK = (*map(os.strerror, _DISK_FULL), "database or disk is full")  # SQLite's last
-# Other failures of the machine, and not of what the user gave.
-_MACHINE = (errno.EIO, errno.ESTALE, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+_WRONG_PATH = (errno.EEXIST, errno.ENOENT, errno.EINVAL)
 
 
 def is_disk_full(error: BaseException | None) -> bool:
@@ -45,9 +44,7 @@ def write_error(uri: str, error: OSError) -> InputError | StepError:
     """Returns the error of a file that cannot be written: a StepError where a retry may help, as with a full disk."""
     at = f": '{error.filename}'" if error.filename else ""
     text = f"cannot write '{uri}': {error.strerror}{at}"
-    if is_disk_full(error):
-        return StepError(f"{text}; free some space and run the command again")
-    return StepError(f"{text}; run the command again") if error.errno in _MACHINE else InputError(text)
+    return InputError(text) if error.errno in (*_OF_THE_USER, *_WRONG_PATH) else StepError(f"{text}; {_again(error)}")
 
 
 def error_of_system(error: OSError) -> InputError | StepError:
@@ -57,7 +54,11 @@ def error_of_system(error: OSError) -> InputError | StepError:
     text = f"the system refused: {reason}{': ' if names else ''}{' and '.join(names)}"
     if error.errno in _OF_THE_USER:
         return InputError(f"{text}; check the path and its permissions")
-    return StepError(f"{text}; {'free some space and run' if is_disk_full(error) else 'run'} the command again")
+    return StepError(f"{text}; {_again(error)}")
+
+
+def _again(error: OSError) -> str:
+    return f"{'free some space and run' if is_disk_full(error) else 'run'} the command again"
 
 
 def one_line(text: str) -> str:
