@@ -2,11 +2,13 @@
 
 The source is small (the sample notes, as recordings or records), the workspace a bucket that both the pods and this
 machine reach, or the emulator of overlays/kind with STORAGE_EMULATOR_HOST at a forwarded port. The images are those
-that LUTHIER_DATA_IMAGE and LUTHIER_TRAIN_IMAGE name. Other options of `luthier submit` come from their variables.
+that LUTHIER_DATA_IMAGE and LUTHIER_TRAIN_IMAGE name, and the template of the Jobs has the same. KUBECONFIG and
+LUTHIER_NAMESPACE lead to these Jobs. Other options of `luthier submit` come from their variables.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -20,8 +22,10 @@ import pytest
 from click.testing import CliRunner
 
 from components import storage
+from components.kubernetes.connection import connect as kubernetes_api
 from pipelines.kubeflow.client import Kubeflow, all_pages, connect, name_filter
 from pipelines.kubeflow.endpoint import Endpoint, endpoint_options
+from pipelines.kubeflow.nodes import nodes_of_workflow
 
 pytestmark = pytest.mark.kfp
 _RUN_S = 2 * 3600
@@ -91,6 +95,22 @@ def _wait_for(condition: Callable[[], object], what: str, timeout_s: float) -> N
         time.sleep(_POLL_S)
 
 
+def _shown(progress: str) -> list[str]:
+    """Returns the tasks that ended, "<mark> <task>"."""
+    return [f"{mark} {task}" for mark, task in re.findall(r"^[\d:]+ ([✓✗]) (.+?)  ", progress, re.MULTILINE)]
+
+
+def _active_jobs(place: Place) -> list[str]:
+    """Returns the Jobs of this place's trainings that run or are about to."""
+    listed = _luthier("jobs", "--json")
+    assert listed.returncode == 0, listed.stderr
+    return [
+        job["name"]
+        for job in json.loads(listed.stdout)
+        if job["training_uri"].startswith(place.workspace) and job["state"] in ("Pending", "Queued", "Running")
+    ]
+
+
 @pytest.fixture(scope="module")
 def finished(place: Place) -> subprocess.CompletedProcess[str]:
     """A run from the upload of the package to its end."""
@@ -101,14 +121,13 @@ def test_a_run_goes_from_the_upload_to_its_report(place, finished):
     assert finished.returncode == 0, finished.stderr
     run = place.kubeflow.api.runs.run_service_get_run(run_id=_run_id(finished.stdout))
     assert (run.state, run.display_name) == ("SUCCEEDED", place.name)
-    for task in ("plan", "train string-harmonic", "register"):
-        assert f"✓ {task}" in finished.stderr, finished.stderr
+    assert _shown(finished.stderr) == ["✓ plan", "✓ train string-harmonic", "✓ register"]
     kept = {info.name.partition("/")[2] for info in storage.list_objects(storage.join(place.workspace, "runs"))}
     wanted = {"report.html", "string-harmonic/model/model.json", "string-harmonic/evaluation.json"}
     assert wanted <= kept
 
 
-def test_the_same_package_is_one_version_and_done_work_is_reused(place, finished):
+def test_the_same_package_is_one_version_and_done_work_is_not_done_again(place, finished):
     again = _luthier("submit", *place.parameters(), timeout_s=_RUN_S)
     assert again.returncode == 0, again.stderr
     runs = place.kubeflow.api.runs
@@ -117,22 +136,57 @@ def test_the_same_package_is_one_version_and_done_work_is_reused(place, finished
         for each in (finished, again)
     }
     assert len(versions) == 1
-    assert "✓ register" in again.stderr and "train" not in again.stderr
+    assert _shown(again.stderr) == ["✓ plan", "✓ register"]
+
+
+def test_each_training_has_few_pods_and_is_found_near_the_root(place, finished):
+    nodes = nodes_of_workflow(place.kubeflow.workflow_manifest(_run_id(finished.stdout)))
+    attempts = re.compile(r"\(\d+\)")
+    names = [attempts.sub("", node.name).split(".") for node in nodes]
+    pods = {tuple(name) for name in names if name[-1] == "executor" or name[-1].endswith("-driver")}
+    # The run, plan, the loops, an item with its training, register, the condition after it.
+    assert len(pods) <= 12
+    groups = next(name for name in names if name[-2:] == ["train", "executor"])
+    assert [name for name in groups if not name.startswith("iteration-")][1:] == [
+        *("root", "trainings", "train", "executor"),
+    ]
 
 
 def test_a_failure_comes_with_its_task_and_its_own_words(place):
-    nothing = storage.join(place.workspace, "nothing")
-    failed = _luthier("submit", *place.parameters(source=nothing), timeout_s=_RUN_S)
+    failed = _luthier("submit", *place.parameters(source=storage.join(place.workspace, "nothing")), timeout_s=_RUN_S)
     assert failed.returncode == 1
     last = failed.stderr.splitlines()[-1]
-    assert last.startswith("luthier: plan: ") and nothing in last
+    assert last.startswith("luthier: plan: ") and f"{place.workspace}/nothing" in last
 
 
-def test_a_run_is_stopped(place):
-    run_id = _run_id(_luthier("submit", "--no-follow", *place.parameters(preset="seed")).stdout)
+def test_a_failed_training_is_named_and_the_others_are_registered(place):
+    two = place.parameters(synths="harmonic,sinusoidal", bindings='["train.max_steps = 60"]')
+    run_id = _run_id(_luthier("submit", "--no-follow", *two).stdout)
+
+    def lost():
+        return next((job for job in _active_jobs(place) if job.endswith("-string-sinusoidal")), None)
+
+    _wait_for(lost, "a training", _RUN_S)
+    api = kubernetes_api(None, None)
+    job = api.get("jobs", lost())
+    api.delete("jobs", job["metadata"]["name"], job["metadata"]["uid"])
+    followed = _luthier("submit", "--follow", run_id, timeout_s=_RUN_S)
+    assert followed.returncode == 1
+    shown = _shown(followed.stderr)
+    assert sorted(shown[1:3]) == ["✓ train string-harmonic", "✗ train string-sinusoidal"]
+    assert shown[3:] == ["✓ register", "✗ failed-trainings"]
+    last = followed.stderr.splitlines()[-1]
+    assert last.startswith("luthier: failed-trainings: string-sinusoidal: Job ") and "was deleted by somebody" in last
+
+
+def test_a_stopped_run_leaves_no_training_running(place):
+    endless = place.parameters(preset="seed", bindings='["train.max_steps = 1000000"]')
+    run_id = _run_id(_luthier("submit", "--no-follow", *endless).stdout)
+    _wait_for(lambda: _active_jobs(place), "a training", _RUN_S)
     assert _luthier("submit", "--stop", run_id).returncode == 0
     followed = _luthier("submit", "--follow", run_id, timeout_s=600)
     assert followed.returncode == 1 and "the run was stopped" in followed.stderr.splitlines()[-1]
+    _wait_for(lambda: not _active_jobs(place), "the end of its training", 120)
 
 
 def test_a_schedule_is_made_triggers_rests_and_goes(place):
