@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,7 +16,6 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
-from sqlalchemy.exc import SQLAlchemyError
 
 from components.core import environment
 from components.core.backoff import root_cause
@@ -73,9 +73,15 @@ def mlflow_errors(uri: str) -> Iterator[None]:
         if error.get_http_status_code() < 500:
             raise InputError(f"{message}; check that it is MLflow's address") from error
         raise StepError(f"{message}; check the server, and that it is one of MLflow") from error
-    except SQLAlchemyError as error:
+    except _database_errors() as error:
         reason = str(getattr(error, "orig", error))[:_LONGEST_REASON]
         raise InputError(f"cannot use MLflow's database at '{uri}': {reason}; check the file") from error
+
+
+def _database_errors() -> tuple[type[Exception], ...]:
+    """Returns the errors of MLflow's database. The data image has no SQLAlchemy, because it uses servers alone."""
+    raised = sys.modules.get("sqlalchemy.exc")
+    return (raised.SQLAlchemyError,) if raised else ()
 
 
 def open_client_if_exists(tracking_uri: str) -> MlflowClient | None:
