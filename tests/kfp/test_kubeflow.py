@@ -176,7 +176,7 @@ def test_a_failed_training_is_named_and_the_others_are_registered(place):
     assert sorted(shown[1:3]) == ["✓ train string-harmonic", "✗ train string-sinusoidal"]
     assert shown[3:] == ["✓ register", "✗ failed-trainings"]
     last = followed.stderr.splitlines()[-1]
-    assert last.startswith("luthier: failed-trainings: string-sinusoidal: Job ") and "was deleted by somebody" in last
+    assert last.startswith("luthier: failed-trainings: string-sinusoidal: Job ") and " was deleted before" in last
 
 
 def test_a_stopped_run_leaves_no_training_running(place):
