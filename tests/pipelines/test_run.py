@@ -3,6 +3,8 @@
 import fcntl
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -11,7 +13,11 @@ import time
 from pathlib import Path
 
 import pytest
+import soundfile
 
+from components.registry.aliases import champion_version
+from components.registry.client import open_client
+from tests.cli.test_documentation import PAGES, commands
 from tests.pipelines.in_process import Pipeline
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -81,6 +87,8 @@ def test_killed_run_continues_and_ends_right(workspace):
     (run,) = (folder / "runs").iterdir()
     assert str(run / "report.html") in stdout
     assert "models:/ddsp-string@champion" in stdout
+    (program,) = re.findall(r"^registry  (\S+) ui --backend-store-uri sqlite:///", stdout, re.MULTILINE)
+    assert shutil.which(program)
     for synth in ("harmonic", "wavetable"):
         training = run / f"string-{synth}"
         assert json.loads((training / "run.json").read_text())["status"] == "finished"
@@ -163,3 +171,40 @@ def test_step_that_breaks_names_the_log(recordings, tmp_path):
     assert code == 1
     assert str(workspace / "kfp" / "logs") in stderr
     assert next((workspace / "kfp" / "logs").glob("*.log")).stat().st_size > 0
+
+
+# These need a cluster, a bucket, or minutes of training; others test them, and another test parses them.
+NEEDS_MORE = re.compile(
+    r"luthier (run|train|launch|jobs|doctor|submit|schedule|runs --limit) "
+    r"|gs://|SOURCE|OUT\b|--pitch crepe|--format (vst|tflite)"
+)
+
+
+def test_the_commands_of_the_documents_run(workspace, luthier, tmp_path, monkeypatch):
+    """In the order of the pages, from the README's first line, in a folder like a checkout after `make run`."""
+    registered, _, _ = workspace
+    monkeypatch.chdir(tmp_path)
+    for family in ("string", "keyboard", "flute"):
+        (tmp_path / "samples" / family).mkdir(parents=True)
+        for path in sorted((SAMPLES / family).glob("*.flac"))[:NOTES_PER_FAMILY]:
+            shutil.copy(path, tmp_path / "samples" / family)
+    for name in ("workspace", "my-instrument"):
+        (tmp_path / name).symlink_to(registered)
+    (tmp_path / "my-recordings").symlink_to(tmp_path / "samples")
+    notes, rate_hz = soundfile.read(next((SAMPLES / "flute").glob("*.flac")))
+    for name in ("voice.wav", "humming.wav"):
+        soundfile.write(tmp_path / name, notes, rate_hz)
+    (trained,) = registered.glob("runs/*/string-wavetable")
+    shutil.copytree(trained, tmp_path / "build" / "string-wavetable")  # what the README's `luthier train` makes
+    lines = [line for page in PAGES for line in commands(page) if not NEEDS_MORE.search(f"{line} ")]
+    assert len(lines) >= 12
+    champion = champion_version(open_client("sqlite:///workspace/mlflow/mlflow.db"), "string")
+    other = "1" if champion.version in ("2", 2) else "2"  # to roll back to
+    failed = []
+    for line in dict.fromkeys(lines):
+        # The registry of this workspace has one family.
+        command = line.replace("ddsp-flute", "ddsp-string").replace("--to 2", f"--to {other}")
+        finished = luthier(*shlex.split(command, comments=True)[1:])
+        failed += [f"{line}: {finished}"] * bool(finished.code)
+    assert not failed
+    assert (tmp_path / "build/flute-as-string.wav").is_file() and (tmp_path / "voice-as-string.wav").is_file()
