@@ -12,6 +12,7 @@ def train(
     gpus: str,
     queue: str,
     priority_class: str,
+    pipeline_run_id: str,
     model: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
     report: dsl.Output[dsl.HTML],
@@ -24,7 +25,8 @@ def train(
     from pipelines.train_planned import train_planned
 
     planned = PlannedTraining.from_text(training)
-    done = train_planned(planned, Placement.of_form(gpus, queue, priority_class), tracking_uri)
+    placement = Placement.of_form(gpus, queue, priority_class)
+    done = train_planned(planned, placement, tracking_uri, pipeline_run_id)
     if isinstance(done, str):
         publish_model(model, "")
         publish_page(report, f"{planned.name}: {done}")

@@ -80,7 +80,12 @@ def train_instruments(
         working(sort(sorted_uri=planned.outputs["sorted_uri"], share=share), memory_limit, hours=6)
     with dsl.ParallelFor(planned.outputs["Output"], name=TRAIN_LOOP) as training:
         trained = train(
-            training=training, tracking_uri=tracking_uri, gpus=gpus, queue=queue, priority_class=priority_class
+            training=training,
+            tracking_uri=tracking_uri,
+            gpus=gpus,
+            queue=queue,
+            priority_class=priority_class,
+            pipeline_run_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
         )
         waiting(trained, hours=96)  # for its Job, and the Job for a GPU
     run = {name: planned.outputs[name] for name in ("run_uri", "families", "synths")}

@@ -36,13 +36,16 @@ class Trained:
     evaluation: Evaluation
 
 
-def train_planned(training: PlannedTraining, placement: Placement, tracking_uri: str) -> Trained | str:
+def train_planned(
+    training: PlannedTraining, placement: Placement, tracking_uri: str, pipeline_run_id: str = ""
+) -> Trained | str:
     """Trains and evaluates. A failure is recorded in the training's directory and does not end the run.
 
     Args:
         training: What the plan says.
         placement: On what its Job runs.
         tracking_uri: The registry, asked where the plan could not decide what is new.
+        pipeline_run_id: Id of the run of Kubeflow Pipelines, which its Job keeps.
 
     Returns:
         What was trained; where nothing was, why, in one line.
@@ -57,7 +60,7 @@ def train_planned(training: PlannedTraining, placement: Placement, tracking_uri:
             if isinstance(decided, str):
                 running.found(decided)
                 return decided
-            trained = _trained(decided, placement)
+            trained = _trained(decided, placement, pipeline_run_id)
             running.found(f"{summary(trained.record)}; {trained.evaluation.text()}")
             return trained
     except Exception as error:
@@ -83,7 +86,7 @@ def _decided(training: PlannedTraining, tracking_uri: str) -> PlannedTraining | 
     return replace(training, warm_start=found.warm_starts.get(training.name, ""), others_uri=found.others_uri)
 
 
-def _trained(training: PlannedTraining, placement: Placement) -> Trained:
+def _trained(training: PlannedTraining, placement: Placement, pipeline_run_id: str) -> Trained:
     training_uri = training.training_dir.uri
     request = TrainingRequest.checked(
         data_uri=training.data_uri,
@@ -97,7 +100,10 @@ def _trained(training: PlannedTraining, placement: Placement) -> Trained:
         evaluates=True,
         others_uri=training.others_uri,
     )
-    record = step.launch(request, placement).record if in_cluster() else local_process.train(request)
+    if in_cluster():
+        record = step.launch(request, placement, kubeflow_run=pipeline_run_id).record
+    else:
+        record = local_process.train(request)
     found = evaluation.read(training_uri)
     if record is None or found is None:
         raise StepError(f"'{training_uri}' has no finished training with an evaluation: was it removed?")

@@ -2,7 +2,8 @@
 
 A launcher that is terminated stops its Job. One that is killed cannot, and its Job would hold a GPU for as long as the
 training takes, with nobody to use the result. So a launcher renews the annotation `labels.FOLLOWED_AT` while it follows
-the Job. `luthier jobs` and the alert LuthierTrainingUnattended show the Jobs in which it is too old.
+the Job. `luthier jobs` and the alert LuthierTrainingUnattended show the Jobs in which it is too old. Beside it, the
+annotation `labels.FOLLOWED_BY` has the launcher's run in Kubeflow Pipelines, if it belongs to one.
 
 Only a Job that needs a launcher has the annotation: not one of `--detach` or `--on-terminate leave`.
 """
@@ -22,33 +23,44 @@ from components.telemetry import log
 
 _LOG = log.get(__name__)
 
-RENEW_S = 120.0
+RENEW_S = 60.0
 """A launcher renews the annotation this often."""
 
-UNATTENDED_S = 600.0
+UNATTENDED_S = 300.0
 """A Job that no launcher has followed for so long is unattended. A launcher whose pod moves to another node is away for
-a few minutes."""
+a few minutes; where it is away longer, it resumes its Job."""
 
 
-def set_in(job: Object) -> None:
-    """Sets the annotation of a Job that is not created yet."""
+def set_in(job: Object, kubeflow_run: str = "") -> None:
+    """Sets the annotations of a Job that is not created yet.
+
+    Args:
+        job: The Job.
+        kubeflow_run: Id of the launcher's run in Kubeflow Pipelines; "" if it belongs to none.
+    """
     job["metadata"]["annotations"][labels.FOLLOWED_AT] = _now_text()
+    if kubeflow_run:
+        job["metadata"]["annotations"][labels.FOLLOWED_BY] = kubeflow_run
 
 
 def clear(api: Api, job: Object) -> None:
-    """Removes the annotation of a Job that needs no launcher any more."""
+    """Removes the annotations of a Job that needs no launcher any more."""
     if labels.FOLLOWED_AT in (job["metadata"].get("annotations") or {}):
         with suppress(NotFound, Conflict):
-            _patch(api, job, None)
+            _patch(api, job, None, None)
 
 
 @contextmanager
-def renewed(api: Api, job: Object, every_s: float = RENEW_S) -> Iterator[None]:
-    """Renews the annotation in a thread while the block runs: at once if it is older than `every_s`."""
+def renewed(api: Api, job: Object, every_s: float = RENEW_S, kubeflow_run: str = "") -> Iterator[None]:
+    """Renews the annotations in a thread while the block runs.
+
+    It does so at once if they are older than `every_s`, or of another run; see `set_in` for `kubeflow_run`.
+    """
     ended = threading.Event()
-    age = age_s(job)
+    age = age_s(job) if followed_by(job) == kubeflow_run else None
     first_s = 0.0 if age is None else min(max(every_s - age, 0.0), every_s)
-    threading.Thread(target=_renew, args=(api, job, first_s, every_s, ended), name="launch-renew", daemon=True).start()
+    arguments = (api, job, kubeflow_run or None, first_s, every_s, ended)
+    threading.Thread(target=_renew, args=arguments, name="launch-renew", daemon=True).start()
     try:
         yield
     finally:
@@ -69,6 +81,11 @@ def age_s(job: Object, now: datetime | None = None) -> float | None:
         return None  # a person wrote something else into it
 
 
+def followed_by(job: Object) -> str:
+    """Returns the id of the run of Kubeflow Pipelines whose launcher last followed a Job; "" if there is none."""
+    return str((job["metadata"].get("annotations") or {}).get(labels.FOLLOWED_BY) or "")
+
+
 def is_unattended(job: Object, now: datetime | None = None) -> bool:
     """Tells whether a Job runs or waits for a node although its launcher is gone. A suspended Job holds no GPU."""
     if job_state.is_finished(job) or job["metadata"].get("deletionTimestamp") or job["spec"].get("suspend"):
@@ -82,16 +99,19 @@ def without(job: Object) -> Object:
     changed = ("annotations", "managedFields", "resourceVersion")
     metadata = {name: value for name, value in job["metadata"].items() if name not in changed}
     annotations = dict(job["metadata"].get("annotations") or {})
-    annotations.pop(labels.FOLLOWED_AT, None)
+    for name in (labels.FOLLOWED_AT, labels.FOLLOWED_BY):
+        annotations.pop(name, None)
     return {**job, "metadata": {**metadata, "annotations": annotations}}
 
 
-def _renew(api: Api, job: Object, first_s: float, every_s: float, ended: threading.Event) -> None:
+def _renew(
+    api: Api, job: Object, kubeflow_run: str | None, first_s: float, every_s: float, ended: threading.Event
+) -> None:
     wait_s, is_warned = first_s, False
     while not ended.wait(wait_s):
         wait_s = every_s
         try:
-            _patch(api, job, _now_text())
+            _patch(api, job, _now_text(), kubeflow_run)
         except (NotFound, Conflict):
             return  # it was deleted
         except (ApiError, InputError, StepError) as error:
@@ -100,8 +120,9 @@ def _renew(api: Api, job: Object, first_s: float, every_s: float, ended: threadi
                 _LOG.warning("Job %s may look unattended: %s", job["metadata"]["name"], error)
 
 
-def _patch(api: Api, job: Object, value: str | None) -> None:
-    metadata = {"uid": job["metadata"]["uid"], "annotations": {labels.FOLLOWED_AT: value}}
+def _patch(api: Api, job: Object, time: str | None, kubeflow_run: str | None) -> None:
+    annotations = {labels.FOLLOWED_AT: time, labels.FOLLOWED_BY: kubeflow_run}
+    metadata = {"uid": job["metadata"]["uid"], "annotations": annotations}
     api.patch("jobs", job["metadata"]["name"], {"metadata": metadata})
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from components.kubernetes.client import Api, Object
-from components.kubernetes.errors import NotFound
+from components.kubernetes.errors import Conflict, NotFound
 from components.launch import followed_at, job_state, labels
 from components.launch.job_state import Phase
 from components.launch.terminate import stop
@@ -86,15 +86,43 @@ def stop_unattended(api: Api, statuses: list[JobStatus]) -> list[JobStatus]:
         ApiError: The server refuses it.
         StepError: The server did not answer for too long.
     """
-    stopped = []
-    for status in statuses:
-        if status.is_unattended:
-            try:
-                stop(api, status.job)
-                stopped.append(status)
-            except NotFound:
-                continue  # it was deleted meanwhile
-    return stopped
+    return [status for status in statuses if status.is_unattended and _is_stopped(api, status)]
+
+
+def stop_run(api: Api, statuses: list[JobStatus], kubeflow_run: str) -> list[JobStatus]:
+    """Stops the Jobs that a run of Kubeflow Pipelines follows, as `stop_unattended` does, and returns them.
+
+    Args:
+        api: The API.
+        statuses: What list_jobs returned.
+        kubeflow_run: Id of the run.
+
+    Raises:
+        ApiError: The server refuses it.
+        StepError: The server did not answer for too long.
+    """
+    return [status for status in active_of_run(statuses, kubeflow_run) if _is_stopped(api, status)]
+
+
+def active_of_run(statuses: list[JobStatus], kubeflow_run: str) -> list[JobStatus]:
+    """Returns the Jobs that a run of Kubeflow Pipelines follows and that run, or wait for a node or for Kueue."""
+    return [
+        status
+        for status in statuses
+        if followed_at.followed_by(status.job) == kubeflow_run
+        and not job_state.is_finished(status.job)
+        and not status.job["metadata"].get("deletionTimestamp")
+        and (not status.job["spec"].get("suspend") or labels.queue_of(status.job))
+    ]
+
+
+def _is_stopped(api: Api, status: JobStatus) -> bool:
+    """Stops a Job. Returns False where it was deleted meanwhile."""
+    try:
+        stop(api, status.job)
+    except (NotFound, Conflict):
+        return False
+    return True
 
 
 def _status(job: Object, pods: list[Object], now: datetime) -> JobStatus:

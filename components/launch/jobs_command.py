@@ -28,7 +28,7 @@ def command(
 ) -> None:
     """List the Jobs of trainings with their state, and find those that no launcher follows.
 
-    A Job is unattended if it is active and its launcher is gone for more than 10 minutes. Repeat its `luthier launch`
+    A Job is unattended if it is active and its launcher is gone for more than 5 minutes. Repeat its `luthier launch`
     to follow it again. A Job that needs no launcher (`--detach`, `--on-terminate leave`) shows "-" as followed.
     """
     from components.kubernetes.connection import connect

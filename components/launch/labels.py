@@ -66,7 +66,11 @@ LAUNCHER = "launcher"
 
 FOLLOWED_AT = "luthier.dev/followed-at"
 """When a launcher last followed the Job: RFC 3339 in UTC, "2026-01-31T10:00:00Z". Set when the Job is created, and
-renewed every two minutes. Only a Job that its launcher stops when it is terminated has it; see followed_at."""
+renewed every minute. Only a Job that its launcher stops when it is terminated has it; see followed_at."""
+
+FOLLOWED_BY = "luthier.dev/followed-by"
+"""Id of the run of Kubeflow Pipelines whose launcher last followed the Job, by which a stop of the run finds its Jobs.
+Not a label: a Job of the same training that another run adopts stays the same Job."""
 
 # Labels that Kubernetes sets on the pods of a Job.
 

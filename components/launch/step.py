@@ -82,6 +82,7 @@ def launch(
     on_terminate: OnTerminate = "suspend",
     follows: bool = True,
     timing: Timing | None = None,
+    kubeflow_run: str = "",
 ) -> Launched:
     """Creates or adopts the Job of a training and follows it to its end.
 
@@ -92,6 +93,7 @@ def launch(
         on_terminate: What to do with the Job when this process gets SIGTERM or SIGINT; see terminate.
         follows: Whether to wait for the end.
         timing: Intervals and time limits; follow.DEFAULT_TIMING if None.
+        kubeflow_run: Id of the run of Kubeflow Pipelines that this is a step of; "" if there is none.
 
     Raises:
         InputError: The launcher, the cluster or the trainer found an error in the user's input.
@@ -113,10 +115,10 @@ def launch(
         seen: deque[Object] = deque(maxlen=1)  # the Job as it was last seen
 
         def work() -> Launched:
-            job, is_new = _created_or_adopted(api, wanted, request, timing, needs_launcher)
+            job, is_new = _created_or_adopted(api, wanted, request, timing, needs_launcher, kubeflow_run)
             seen.append(job)
-            renewed = followed_at.renewed(api, job, timing.renew_s) if needs_launcher else nullcontext()
-            with renewed:
+            is_renewed = followed_at.renewed(api, job, timing.renew_s, kubeflow_run)
+            with is_renewed if needs_launcher else nullcontext():
                 record = _followed(api, job, is_new, request, timing, seen.append) if follows else None
             return Launched(request.job_name, api.namespace, record, reused=False)
 
@@ -165,12 +167,12 @@ def check_on_server(job: Object, cluster: ClusterOptions) -> str:
 
 
 def _created_or_adopted(
-    api: Api, wanted: Object, request: TrainingRequest, timing: Timing, needs_launcher: bool
+    api: Api, wanted: Object, request: TrainingRequest, timing: Timing, needs_launcher: bool, kubeflow_run: str
 ) -> tuple[Object, bool]:
     """See create_or_adopt. Notes in the Job whether it needs a launcher."""
     admission.check(api, wanted)
     if needs_launcher:
-        followed_at.set_in(wanted)
+        followed_at.set_in(wanted, kubeflow_run)
     job, is_new = create_or_adopt(
         api, wanted, lambda: result.finished(request, TRAINING_VERSION) is not None, timing.terminating_s
     )

@@ -12,6 +12,9 @@ from typing import Any
 from components.core.redaction import redact
 from pipelines.kubeflow.client import Kubeflow, all_pages, api_errors
 
+ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
+"""The states of a run, or of a task, that has ended."""
+
 _UNKNOWN_TIME_BEFORE = 1971  # the year 1 or 1970 stands for an unknown time
 _NEWEST_FIRST = "created_at desc"
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Check everything, print what would be submitted, and send nothing.")
 @click.option("--no-follow", is_flag=True, help="Print the run's URL; do not wait.")
 @click.option("--follow", "followed", metavar="RUN_ID", help="Submit nothing; follow this run.")
-@click.option("--stop", "stopped", metavar="RUN_ID", help="Submit nothing; stop this run.")
+@click.option("--stop", "stopped", metavar="RUN_ID", help="Submit nothing; stop this run and its Jobs.")
 def command(
     endpoint: Endpoint,
     experiment: str,
@@ -62,7 +62,9 @@ def command(
     Exit codes: 0 the run succeeded, 1 it failed, 2 it was not accepted. Ctrl-C does not stop the run.
     """
     if stopped:
-        _stop(endpoint, stopped)
+        from pipelines.submit.stop import stop
+
+        stop(endpoint, stopped, dry_run)
         return
     from pipelines import if_changed as if_changed_module
     from pipelines import package
@@ -105,15 +107,6 @@ def _show(kubeflow: Kubeflow, compiled: Path, experiment: str, arguments: dict[s
     click.echo(f"version     {version_of(compiled)}, {'uploaded already' if is_uploaded else 'would be uploaded'}")
     click.echo(f"experiment  {experiment}{'' if exists else ', would be created'}")
     click.echo(f"parameters  {parameter_text(arguments)}")
-
-
-def _stop(endpoint: Endpoint, run_id: str) -> None:
-    from pipelines.kubeflow import client
-
-    kubeflow = client.connect(endpoint)
-    with client.api_errors(f"stop the run '{run_id}'"):
-        kubeflow.api.runs.run_service_terminate_run(run_id=run_id)
-    click.echo(f"stopping   {kubeflow.page('runs', 'details', run_id)}")
 
 
 def _create_run(

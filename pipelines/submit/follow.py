@@ -16,7 +16,7 @@ from components.telemetry import log
 from components.telemetry.task import last_end
 from pipelines.kubeflow.client import Kubeflow, UnreachableError, api_errors
 from pipelines.kubeflow.nodes import Node, nodes_of_tasks, nodes_of_workflow
-from pipelines.kubeflow.runs import was_stopped
+from pipelines.kubeflow.runs import ENDED, was_stopped
 from pipelines.kubeflow.tasks import PipelineTask, failures_of, tasks_of
 from pipelines.package import TRAIN_TASK
 from pipelines.run.display import Display
@@ -25,7 +25,6 @@ _LOG = log.get(__name__)
 POLL_S = 5.0  # Argo looks at a workflow every 10 s
 _TIMEOUT_S = 60
 _OUTAGE_S = 15 * 60
-_ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 # A traceback's last line: "components.core.errors.InputError: the source is empty".
 _RAISED = re.compile(r"(?:[\w.]+\.)?(\w*(?:Error|Exception|Exit|Interrupt)): (.+)")
 _OURS = ("InputError", "StepError")
@@ -51,7 +50,7 @@ def follow(kubeflow: Kubeflow, run_id: str) -> None:
                 run = _read(kubeflow, run_id)
                 for event in events_of_run.events(tasks_of(_nodes(kubeflow, run))):
                     display.show(event)
-                if run.state in _ENDED:
+                if run.state in ENDED:
                     break
                 time.sleep(POLL_S)
     except KeyboardInterrupt:
@@ -110,7 +109,7 @@ class _TaskEvents:
                 number = self._names[task.name]
                 self._titles[task.key] = task.name if number == 1 else f"{task.name} ({number})"
                 yield self._event("start", task)
-            if task.state in _ENDED and task.key not in self._ended:
+            if task.state in ENDED and task.key not in self._ended:
                 self._ended.add(task.key)
                 yield self._end(task)
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from components.kubernetes.connection import connect
 from components.launch import followed_at, labels
 from tests.launch.api_rules import ROLE
 from tests.launch.test_launch import NAME, trains
@@ -46,6 +47,19 @@ def test_it_is_renewed_while_the_job_is_followed(controllers, server, log_lines,
     so_far = renewals(server)
     assert luthier(*arguments).code == 0  # trained already
     assert renewals(server) == so_far
+
+
+def test_the_run_that_follows_a_job_is_noted_and_the_next_follower_takes_over(controllers, luthier, arguments):
+    luthier(*arguments, "--detach")
+    workload, api = controllers.workloads[0], connect()
+    for run in ("run-1", "run-2", ""):
+
+        def is_noted(run=run):
+            return annotation(workload) and followed_at.followed_by(workload.job) == run
+
+        with followed_at.renewed(api, workload.job, every_s=3600.0, kubeflow_run=run):
+            controllers.server.wait_until(is_noted, "it is noted")
+    assert labels.FOLLOWED_BY not in workload.job["metadata"]["annotations"]
 
 
 def test_a_renewal_is_no_change_of_the_job(controllers, luthier, arguments):
