@@ -59,7 +59,7 @@ def stft_power(audio: Array, window_samples: int, hop_samples: int) -> Array:
     return frame_power(framed(audio, window_samples, hop_samples), window_samples)
 
 
-def harmonic_numbers(f0_hz: Array, bins: int, bin_hz: float) -> NDArray[np.intp]:
+def harmonic_numbers(f0_hz: Array, bins: int, bin_hz: float, vibrato: Array | None = None) -> NDArray[np.intp]:
     """Returns of which harmonic of its frame's pitch each bin is, 1 and above, or 0 between them, [frames, bins].
 
     The comb is as wide as the pitch needs: two bins, half the main lobe of a Hann window, or 2 % of the harmonic, which
@@ -69,10 +69,13 @@ def harmonic_numbers(f0_hz: Array, bins: int, bin_hz: float) -> NDArray[np.intp]
         f0_hz: Pitch in Hz, [frames]; 0 for none.
         bins: Number of bins from 0 Hz on.
         bin_hz: Distance of the bins in Hz.
+        vibrato: By which share of it the pitch moves either way within the frame, [frames]; what is below 2 % counts
+            as 2 %. None for 2 % in all frames.
     """
     frequency_hz = bin_hz * np.arange(bins)
     pitch = f0_hz[:, None]
     number = np.maximum(np.round(frequency_hz / np.where(pitch > 0, pitch, np.inf)), 1.0)
-    width = np.maximum(_LOBE_BINS * bin_hz, np.minimum(_VIBRATO * number * pitch, pitch / 4))
+    share = np.maximum(_VIBRATO, np.zeros(len(f0_hz)) if vibrato is None else vibrato)[:, None]
+    width = np.maximum(_LOBE_BINS * bin_hz, np.minimum(share * number * pitch, pitch / 4))
     harmonic = (np.abs(frequency_hz - number * pitch) <= width) & (pitch > 0)
     return np.where(harmonic, number, 0).astype(np.intp)

@@ -24,6 +24,8 @@ _KINDS = (
 
 def file_kind(start: bytes) -> str:
     """Returns what a file is by its first bytes, 12 or more: "gzip-compressed", "an HTML page (...)"; "" if unknown."""
+    if start[4:8] == b"ftyp":
+        return "an MPEG-4 file, as m4a of phones (convert it to wav or flac)"
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     for magic, kind in _KINDS:
         if start.startswith(magic) or (magic[:1] in b"<{v" and text.startswith(magic)):

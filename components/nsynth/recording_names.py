@@ -18,7 +18,7 @@ _HASH_DIGITS = 8
 _PLAIN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _ACCIDENTALS = {"": 0, "#": 1, "s": 1, "♯": 1, "b": -1, "♭": -1}
-_NOTE = re.compile(r"(?<![^\W_])([A-Ga-g])([#s♯b♭]?)(-?[0-9])(?![^\W_])")
+_NOTE = re.compile(r"(?<![^\W_])(?![EBeb]s)([A-Ga-g])([#s♯b♭]?)(-?[0-9])(?![^\W_])")  # "Es" is a German E flat
 _HIGHEST_MIDI = 127
 _LIKE_HASHED = re.compile(rf"(.*-)?[0-9a-f]{{{_HASH_DIGITS}}}")
 

@@ -35,7 +35,8 @@ class RecordingCheck:
         silent_share: Share of it that is silence, 0..1.
         mixed_share: Share of its pitched frames that have several notes at a time, 0..1; see audio.polyphony.
         heard_share: Share of the frames that sound in which a pitch is heard, 0..1.
-        disputed_share: Share of the frames with a pitch in which two methods disagree about it, 0..1.
+        disputed_share: Share of the frames with a pitch in which two methods disagree about it, 0..1; 0 where the name
+            tells the pitch.
         pitch: Its note or range of notes, "E4" or "C4 to B5".
         is_melody: Whether it has several notes, one after the other.
         refused_hint: The note that its name tells and that is not heard; "" for none.
@@ -82,7 +83,7 @@ class RecordingCheck:
             )
         if self.refused_hint:
             found.append(f"is named {self.refused_hint}, but {self.pitch} is heard: the sound decides")
-        elif self.disputed_share > _MAX_DISPUTED_SHARE:
+        elif self.disputed_share > _MAX_DISPUTED_SHARE and self.mixed_share <= MIXED_SHARE:
             found.append(
                 f"has an uncertain octave: two methods disagree in {self.disputed_share:.0%} of its frames, "
                 f"{self.pitch} was taken; if that is wrong, put the note into the file's name (E4)"
@@ -127,7 +128,7 @@ class RecordingMeter:
             silent_share(np.concatenate(self._levels)),
             self._mixed / self._pitched if self._pitched else 0.0,
             self._mean(lambda pitch: pitch.heard_share, 1.0),
-            self._mean(lambda pitch: pitch.disputed_share, 0.0),
+            0.0 if self._is_named() else self._mean(lambda pitch: pitch.disputed_share, 0.0),
             self._pitch_name(),
             self._is_melody and not self._is_mixed(),
             self._refused_hint(),
@@ -136,6 +137,11 @@ class RecordingMeter:
 
     def _is_mixed(self) -> bool:
         return self._mixed > MIXED_SHARE * self._pitched
+
+    def _is_named(self) -> bool:
+        """Tells whether the name tells the pitch, and the sound agrees with it."""
+        told = self._recording.pitch is not None or self._recording.pitch_hint is not None
+        return told and not any(each.hint_refused for each in self._pitches)
 
     def _mean(self, value: Callable[[Pitch], float], otherwise: float) -> float:
         return float(np.mean([value(each) for each in self._pitches])) if self._pitches else otherwise

@@ -68,7 +68,7 @@ def _no_pitch(recording: Recording, peak: float) -> InputError:
         problem = f"has no pitch between {LOWEST_HZ:.0f} and {HIGHEST_HZ:.0f} Hz: expected single notes"
         if recording.pitch is not None:
             problem = (
-                f"has not the pitch of its name, {recording.pitch} ({midi_to_hz(recording.pitch):.0f} Hz), or none "
+                f"has no pitch near that of its name, {recording.pitch} ({midi_to_hz(recording.pitch):.0f} Hz), "
                 f"between {LOWEST_HZ:.0f} and {HIGHEST_HZ:.0f} Hz; name it by its pitch"
             )
     return InputError(f"the recording '{recording.uri}' {problem}, or leave it out")

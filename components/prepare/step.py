@@ -144,7 +144,7 @@ def _convert_all(found: FoundRecordings, out_uri: str, fingerprint: str, strict:
         _check_nothing_left_out(left_out, strict)
         kept = {recording for recording, _, _ in by_split}
         if not kept:
-            raise InputError(too_small[0])
+            raise InputError(f"{too_small[0]}{_first_left_out(converted.unusable)}")
         records, in_family, payload_bytes = Counter[str](), Counter[str](), Counter[str]()
         with ExitStack() as stack:
             shards = {
@@ -213,6 +213,13 @@ def _splits(spans: dict[Recording, list[Span]]) -> tuple[list[tuple[Recording, s
             continue
         by_split += [(recording, split, span) for split, part in parts.items() for recording, span in part]
     return by_split, too_small
+
+
+def _first_left_out(unusable: Sequence[Unusable]) -> str:
+    """Returns the end of an error that says what else there was; "" for nothing."""
+    if not unusable:
+        return ""
+    return f"; {len(unusable)} cannot be used, the first: {unusable[0].reason}"
 
 
 def _check_nothing_left_out(left_out: Sequence[str], strict: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from components.audio.polyphony import mixed_frames
 from components.audio.spectrum import stft_power
 from components.audio.timbre import harmonic_to_noise_db
 from components.nsynth.note import NOTE_FRAMES, NOTE_SAMPLES, SAMPLE_RATE_HZ
@@ -37,3 +38,17 @@ def test_full_scale_sinusoid_has_power_one() -> None:
     assert power.shape == (1 + NOTE_SAMPLES // 256, 513)
     assert power[100].max() == pytest.approx(1.0, abs=0.01)
     assert power[100].argmax() == 64
+
+
+@pytest.mark.parametrize("f0_hz", [110.0, 330.0, 1320.0])
+@pytest.mark.parametrize("cents", [0, 60, 100])
+def test_a_vibrato_is_one_note_and_a_chord_with_it_is_several(f0_hz: float, cents: int) -> None:
+    """Of a vibrato of a semitone either way, the higher harmonics reach as far as their neighbours."""
+    moving_hz = f0_hz * 2 ** (cents / 1200 * np.sin(2 * np.pi * 5.5 * SECONDS))
+    phase = 2 * np.pi * np.cumsum(moving_hz) / SAMPLE_RATE_HZ
+    note = sum(np.sin(k * phase) / k for k in range(1, 6))
+    pitched, mixed = mixed_frames(note, moving_hz[::64])
+    assert pitched == 63 and mixed / pitched < 0.1
+    chord = note + sum(np.sin(ratio * k * phase) / k for k in range(1, 6) for ratio in (1.26, 1.68))
+    pitched, mixed = mixed_frames(chord, moving_hz[::64])
+    assert mixed / pitched > 0.9

@@ -10,7 +10,7 @@ import pytest
 
 from components.core.errors import InputError
 from components.core.text import printable
-from components.nsynth.recording_names import LONGEST_KEY
+from components.nsynth.recording_names import LONGEST_KEY, pitch_hint
 from components.nsynth.recordings import find_recordings, is_recordings
 
 NAMES = [
@@ -159,3 +159,32 @@ def test_text_from_outside_is_shown_on_one_line():
     shown = printable(os.fsdecode(b"gr\xfcn\n\x1b[31m") + "‮\ud800 é音😀")
     assert shown == r"gr\xfcn\n\x1b[31m\u202e\ud800 é音😀"
     assert shown.encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "midi"),
+    [
+        *(
+            ("Flute_E4_mf", 64),
+            ("A#3", 58),
+            ("C-1", 0),
+            ("fl-D5-ff", 74),
+            ("db4", 61),
+            ("C♯5", 73),
+            ("As3", 58),
+            ("Eb4", 63),
+        ),
+        *(
+            ("take 1", None),
+            ("E4 and F4", None),
+            ("B2B3", None),
+            ("G10", None),
+            ("a440", None),
+            ("A9", None),
+            ("C-2", None),
+        ),
+        *(("Es4", None), ("bs2", None), ("H4", None)),  # "Es" is E flat in German, where it is not "E sharp"
+    ],
+)
+def test_a_note_in_a_name_is_a_hint(name, midi):
+    assert pitch_hint(name) == midi

@@ -90,6 +90,11 @@ def test_too_little_sound_to_hold_anything_out(tmp_path):
     path = write_recording(tmp_path / "string" / "short.wav", tone(7.0))
     with pytest.raises(InputError, match="too few recordings of family string: got 2 windows"):
         prepare([path], str(tmp_path / "out"))
+    (tmp_path / "string" / "broken.wav").write_bytes(b"")
+    with pytest.raises(
+        InputError, match=r"too few recordings .*; 1 cannot be used, the first: .*broken.wav.* empty file"
+    ):
+        prepare([str(tmp_path / "string")], str(tmp_path / "out"))
 
 
 def test_pauses_in_a_long_recording_are_left_out(tmp_path):
