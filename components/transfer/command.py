@@ -14,7 +14,9 @@ import click
     metavar="URI",
     help="A model; repeat to compare several.",
 )
-@click.option("--input", "input_uri", required=True, metavar="FILE", help="A recording: wav, flac, ogg or mp3.")
+@click.option(
+    "--input", "input_uri", required=True, metavar="FILE", help="A recording of any format that prepare takes."
+)
 @click.option("--out", "out_uri", required=True, metavar="FILE|DIR", help="A .wav, .flac or .ogg file, or a directory.")
 @click.option(
     "--pitch",
