@@ -31,7 +31,7 @@ _NET = "the CronJob luthier-unattended suspends within 10 minutes those that sti
 
 
 def stop(endpoint: Endpoint, run_id: str, dry_run: bool = False) -> None:
-    """Stops a run, and then suspends its Jobs; prints what it did.
+    """Stops a run, unless it has ended, and then suspends its Jobs; prints what it did.
 
     Args:
         endpoint: Kubeflow Pipelines.
@@ -42,13 +42,18 @@ def stop(endpoint: Endpoint, run_id: str, dry_run: bool = False) -> None:
         InputError, StepError: Kubeflow does not stop the run.
     """
     kubeflow = client.connect(endpoint)
+    state, page = _state(kubeflow, run_id), kubeflow.page("runs", "details", run_id)
     if dry_run:
-        _state(kubeflow, run_id)
-        click.echo(f"dry run: nothing was sent\nwould stop     {kubeflow.page('runs', 'details', run_id)}")
+        click.echo("dry run: nothing was sent")
+    if state in ENDED:  # somebody stopped it in the UI, for instance: its Jobs may still run
+        click.echo(f"ended      {page}")
+    elif dry_run:
+        click.echo(f"would stop     {page}")
     else:
-        with api_errors(f"stop the run '{run_id}'"):
-            kubeflow.api.runs.run_service_terminate_run(run_id=run_id, _request_timeout=_REQUEST_S)
-        click.echo(f"stopping   {kubeflow.page('runs', 'details', run_id)}")
+        if state != "CANCELING":  # Kubeflow refuses to stop a run twice
+            with api_errors(f"stop the run '{run_id}'"):
+                kubeflow.api.runs.run_service_terminate_run(run_id=run_id, _request_timeout=_REQUEST_S)
+        click.echo(f"stopping   {page}")
     try:
         api = connect(policy=_POLICY)
         with errors_explained(api):

@@ -54,7 +54,11 @@ def test_a_stop_suspends_the_active_jobs_of_the_run_alone(kfp_api, luthier, serv
     assert server.read("jobs", "luthier-a")["metadata"]["annotations"][labels.SUSPENDED_BY] == labels.LAUNCHER
     assert not is_suspended(server, "luthier-of-another-run") and not is_suspended(server, "luthier-of-no-run")
     assert "deletionTimestamp" in server.read("jobs", "luthier-queued")["metadata"]  # Kueue would start it
-    assert "its Jobs in namespace 'luthier' are stopped: none is active" in luthier("submit", "--stop", run_id).out
+    again = luthier("submit", "--stop", run_id).out.splitlines()  # Kubeflow refuses to stop a run that has ended
+    assert again[0].startswith("ended ") and again[1:] == [
+        "its Jobs in namespace 'luthier' are stopped: none is active"
+    ]
+    assert kfp_api.calls.count(("POST", "/apis/v2beta1/runs/{run_id}:terminate")) == 1
 
 
 def test_jobs_are_suspended_after_their_steps_have_ended_which_would_resume_them(luthier, server, run_id, monkeypatch):
