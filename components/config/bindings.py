@@ -68,13 +68,13 @@ def read_binding(binding: str) -> Binding:
         raise InputError(f"{refused}: got an {text.kinds[0]} statement, {_EXPECTED}")
     found = text.bindings[0]
     if found.scope:
-        raise InputError(f"{refused}: got the scope '{found.scope}', {_EXPECTED}")
+        raise InputError(f"{refused}: got the scope '{found.scope[:_SHOWN]}', {_EXPECTED}")
     if not found.parameter:
-        raise InputError(f"{refused}: got the macro '{found.configurable}', {_EXPECTED}")
+        raise InputError(f"{refused}: got the macro '{found.configurable[:_SHOWN]}', {_EXPECTED}")
     known = {found.configurable, PREFIX + found.configurable} & set(known_configurables())
     if not known:
         hint = nearest(found.configurable, known_configurables())
-        raise InputError(f"{refused}: '{found.configurable}' cannot be configured; {hint}")
+        raise InputError(f"{refused}: '{found.configurable[:_SHOWN]}' cannot be configured; {hint}")
     _check_value(found, known.pop(), found.value, refused)
     return found
 

@@ -16,7 +16,10 @@ import click
     "--others", "others_uri", metavar="URI", help="A sorted set with families that --data lacks, for timbre transfer."
 )
 def command(model_uri: str, data_uri: str, out_uri: str, max_notes: int, others_uri: str | None) -> None:
-    """Evaluate a model on held-out notes: scores and listening samples."""
+    """Evaluate a model on held-out notes: scores and listening samples.
+
+    The model may be from anywhere: nothing in it is run, unlike by mlflow.pyfunc.load_model.
+    """
     from components.evaluate.step import evaluate
 
     result = evaluate(model_uri, data_uri, out_uri, max_notes, others_uri)

@@ -2,6 +2,8 @@
 
 The file .luthier-export.json lists the files that exports have written. It is written before them, so that an export
 that was killed leaves nothing that the next one takes for a user's; instrument.json comes last and commits the export.
+saved_model.pb comes after the other files of its directory: TensorFlow refuses a directory without it, so nobody loads
+the graph of one export with the weights of another.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ _LARGEST_MARKER_BYTES = 1 << 20
 _OLDER_NAMES = (DESCRIPTION_NAME, "README.md", "instrument.tflite", "instrument.onnx")
 _OLDER_SAVED_MODEL = ("saved_model.pb", "fingerprint.pb", "variables/variables.index")
 _OLDER_VARIABLES = "variables/variables.data-"
+# Deleted first and written last, in this order.
+_COMMIT_NAMES = ("saved_model/saved_model.pb", DESCRIPTION_NAME)
 
 
 def check_target(out_uri: str, names: list[str]) -> None:
@@ -59,8 +63,10 @@ def replace_export(folder: Path, out_uri: str, names: list[str]) -> None:
     storage.check_no_link_leaves(folder)
     ours, new = _own_files(out_uri), {info.name: info for info in storage.list_objects(str(folder))}
     _write_marker(out_uri, ours | new.keys())
-    storage.delete(storage.join(out_uri, DESCRIPTION_NAME))
-    for name in sorted(new, key=lambda name: (name == DESCRIPTION_NAME, name)):
+    replaced = [name for name in reversed(_COMMIT_NAMES) if name in ours and name.partition("/")[0] in names]
+    for name in replaced:
+        storage.delete(storage.join(out_uri, name))
+    for name in sorted(new, key=lambda name: (_COMMIT_NAMES.index(name) if name in _COMMIT_NAMES else -1, name)):
         storage.copy(new[name], storage.join(out_uri, name))
     stale = {name for name in ours - new.keys() if name.partition("/")[0] in names}
     for name in stale:

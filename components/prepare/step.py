@@ -244,7 +244,7 @@ def _earlier(out_uri: str, fingerprint: str, overwrite: bool) -> PrepareResult |
         raise InputError(
             f"'{out_uri}' holds records {what if known else 'of other recordings'}: their fingerprint is "
             f"{known.get('fingerprint', 'unknown')}, expected {fingerprint}; "
-            "choose another --out, or --overwrite to replace them"
+            "try another directory, or replace them with `luthier prepare --overwrite`"
         )
     fields = Fields(summary, summary_uri, "the summary of prepared recordings")
     records, families = fields.required("records"), fields.required("families")

@@ -73,6 +73,11 @@ def mlflow_errors(uri: str) -> Iterator[None]:
         if error.get_http_status_code() < 500:
             raise InputError(f"{message}; check that it is MLflow's address") from error
         raise StepError(f"{message}; check the server, and that it is one of MLflow") from error
+    except ModuleNotFoundError as error:  # such as a database's driver
+        raise InputError(
+            f"cannot use MLflow at '{uri}': the package '{error.name}', which it needs, is not installed; install it, "
+            "or try the URL of an MLflow server"
+        ) from error
     except _database_errors() as error:
         reason = str(getattr(error, "orig", error))[:_LONGEST_REASON]
         raise InputError(f"cannot use MLflow's database at '{uri}': {reason}; check the file") from error
@@ -226,6 +231,11 @@ def resolve_uri(tracking_uri: str) -> str:
         raise InputError(
             "cannot open MLflow: got no tracking URI, expected sqlite:///PATH or a server's URL in --tracking-uri or "
             "MLFLOW_TRACKING_URI"
+        )
+    if "@" in uri and "://" not in uri:  # what comes before the @ may be a password
+        raise InputError(
+            f"cannot open MLflow: the tracking URI '***@{uri.rpartition('@')[2]}' has no scheme, expected "
+            "sqlite:///PATH or a server's URL, such as https://HOST"
         )
     return sqlite_uri(sqlite_path(uri)) if is_sqlite(uri) else uri
 

@@ -68,7 +68,8 @@ class TrainingPlan:
             read_only: Another process writes to the directory, or this one only checks what it would do.
 
         Raises:
-            InputError: There is another training; or what should be resumed is missing, all of it or the checkpoints.
+            InputError: There is another training; or what should be resumed is missing, all of it or the
+                checkpoints; or the model whose weights it should start with is missing or refused.
         """
         training_dir = TrainingDir(out_uri)
         if mode == "restart":
@@ -81,6 +82,8 @@ class TrainingPlan:
             model = found.warm_start.uri if found.warm_start else "none"
             name = training_name(record.family, record.synth)
             _LOG.warning("%s keeps the initial weights that it started with: %s", name, model)
+        if found is None and record.warm_start and read_only:
+            check_warm_start(record.warm_start.uri)
         if found and not found.is_finished:
             found = _resumed(record, found)
             if not read_only:
@@ -148,8 +151,18 @@ def find_warm_start(uri: str) -> WarmStart:
         InputError: There is no model, or its card or its configuration is refused.
     """
     model_uri = find_model(uri)
-    read_configuration(storage.join(model_uri, CONFIG_NAME))  # refused now, and not after the notes were read
+    check_warm_start(model_uri)
     return WarmStart(model_uri, ModelCard.read(model_uri).crc32c.get(WEIGHTS_NAME, ""))
+
+
+def check_warm_start(model_uri: str) -> None:
+    """Checks a model before the notes are read and before anything is written.
+
+    Raises:
+        InputError: There is no model, or its card or its configuration is refused.
+    """
+    ModelCard.read(model_uri)
+    read_configuration(storage.join(model_uri, CONFIG_NAME))
 
 
 def load_weights(warm_start: WarmStart) -> list[Any]:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from components import storage
 from components.core.errors import InputError
 from components.export.target import MARKER_NAME, check_target, replace_export
 
@@ -49,6 +50,25 @@ def test_what_no_export_wrote_is_not_touched(exported, tmp_path, name):
         replace_export(exported(), str(out), NAMES)
     assert _files(out) == {name}
     assert (out / name).read_text() == "mine"
+
+
+def test_an_export_that_is_killed_leaves_no_graph_with_other_weights(exported, tmp_path, monkeypatch):
+    out, weights = tmp_path / "out", "saved_model/variables/variables.index"
+    replace_export(exported(weights), str(out), NAMES)
+    copied = []
+
+    def copy_until_killed(info, uri):
+        if copied:
+            raise KeyboardInterrupt
+        copied.append(uri)
+
+    monkeypatch.setattr(storage, "copy", copy_until_killed)
+    with pytest.raises(KeyboardInterrupt):
+        replace_export(exported(weights), str(out), NAMES)
+    assert _files(out) == {MARKER_NAME, "README.md", weights}  # TensorFlow loads none without saved_model.pb
+    monkeypatch.undo()
+    replace_export(exported(weights), str(out), NAMES)
+    assert _files(out) == {MARKER_NAME, weights, *NAMES} - {"saved_model"} | {"saved_model/saved_model.pb"}
 
 
 def test_a_file_that_a_user_added_to_an_export_stays(exported, tmp_path):

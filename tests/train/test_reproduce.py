@@ -64,6 +64,16 @@ def test_what_is_not_ours_is_refused(undisturbed, tmp_path, refused, line, says)
     assert not (tmp_path / "out").exists()
 
 
+def test_a_foreign_warm_start_is_refused_before_anything_is_written(undisturbed, tmp_path, refused):
+    origin = Path(shutil.copytree(undisturbed, tmp_path / "origin"))
+    foreign = Path(shutil.copytree(undisturbed / "model", tmp_path / "foreign"))
+    (foreign / "operative_config.gin").write_text("import os")
+    for uri, says in ((foreign, "got an import statement"), (tmp_path / "none", "none")):
+        (origin / "run.json").write_text(json.dumps({**run_json(origin), "warm_start": {"uri": str(uri)}}))
+        assert says in refused("train", "--from", origin, "--out", tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
+
 def test_bad_requests_are_one_line(undisturbed, data, tmp_path, refused):
     out = tmp_path / "out"
     assert "got no run.json there" in refused("train", "--from", tmp_path, "--out", out)
