@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from components.core import environment, git
+from components.core.errors import write_error
 from components.core.fingerprint import content_fingerprint
 
 PIPELINE_NAME = "train-instruments"
@@ -29,7 +30,10 @@ def compile_to(directory: Path, dropdowns: bool = False) -> Path:
     """
     from kfp import compiler
 
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(str(directory), error) from error
     path = directory / PIPELINE_FILE
     compiler.Compiler().compile(_pipeline(dropdowns), str(path))
     return path

@@ -134,3 +134,8 @@ def test_dropdowns_offer_the_presets(luthier, tmp_path):
     assert parameters["preset"]["literals"] == ["smoke", "seed", "standard", "vst"]
     assert parameters["preset"]["defaultValue"] in parameters["preset"]["literals"]
     json_format.ParseDict(compiled, pipeline_spec_pb2.PipelineSpec())
+
+
+@pytest.mark.parametrize("out", ["/dev/null", "/dev/null/package", "/proc/package"])
+def test_where_no_package_can_be_written_is_the_users_to_change(refused, out):
+    assert f"cannot write '{out}'" in refused("compile", "--out", out)
