@@ -170,10 +170,11 @@ def test_a_hole_counts_as_all_the_records_that_it_has_swallowed(tmp_path):
 @pytest.mark.parametrize(
     ("content", "kind"),
     [
-        (gzip.compress(bytes(100)), "gzip-compressed"),
+        (gzip.compress(bytes(100), mtime=0), "gzip-compressed"),
         (b"<!DOCTYPE html><html>404 not found</html>", "an HTML page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "a Git LFS pointer"),
     ],
+    ids=["gzip", "html", "lfs"],
 )
 def test_a_file_that_is_no_shard_is_named_for_what_it_is(tmp_path, content, kind):
     storage.write_bytes(str(tmp_path / "source" / shard_name("train", 0, 1)), content)
