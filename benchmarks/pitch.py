@@ -23,9 +23,8 @@ import soxr
 from benchmarks import report
 from benchmarks.process import ROOT
 from components.audio.f0 import fill_nearest, midi_to_hz
-from components.audio.pitch import tracker
+from components.audio.pitch import TRACKERS, tracker
 from components.nsynth.note import HOP_SAMPLES, SAMPLE_RATE_HZ
-from components.transfer.step import PITCH_TRACKERS as TRACKERS
 
 _Array = npt.NDArray[np.float32]
 _RIGHT_CENTS = 50.0
@@ -84,7 +83,7 @@ def _recordings(scratch: Path) -> Iterator[tuple[str, _Array, _Array]]:
 
 
 def _found(name: str, audio: _Array) -> _Array:
-    ears, block = tracker(name, trackers=TRACKERS), 4 * SAMPLE_RATE_HZ
+    ears, block = tracker(name), 4 * SAMPLE_RATE_HZ
     level = np.float32(0.5 / np.abs(audio).max())
     for start in range(0, len(audio), block):
         ears.push(audio[start : start + block] * level)

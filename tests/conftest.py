@@ -33,7 +33,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("LUTHIER_XLA", "0")
 # Several workers share the processor's cores, their child processes too.
 if _workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
-    os.environ.setdefault("LUTHIER_THREADS", str(max(1, (os.cpu_count() or 1) // _workers)))
+    for _threads in ("LUTHIER_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(_threads, str(max(1, (os.cpu_count() or 1) // _workers)))
 
 _TESTS = Path(__file__).parent
 # The folders whose tests take longest begin, so that the workers end at about the same time.

@@ -8,7 +8,7 @@ window of 1024 samples that CREPE analysed for the data set: the records of `pre
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
@@ -196,29 +196,30 @@ class SwiftF0Tracker:
         )
 
 
-TRACKERS: dict[str, TrackerFactory] = {"swift-f0": SwiftF0Tracker}
-"""The trackers that need no TensorFlow. Transfer adds CREPE."""
+def _crepe(band_hz: Band | None) -> Tracker:
+    from components.audio.crepe import CrepeTracker
+
+    return CrepeTracker(band_hz)
 
 
-def tracker(
-    name: str = DEFAULT_TRACKER,
-    band_hz: Band | None = None,
-    trackers: Mapping[str, TrackerFactory] = TRACKERS,
-) -> Tracker:
+TRACKERS: dict[str, TrackerFactory] = {"swift-f0": SwiftF0Tracker, "crepe": _crepe}
+"""The trackers, by name."""
+
+
+def tracker(name: str = DEFAULT_TRACKER, band_hz: Band | None = None) -> Tracker:
     """Returns a new tracker.
 
     Args:
-        name: One of `trackers`.
+        name: One of TRACKERS.
         band_hz: Lowest and highest pitch to search for; None for the tracker's whole range, which also replaces a
             band outside it.
-        trackers: By name.
 
     Raises:
         InputError: There is no tracker of that name, or what it needs is not installed.
     """
-    if name not in trackers:
-        raise InputError(f"--pitch is '{name}': {nearest(name, trackers)}")
-    return trackers[name](band_hz)
+    if name not in TRACKERS:
+        raise InputError(f"--pitch is '{name}': {nearest(name, TRACKERS)}")
+    return TRACKERS[name](band_hz)
 
 
 def track(audio: FloatArray, chosen: Tracker | None = None) -> PitchTrack:

@@ -11,6 +11,7 @@ from components.audio.f0 import midi_to_hz
 from components.audio.levels import SILENT_PEAK
 from components.audio.loudness import nsynth_loudness_db
 from components.audio.periodicity import HIGHEST_HZ, LOWEST_HZ
+from components.audio.pitch import DEFAULT_TRACKER
 from components.audio.reading import opened
 from components.core.errors import InputError
 from components.nsynth.note import FloatArray, Note
@@ -25,12 +26,13 @@ _LOG = log.get(__name__)
 _VELOCITY = 100  # of recordings whose name does not state it
 
 
-def convert(recording: Recording, take: Callable[[Note], None]) -> RecordingCheck:
+def convert(recording: Recording, take: Callable[[Note], None], tracker_name: str = DEFAULT_TRACKER) -> RecordingCheck:
     """Converts a recording, one window in memory at a time.
 
     Args:
         recording: The recording.
         take: Called with each note, in order. Where an error is raised, the notes before it do not count.
+        tracker_name: The pitch tracker, one of audio.pitch.TRACKERS.
 
     Returns:
         What was measured of it.
@@ -44,7 +46,7 @@ def convert(recording: Recording, take: Callable[[Note], None]) -> RecordingChec
         first = list(islice(pieces, 2))
         for index, piece in enumerate(chain(first, pieces)):
             name = recording.key if len(first) == 1 else f"{recording.key}-w{index:03d}"
-            pitch = _pitch(recording, padded(piece))
+            pitch = _pitch(recording, padded(piece), tracker_name)
             note = None if pitch is None else _note(recording, name, padded(piece), pitch)
             meter.add(piece, note, pitch)
             peak = max(peak, float(np.abs(piece).max()))
@@ -74,11 +76,11 @@ def _no_pitch(recording: Recording, peak: float) -> InputError:
     return InputError(f"the recording '{recording.uri}' {problem}, or leave it out")
 
 
-def _pitch(recording: Recording, window: FloatArray) -> Pitch | None:
+def _pitch(recording: Recording, window: FloatArray, tracker_name: str) -> Pitch | None:
     """Returns the pitch of a window, f32[64000]; None where it is too quiet or has none."""
     if np.abs(window).max() < SILENT_PEAK:
         return None
-    return find_pitch(window, recording.pitch, hint_midi=recording.pitch_hint)
+    return find_pitch(window, recording.pitch, tracker_name, recording.pitch_hint)
 
 
 def _note(recording: Recording, name: str, window: FloatArray, pitch: Pitch) -> Note:

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 
 from components import storage
+from components.audio.pitch import DEFAULT_TRACKER, tracker
 from components.core.errors import InputError
 from components.core.fields import Fields
 from components.core.versions import PREPARE_VERSION
@@ -101,6 +102,7 @@ def prepare(
     overwrite: bool = False,
     families: Sequence[str] = (),
     strict: bool = False,
+    tracker_name: str = DEFAULT_TRACKER,
 ) -> PrepareResult:
     """Converts recordings to records; does nothing if the same recordings have been prepared to `out_uri` before.
 
@@ -114,31 +116,36 @@ def prepare(
         overwrite: Whether to replace records of other recordings.
         families: Which families to convert; empty for all.
         strict: Whether nothing may be left out.
+        tracker_name: The pitch tracker, one of audio.pitch.TRACKERS.
 
     Raises:
-        InputError: There are no recordings that can be used, a folder cannot be read, `out_uri` holds records of other
-            recordings, or something is left out and `strict` is set.
+        InputError: There is no such tracker, there are no recordings that can be used, a folder cannot be read,
+            `out_uri` holds records of other recordings, or something is left out and `strict` is set.
         StepError: The disk for temporary files is full.
     """
+    tracker(tracker_name)  # an unknown name is refused before anything is read
     found = find_recordings(recordings, family).of(families)
     if not found.recordings:
         raise InputError(
             f"there is no recording of {' or '.join(families)} in '{', '.join(recordings)}'; "
             "check the names of the folders"
         )
-    fingerprint = recordings_fingerprint(found.recordings, _SCHEMA_VERSION, PREPARE_VERSION)
+    other_tracker = [] if tracker_name == DEFAULT_TRACKER else [tracker_name]
+    fingerprint = recordings_fingerprint(found.recordings, _SCHEMA_VERSION, PREPARE_VERSION, *other_tracker)
     result = _earlier(out_uri, fingerprint, overwrite)
     if result is None:
-        result = _convert_all(found, out_uri, fingerprint, strict)
+        result = _convert_all(found, out_uri, fingerprint, strict, tracker_name)
     _check_nothing_left_out(result.left_out, strict)
     return result
 
 
-def _convert_all(found: FoundRecordings, out_uri: str, fingerprint: str, strict: bool) -> PrepareResult:
+def _convert_all(
+    found: FoundRecordings, out_uri: str, fingerprint: str, strict: bool, tracker_name: str
+) -> PrepareResult:
     storage.delete(storage.join(out_uri, DATASET_INFO_NAME))
     report = CheckReport()
     with spool() as notes:
-        converted = _converted(found, notes, report, strict)
+        converted = _converted(found, notes, report, strict, tracker_name)
         by_split, too_small = _splits(converted.spans)
         left_out = [*(each.reason for each in converted.unusable), *too_small]
         _check_nothing_left_out(left_out, strict)
@@ -172,7 +179,9 @@ def _convert_all(found: FoundRecordings, out_uri: str, fingerprint: str, strict:
     return result
 
 
-def _converted(found: FoundRecordings, notes: Spool, report: CheckReport, strict: bool) -> _Converted:
+def _converted(
+    found: FoundRecordings, notes: Spool, report: CheckReport, strict: bool, tracker_name: str
+) -> _Converted:
     """Converts all recordings, in an order that mixes the families."""
     converted = _Converted({}, list(found.unusable))
     with progress.bar("prepare", len(found.recordings), "recordings") as bar:
@@ -183,7 +192,7 @@ def _converted(found: FoundRecordings, notes: Spool, report: CheckReport, strict
                 spans.append(notes.add(note.encode()))
 
             try:
-                report.add(recording, convert(recording, take))
+                report.add(recording, convert(recording, take, tracker_name))
                 converted.spans[recording] = spans
             except InputError as error:
                 notes.drop(spans)
@@ -260,15 +269,16 @@ def _earlier(out_uri: str, fingerprint: str, overwrite: bool) -> PrepareResult |
     )
 
 
-def check(recordings: Sequence[str], family: str | None = None) -> CheckResult:
+def check(recordings: Sequence[str], family: str | None = None, tracker_name: str = DEFAULT_TRACKER) -> CheckResult:
     """Checks recordings without writing records; arguments and errors are those of `prepare`."""
+    tracker(tracker_name)
     report = CheckReport()
     found = find_recordings(recordings, family)
     unusable = [each.reason for each in found.unusable]
     with progress.bar("check", len(found.recordings), "recordings") as bar:
         for recording in found.recordings:
             try:
-                report.add(recording, convert(recording, lambda note: None))
+                report.add(recording, convert(recording, lambda note: None, tracker_name))
             except InputError as error:
                 unusable.append(str(error))
             bar.advance(1, note=recording.key)

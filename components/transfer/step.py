@@ -16,7 +16,7 @@ import numpy as np
 from components import storage
 from components.artifacts.model_card import ModelCard, find_model
 from components.artifacts.training_dir import training_name
-from components.audio.pitch import ANALYSIS_PEAK, DEFAULT_TRACKER, TRACKERS, Band, Tracker, tracker
+from components.audio.pitch import ANALYSIS_PEAK, DEFAULT_TRACKER, Tracker, tracker
 from components.audio.reading import LONGEST_SECONDS, check_level, opened
 from components.audio.reading import Sound as RecordedSound
 from components.audio.writing import FORMATS, check_rate, check_writable, sound_format, write_sound
@@ -31,16 +31,6 @@ from components.transfer.similarity import Similarity, similarity
 
 if TYPE_CHECKING:
     from components.synths.instrument import Instrument
-
-
-def _crepe(band_hz: Band | None) -> Tracker:
-    from components.transfer.crepe import CrepeTracker  # imports TensorFlow
-
-    return CrepeTracker(band_hz)
-
-
-PITCH_TRACKERS = {**TRACKERS, "crepe": _crepe}
-"""The pitch trackers, by name."""
 
 
 @dataclass(frozen=True)
@@ -105,14 +95,14 @@ def transfer(
         rate_hz: Sample rate of the sounds. Models render at 16 kHz; a higher rate adds no treble.
         seed: Determines the noise.
         tracking_uri: The registry; by default that of MLFLOW_TRACKING_URI.
-        pitch: Pitch tracker of the recording, one of PITCH_TRACKERS.
+        pitch: Pitch tracker of the recording, one of pitch.TRACKERS.
 
     Raises:
         InputError: The recording, a model, the registry or an argument cannot be used.
         StepError: The output of a model is not finite.
     """
     outputs = _Outputs(out_uri, PurePosixPath(input_uri).stem, len(model_uris) > 1)
-    chosen = tracker(pitch, trackers=PITCH_TRACKERS)
+    chosen = tracker(pitch)
     check_rate(rate_hz)
     with ExitStack() as stack:
         recording = stack.enter_context(opened(input_uri, LONGEST_SECONDS))

