@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from components.config.settings import TrainSettings, train_settings
 from components.nsynth.note import HOP_SAMPLES, SAMPLE_RATE_HZ
 from components.synths import model as models
-from components.synths.ddsp_imports import tf
+from components.synths.ddsp_imports import gin, tf
 from components.train.dataset import Batch
 from components.train.devices import Devices
 from components.train.tensorflow_trainer import TensorFlowTrainer
@@ -56,6 +57,18 @@ def stock_exactly(synth: str, preset: str, bindings: Sequence[str] = ()) -> str:
         "sinusoidal": ["luthier.Sinusoidal.pull = 0.0", "luthier.Sinusoidal.fade = 0.0"],
     }
     return "\n".join([models.config_text(synth, preset, bindings), *ddsps.get(synth, [])])
+
+
+@contextmanager
+def ddsps_layers(text: str) -> Iterator[None]:
+    """Makes `text` gin's configuration inside the block, with ddsp's layers: `models.configured` puts ours there."""
+    with gin.unlock_config():
+        gin.clear_config()
+        try:
+            gin.parse_config(text)
+            yield
+        finally:
+            gin.clear_config()
 
 
 def built(frames: int) -> Any:
@@ -125,7 +138,7 @@ class Stock:
     def __init__(self, synth: str, preset: str, bindings: Sequence[str] = ()) -> None:
         """Builds the model for examples of the preset's length."""
         self._config = stock_config(synth, preset, bindings)
-        with models.configured(self._config):
+        with ddsps_layers(self._config):
             self.settings = train_settings()
             tf.keras.utils.set_random_seed(self.settings.seed)
             self.model = built(self.settings.crop_samples // HOP_SAMPLES)
@@ -140,7 +153,7 @@ class Stock:
 
     def trace(self, features: Any) -> float:
         """Does the first step, with gin configured, and returns its loss."""
-        with models.configured(self._config):
+        with ddsps_layers(self._config):
             return self.step(features)
 
     def step(self, features: Any) -> float:

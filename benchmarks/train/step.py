@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from benchmarks.process import run_function
@@ -61,14 +62,13 @@ def _steps(whose: str, synth: str, preset: str) -> Callable[[], float]:
     return lambda: learner.step(features)
 
 
-def _plays(config: str) -> Callable[[], float]:
-    """Returns a function that renders one note of 4 s and waits for it, after one call."""
+def _plays(configured: AbstractContextManager[None]) -> Callable[[], float]:
+    """Returns a function that renders one note of 4 s and waits for it, after one call; gin is configured inside."""
     from benchmarks.train.learners import built, tones
     from components.config.settings import TrainSettings
     from components.synths.ddsp_imports import tf
-    from components.synths.model import configured
 
-    with configured(config):
+    with configured:
         model, features = built(_NOTE_FRAMES), tones(TrainSettings(batch_size=1))
         traced = tf.function(lambda heard: model(heard, training=False)["audio_synth"], autograph=False)
         traced(features)
@@ -96,10 +96,10 @@ def _step(synth: str, preset: str, rounds: int) -> Row:
 
 
 def _forward(synth: str, preset: str, rounds: int) -> Row:
-    from benchmarks.train.learners import stock_config
-    from components.synths.model import config_text
+    from benchmarks.train.learners import ddsps_layers, stock_config
+    from components.synths.model import config_text, configured
 
-    plays = _plays(config_text(synth, preset)), _plays(stock_config(synth, preset))
+    plays = _plays(configured(config_text(synth, preset))), _plays(ddsps_layers(stock_config(synth, preset)))
     return _row(f"forward-{preset}-{synth}", *plays, rounds, "forward only, batch 1", _FORWARD_RATIO)
 
 

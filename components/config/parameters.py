@@ -124,7 +124,7 @@ PARAMETERS: Mapping[str, Mapping[str, Domain]] = {
         "bandwidth_scale": Real(0, 1e6, above=True),
         "hz_min": _HZ,
         "hz_max": _HZ,
-        "scale": OneOf(("bark", "mel")),
+        "scale": OneOf(("bark",)),  # ddsp 3.7 fails with "mel"
     },
     "core.oscillator_bank": {
         "sample_rate": Whole(1_000, 192_000),

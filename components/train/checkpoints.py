@@ -135,6 +135,10 @@ def _step(item: tuple[int, ObjectInfo]) -> int:
     return item[0]
 
 
+class _DiskFullError(StepError):
+    """The disk is full; the message says what could not be written."""
+
+
 @contextmanager
 def disk_full_as_step_error(what: str) -> Iterator[None]:
     """Turns a full disk inside the block into a StepError that begins with `what`.
@@ -143,12 +147,14 @@ def disk_full_as_step_error(what: str) -> Iterator[None]:
     """
     try:
         yield
+    except _DiskFullError:
+        raise
     except Exception as error:
         cause = error.__cause__ if isinstance(error, StepError) else error
         if not is_disk_full(cause):
             raise
         said = cause.strerror if isinstance(cause, OSError) else " ".join(str(cause).split())
-        raise StepError(
+        raise _DiskFullError(
             f"{what}: {said}; the earlier checkpoints are intact: free some space and run the command again"
         ) from error
 

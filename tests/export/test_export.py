@@ -17,6 +17,7 @@ from components.config.catalog import SYNTHS
 from components.core.errors import InputError, StepError
 from components.export import step as steps
 from components.export.step import export
+from components.export.target import MARKER_NAME
 from components.synths.instrument import Instrument
 
 # Runs the example of a README where only the runtime can be imported, and saves what it computed.
@@ -120,14 +121,21 @@ def test_savedmodel_holds_the_pitch_through_gaps_as_the_model_does(beginners, ex
 
 
 def test_to_cloud_storage_over_an_earlier_one_by_the_command(luthier, beginners, gcs):
+    """Of the earlier export, a file that the new one does not have goes; a file of the user's stops the export."""
     uri = f"{gcs.bucket()}/exports/flute"
     storage.write_bytes(f"{uri}/saved_model/left.over", b"x")
-    finished = luthier("export", "--model", beginners["harmonic"], "--format", "savedmodel", "--out", uri)
+    storage.write_json(f"{uri}/{MARKER_NAME}", {"schema_version": 1, "files": ["saved_model/left.over"]})
+    command = ["export", "--model", beginners["harmonic"], "--format", "savedmodel", "--out", uri]
+    finished = luthier(*command)
     assert finished.code == 0, finished.err
     assert "equal to the model within" in finished.out
     names = {info.name for info in storage.list_objects(uri)}
     assert {"README.md", "instrument.json", "saved_model/saved_model.pb"} <= names
     assert "saved_model/left.over" not in names
+    storage.write_bytes(f"{uri}/saved_model/mine.txt", b"x")
+    finished = luthier(*command)
+    assert finished.code == 2 and "'saved_model/mine.txt' is there, and no export wrote it" in finished.err
+    assert storage.read_bytes(f"{uri}/saved_model/mine.txt") == b"x"
 
 
 def test_what_is_not_the_model_is_not_written(beginners, tmp_path, monkeypatch):
@@ -141,7 +149,7 @@ def test_what_is_not_the_model_is_not_written(beginners, tmp_path, monkeypatch):
     monkeypatch.setattr(Instrument, "play", louder)
     with pytest.raises(StepError, match=r"off by 0\.0002, expected 0\.0001 or less"):
         export(beginners["harmonic"], "onnx", str(tmp_path / "out"))
-    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob("out/*"))
 
 
 def test_not_a_number_is_a_difference(beginners):

@@ -92,7 +92,7 @@ def executed(execute, workspace, root=ROOT):
     """Returns the artifacts of all components that have any, by component and name."""
     planned = PlannedTraining("string", "harmonic", str(workspace), "sorted", "smoke").to_text()
     return {
-        "train": execute(train, root, training=planned, **TRAIN),
+        "train": execute(train, root, training=planned, pipeline_run_id="run-1", **TRAIN),
         "register": execute(register, root, run_uri=str(workspace), **REGISTER),
     }
 

@@ -25,7 +25,7 @@ NOTES = [make_note(family, pitch) for pitch in (50, 62) for family in ("string",
 
 @pytest.fixture
 def request_(tmp_path, monkeypatch):
-    monkeypatch.setattr("components.plan.preflight.check_run", lambda *_, **__: None)
+    monkeypatch.setattr("pipelines.plan_run.check_run", lambda *_, **__: None)
     source = write_source(tmp_path / "source", {"train": NOTES}, shards=4)
     return Request(
         source=source,

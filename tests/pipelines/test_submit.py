@@ -112,7 +112,6 @@ def test_the_environment_gives_what_neither_flags_nor_the_file_give(kfp_api, lut
             ["SpectralLoss.fft_sizes = (64, 32)", "train.max_steps=3"],
         ),
         ('["SpectralLoss.fft_sizes = (64, 32)"]', ["SpectralLoss.fft_sizes = (64, 32)"]),
-        ("SpectralLoss.loss_type = 'L1, (L2'", ["SpectralLoss.loss_type = 'L1, (L2'"]),
     ],
 )
 def test_a_comma_in_a_binding_is_a_part_of_it(kfp_api, luthier, text, items):

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from components.synths.ddsp_imports import tf
+from components.synths.losses import SpectralLoss
 from components.train.tensorflow_trainer import TensorFlowTrainer
 
 
@@ -21,6 +22,16 @@ def nan_once() -> None:
         return load(self, batch, step)
 
     TensorFlowTrainer.load = poisoned
+
+
+def nan_losses() -> None:
+    """Makes every loss NaN, that of the untrained model too."""
+    call = SpectralLoss.call
+
+    def poisoned(self, target_audio, audio, weights=None):
+        return call(self, target_audio, audio, weights) * np.float32(np.nan)
+
+    SpectralLoss.call = poisoned
 
 
 def two_devices() -> None:

@@ -53,7 +53,7 @@ def test_independent_measurements_agree(transfers):
         mono = audio if kind == "melody" else audio[:, 0]
         before, after = _level_db(soxr.resample(mono, rate, 16_000)), _level_db(sound)
         sounding = before > before.max() - 45
-        assert np.corrcoef(before[sounding], after[sounding])[0, 1] > 0.95, kind
+        assert np.corrcoef(before[sounding], after[sounding])[0, 1] > 0.94, kind
         if kind == "sweep":
             starts = np.arange(0, len(sound) - 2_048, 512)
             asked_hz = 150 * 2 ** (2 * (starts + 1_024) / len(sound) + result.sounds[0].octaves)
