@@ -87,7 +87,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 Checkpoints(sys.argv[1]).save(Snapshot({"step": 2}, {"weights/000": np.zeros(100_000, np.float32)}))
 """
     ended = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
-    assert "StepError: cannot save the checkpoint of step 2 (0.4 MB): File too large" in ended.stderr
+    assert "Error: cannot save the checkpoint of step 2 (0.4 MB): File too large" in ended.stderr
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000001.ckpt"]
     assert Checkpoints(str(tmp_path)).newest().state["step"] == 1
 
