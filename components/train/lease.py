@@ -67,7 +67,7 @@ class Lease:
         )
 
 
-class Changed(Exception):  # noqa: N818 (not an error of its own: the lease is read again)
+class _LeaseChangedError(Exception):
     """Another process wrote or deleted the lease in the same moment."""
 
 
@@ -104,7 +104,7 @@ def _acquired(uri: str, training_uri: str) -> Lease:
                     _LOG.info("taking over '%s' from %s, which has ended", training_uri, found.process)
                 _write(uri, lease, generation)
                 return lease
-        except Changed:
+        except _LeaseChangedError:
             continue
         if found.process.runs() or (seen is not None and found != seen):
             raise StepError(
@@ -137,7 +137,7 @@ def _renew(uri: str, lease: Lease, stopped: threading.Event) -> None:
             lease = replace(lease, renewals=lease.renewals + 1)
             if not stopped.is_set():
                 _write(uri, lease, generation)
-        except Changed:
+        except _LeaseChangedError:
             continue  # the next round tells who wrote
         except (InputError, StepError, OSError) as error:
             _LOG.warning("cannot renew the lease '%s': %s", uri, error)
@@ -158,7 +158,7 @@ def _release(uri: str, lease: Lease) -> None:
         _, found = _read(uri)
         if found is not None and found.holder == lease.holder:
             storage.delete(uri)
-    except (Changed, InputError, StepError, OSError) as error:
+    except (_LeaseChangedError, InputError, StepError, OSError) as error:
         _LOG.warning("cannot delete the lease '%s': %s", uri, error)
 
 
@@ -171,7 +171,7 @@ def _read(uri: str) -> tuple[str, Lease | None]:
         with storage.open_object(info) as stream:
             return info.generation, Lease.parse(json.loads(stream.read()))
     except storage.Changed:
-        raise Changed from None
+        raise _LeaseChangedError from None
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
         return info.generation, Lease.parse(None)
 
@@ -180,4 +180,4 @@ def _write(uri: str, lease: Lease, generation: str) -> None:
     try:
         storage.write_json(uri, asdict(lease), if_generation_match=generation)
     except storage.Conflict:
-        raise Changed from None
+        raise _LeaseChangedError from None

@@ -9,7 +9,6 @@ connected to, that no file outside of the mutant's directory is opened, and that
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 import math
@@ -39,6 +38,7 @@ from components.nsynth.dataset_info import DATASET_INFO_NAME, shard_lengths
 from components.nsynth.sorted_set import SortedSet
 from components.registry.mlflow_values import points
 from components.train.reproduce import EarlierTraining
+from tests import fuzz_command
 from tests.artifacts.mutants import mutated_json, mutated_text
 from tests.artifacts.samples import CARD, DATASET_INFO, EVALUATION, MANIFEST, MARKER, METRICS, RECORD
 
@@ -210,9 +210,4 @@ def _late(*_: object) -> None:
 signal.signal(signal.SIGALRM, _late)
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    for what, times in sorted(fuzz(arguments.seed, arguments.seconds).items()):
-        print(f"{what:26} {times}")
+    fuzz_command.main(__doc__, fuzz)

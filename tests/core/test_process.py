@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from components.core.process import ProcessIdentity
+from tests.processes import started_of
 
 
 def test_a_process_runs_until_it_has_ended():
@@ -15,7 +16,7 @@ def test_a_process_runs_until_it_has_ended():
         os.read(reading, 1)
         os._exit(0)
     stat = replace(ProcessIdentity.of_this(), pid=pid)
-    child = replace(stat, started=open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[19])  # noqa: SIM115, PTH123
+    child = replace(stat, started=started_of(pid))
     assert ProcessIdentity.parse(asdict(child)) == child
     assert (child.runs(), child.has_ended()) == (True, False)
     assert replace(child, started="1").has_ended()  # another process has the number now

@@ -3,6 +3,7 @@
 import os
 import signal
 import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -34,10 +35,10 @@ def test_those_of_killed_processes_are_removed_and_no_others(temporary):
             signal.pause()
     killed = os.read(reading, 1000).decode().strip()
     with scratch_directory() as living:
-        assert os.path.exists(killed)  # noqa: PTH110 - its process lives
+        assert Path(killed).exists()  # its process lives
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         with scratch_directory():
-            assert not os.path.exists(killed)  # noqa: PTH110
+            assert not Path(killed).exists()
             assert living.exists()
     assert len(list(temporary.iterdir())) == 3

@@ -9,7 +9,6 @@ TensorFlow's own reader and parser take, with the same label; and that no origin
 
 from __future__ import annotations
 
-import argparse
 import io
 import math
 import random
@@ -27,6 +26,7 @@ import google_crc32c
 
 from components.nsynth.example import BadExample, Labels
 from components.nsynth.framing import Record, Scanner, frame
+from tests import fuzz_command
 from tests.nsynth.encodings import entry, field, varint
 from tests.nsynth.shards import header, masked
 
@@ -208,9 +208,4 @@ def _check(shard: bytes, originals: dict[bytes, int], size_known: bool, reader: 
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    for what, times in sorted(fuzz(arguments.seed, arguments.seconds).items()):
-        print(f"{what:26} {times}")
+    fuzz_command.main(__doc__, fuzz)

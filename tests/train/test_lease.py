@@ -16,6 +16,7 @@ from components.core.errors import StepError
 from components.core.process import ProcessIdentity
 from components.train import lease
 from components.train.lease import Lease
+from tests.processes import started_of
 
 ELSEWHERE = ProcessIdentity("node-7", 42, "1", "another machine")
 
@@ -82,7 +83,7 @@ def test_what_is_known_to_have_ended_is_not_waited_for(training_uri, monkeypatch
         pid = os.fork()
         if not pid:
             signal.pause()
-        started = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[19]  # noqa: SIM115, PTH123
+        started = started_of(pid)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         write(training_uri, Lease("them", replace(ProcessIdentity.of_this(), pid=pid, started=started), ""))
