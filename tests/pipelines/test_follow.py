@@ -80,7 +80,14 @@ def test_following_outlives_an_outage(kfp_api, luthier):
 def test_ctrl_c_leaves_the_run_going_and_says_how_to_follow_and_stop_it(kfp_api, luthier):
     kfp_api.states = [("RUNNING", one_task("RUNNING"))]
     command = [sys.executable, "-m", "components.cli", *SUBMIT]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell starts a background command with SIGINT ignored, and so all that it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 60
     while ("GET", "/apis/v2beta1/runs/{run_id}") not in kfp_api.calls:
         assert process.poll() is None and time.monotonic() < deadline
