@@ -1,6 +1,6 @@
 """Following runs that a real Kubeflow Pipelines 2.17 told of: its answers are in `recorded/`, trimmed.
 
-The package was an earlier one, whose task `seal` is `commit-sorted-set` today. Three runs were recorded with their
+The runs `flat-*` are of today's pipeline, the others of an earlier one with more tasks. Some were recorded with their
 workflow; of the others there are only the tasks, which the API no longer updates once Argo compresses a large workflow.
 """
 
@@ -123,3 +123,19 @@ def test_an_unknown_run_is_one_line(kfp_api, luthier):
     assert finished.code == 2
     assert len(finished.err.strip().splitlines()) == 1
     assert "325bd30b-1c49-42ee-85a1-dc899f43aaaa" in finished.err and "not found" in finished.err
+
+
+@pytest.mark.parametrize(
+    ("runs", "code", "lines"),
+    [
+        (["flat-running", "flat-succeeded"], 0, done("plan", *TRAININGS, "register")),
+        (["flat-nothing"], 0, done("plan", "register")),
+        (["flat-lost"], 1, [*done("plan", "train", "train (2)", "register"), *failed("failed-trainings")]),
+        (["flat-failed-trainings"], 1, [*done("plan", *TRAININGS, "register"), *failed("failed-trainings")]),
+    ],
+    ids=["two families with three synths", "nothing to do", "a deleted Job", "trainings that fail"],
+)
+def test_the_flat_pipeline(follow, runs, code, lines):
+    """Its workflow and tasks, recorded without the logs of its pods: those tell which training a task is."""
+    finished, shown = follow(*map(RecordedRun, runs))
+    assert (finished.code, shown) == (code, lines), finished.err
