@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 import numpy as np
 
 from components import storage
+from components.artifacts.clips import KeptNotes, Piece
 from components.artifacts.model_card import ModelCard
 from components.artifacts.training_dir import TrainingDir
 from components.core.errors import InputError
@@ -143,6 +144,8 @@ class Evaluation:
         worst: Listening samples of the notes with the highest spectral loss, the highest first.
         samples: Listening samples of held-out notes, low to high; "heard" in the file.
         transfers: A note of every family with held-out notes, its own family included.
+        pieces: Longer clips; none in older files.
+        kept: Clips of the held-out notes; None in older files.
         schema_version: Of this file.
         evaluation_version: See core.versions; files from before this field are of version 1.
     """
@@ -157,6 +160,8 @@ class Evaluation:
     worst: list[ListeningSample]
     samples: list[ListeningSample]
     transfers: list[Transfer]
+    pieces: list[Piece] = field(default_factory=list)
+    kept: KeptNotes | None = None
     schema_version: int = field(default=SCHEMA_VERSION)
     evaluation_version: int = EVALUATION_VERSION
 
@@ -247,6 +252,8 @@ def _parse(fields: Fields, uri: str) -> Evaluation:
         worst=fields.each("worst", _sample),
         samples=fields.each("heard", _sample),
         transfers=fields.each("transfers", _transfer),
+        pieces=fields.each("pieces", Piece.of) if "pieces" in fields.values else [],
+        kept=KeptNotes.of(fields.required("kept")) if fields.values.get("kept") is not None else None,
         evaluation_version=fields.whole("evaluation_version", 1, low=0),
     )
 

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import io
-import re
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from components import storage
+from components.artifacts.clips import encode_flac, stem
 from components.artifacts.evaluation import ListeningSample
 from components.artifacts.training_dir import LISTENING_DIR
-from components.core.fingerprint import fingerprint
-from components.nsynth.note import SAMPLE_RATE_HZ, Note
+from components.nsynth.note import Note
 
 Array = NDArray[np.floating[Any]]
 
 _ORIGINAL_PEAK = 0.5  # -6 dB: room for a model that overshoots
-LONGEST_STEM = 120
-"""Of a note's part in the names of its files: the parts around it fit into the 255 bytes of a name on a disk."""
-_HASH_DIGITS = 12
-# A hidden file, a clip of another note by its prefix, or an id with such a hash.
-_LIKE_CHANGED = re.compile(rf"\..*|transfer-.*|.*-[0-9a-f]{{{_HASH_DIGITS}}}")
 CONTROL_STRIDE = 4  # every fourth frame, 62.5 a second: more than a picture shows
 
 
@@ -50,18 +43,6 @@ class Controls:
     amplitudes: Array
     tone: Array
     noise_magnitudes: Array
-
-
-def stem(note_id: str) -> str:
-    """Returns the note's id as a part of a file name, at most LONGEST_STEM characters; no other id has the same.
-
-    An id that had to be changed for that, or that looks like one that was, gets a hash.
-    """
-    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", note_id)
-    if safe == note_id and 0 < len(safe) <= LONGEST_STEM and not _LIKE_CHANGED.fullmatch(safe):
-        return safe
-    digest = fingerprint(note_id, _HASH_DIGITS)
-    return f"{safe.lstrip('.')[: LONGEST_STEM - 1 - _HASH_DIGITS]}-{digest}"
 
 
 def write_clips(out_uri: str, note: Note, audio: dict[str, Array], prefix: str = "") -> dict[str, str]:
@@ -94,20 +75,6 @@ def write_sample(out_uri: str, note: Note, audio: dict[str, Array], controls: Co
     np.savez_compressed(stream, allow_pickle=False, **halves)
     storage.write_bytes(storage.join(out_uri, LISTENING_DIR, name), stream.getvalue())
     return ListeningSample(note.id, note.family, note.pitch, note.velocity, clips, name)
-
-
-def encode_flac(audio: Array) -> bytes:
-    """Encodes f32[samples] as 16-bit FLAC at 16 kHz, clipped to full scale."""
-    stream = io.BytesIO()
-    samples = np.round(np.clip(audio, -1.0, 1.0) * 32767).astype(np.int16)
-    soundfile.write(stream, samples, SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
-    return stream.getvalue()
-
-
-def decode_flac(content: bytes) -> Array:
-    """Returns a clip's samples, f32[samples] in -1..1."""
-    samples, _ = soundfile.read(io.BytesIO(content), dtype="float32")
-    return np.asarray(samples)
 
 
 def read_clip(training_uri: str, name: str) -> bytes:

@@ -8,7 +8,7 @@ from itertools import groupby
 
 import numpy as np
 
-from components.artifacts import listening
+from components.artifacts import clips, listening
 from components.artifacts.evaluation import Transfer
 from components.audio import pictures
 from components.audio.f0 import note_name
@@ -119,10 +119,10 @@ def _facts(transfer: Transfer) -> tuple[str, ...]:
 
 def _clip(training: TrainingView, note: Transfer, kind: str, words: str, seconds: float) -> Clip:
     flac = listening.read_clip(training.uri, note.clips[kind])
-    audio = listening.decode_flac(flac)
+    audio = clips.decode_flac(flac)
     if len(audio) > seconds * SAMPLE_RATE_HZ:
         audio = audio[: round(seconds * SAMPLE_RATE_HZ)]
         fade = round(_FADE_S * SAMPLE_RATE_HZ)
         audio[-fade:] *= np.linspace(1.0, 0.0, fade, dtype=np.float32)
-        flac = listening.encode_flac(audio)
+        flac = clips.encode_flac(audio)
     return Clip(words, pictures.data_uri("audio/flac", flac), pictures.spectrogram(audio, _PICTURE_SIZE), words)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.artifacts import listening
+from components.artifacts.clips import decode_flac
 from components.artifacts.evaluation import ListeningSample, NoteNumbers
 from components.artifacts.listening import Controls
 from components.audio import pictures
@@ -114,7 +115,7 @@ def _subtitle(note: ListeningSample) -> str:
 def clip(training: TrainingView, sample: ListeningSample, kind: str, title: str, small: bool = False) -> Clip:
     """Returns a clip of a note that a training kept; `kind` is a key of its clips."""
     flac = listening.read_clip(training.uri, sample.clips[kind])
-    picture = pictures.spectrogram(listening.decode_flac(flac))
+    picture = pictures.spectrogram(decode_flac(flac))
     description = f"Spectrogram of {sample.family} note {note_name(sample.pitch)}: {title.lower()}"
     return Clip(title, pictures.data_uri("audio/flac", flac), picture, description, small)
 

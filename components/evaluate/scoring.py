@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -70,8 +70,15 @@ def resynthesise(instrument: Instrument, notes: Sequence[Note]) -> Iterator[Resy
         yield from _resynthesise_batch(instrument, notes[start : start + _BATCH_NOTES])
 
 
-def score(instrument: Instrument, notes: Sequence[Note]) -> tuple[list[NoteNumbers], float]:
+def score(
+    instrument: Instrument, notes: Sequence[Note], keep: Callable[[Resynthesis], None] | None = None
+) -> tuple[list[NoteNumbers], float]:
     """Resynthesises notes with a model, and scores one batch while the model computes the next.
+
+    Args:
+        instrument: The model.
+        notes: The notes.
+        keep: Called with every resynthesis, in order, from the thread that scores.
 
     Returns:
         The numbers of each note, in order; and the seconds of audio per second of computation.
@@ -84,7 +91,7 @@ def score(instrument: Instrument, notes: Sequence[Note]) -> tuple[list[NoteNumbe
     begin = time.monotonic()
     with progress.bar(title, total=len(notes), unit="notes") as bar, ThreadPoolExecutor(1) as executor:
         for number, result in enumerate(resynthesise(instrument, notes)):
-            pending.append(executor.submit(_note_numbers, result))
+            pending.append(executor.submit(_scored, result, keep))
             bar.advance(1)
             if number >= 2 * _BATCH_NOTES:
                 pending[number - 2 * _BATCH_NOTES].result()  # bounds the audio that waits for its scores
@@ -157,6 +164,12 @@ def _resynthesise_batch(instrument: Instrument, notes: Sequence[Note]) -> list[R
         )
         for row, note in enumerate(notes)
     ]
+
+
+def _scored(result: Resynthesis, keep: Callable[[Resynthesis], None] | None) -> NoteNumbers:
+    if keep:
+        keep(result)
+    return _note_numbers(result)
 
 
 def _note_numbers(result: Resynthesis) -> NoteNumbers:

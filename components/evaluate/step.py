@@ -6,17 +6,19 @@ from dataclasses import dataclass
 
 from components import storage
 from components.artifacts import evaluation
+from components.artifacts.clips import KeptWriter
 from components.artifacts.evaluation import Evaluation
 from components.artifacts.model_card import ModelCard
 from components.artifacts.training_dir import TrainingDir
 from components.core.errors import InputError
 from components.core.versions import EVALUATION_VERSION
-from components.evaluate import breakdown, note_selection, scoring
+from components.evaluate import breakdown, note_selection, pieces, scoring
 from components.nsynth.note import Note
 from components.nsynth.sorted_set import SortedSet
 
 MAX_SAMPLES = 2
 MAX_WORST = 10
+MAX_KEPT = 200  # about 7 MB
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,13 @@ def evaluate(
     split, notes = note_selection.held_out_notes(data, family, max_notes)
     of_each_family = note_selection.note_of_each_family([data, *([SortedSet.open(others_uri)] if others_uri else [])])
     _delete_another(out_uri, instrument.card, evaluation.notes_fingerprint(notes))
-    numbers, real_time_factor = scoring.score(instrument, notes)
+    kept, wanted = KeptWriter(), {notes[each].id for each in note_selection.listening_samples(notes, MAX_KEPT)}
+
+    def keep(result: scoring.Resynthesis) -> None:
+        if result.note.id in wanted:
+            kept.add(result.note.id, result.note.audio, result.audio)
+
+    numbers, real_time_factor = scoring.score(instrument, notes, keep)
 
     def write_samples(some: list[Note]) -> list[evaluation.ListeningSample]:
         return [scoring.write_sample(out_uri, each) for each in scoring.resynthesise(instrument, some)]
@@ -82,6 +90,8 @@ def evaluate(
         worst=write_samples([notes[index] for index in note_selection.worst(numbers, MAX_WORST)]),
         samples=write_samples([notes[index] for index in note_selection.listening_samples(notes, MAX_SAMPLES)]),
         transfers=[scoring.write_transfer(out_uri, each) for each in scoring.resynthesise(instrument, of_each_family)],
+        pieces=pieces.write_pieces(out_uri, instrument, data, notes),
+        kept=kept.write(out_uri),
     )
     return _finish(found, out_uri, model_uri, real_time_factor)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.artifacts.listening import LONGEST_STEM, stem
+from components.artifacts.clips import LONGEST_STEM, stem
 
 
 def test_ordinary_ids_are_their_own_names_and_all_names_are_different_short_and_of_plain_characters():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import subprocess
 import sys
@@ -10,16 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from click.testing import CliRunner
 
 from components import storage
-from components.artifacts import evaluation, listening
+from components.artifacts import clips, evaluation, listening
 from components.artifacts.run_record import RUNNING
+from components.audio.program_loudness import CLIP_LUFS, program_loudness_lufs
 from components.core.errors import InputError, StepError
 from components.evaluate.command import command
 from components.evaluate.compare import compare
 from components.evaluate.step import evaluate
-from components.nsynth.note import NOTE_SAMPLES
+from components.nsynth.note import NOTE_SAMPLES, SAMPLE_RATE_HZ
 from tests.evaluate.conftest import HOSTILE_ID, EvaluatedRun
 from tests.notes import make_note, write_sorted_set
 from tests.records import finished_record
@@ -71,7 +74,7 @@ def test_clips_and_controls_are_whole(evaluated_run: EvaluatedRun) -> None:
     for uri, result in evaluated_run.results.items():
         found = result.evaluation
         for sample in [*found.samples, *found.transfers]:
-            audio = {kind: listening.decode_flac(listening.read_clip(uri, name)) for kind, name in sample.clips.items()}
+            audio = {kind: clips.decode_flac(listening.read_clip(uri, name)) for kind, name in sample.clips.items()}
             assert set(audio) == {"original", "resynthesis"} | ({"noise"} if sample in found.samples else set())
             assert all(samples.shape == (NOTE_SAMPLES,) for samples in audio.values())
             assert np.abs(audio["original"]).max() == pytest.approx(0.5, abs=1e-3)
@@ -79,6 +82,36 @@ def test_clips_and_controls_are_whole(evaluated_run: EvaluatedRun) -> None:
         for sample in found.samples:
             controls = listening.read_controls(uri, sample)
             assert {len(getattr(controls, field.name)) for field in dataclasses.fields(controls)} == {250}
+
+
+def test_a_tune_and_the_clips_of_every_held_out_note_are_kept(evaluated_run: EvaluatedRun) -> None:
+    for uri, result in evaluated_run.results.items():
+        found = result.evaluation
+        (tune,) = found.pieces  # no held-out note has a melody
+        original, played = (clips.decode_flac(listening.read_clip(uri, tune.clips[kind])) for kind in clips.KINDS)
+        assert tune.kind == "tune" and len(original) == len(played) == pytest.approx(20 * SAMPLE_RATE_HZ, rel=0.05)
+        # The model follows the loudness of the recorded notes: neither is silent for long.
+        seconds = [
+            np.abs(audio[: 19 * SAMPLE_RATE_HZ].reshape(19, -1)).max(axis=1).min() for audio in (original, played)
+        ]
+        assert min(seconds) > 0.01
+        assert found.kept
+        kept = clips.read_kept(uri, found.kept)
+        assert list(kept) == [note.id for note in found.notes]
+        for of_note in kept.values():
+            loudness = []
+            for kind in clips.KINDS:
+                audio, _ = soundfile.read(io.BytesIO(of_note[kind]), dtype="float32")
+                loudness.append(program_loudness_lufs(audio))
+            assert loudness == pytest.approx([CLIP_LUFS] * 2, abs=1.5)
+
+
+def test_a_damaged_archive_of_clips_is_named(evaluated_run: EvaluatedRun, tmp_path: Path) -> None:
+    kept = next(iter(evaluated_run.results.values())).evaluation.kept
+    assert kept
+    storage.write_bytes(str(tmp_path / "listening" / kept.file), b"PK not a zip")
+    with pytest.raises(InputError, match=r"no archive of clips of this evaluation .*; evaluate again"):
+        clips.read_kept(str(tmp_path), kept)
 
 
 def test_it_reads_back_what_it_wrote(evaluated_run: EvaluatedRun) -> None:
@@ -92,7 +125,7 @@ def test_a_hostile_id_stays_inside_the_folder(evaluated_run: EvaluatedRun) -> No
         assert all(Path(uri, "listening", name).is_file() and "/" not in name for name in names)
     ids = [note.id for result in evaluated_run.results.values() for note in result.evaluation.notes]
     assert HOSTILE_ID in ids
-    assert listening.stem("a/b") != listening.stem("a<b")
+    assert clips.stem("a/b") != clips.stem("a<b")
 
 
 def test_the_same_model_and_data_give_the_same_bytes(evaluated_run: EvaluatedRun, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import dataclasses
 
 import pytest
 
-from components.artifacts import listening
+from components.artifacts import clips
 from components.evaluate.matrix_view import matrix
 from components.evaluate.report import render
 from components.evaluate.training_view import TrainingView
@@ -22,7 +22,7 @@ def trainings(evaluated_run: EvaluatedRun) -> list[TrainingView]:
 
 def _samples(data_uri: str) -> int:
     """Returns how many samples a clip of the page has."""
-    return len(listening.decode_flac(base64.b64decode(data_uri.partition(",")[2])))
+    return len(clips.decode_flac(base64.b64decode(data_uri.partition(",")[2])))
 
 
 def test_rows_are_notes_and_columns_are_models(trainings: list[TrainingView]) -> None:
