@@ -17,7 +17,7 @@ RUN_EXTRAS := $(addprefix --extra ,train register export launch pipeline)  # wit
 # If a machine sets this, every process compiles all modules of TensorFlow again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test test-cluster test-kfp lint bench bench-sort bench-train bench-gpu setup setup-dev browser promtool kubectl policy dashboard images compile submit ui lock clean
+.PHONY: help run test test-cluster test-kfp lint bench bench-sort bench-train bench-gpu bench-quality setup setup-dev browser promtool kubectl policy dashboard images compile submit ui lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -45,6 +45,9 @@ bench-sort: $(BIN)/.dev ## compare the sort with cp, tf.data and transfer_manage
 
 bench-train: $(BIN)/.dev ## compare training with ddsp's (about 40 minutes, on an idle machine)
 	@$(BIN)/python -m benchmarks.train --page docs/performance.md
+
+bench-quality: $(BIN)/.dev ## let librosa and CREPE compare the sound of Luthier's models with ddsp's (about five hours)
+	@$(BIN)/python -m benchmarks.quality --page docs/performance.md
 
 bench-gpu: $(BIN)/.dev ## measure training on a GPU: steps and audio per second by batch size, for one synth and for three
 	@$(BIN)/python -m benchmarks.train --part gpu --page docs/performance.md
