@@ -7,6 +7,7 @@ every step appends events, one JSON object on each line. On a local disk, append
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
@@ -45,6 +46,13 @@ def short(number: float) -> str:
     return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
 
 
+def duration(seconds: float) -> str:
+    """Returns a time with its unit: "90 s", "12 min", "3.5 h"."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
 class Bar:
     """The progress of work with a known length, created by `bar`. Only one thread may advance it."""
 
@@ -53,6 +61,7 @@ class Bar:
         self.done = self._done_before = done_before
         self.text = ""
         self._start = time.monotonic()
+        self._deadline = math.inf
         self._last_line = self._start
         self._last_event = self._last_refresh = 0.0
         self._done_in_line = -1.0
@@ -66,9 +75,14 @@ class Bar:
             self.text = note
         self._show()
 
-    def restart_pace(self) -> None:
-        """Computes the pace from now on, for work that was slower or faster before."""
-        self._done_before, self._start = self.done, time.monotonic()
+    def skip(self, units: float, note: str | None = None) -> None:
+        """Advances by units that tell nothing of the pace, such as a step that compiles: it counts from now on."""
+        self._done_before, self._start = self.done + units, time.monotonic()
+        self.advance(units, note)
+
+    def ends_within(self, seconds: float) -> None:
+        """Says that the work ends in so many seconds from now, even if units are left then."""
+        self._deadline = time.monotonic() + seconds
 
     def note(self, text: str) -> None:
         """Sets the short text after the bar."""
@@ -80,10 +94,10 @@ class Bar:
         if environment.get(environment.EVENTS):
             if now - self._last_event >= _EVENT_EVERY_S or self.done >= self.total:
                 self._last_event = now
-                text = f"{self._pace(now)} {self.text}".strip()
+                text = self._details(now)
                 emit("progress", title=self.title, done=self.done, total=self.total, unit=self.unit, text=text)
         elif self._rich is not None and self._task is not None:
-            self._rich.update(self._task, completed=self.done, pace=self._pace(now), text=self.text)
+            self._rich.update(self._task, completed=self.done, text=self._line(now))
             if now - self._last_refresh >= _REFRESH_EVERY_S or self.done >= self.total:
                 self._last_refresh = now
                 self._rich.refresh()
@@ -95,14 +109,18 @@ class Bar:
         _LOG.info("%s: %s", self.title, self._line(now))
 
     def _line(self, now: float) -> str:
-        return f"{short(self.done)}/{short(self.total)} {self.unit}, {self._pace(now)} {self.text}".rstrip(" ,")
+        return ", ".join(filter(None, (f"{short(self.done)}/{short(self.total)} {self.unit}", self._details(now))))
+
+    def _details(self, now: float) -> str:
+        return ", ".join(filter(None, (self._pace(now), self.text)))
 
     def _pace(self, now: float) -> str:
         """Returns units per second and the time left, for instance "41.8 MB/s, 12 s left"."""
         if self.done <= self._done_before:
             return ""
         rate = (self.done - self._done_before) / max(now - self._start, 1e-9)
-        left = f", {(self.total - self.done) / rate:.0f} s left" if self.done < self.total else ""
+        left_s = min((self.total - self.done) / rate, max(0.0, self._deadline - now))
+        left = f", {duration(left_s)} left" if self.done < self.total else ""
         return f"{short(rate)} {self.unit}/s{left}"
 
 
@@ -124,17 +142,11 @@ def bar(title: str, total: float, unit: str, done_before: float = 0.0) -> Iterat
             shown._log(time.monotonic())
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import Progress
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TextColumn("{task.fields[pace]}"),
-        TextColumn("{task.fields[text]}"),
-    )
+    from components.telemetry.bar_columns import bar_columns
+
     # Without rich's thread that refreshes: a process with threads cannot fork workers.
-    with Progress(*columns, console=Console(stderr=True), auto_refresh=False) as bars:
-        shown._rich, shown._task = bars, bars.add_task(title, total=total, pace="", text="")
+    with Progress(*bar_columns("{task.description}"), console=Console(stderr=True), auto_refresh=False) as bars:
+        shown._rich, shown._task = bars, bars.add_task(title, total=total, text="")
         yield shown

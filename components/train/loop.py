@@ -119,8 +119,9 @@ class Loop:
         try:
             bar.note("resumed" if self.state.step else "first steps")
             reason = self._turn_or_roll_back()
-            bar.advance(self.state.step - bar.done, note=self._losses())
-            bar.restart_pace()  # the first step was mostly compilation
+            if self._settings.max_minutes:
+                bar.ends_within(60 * self._settings.max_minutes - self._log.seconds)
+            bar.skip(self.state.step - bar.done, note=self._losses())  # the first step was mostly compilation
             while not reason:
                 reason = self._turn_or_roll_back()
                 bar.advance(self.state.step - bar.done, note=self._losses())

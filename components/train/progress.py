@@ -25,22 +25,27 @@ class ProgressBar(Protocol):
     def note(self, text: str) -> None:
         """Sets the text."""
 
-    def restart_pace(self) -> None:
-        """Measures the pace from now on."""
+    def skip(self, steps: float, note: str | None = None) -> None:
+        """Moves the bar by steps that tell nothing of the pace."""
+
+    def ends_within(self, seconds: float) -> None:
+        """Says that the training ends in so many seconds, even if steps are left then."""
 
 
 class _SharedBar:
     def __init__(self, bar: progress.Bar) -> None:
-        self._bar, self._lock = bar, threading.Lock()
+        self._bar, self._lock, self._longest_s = bar, threading.Lock(), 0.0
         self.parts: list[_Part] = []
 
-    def advance(self, steps: float) -> None:
+    def advance(self, steps: float, counts: bool = True) -> None:
+        text = "; ".join(f"{part.name}: {part.text}" for part in self.parts if part.text)
         with self._lock:
-            self._bar.advance(steps, "; ".join(f"{part.name}: {part.text}" for part in self.parts if part.text))
+            (self._bar.advance if counts else self._bar.skip)(steps, text)
 
-    def restart_pace(self) -> None:
+    def ends_within(self, seconds: float) -> None:
         with self._lock:
-            self._bar.restart_pace()
+            self._longest_s = max(self._longest_s, seconds)
+            self._bar.ends_within(self._longest_s)
 
 
 class _Part:
@@ -49,16 +54,19 @@ class _Part:
     def __init__(self, shared: _SharedBar, name: str, done: float) -> None:
         self._shared, self.name, self.done, self.text = shared, name, done, ""
 
-    def advance(self, steps: float = 1, note: str | None = None) -> None:
+    def advance(self, steps: float = 1, note: str | None = None, counts: bool = True) -> None:
         self.done += steps
         self.text = self.text if note is None else note
-        self._shared.advance(steps)
+        self._shared.advance(steps, counts)
+
+    def skip(self, steps: float, note: str | None = None) -> None:
+        self.advance(steps, note, counts=False)
 
     def note(self, text: str) -> None:
         self.advance(0, text)
 
-    def restart_pace(self) -> None:
-        self._shared.restart_pace()
+    def ends_within(self, seconds: float) -> None:
+        self._shared.ends_within(seconds)
 
 
 @contextmanager

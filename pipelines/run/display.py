@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import Progress, TaskID
 from rich.text import Text
 
+from components.telemetry.bar_columns import bar_columns
 from components.telemetry.progress import short
 
 _LINE_EVERY_S = 15.0
+_TEXT_COLUMN, _LEAST_TEXT_WIDTH = 37, 30
 
 
 @dataclass
@@ -38,9 +41,8 @@ class Display:
         self.facts: dict[str, Any] = {}
         self._start = time.monotonic()
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        title, text = TextColumn("        {task.description:<28}"), TextColumn("{task.fields[text]}")
-        bars_hidden = not sys.stderr.isatty()
-        self._bars = Progress(title, BarColumn(30), text, console=self._console, transient=True, disable=bars_hidden)
+        columns, bars_hidden = bar_columns("        {task.description:<28}"), not sys.stderr.isatty()
+        self._bars = Progress(*columns, console=self._console, transient=True, disable=bars_hidden)
         self._running: dict[str, _Shown] = {}
 
     def __enter__(self) -> Display:
@@ -87,7 +89,14 @@ class Display:
 
     def _line(self, mark: str, style: str, event: dict[str, Any], text: str) -> None:
         minutes, seconds = divmod(int(time.monotonic() - self._start), 60)
+        shown = f" {event['title']:<28} {self._wrapped(text)}"
         # One call: the bars are drawn again after each print.
-        self._console.print(
-            Text.assemble(f"{minutes:02d}:{seconds:02d} ", (mark, style), f" {event['title']:<28} {text}")
-        )
+        self._console.print(Text.assemble(f"{minutes:02d}:{seconds:02d} ", (mark, style), shown))
+
+    def _wrapped(self, text: str) -> str:
+        """Returns a text in lines that fit beside its title on a terminal, without a broken word; else as it is."""
+        if self._bars.disable:
+            return text  # in a log, one line for one event
+        width = max(_LEAST_TEXT_WIDTH, self._console.width - _TEXT_COLUMN)
+        lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+        return f"\n{' ' * _TEXT_COLUMN}".join(lines)

@@ -30,7 +30,7 @@ def test_bar_reports_its_end_to_a_watching_parent(events):
             bar.advance(1, note="string")
     last = events()[-1]
     assert (last["kind"], last["done"], last["total"]) == ("progress", 3, 3)
-    assert re.fullmatch(r"[\d,.]+ records/s string", last["text"])
+    assert re.fullmatch(r"[\d,.]+ records/s, string", last["text"])
 
 
 def test_bar_without_terminal_logs_lines(caplog, monkeypatch):
@@ -52,11 +52,44 @@ def test_the_last_line_comes_once_though_the_work_took_long(caplog, monkeypatch)
 def test_what_was_done_before_does_not_count_for_the_pace(caplog, monkeypatch):
     monkeypatch.delenv(environment.EVENTS, raising=False)
     with caplog.at_level("INFO", logger="components"), progress.bar("train", 1e9, "steps", done_before=5e8) as bar:
-        bar.restart_pace()
         time.sleep(0.1)
         bar.advance(1)
     pace = re.search(r", ([\d.]+) steps/s, ", caplog.text)
     assert pace and 1 < float(pace[1]) <= 10
+
+
+def test_a_step_that_compiles_tells_nothing_of_the_pace_and_a_time_limit_bounds_what_is_left(events):
+    with progress.bar("train", total=1000, unit="steps") as bar:
+        time.sleep(0.3)
+        bar.skip(1, "loss 20")
+        assert events()[-1]["text"] == "loss 20"
+        bar.ends_within(0.5)
+        time.sleep(progress._EVENT_EVERY_S)
+        bar.advance(1)
+        text = events()[-1]["text"]
+        assert re.fullmatch(r"[34]\.\d+ steps/s, 0 s left, loss 20", text), text
+        bar.ends_within(9000)
+        time.sleep(progress._EVENT_EVERY_S)
+        bar.advance(500)
+        assert re.search(r"steps/s, [01] s left", events()[-1]["text"])
+
+
+@pytest.mark.parametrize("width", [80, 110])
+def test_a_bar_on_a_narrow_terminal_is_one_line_without_a_broken_word(width):
+    script = (
+        "import sys, time; from components.telemetry import progress; sys.stderr.isatty = lambda: True\n"
+        "with progress.bar('train keyboard-sinusoidal', 400, 'steps') as bar:\n"
+        "    bar.skip(1); time.sleep(0.15); bar.advance(350, 'loss 5.90, held out 8.39')"
+    )
+    variables = {**os.environ, "COLUMNS": str(width), "TERM": "xterm", "FORCE_COLOR": "1"}
+    variables.pop(environment.EVENTS, None)
+    done = subprocess.run([sys.executable, "-c", script], env=variables, capture_output=True, text=True, check=True)
+    lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).strip() for line in re.split(r"[\r\n]", done.stderr)]
+    shown = [line for line in lines if "351/400" in line]
+    assert shown and all(len(line) <= width for line in shown)
+    whole = r"351/400 steps, [\d,.]+ steps/s, 0 s left(, loss 5\.90, held out 8\.39|.*…)$"
+    assert re.search(whole, shown[-1]), shown[-1]
+    assert all(not line or "train keyboard-sinusoidal" in line for line in lines), lines
 
 
 def test_task_reports_what_it_found(events):

@@ -161,8 +161,11 @@ class SilentBar:
     def note(self, text: str) -> None:
         self.notes.append(text)
 
-    def restart_pace(self) -> None:
-        pass
+    def skip(self, steps: float, note: str | None = None) -> None:
+        self.advance(steps, note)
+
+    def ends_within(self, seconds: float) -> None:
+        self.notes.append(f"ends within {seconds:.0f} s")
 
 
 def dataset(train: int = 3, valid: int = 1) -> Dataset:

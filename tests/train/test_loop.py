@@ -321,7 +321,9 @@ def test_a_flat_curve_ends_it(tmp_path):
 def test_out_of_time_it_ends_with_a_validation_at_whatever_step_that_is(tmp_path):
     settings = replace(SETTINGS, max_minutes=0.1 / 60, eval_every_steps=1000, max_steps=100_000)
     loop = make_loop(tmp_path, settings, NumpyTrainer(settings, on_call=lambda name: time.sleep(0.001)))
-    reason = loop.run(SilentBar())
+    bar = SilentBar()
+    reason = loop.run(bar)
+    assert "ends within 0 s" in bar.notes  # the progress counts the time left by it
     assert (reason.kind, reason.text) == ("max_minutes", "train.max_minutes = 0.00166667")
     assert 1 < loop.state.step < 1000
     assert loop.state.validated_step == loop.state.step
