@@ -13,8 +13,10 @@ from components.core.fingerprint import content_fingerprint
 
 PIPELINE_NAME = "train-instruments"
 SORT_LOOP, TRAIN_LOOP, TRAIN_TASK, FAILURES = "sort-shards", "trainings", "train", "if-trainings-failed"
+REGISTER_TASK = "register"
 PIPELINE_FILE = f"{PIPELINE_NAME}.yaml"
 NATIVE_FILE = f"{PIPELINE_NAME}-native.yaml"
+_CHANNEL = "pipelinechannel--"  # kfp's prefix for what a task's settings refer to
 
 
 def compile_to(directory: Path, dropdowns: bool = False) -> Path:
@@ -106,6 +108,7 @@ def _pipeline(dropdowns: bool) -> Any:
     pipeline = copy.deepcopy(train_instruments)
     _name_groups(pipeline.pipeline_spec.root.dag)
     _order(pipeline.pipeline_spec.root.dag)
+    _skip(pipeline.pipeline_spec.root.dag)
     _name_components(pipeline.pipeline_spec)
     parameters = pipeline.pipeline_spec.root.input_definitions.parameters
     parameters["synths"].description = f"Synthesizers to train for each family: {synth_help()}."
@@ -135,8 +138,22 @@ def _name_groups(dag: Any) -> None:
 
 def _order(dag: Any) -> None:
     """Adds what kfp's language cannot say: that a task follows a loop."""
-    for task, loop in ((TRAIN_LOOP, SORT_LOOP), ("register", TRAIN_LOOP)):
+    for task, loop in ((TRAIN_LOOP, SORT_LOOP), (REGISTER_TASK, TRAIN_LOOP)):
         dag.tasks[task].dependent_tasks.append(loop)
+
+
+def _skip(dag: Any) -> None:
+    """Adds what kfp's language cannot say without a group around the task: that it is skipped if there is no work.
+
+    A loop without items would be shown as running for ever: Kubeflow's metadata store ends a loop with its items.
+    """
+    for loop in (SORT_LOOP, TRAIN_LOOP):
+        items = dag.tasks[loop].parameter_iterator.items.input_parameter
+        dag.tasks[loop].trigger_policy.condition = f"size(inputs.parameter_values['{items}']) > 0"
+    channel = f"{_CHANNEL}plan-has_work"
+    output = dag.tasks[REGISTER_TASK].inputs.parameters[channel].task_output_parameter
+    output.producer_task, output.output_parameter_key = "plan", "has_work"
+    dag.tasks[REGISTER_TASK].trigger_policy.condition = f"inputs.parameter_values['{channel}'] == true"
 
 
 def _name_components(spec: Any) -> None:

@@ -31,6 +31,7 @@ def plan(
     run_uri=str,
     gate_bindings=list[str],
     source_fingerprints=dict[str, str],
+    has_work=bool,
 ):
     """Checks the parameters, prepares and sorts the data, and returns the trainings that remain to be done."""
     from dataclasses import astuple
@@ -65,6 +66,7 @@ def plan(
             ("run_uri", str),
             ("gate_bindings", list),
             ("source_fingerprints", dict),
+            ("has_work", bool),
         ],
     )
     return outputs(*astuple(planned))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from components import storage
 from components.artifacts.evaluation import is_trained_and_evaluated
+from components.artifacts.training_dir import REPORT_NAME
 from components.launch.request import Placement
 from components.nsynth.families import FAMILIES
 from components.nsynth.sorted_set import SortedSet
@@ -15,6 +17,8 @@ from components.plan.run_plan import RunPlan
 from components.plan.selection import select
 from components.preflight.run import SampleTraining, check_run
 from components.telemetry.task import task
+from pipelines.registered import is_registered
+from pipelines.run_trainings import Run
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class Planned:
         run_uri: The run's directory.
         gate_bindings: Gin bindings of the gate.
         source_fingerprints: See `RunPlan`.
+        has_work: Whether anything is to be sorted, trained or registered.
     """
 
     trainings: list[str]
@@ -58,6 +63,7 @@ class Planned:
     run_uri: str
     gate_bindings: list[str]
     source_fingerprints: dict[str, str]
+    has_work: bool
 
 
 def plan_run(request: Request) -> Planned:
@@ -79,7 +85,8 @@ def plan_run(request: Request) -> Planned:
             request.bindings,
             request.if_changed,
         )
-        check_run(request.workspace, request.tracking_uri, _sample(plan, request))
+        sample = None if _is_trained(plan, request) else _sample(plan, request)
+        check_run(request.workspace, request.tracking_uri, sample)
         what = f"{', '.join(plan.families) or 'every family'} x {', '.join(plan.synths)}"
         running.found(what, run_uri=plan.run_uri)
     shares = _sort(_prepare(request.source, plan), plan, request.sort_workers)
@@ -88,7 +95,8 @@ def plan_run(request: Request) -> Planned:
         remaining = trainings if shares else _remaining(trainings)
         families = list(dict.fromkeys(each.family for each in trainings))
         done = [each.name for each in trainings if each not in remaining]
-        running.found(_text(trainings, remaining), families=families, done=done)
+        has_work = bool(shares or remaining) or not _is_registered(plan, families, request.tracking_uri)
+        running.found(_text(trainings, remaining, has_work, plan), families=families, done=done)
     return Planned(
         trainings=[each.to_text() for each in remaining],
         shares=shares,
@@ -98,6 +106,7 @@ def plan_run(request: Request) -> Planned:
         run_uri=plan.run_uri,
         gate_bindings=plan.gate_bindings,
         source_fingerprints=plan.source_fingerprints,
+        has_work=has_work,
     )
 
 
@@ -171,8 +180,25 @@ def _conditional(plan: RunPlan, request: Request) -> list[PlannedTraining]:
     ]
 
 
-def _text(trainings: Sequence[PlannedTraining], remaining: Sequence[PlannedTraining]) -> str:
+def _is_trained(plan: RunPlan, request: Request) -> bool:
+    """Returns whether nothing will be trained, as far as that is known before the data is looked at."""
+    trainings = _planned(plan.families, plan, request)
+    return bool(trainings) and not request.if_changed and not _remaining(trainings)
+
+
+def _is_registered(plan: RunPlan, families: Sequence[str], tracking_uri: str) -> bool:
+    run = Run(plan.run_uri, families, plan.synths, plan.sorted_uri)
+    return not families or is_registered(run, tracking_uri, plan.source_fingerprints, plan.gate_bindings)
+
+
+def _text(
+    trainings: Sequence[PlannedTraining], remaining: Sequence[PlannedTraining], has_work: bool, plan: RunPlan
+) -> str:
     if not trainings:
         return "nothing new to train"
     families = ", ".join(dict.fromkeys(each.family for each in trainings))
-    return f"{families}: {len(remaining)} of {len(trainings)} trainings to do"
+    text = f"{families}: {len(remaining)} of {len(trainings)} trainings to do"
+    if remaining:
+        return text
+    report_uri = storage.join(plan.run_uri, REPORT_NAME)
+    return f"{text}; {'to register' if has_work else f'all registered, report {report_uri}'}"

@@ -25,8 +25,9 @@ def register(
     """
     from components.artifacts.output_artifacts import publish_file, publish_page
     from components.telemetry.slots import slot
-    from pipelines.registration import Run, register_all
+    from pipelines.registration import register_all
     from pipelines.retries import with_retries
+    from pipelines.run_trainings import Run
 
     run = Run(run_uri, families, synths, sorted_uri)
     lineage = {"pipeline_run": pipeline_run, "pipeline_run_id": pipeline_run_id}
@@ -50,7 +51,7 @@ def register(
 def failed_trainings(run_uri: str, families: list[str], synths: list[str]) -> None:
     """Fails, and says which trainings failed and why."""
     from components.telemetry.task import task
-    from pipelines.registration import Run, raise_failures
+    from pipelines.run_trainings import Run, raise_failures
 
     with task("failed-trainings"):
         raise_failures(Run(run_uri, families, synths, ""))

@@ -1,4 +1,4 @@
-"""The end of a run: registers the models of each family, compares all trainings, and says which failed."""
+"""The end of a run: registers the models of each family, and compares all trainings."""
 
 from __future__ import annotations
 
@@ -7,43 +7,15 @@ from dataclasses import dataclass, field
 
 from components.artifacts import failure
 from components.artifacts.evaluation import is_trained_and_evaluated
-from components.artifacts.training_dir import TrainingDir
-from components.core.errors import InputError, StepError
 from components.evaluate.compare import compare
 from components.nsynth.source_fingerprints import fingerprint_of_family
 from components.register import step
 from components.register.step import RegisterResult
 from components.registry.tags import SOURCE_TAG
 from components.telemetry.task import task
+from pipelines import registered as record
 from pipelines.challenge import score_champion
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a run has trained.
-
-    Attributes:
-        run_uri: Its directory.
-        families: The families.
-        synths: The synths of each.
-        sorted_uri: Root of the sorted set.
-    """
-
-    run_uri: str
-    families: Sequence[str]
-    synths: Sequence[str]
-    sorted_uri: str
-
-    def trainings(self, family: str) -> list[TrainingDir]:
-        """Returns the training directories of a family, of which any may be missing."""
-        return [TrainingDir.of(self.run_uri, family, synth) for synth in self.synths]
-
-    def failed(self) -> dict[str, failure.Failure]:
-        """Returns why trainings failed, by name."""
-        every = [training for family in self.families for training in self.trainings(family)]
-        return {
-            each.name: found for each in every if not is_trained_and_evaluated(each) and (found := failure.read(each))
-        }
+from pipelines.run_trainings import Run
 
 
 @dataclass(frozen=True)
@@ -102,24 +74,10 @@ def register_all(
     report_uri = _compare(run)
     if errors:
         raise errors[0]
+    if registered and run.is_complete():
+        found = record.fingerprint_of(run, tracking_uri, source_fingerprints, gate_bindings)
+        record.write(run, found, {family: list(each.versions.values()) for family, each in registered.items()})
     return Registered(report_uri, registered)
-
-
-def raise_failures(run: Run) -> None:
-    """Raises an error that says which trainings failed and why, the first one in full.
-
-    Raises:
-        InputError: The input is at fault in all of them.
-        StepError: Otherwise.
-    """
-    failed = run.failed()
-    if not failed:
-        raise StepError(f"trainings of '{run.run_uri}' failed, and their directories no longer say why")
-    name, first = next(iter(failed.items()))
-    others = [each for each in failed if each != name]
-    more = f" (failed as well: {', '.join(others)})" if others else ""
-    is_input = all(each.input_fault for each in failed.values())
-    raise (InputError if is_input else StepError)(f"{name}: {first.message}{more}")
 
 
 def _compare(run: Run) -> str:

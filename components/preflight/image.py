@@ -1,15 +1,18 @@
-"""Checks that an image can be pulled, by a short-lived Job that ends at once.
+"""Checks that an image can be pulled and is of this version, by a short-lived Job that ends at once.
 
 Only a node of the cluster knows its registries, mirrors and pull secrets, so the check is a pod. It has the service
 account, pull secrets and security settings of the training's Job, and none of its resources, volumes and settings.
+It writes the commit that the image was built from into its termination message.
 """
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Iterator
 
+from components.core import environment, git
 from components.kubernetes.client import Api, Object
 from components.launch import pod_state
 from components.launch.events import Events
@@ -18,10 +21,15 @@ from components.launch.step import errors_explained
 from components.launch.template import CONTAINER, container_of
 from components.preflight.finding import Finding, Status
 
-_POLL_S = 1.0
+_POLL_S = 0.5
 _DELETE_LIMIT_S = 5.0
 _OF_THE_POD = ("serviceAccountName", "imagePullSecrets", "securityContext", "runtimeClassName", "priorityClassName")
 _PULLED = "cannot be pulled"
+NAME = "luthier-check"
+COMMAND = ("sh", "-c", f'printf %s "${environment.GIT_COMMIT}" > /dev/termination-log')
+"""What the pod does. components/job-policy allows a launcher exactly this."""
+
+_COMMIT = re.compile(r"([0-9a-f]{12})[0-9a-f]{0,52}(-dirty)?")
 
 
 def check_image(api: Api, job: Object, limit_s: float = 25.0) -> Iterator[Finding]:
@@ -41,15 +49,26 @@ def check_image(api: Api, job: Object, limit_s: float = 25.0) -> Iterator[Findin
     with errors_explained(api):
         created = api.create("jobs", _short_job(job))
         try:
-            reason = _wait(api, created, time.monotonic() + limit_s)
+            found = _wait(api, created, time.monotonic() + limit_s)
         finally:
             api.delete("jobs", created["metadata"]["name"], created["metadata"]["uid"], _DELETE_LIMIT_S)
-    yield _finding(image, reason, limit_s)
+    if isinstance(found, PendingReason):
+        yield _not_started(image, found, limit_s)
+    else:
+        yield _started(image, pod_state.ending(found).last_line)
 
 
-def _finding(image: str, reason: PendingReason | None, limit_s: float) -> Finding:
-    if reason is None:
-        return Finding("image", Status.OK, f"{image} can be pulled")
+def _started(image: str, built_from: str) -> Finding:
+    """Returns the finding about an image that was started; with its commit where it has told one."""
+    theirs, ours = _COMMIT.fullmatch(built_from), _COMMIT.match(git.commit() or "")
+    if not theirs or not ours or theirs[1] == ours[1]:
+        return Finding("image", Status.OK, f"{image} can be pulled" + (f", of commit {theirs[1]}" if theirs else ""))
+    text = f"{image} can be pulled, but is of commit {theirs[1]}, and what checks it is of commit {ours[1]}"
+    advice = "build and push the images of one commit, and apply the manifests with them"
+    return Finding("image", Status.NOTE, text, advice)
+
+
+def _not_started(image: str, reason: PendingReason, limit_s: float) -> Finding:
     advice = "check the image's name and tag, that it was pushed, and imagePullSecrets of the Job's template"
     if reason.is_permanent:
         return Finding("image", Status.WRONG, reason.text, advice)
@@ -59,18 +78,19 @@ def _finding(image: str, reason: PendingReason | None, limit_s: float) -> Findin
     return Finding("image", Status.NOTE, text)
 
 
-def _wait(api: Api, job: Object, deadline: float) -> PendingReason | None:
-    """Returns why the image has not started by the deadline, or never will; None where it has started."""
+def _wait(api: Api, job: Object, deadline: float) -> PendingReason | Object:
+    """Returns the pod when it has ended; why the image has not started by the deadline, or never will."""
     query = {"labelSelector": f"batch.kubernetes.io/job-name={job['metadata']['name']}"}
     events = Events(api)
     while True:
-        pods = api.get("pods", query=query)["items"]
-        if any(pod_state.has_started(pod) for pod in pods):
-            return None
+        pods: list[Object] = api.get("pods", query=query)["items"]
+        started = next((pod for pod in pods if pod_state.has_started(pod)), None)
+        if started and (pod_state.has_ended(started) or time.monotonic() > deadline):
+            return started
         if over := next((pod for pod in pods if pod_state.is_over(pod)), None):
             return PendingReason(f"its pod {pod_state.ending(over).text}")  # the node refused it
         reason = pod_state.pending_reason(pods[0]) if pods else events.of_job(job, [])
-        if reason and (reason.is_permanent or _PULLED in reason.text):
+        if not started and reason and (reason.is_permanent or _PULLED in reason.text):
             return reason
         if time.monotonic() > deadline:
             return reason or PendingReason("no pod was created for it")
@@ -79,8 +99,8 @@ def _wait(api: Api, job: Object, deadline: float) -> PendingReason | None:
 
 def _short_job(job: Object) -> Object:
     pod, trainer = job["spec"]["template"]["spec"], container_of(job)
-    name = f"luthier-check-{secrets.token_hex(4)}"
-    labels = {"app.kubernetes.io/name": "luthier-check", "app.kubernetes.io/part-of": "luthier"}
+    name = f"{NAME}-{secrets.token_hex(4)}"
+    labels = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/part-of": "luthier"}
     security = {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
@@ -91,7 +111,7 @@ def _short_job(job: Object) -> Object:
     container = {
         "name": CONTAINER,
         "image": trainer["image"],
-        "command": ["true"],
+        "command": list(COMMAND),
         "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
         "securityContext": trainer.get("securityContext") or security,
         **({"imagePullPolicy": trainer["imagePullPolicy"]} if "imagePullPolicy" in trainer else {}),

@@ -20,7 +20,7 @@ from components.core import environment
 from components.core.errors import InputError, StepError
 from components.core.locks import LockHeld, file_lock
 from components.core.redaction import write_private
-from pipelines.package import SORT_LOOP, TRAIN_LOOP, compile_to
+from pipelines.package import REGISTER_TASK, SORT_LOOP, TRAIN_LOOP, compile_to
 from pipelines.run.display import Display
 
 _POLL_S = 0.1
@@ -118,12 +118,15 @@ def adapt_to_local_runner(package: Path) -> None:
     """Removes from a package what a run on one machine has no use for.
 
     The retries: no pod is lost here, and an error shows at once. The loop over shares to sort, which is always empty
-    here: KFP's local runner (2.17) finds the items of a loop only in an output named Output.
+    here: KFP's local runner (2.17) finds the items of a loop only in an output named Output. The conditions that save
+    the starts of pods: that runner evaluates none of a loop.
     """
     documents = list(yaml.safe_load_all(package.read_text()))
     root = documents[0]["root"]["dag"]["tasks"]
     del root[SORT_LOOP]
     root[TRAIN_LOOP]["dependentTasks"].remove(SORT_LOOP)
+    for name in (TRAIN_LOOP, REGISTER_TASK):
+        del root[name]["triggerPolicy"]
     for component in [documents[0]["root"], *documents[0]["components"].values()]:
         for task in component.get("dag", {}).get("tasks", {}).values():
             task.pop("retryPolicy", None)

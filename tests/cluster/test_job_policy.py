@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from components.launch.template import apply_patch
+from components.preflight.image import _short_job
 from tests.cluster import overlay
 from tests.cluster.cluster import Cluster
 from tests.cluster.overlay import Images
@@ -100,6 +101,20 @@ def test_a_training_of_the_template_is_created(create, images):
     assert create(_training(images)) == ""
 
 
+def test_so_is_one_of_the_pipeline_which_evaluates_too(create, images):
+    assert (
+        create(_changed(images, lambda pod, trainer: trainer.update(args=["train-and-evaluate", "--data", "x"]))) == ""
+    )
+
+
+def test_so_is_the_pod_that_tries_the_image_and_with_no_other_command(create, images):
+    check = _short_job(_training(images))
+    assert create(check) == ""
+    (container,) = check["spec"]["template"]["spec"]["containers"]
+    container["command"] = ["sh", "-c", "sleep 3600"]
+    assert "is no training" in create(check)
+
+
 @pytest.mark.parametrize("component", ["gcs-key", "mlflow-login"])
 def test_so_is_one_with_the_secrets_of_our_components(create, images, component):
     patch = yaml.safe_load((ROOT / "components" / component / "job.yaml").read_text())
@@ -128,6 +143,7 @@ def test_so_is_one_with_the_secrets_of_our_components(create, images, component)
         (lambda pod, trainer: trainer.update(image="busybox:1"), "expected LUTHIER_TRAIN_IMAGE"),
         (lambda pod, trainer: trainer.update(command=["sh", "-c"]), "with the command luthier train"),
         (lambda pod, trainer: trainer.update(args=["jobs"]), "with the command luthier train"),
+        (lambda pod, trainer: trainer.update(args=[]), "with the command luthier train"),
         (
             lambda pod, trainer: trainer.update(lifecycle={"postStart": {"exec": {"command": ["sh"]}}}),
             "with the command luthier train",

@@ -43,10 +43,13 @@ class Workload:
     def _pods_of_task(self, name, task):
         inner = self._inner(task)
         if not inner:
-            return 2
+            return self._pods_of_container(task)
         if "parameterIterator" in task:
             return 1 + self._items[name] * (1 + self._pods_of(inner))
         return 1 if "triggerPolicy" in task else 1 + self._pods_of(inner)  # a condition that does not hold
+
+    def _pods_of_container(self, task):
+        return 1 if "triggerPolicy" in task and not any(self._items.values()) else 2
 
     def _length_of(self, dag):
         return max(self._start(dag["tasks"], name) + self._length(name, task) for name, task in dag["tasks"].items())
@@ -58,7 +61,7 @@ class Workload:
     def _length(self, name, task):
         inner = self._inner(task)
         if not inner:
-            return 2
+            return self._pods_of_container(task)
         if "parameterIterator" in task:
             return 1 + (1 + self._length_of(inner) if self._items[name] else 0)
         return 1 if "triggerPolicy" in task else 1 + self._length_of(inner)
@@ -126,7 +129,24 @@ def test_the_first_training_begins_within_two_minutes(spec):
 
 
 def test_a_run_with_nothing_to_do_takes_less_than_90_seconds(spec):
-    assert Workload(spec, NOTHING).longest() * POD_S <= 80
+    """And the condition after `register` has no pod, because Argo leaves out what follows a skipped task."""
+    assert Workload(spec, NOTHING).longest() * POD_S <= 70
+
+
+def test_what_is_skipped_is_a_loop_without_items_or_a_registration_without_work(spec):
+    """Also in Kubeflow's metadata store, which ends a loop with its items: one without would run for ever there."""
+    conditions = {
+        name: task["triggerPolicy"]["condition"]
+        for name, task in spec["root"]["dag"]["tasks"].items()
+        if "triggerPolicy" in task
+    }
+    inputs = "inputs.parameter_values['pipelinechannel--"
+    assert conditions == {
+        "sort-shards": f"size({inputs}plan-shares']) > 0",
+        "trainings": f"size({inputs}plan-Output']) > 0",
+        "register": f"{inputs}plan-has_work'] == true",
+        "if-trainings-failed": f"{inputs}register-Output'] == 'incomplete'",
+    }
 
 
 def test_no_executor_installs_packages_when_it_runs(spec):

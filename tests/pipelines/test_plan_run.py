@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from components import storage
 from components.artifacts import evaluation, failure
 from components.artifacts.failure import Failure
 from components.artifacts.training_dir import TrainingDir
@@ -14,9 +15,9 @@ from components.nsynth.sorted_set import SortedSet
 from components.plan.planned_training import PlannedTraining
 from components.sort import parallel_sort, units
 from pipelines import plan_run as plan_module
-from pipelines import retries, train_planned
+from pipelines import registered, retries, run_trainings, train_planned
 from pipelines.plan_run import Request, plan_run
-from pipelines.registration import Run, raise_failures
+from pipelines.run_trainings import Run, raise_failures
 from tests.notes import make_note, write_source
 from tests.records import finished_record
 
@@ -65,9 +66,72 @@ def test_a_small_source_is_sorted_at_once_and_finished_trainings_are_left_out(re
     assert again.families == ["keyboard", "string"]  # all of them are registered and compared
 
 
+@pytest.fixture
+def finished(request_, tmp_path, monkeypatch):
+    """A run whose trainings are all done, and MLflow with their versions; returns the run and its plan."""
+    from components.registry.aliases import model_name
+    from components.registry.client import open_for_writing
+
+    request = replace(request_, tracking_uri=f"sqlite:///{tmp_path}/mlflow/mlflow.db")
+    planned = plan_run(request)
+    run = Run(planned.run_uri, planned.families, planned.synths, planned.sorted_uri)
+    for family in run.families:
+        for each in run.trainings(family):
+            storage.write_json(each.evaluation_uri, {"of": each.name})
+    for module in (plan_module, run_trainings):
+        monkeypatch.setattr(module, "is_trained_and_evaluated", lambda _: True)
+    with open_for_writing(request.tracking_uri, "luthier") as (client, _):
+        for family in run.families:
+            client.create_registered_model(model_name(family))
+            for _ in run.synths:
+                client.create_model_version(model_name(family), f"{tmp_path}/model")
+    return request, planned, run, client
+
+
+def test_a_run_has_work_until_all_of_it_is_registered(finished, monkeypatch):
+    request, planned, run, client = finished
+    assert planned.has_work and plan_run(request).has_work  # trained, and not registered yet
+
+    def register():
+        found = registered.fingerprint_of(run, request.tracking_uri, planned.source_fingerprints, planned.gate_bindings)
+        registered.write(run, found, {family: [1, 2] for family in run.families})
+
+    register()
+    assert not plan_run(request).has_work
+    assert plan_run(replace(request, bindings=[*request.bindings, "gate.margin = 0.5"])).has_work
+    assert plan_run(replace(request, synths=["harmonic"])).has_work  # its report has fewer models
+    storage.write_json(run.trainings("string")[0].evaluation_uri, {"of": "a new evaluation"})
+    assert plan_run(request).has_work
+    register()
+    monkeypatch.setenv("LUTHIER_GIT_COMMIT", "0123456789abcdef")  # a new release writes another report
+    assert plan_run(request).has_work
+    register()
+    assert not plan_run(request).has_work
+    client.delete_model_version("ddsp-string", "2")
+    assert plan_run(request).has_work
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"registration": 1}', b'{"versions": {"string": "x"}}'])
+def test_a_damaged_record_of_a_registration_counts_as_none(finished, content):
+    request, _, run, _ = finished
+    storage.write_bytes(storage.join(run.run_uri, registered.FILE_NAME), content)
+    assert plan_run(request).has_work
+
+
+def test_the_cluster_is_not_asked_about_jobs_where_nothing_is_to_be_trained(finished, monkeypatch):
+    request, _, run, _ = finished
+    asked = []
+    monkeypatch.setattr(plan_module, "check_run", lambda _, __, training: asked.append(training))
+    plan_run(replace(request, families=run.families))
+    plan_run(request)  # the families are not known before the source is sorted
+    monkeypatch.setattr(plan_module, "is_trained_and_evaluated", lambda _: False)
+    plan_run(replace(request, families=run.families))
+    assert [training is None for training in asked] == [True, False, False]
+
+
 def test_a_large_source_is_sorted_by_others_and_the_last_one_commits(request_, large):
     planned = plan_run(request_)
-    assert len(planned.shares) == 4
+    assert len(planned.shares) == 4 and planned.has_work
     assert {each.is_conditional for each in trainings(planned)} == {True}
     for share in planned.shares:
         with pytest.raises(InputError):

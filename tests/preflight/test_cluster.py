@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from components.core.errors import InputError, StepError
-from components.launch.request import Placement
+from components.launch.request import Placement, TrainingRequest
 from components.preflight import permissions
 from components.preflight.capacity import check_nodes, check_quotas, gpu_models
 from components.preflight.cluster import check_job, check_namespace, check_version
 from components.preflight.finding import Check, Status, run_checks
 from components.preflight.hours import check_hours
-from components.preflight.image import check_image
+from components.preflight.image import COMMAND, NAME, check_image
 from components.preflight.service import check_service, service_of
 from components.preflight.training import check_training, sample_job
 from tests.preflight.conftest import REVIEWS
 
-ACCOUNTS = Path(__file__).parents[2] / "manifests" / "base" / "accounts.yaml"
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+ACCOUNTS = MANIFESTS / "base" / "accounts.yaml"
 
 
 def only(findings):
@@ -95,9 +97,40 @@ def test_an_image_is_tried_by_a_job_that_is_deleted(cluster):
     (created,) = cluster.created
     pod = created["spec"]["template"]["spec"]
     assert cluster.deleted == [created["metadata"]["name"]]
-    assert pod["containers"][0]["command"] == ["true"] and "volumes" not in pod
+    assert pod["containers"][0]["command"] == list(COMMAND) and "volumes" not in pod
     assert "nvidia.com/gpu" not in str(pod["containers"][0]["resources"])
     assert created["metadata"]["labels"]["app.kubernetes.io/name"] != "luthier-trainer"  # `luthier jobs` lists those
+
+
+def test_an_image_of_another_commit_is_noted(cluster, monkeypatch):
+    ended = copy.deepcopy(cluster.recorded["pod-without-image"])
+    cluster.pods = [ended]
+
+    def found(message):
+        terminated = {"exitCode": 0, "message": message}
+        ended["status"]["containerStatuses"][0]["state"] = {"terminated": terminated}
+        return only(check_image(cluster.api(), job(cluster)))
+
+    monkeypatch.setenv("LUTHIER_GIT_COMMIT", "a" * 40)
+    same = found("a" * 40 + "-dirty")
+    assert same.status is Status.OK and same.text == "trainer:1 can be pulled, of commit aaaaaaaaaaaa"
+    other = found("b" * 40)
+    assert other.status is Status.NOTE
+    assert other.text.endswith("of commit bbbbbbbbbbbb, and what checks it is of commit aaaaaaaaaaaa")
+    for unknown in ("", "sh: not found", "b" * 4000):
+        assert found(unknown).text == "trainer:1 can be pulled"
+
+
+def test_a_policy_allows_the_pod_of_the_check_and_both_commands_that_train():
+    """The policy itself is tried on a real server, in tests/cluster."""
+    policy = yaml.safe_load((MANIFESTS / "components/job-policy/policy.yaml").read_text().split("---")[0])
+    check = next(each["expression"] for each in policy["spec"]["variables"] if each["name"] == "isCheck")
+    assert f"== ['{COMMAND[0]}', '{COMMAND[1]}', '{COMMAND[2]}']" in check and f"'{NAME}'" in check
+    commands = re.search(r"orValue\(''\) in (\[.*?\])", policy["spec"]["validations"][1]["expression"])
+    assert commands and set(yaml.safe_load(commands[1])) == {
+        TrainingRequest("r", "string", "harmonic", "d", "0", "o", "smoke", (), evaluates=evaluates).arguments()[0]
+        for evaluates in (False, True)
+    }
 
 
 def test_an_image_that_cannot_be_pulled(cluster):
