@@ -51,13 +51,15 @@ def working(task: dsl.PipelineTask, memory_limit: PipelineChannel, hours: float)
 def waiting(task: dsl.PipelineTask, hours: float) -> dsl.PipelineTask:
     """Sets the resources of a task that only waits for a Job: next to nothing, or it would take the Job's place.
 
-    The waiting process has 130 MiB; the limit leaves room for the start, and for a training's run record.
+    The waiting process has 130 MiB; the limit leaves room for the start, and for a training's run record. It waits for
+    days, so its pod may be lost several times, with its node or to a pod of higher priority: it is started again more
+    often than others, because nothing in the run follows a loop of which an item failed.
 
     Args:
         task: The task.
         hours: Timeout.
     """
-    return _step(task, "20m", "256Mi", "1Gi", hours)
+    return _step(task, "20m", "256Mi", "1Gi", hours, retries=10)
 
 
 def failing(task: dsl.PipelineTask) -> dsl.PipelineTask:
@@ -76,7 +78,7 @@ def _step(
     task.set_cpu_request(cpus).set_memory_request(memory).set_memory_limit(memory_limit)
     # For lost pods: every step continues where one stopped. What else is worth it, a step repeats itself (see retries).
     if retries:
-        task.set_retry(num_retries=retries, backoff_duration="15s", backoff_factor=4.0, backoff_max_duration="600s")
+        task.set_retry(num_retries=retries, backoff_duration="15s", backoff_factor=2.0, backoff_max_duration="120s")
     # Not by Kubeflow: each step finds what is done, in the workspace and in the registry.
     task.set_caching_options(False)
     kubernetes.set_timeout(task, round(hours * 3600))

@@ -31,6 +31,7 @@ pytestmark = pytest.mark.kfp
 _RUN_S = 2 * 3600
 _TRIGGER_S = 5 * 60
 _POLL_S = 5.0
+_PART = "app.kubernetes.io/part-of=luthier"
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,13 @@ def _active_jobs(place: Place) -> list[str]:
     ]
 
 
+def _pods(place: Place, run_id: str) -> set[tuple[str, ...]]:
+    """Returns the names of the nodes of a run that have a pod, each as its parts, without the numbers of attempts."""
+    nodes = nodes_of_workflow(place.kubeflow.workflow_manifest(run_id))
+    names = [re.sub(r"\(\d+\)", "", node.name).split(".") for node in nodes if node.state != "SKIPPED"]
+    return {tuple(name) for name in names if name[-1] == "executor" or name[-1].endswith("-driver")}
+
+
 @pytest.fixture(scope="module")
 def finished(place: Place) -> subprocess.CompletedProcess[str]:
     """A run from the upload of the package to its end."""
@@ -136,17 +144,16 @@ def test_the_same_package_is_one_version_and_done_work_is_not_done_again(place, 
         for each in (finished, again)
     }
     assert len(versions) == 1
-    assert _shown(again.stderr) == ["✓ plan", "✓ register"]
+    # And no registration, because all is registered: the run, plan, two loops and register, which has a driver alone.
+    assert _shown(again.stderr) == ["✓ plan"]
+    assert len(_pods(place, _run_id(again.stdout))) == 6
 
 
 def test_each_training_has_few_pods_and_is_found_near_the_root(place, finished):
-    nodes = nodes_of_workflow(place.kubeflow.workflow_manifest(_run_id(finished.stdout)))
-    attempts = re.compile(r"\(\d+\)")
-    names = [attempts.sub("", node.name).split(".") for node in nodes]
-    pods = {tuple(name) for name in names if name[-1] == "executor" or name[-1].endswith("-driver")}
+    pods = _pods(place, _run_id(finished.stdout))
     # The run, plan, the loops, an item with its training, register, the condition after it.
     assert len(pods) <= 12
-    groups = next(name for name in names if name[-2:] == ["train", "executor"])
+    groups = next(name for name in pods if name[-2:] == ("train", "executor"))
     assert [name for name in groups if not name.startswith("iteration-")][1:] == [
         *("root", "trainings", "train", "executor"),
     ]
@@ -177,6 +184,26 @@ def test_a_failed_training_is_named_and_the_others_are_registered(place):
     assert shown[3:] == ["✓ register", "✗ failed-trainings"]
     last = followed.stderr.splitlines()[-1]
     assert last.startswith("luthier: failed-trainings: string-sinusoidal: Job ") and " was deleted before" in last
+
+
+def test_a_training_goes_on_and_is_registered_after_its_step_has_lost_three_pods(place):
+    run_id = _run_id(_luthier("submit", "--no-follow", *place.parameters(synths="wavetable")).stdout)
+    pods = kubernetes_api(None, place.kubeflow.namespace or "kubeflow")
+    lost: set[str] = set()
+
+    def lose() -> bool:
+        """Deletes the pod of the step that waits for the training, which has to be another one each time."""
+        for pod in pods.get("pods", query={"labelSelector": f"pipeline/runid={run_id},{_PART}"})["items"]:
+            name, started = pod["metadata"]["name"], pod["status"]["phase"] == "Running"
+            if started and name not in lost and _active_jobs(place):
+                pods.delete("pods", name, pod["metadata"]["uid"])
+                lost.add(name)
+        return len(lost) == 3
+
+    _wait_for(lose, "three pods of the step `train`", 1200)
+    followed = _luthier("submit", "--follow", run_id, timeout_s=_RUN_S)
+    assert followed.returncode == 0, followed.stderr
+    assert _shown(followed.stderr) == ["✓ plan", "✓ train string-wavetable", "✓ register"]
 
 
 def test_a_stopped_run_leaves_no_training_running(place):
