@@ -149,7 +149,9 @@ def _skip(dag: Any) -> None:
     """
     for loop in (SORT_LOOP, TRAIN_LOOP):
         items = dag.tasks[loop].parameter_iterator.items.input_parameter
-        dag.tasks[loop].trigger_policy.condition = f"size(inputs.parameter_values['{items}']) > 0"
+        # Kubeflow asks again for each item, whose inputs have the item in place of the items.
+        condition = f"!('{items}' in inputs.parameter_values) || size(inputs.parameter_values['{items}']) > 0"
+        dag.tasks[loop].trigger_policy.condition = condition
     channel = f"{_CHANNEL}plan-has_work"
     output = dag.tasks[REGISTER_TASK].inputs.parameters[channel].task_output_parameter
     output.producer_task, output.output_parameter_key = "plan", "has_work"

@@ -141,9 +141,14 @@ def test_what_is_skipped_is_a_loop_without_items_or_a_registration_without_work(
         if "triggerPolicy" in task
     }
     inputs = "inputs.parameter_values['pipelinechannel--"
+
+    def not_empty(items):
+        # Asked of each item, too, whose inputs have no items. Tried on a real one: the driver has its own CEL.
+        return f"!('pipelinechannel--{items}' in inputs.parameter_values) || size({inputs}{items}']) > 0"
+
     assert conditions == {
-        "sort-shards": f"size({inputs}plan-shares']) > 0",
-        "trainings": f"size({inputs}plan-Output']) > 0",
+        "sort-shards": not_empty("plan-shares"),
+        "trainings": not_empty("plan-Output"),
         "register": f"{inputs}plan-has_work'] == true",
         "if-trainings-failed": f"{inputs}register-Output'] == 'incomplete'",
     }
