@@ -28,6 +28,9 @@ _OUTAGE_S = 15 * 60
 # A traceback's last line: "components.core.errors.InputError: the source is empty".
 _RAISED = re.compile(r"(?:[\w.]+\.)?(\w*(?:Error|Exception|Exit|Interrupt)): (.+)")
 _OURS = ("InputError", "StepError")
+# What code of one version raises when it calls that of another one.
+_OF_VERSIONS = ("AttributeError", "ImportError", "ModuleNotFoundError", "TypeError")
+_SAME_VERSION = "; if the images are of another version of Luthier than this command, build and push them again"
 # Lines of Kubeflow's launcher, "F1127 14:59:07.947451      15 main.go:130] failed to ...", and of Argo's executor.
 _LAUNCHER = re.compile(r"([IWEF])\d{4} [\d:.]+ +\d+ [\w.]+:\d+\] (.*)")
 _ARGO = re.compile(r"time=\S+ level=.*")
@@ -163,7 +166,8 @@ def _message(log_text: str, pod_message: str) -> str:
                 errors.append(message.removeprefix("failed to execute component: "))
         elif raised:
             kind, message = raised.groups()
-            errors.append(message if kind in _OURS else f"{kind}: {message}")
+            hint = _SAME_VERSION if kind in _OF_VERSIONS else ""
+            errors.append(message if kind in _OURS else f"{kind}: {message}{hint}")
         else:
             others.append(line)
     if errors:
