@@ -78,7 +78,9 @@ def _step(
     task.set_cpu_request(cpus).set_memory_request(memory).set_memory_limit(memory_limit)
     # For lost pods: every step continues where one stopped. What else is worth it, a step repeats itself (see retries).
     if retries:
-        task.set_retry(num_retries=retries, backoff_duration="15s", backoff_factor=2.0, backoff_max_duration="120s")
+        # Argo counts the longest duration from the first start of the task, and ends each further pod when it is over.
+        longest = f"{round(hours * 3600)}s"
+        task.set_retry(num_retries=retries, backoff_duration="15s", backoff_factor=1.5, backoff_max_duration=longest)
     # Not by Kubeflow: each step finds what is done, in the workspace and in the registry.
     task.set_caching_options(False)
     kubernetes.set_timeout(task, round(hours * 3600))

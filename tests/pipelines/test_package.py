@@ -154,6 +154,21 @@ def test_what_is_skipped_is_a_loop_without_items_or_a_registration_without_work(
     }
 
 
+def test_a_step_may_be_repeated_for_as_long_as_it_may_take(tmp_path):
+    """Argo counts maxDuration from the first start, and gives it to each further pod as its deadline.
+
+    A longest duration of ten minutes ended the step of a training that had lost a pod after ten minutes.
+    """
+    spec, platform = yaml.safe_load_all(compile_to(tmp_path).read_text())
+    settings = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    for dag in dags(spec):
+        for name, task in dag["tasks"].items():
+            if "retryPolicy" in task:
+                label = spec["components"][task["componentRef"]["name"]]["executorLabel"]
+                timeout_s = int(settings[label]["activeDeadlineSeconds"])
+                assert task["retryPolicy"]["backoffMaxDuration"] == f"{timeout_s}s", name
+
+
 def test_no_executor_installs_packages_when_it_runs(spec):
     for executor in spec["deploymentSpec"]["executors"].values():
         assert "pip install" not in " ".join(executor["container"]["command"])
