@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from components.artifacts import evaluation
 from components.core.errors import InputError
+from components.core.text import counted
 from components.register.promotion import Score
 from components.registry.aliases import champion_version
 from components.registry.client import open_client_if_exists
@@ -40,7 +41,8 @@ def score_champion(training_uris: Sequence[str], data_uri: str, tracking_uri: st
     # TensorFlow takes seconds to import: only where something is to be scored.
     from components.evaluate.step import score
 
-    _LOG.info("scores the champion of %s, version %s, on %d notes", found.family, champion.version, len(found.notes))
+    notes = counted(len(found.notes), "note")
+    _LOG.info("scores the champion of %s, version %s, on %s", found.family, champion.version, notes)
     with downloaded(f"models:/{champion.name}/{champion.version}", tracking_uri) as model_uri:
         means = score(model_uri, data_uri, found)
     return Score(int(champion.version), found.notes_fingerprint, means)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from components import storage
 from components.artifacts.evaluation import is_trained_and_evaluated
 from components.artifacts.training_dir import REPORT_NAME
+from components.core.text import counted
 from components.launch.request import Placement
 from components.nsynth.families import FAMILIES
 from components.nsynth.sorted_set import SortedSet
@@ -138,7 +139,7 @@ def _sort(records_uri: str, plan: RunPlan, max_workers: int) -> list[str]:
     with task("sort") as running:
         shares = parallel_sort.plan_shares(records_uri, plan.sorted_uri, max_workers)
         if len(shares) > 1:
-            running.found(f"{len(shares)} workers will sort")
+            running.found(f"{counted(len(shares), 'worker')} will sort")
             return shares
         parallel_sort.copy_share(plan.sorted_uri, shares[0])
         result = parallel_sort.commit_sorted_set(plan.sorted_uri)
@@ -197,7 +198,7 @@ def _text(
     if not trainings:
         return "nothing new to train"
     families = ", ".join(dict.fromkeys(each.family for each in trainings))
-    text = f"{families}: {len(remaining)} of {len(trainings)} trainings to do"
+    text = f"{families}: {len(remaining)} of {counted(len(trainings), 'training')} to do"
     if remaining:
         return text
     report_uri = storage.join(plan.run_uri, REPORT_NAME)

@@ -15,6 +15,7 @@ from components.artifacts.training_dir import TrainingDir
 from components.core.errors import InputError
 from components.core.fields import Fields
 from components.core.fingerprint import content_fingerprint
+from components.core.text import counted
 from components.core.versions import EVALUATION_VERSION, TRAINING_VERSION
 from components.nsynth.families import FAMILIES
 from components.nsynth.manifest import SPLITS
@@ -182,7 +183,7 @@ class Evaluation:
         means = self.means()
         pitch = f", pitch {means['pitch_error_cents']:.0f} cents" if "pitch_error_cents" in means else ""
         return (
-            f"{len(self.notes)} {self.split} notes: spectral loss {means['spectral_loss']:.2f}, "
+            f"{counted(len(self.notes), f'{self.split} note')}: spectral loss {means['spectral_loss']:.2f}, "
             f"loudness {means['loudness_error_db']:.1f} dB{pitch}"
         )
 

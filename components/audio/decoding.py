@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +20,7 @@ Channels = npt.NDArray[np.float32]
 """f32[samples, channels]."""
 
 _BLOCK_SECONDS = 4
+_FLAC_SAMPLES = 1_024  # of each channel at once; at most so many are lost before damage
 _MOST_SAMPLES_IN_BLOCK = 1 << 22  # of all channels together, 16 MB
 UNKNOWN_FRAMES = 1 << 62
 """libsndfile gives a larger length where a FLAC does not tell its own."""
@@ -68,18 +68,46 @@ def sound_file(path: Path, name: str) -> Iterator[soundfile.SoundFile]:
         reason = (
             getattr(error, "error_string", str(error) or type(error).__name__).rstrip(". ").removeprefix("Error : ")
         )
-        raise InputError(f"cannot read the recording '{name}': {reason}; expected audio") from error
+        advice = "expected audio; try to convert it to wav or flac"
+        raise InputError(f"cannot read the recording '{name}': {reason}, {advice}") from error
 
 
 def blocks(file: soundfile.SoundFile) -> Iterator[Channels]:
-    """Yields the rest of a file, block by block, at most four seconds each."""
+    """Yields the rest of a file, block by block, at most four seconds each.
+
+    A FLAC that was cut off or is damaged ends there, as files of other formats do, if its header tells its length.
+    """
     frames = max(1, min(_BLOCK_SECONDS * file.samplerate, _MOST_SAMPLES_IN_BLOCK // file.channels))
+    read = _read_flac if file.format == "FLAC" and file.frames < UNKNOWN_FRAMES else _read
+    any_read = False
     while True:
         with silent_library():
-            block: Any = file.read(frames, dtype="float32", always_2d=True)
+            block = read(file, frames, any_read)
         if not len(block):
             return
+        any_read = True
         yield block
+
+
+def _read(file: soundfile.SoundFile, frames: int, any_read: bool) -> Channels:
+    block: Channels = file.read(frames, dtype="float32", always_2d=True)
+    return block
+
+
+def _read_flac(file: soundfile.SoundFile, frames: int, any_read: bool) -> Channels:
+    """Returns what can be decoded: libsndfile fails where the data ends, and drops all that this read has decoded."""
+    parts = [np.zeros((0, file.channels), np.float32)]
+    while frames > 0:
+        try:
+            parts.append(_read(file, min(frames, _FLAC_SAMPLES), any_read))
+        except soundfile.SoundFileError:
+            if not any_read and len(parts) == 1:
+                raise
+            break
+        if not len(parts[-1]):
+            break
+        frames -= len(parts[-1])
+    return np.concatenate(parts)
 
 
 @contextmanager

@@ -32,6 +32,11 @@ DATASET_WINDOW_SAMPLES = 1024
 _SUPPORT = 0.2  # of a candidate that swift-f0 is sure of, against strengths of 0..1
 _UNCONFIRMED = 0.6  # strength of what swift-f0 is sure of and autocorrelation does not find
 _SAME_OCTAVES = 50 / 1200
+# Where the sound repeats itself exactly after one period, a clearly weaker one is not the pitch, however short: a
+# narrow formant has such a period, octaves above the pitch.
+_EXACT, _CLEARLY_WEAKER, _INEXACT = 0.99, 0.08, 0.1
+_NO_ODD_HARMONICS = 0.004  # by which half a period is weaker where the odd harmonics are 27 dB below the even ones
+_DISPUTED_MARGIN = 0.27  # of scores; where a candidate is better by more, there is no doubt about it
 _QUIET_DB = -50.0
 _EXCLUDED = -10.0
 
@@ -49,7 +54,8 @@ class PitchTrack:
         period_seconds: Distance of its frames; frame 0 is about second 0.
         f0_hz: Pitch, [frames]; meaningless where the confidence is low.
         confidence: 0..1, [frames]; see f0.VOICED_CONFIDENCE.
-        disputed: Where two methods disagree about the pitch, bool[frames]; None for a tracker of one method.
+        disputed: Where two methods disagree about the pitch and neither is much likelier, bool[frames]; None for a
+            tracker of one method.
     """
 
     period_seconds: float
@@ -174,26 +180,41 @@ class SwiftF0Tracker:
     def _decide(self, heard: PitchTrack, periods: Candidates) -> PitchTrack:
         """Returns the likeliest path through what swift-f0 heard and the periods that were found."""
         f0_hz = np.column_stack([periods.f0_hz, np.where(heard.voiced, heard.f0_hz, 0.0)])
-        near = np.abs(np.log2(np.maximum(f0_hz, 1.0) / np.maximum(heard.f0_hz, 1.0)[:, None])) < _SAME_OCTAVES
-        near &= heard.voiced[:, None]
+        octaves = np.log2(np.maximum(f0_hz, 1.0) / np.maximum(heard.f0_hz, 1.0)[:, None])
+        near = (np.abs(octaves) < _SAME_OCTAVES) & heard.voiced[:, None]
         # A sound hardly louder than the room has periods too: those of a hum.
         quiet = periods.power < periods.power.max(initial=0.0) * 10 ** (_QUIET_DB / 10)
         strength = np.column_stack([np.where(quiet[:, None], 0.0, periods.strength), np.zeros(len(f0_hz))])
         strength[:, -1] = np.maximum((strength * near).max(axis=1), _UNCONFIRMED * heard.confidence * heard.voiced)
-        # Above its range swift-f0 hears an octave too low, or more.
-        supported = near | ((f0_hz > FMAX) & heard.voiced[:, None])
-        score = strength - octave_cost(f0_hz) + _SUPPORT * supported * heard.confidence[:, None]
+        # Of a sound without odd harmonics of what swift-f0 heard, the pitch is the octave above. Above its range
+        # swift-f0 hears an octave too low, or more.
+        even = (np.abs(octaves - 1) < _SAME_OCTAVES) & (strength >= strength[:, -1:] - _NO_ODD_HARMONICS)
+        supported = near | ((even | (f0_hz > FMAX)) & heard.voiced[:, None])
+        best = strength.max(axis=1, keepdims=True)
+        inexact = ~supported & (best >= _EXACT) & (strength < best - _CLEARLY_WEAKER)
+        score = strength - octave_cost(f0_hz) - _INEXACT * inexact
+        score += _SUPPORT * supported * heard.confidence[:, None]
         searched = (f0_hz >= self.lowest_hz) & (f0_hz <= self.highest_hz)
         too_high = (f0_hz > HIGHEST_HZ) & (self.highest_hz == HIGHEST_HZ)  # has no pitch in the range
         path = likeliest(f0_hz, np.where(searched | too_high, score, _EXCLUDED))
         frame = np.arange(len(path))
         agreed, certainty = near[frame, path], np.where(searched[frame, path], strength[frame, path] ** 2, 0.0)
+        doubtful = score[frame, path] - score[:, -1] < _DISPUTED_MARGIN
+        doubtful &= ~_mostly_in_notes(agreed, f0_hz[frame, path])
         return PitchTrack(
             FRAME_PERIOD,
             np.where(agreed, heard.f0_hz, f0_hz[frame, path]),
             np.where(agreed, np.maximum(heard.confidence, certainty), certainty),
-            np.asarray(heard.voiced & ~agreed & (certainty >= VOICED_CONFIDENCE)),
+            np.asarray(heard.voiced & ~agreed & (certainty >= VOICED_CONFIDENCE) & doubtful),
         )
+
+
+def _mostly_in_notes(agreed: npt.NDArray[np.bool_], f0_hz: _Array) -> npt.NDArray[np.bool_]:
+    """Tells of each frame whether most frames of its note agree, bool[frames]; a note ends where the pitch jumps."""
+    jumps = np.abs(np.diff(np.log2(np.maximum(f0_hz, 1.0)), prepend=0.0)) > _SAME_OCTAVES
+    note = np.cumsum(jumps)
+    share = np.bincount(note, agreed) / np.maximum(np.bincount(note), 1)
+    return np.asarray(share[note] > 0.5)
 
 
 def _crepe(band_hz: Band | None) -> Tracker:

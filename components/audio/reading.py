@@ -18,7 +18,7 @@ from components.audio.levels import CLIPPED_SHARE, SILENT_PEAK
 from components.audio.measuring import Measured, Mix, measure
 from components.core.errors import InputError
 from components.core.text import printable
-from components.nsynth.note import FloatArray
+from components.nsynth.note import SAMPLE_RATE_HZ, FloatArray
 from components.nsynth.recording_files import AUDIO_SUFFIXES
 from components.telemetry import log
 
@@ -27,6 +27,7 @@ _LOG = log.get(__name__)
 SHORTEST_SECONDS = 0.1
 LONGEST_SECONDS = 600
 _LOWEST_RATE_HZ, _HIGHEST_RATE_HZ = 4_000, 1_000_000
+_FULL_BAND_SHARE = 0.9  # of the models' rate; what is missing above is hardly heard
 _LARGEST_SAMPLE = 16.0
 """Of full scale. Levels of recordings in floating point go above 1; beyond this they are other units."""
 # What integers that were stored as they are look like: their bits, by the largest sample.
@@ -96,7 +97,7 @@ def opened(uri: str, longest_seconds: float | None = None) -> Iterator[Sound]:
             told, measured = file.frames, measure(_checked(blocks(file), name, most, rate_hz), rate_hz)
         if measured.samples / rate_hz < SHORTEST_SECONDS:
             raise InputError(
-                f"the recording '{name}' is too short: {measured.samples / rate_hz:.2f} s, "
+                f"the recording '{name}' is too short: {measured.samples / rate_hz:.3f} s, "
                 f"expected {SHORTEST_SECONDS} s or more"
             )
         yield _sound(name, rate_hz, path, measured, told)
@@ -131,6 +132,11 @@ def _sound(name: str, rate_hz: int, path: Path, measured: Measured, told: int) -
     seconds, told_seconds = measured.samples / rate_hz, told / rate_hz
     if told < UNKNOWN_FRAMES and told_seconds - seconds > SHORTEST_SECONDS:
         remarks.append(f"ends after {seconds:.1f} s, its header says {told_seconds:.1f} s: it was probably cut off")
+    if rate_hz < _FULL_BAND_SHARE * SAMPLE_RATE_HZ:
+        remarks.append(
+            f"has a sample rate of {rate_hz} Hz and so nothing above {rate_hz / 2:.0f} Hz, expected "
+            f"{SAMPLE_RATE_HZ / 2:.0f} Hz; record it at {SAMPLE_RATE_HZ} Hz or more"
+        )
     return Sound(
         name,
         rate_hz,

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from components.core.text import counted
+
 _Array = npt.NDArray[Any]
 
 
@@ -37,7 +39,7 @@ def _tensor(numbers: _Array, first: int, shape: tuple[int, ...], strides: tuple[
     """Stands in for torch._utils._rebuild_tensor_v2; strides in numbers."""
     last = first + sum((count - 1) * stride for count, stride in zip(shape, strides, strict=True))
     if min(first, *strides, *(count - 1 for count in shape), 0) < 0 or last >= len(numbers):
-        raise ValueError(f"a tensor of shape {shape} goes beyond its {len(numbers)} numbers")
+        raise ValueError(f"a tensor of shape {shape} goes beyond its {counted(len(numbers), 'number')}")
     steps = [stride * numbers.itemsize for stride in strides]
     return np.lib.stride_tricks.as_strided(numbers[first:], shape, steps, writeable=False)
 

@@ -23,6 +23,7 @@ from components.config.gate import Gate
 from components.config.gin_text import LONGEST_TEXT, Binding, GinSyntaxError, Macro, parse
 from components.config.parameters import MACROS, PREFIX, REPLACED, domains_of
 from components.core.errors import InputError, nearest
+from components.core.text import counted
 
 _REPLACED = re.compile(rf"(?<![\w.])(?:decoders\.|losses\.|synths\.)?({'|'.join(REPLACED)})(?=\.\w|\(\))")
 _EXPECTED = "expected one `configurable.parameter = literal`, such as `train.max_steps = 400`"
@@ -63,7 +64,7 @@ def read_binding(binding: str) -> Binding:
     for reference in text.references:
         raise InputError(f"{refused}: got the reference {reference}, expected a literal value")
     if len(text.kinds) != 1:
-        raise InputError(f"{refused}: got {len(text.kinds)} statements, {_EXPECTED}")
+        raise InputError(f"{refused}: got {counted(len(text.kinds), 'statement')}, {_EXPECTED}")
     if not text.bindings:
         raise InputError(f"{refused}: got an {text.kinds[0]} statement, {_EXPECTED}")
     found = text.bindings[0]

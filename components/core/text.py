@@ -25,3 +25,19 @@ def _shown(character: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # a byte that os.fsdecode could not decode
         return f"\\x{code - 0xDC00:02x}"
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Returns a count with its noun: "1 recording", "2,000 recordings", "0 families".
+
+    Args:
+        count: How many.
+        noun: In the singular; may have words before it ("held-out note").
+        plural: The noun in the plural, where it is not made by the rules for "family", "batch" and "note".
+    """
+    if not plural:
+        if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+            plural = f"{noun[:-1]}ies"
+        else:
+            plural = f"{noun}es" if noun.endswith(("s", "x", "ch", "sh")) else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else plural}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from components.core.text import counted
+
 
 @click.command()
 @click.option("--model", "model_uri", required=True, metavar="URI", help="A model, or the training directory it is in.")
@@ -24,7 +26,7 @@ def command(model_uri: str, data_uri: str, out_uri: str, max_notes: int, others_
 
     result = evaluate(model_uri, data_uri, out_uri, max_notes, others_uri)
     found = result.evaluation
-    count = f"{len(found.notes)} held-out {'note' if len(found.notes) == 1 else 'notes'}"
+    count = counted(len(found.notes), "held-out note")
     click.echo(f"{found.family} {found.synth}, {count} ({found.split})")
     click.echo(f"  {'':24}{'mean':>10}{'interval':>20}{'median':>10}{'p95':>10}")
     for name, summary in found.summary.items():

@@ -9,6 +9,7 @@ import numpy as np
 
 from components.artifacts.evaluation import Evaluation
 from components.audio.f0 import note_name
+from components.core.text import counted
 from components.evaluate import number_view, plots
 from components.evaluate.note_view import Clip, NoteView, clip, views
 from components.evaluate.training_view import TrainingView, winner_of
@@ -82,8 +83,7 @@ def family_view(name: str, trainings: Sequence[TrainingView], max_notes: int) ->
 def _held_out(evaluated: Sequence[Evaluation]) -> str:
     if not evaluated:
         return ""
-    count = len(evaluated[0].notes)
-    return f"{count} held-out {'note' if count == 1 else 'notes'} ({evaluated[0].split} split)"
+    return f"{counted(len(evaluated[0].notes), 'held-out note')} ({evaluated[0].split} split)"
 
 
 def _worst(training: TrainingView) -> list[Worst]:
@@ -132,7 +132,7 @@ def _notes_ahead(winner: Evaluation, second: TrainingView) -> str:
         )
     pairs = list(zip(winner.notes, second.evaluation.notes, strict=True))
     ahead = sum(ours.numbers.spectral_loss < theirs.numbers.spectral_loss for ours, theirs in pairs)
-    return f"On {ahead} of {len(pairs)} notes its loss is lower than that of {second.synth}."
+    return f"On {ahead} of {counted(len(pairs), 'note')} its loss is lower than that of {second.synth}."
 
 
 def _rows(trainings: Sequence[TrainingView]) -> list[Row]:

@@ -12,6 +12,7 @@ from components.artifacts import clips, listening
 from components.artifacts.evaluation import Transfer
 from components.audio import pictures
 from components.audio.f0 import note_name
+from components.core.text import counted
 from components.evaluate.note_view import Clip, pitch_distance
 from components.evaluate.training_view import TrainingView
 from components.nsynth.families import FAMILIES
@@ -113,7 +114,7 @@ def _facts(transfer: Transfer) -> tuple[str, ...]:
     if cents is not None and share is not None and share < _PITCHED_SHARE:
         facts.append(f"pitch detected in {100 * share:.0f} %")
     if octaves:
-        facts.append(f"{abs(octaves)} {'octave' if abs(octaves) == 1 else 'octaves'} {'up' if octaves > 0 else 'down'}")
+        facts.append(f"{counted(abs(octaves), 'octave')} {'up' if octaves > 0 else 'down'}")
     return tuple(facts)
 
 

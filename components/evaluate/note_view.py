@@ -15,6 +15,7 @@ from components.artifacts.evaluation import ListeningSample, NoteNumbers
 from components.artifacts.listening import Controls
 from components.audio import pictures
 from components.audio.f0 import melody_name, midi_to_hz, note_name
+from components.core.text import counted
 from components.evaluate import plots
 from components.evaluate.training_view import TrainingView
 
@@ -72,7 +73,7 @@ class NoteView:
 def pitch_distance(cents: float) -> str:
     """Returns a distance of pitches with its unit: "12 cents"."""
     value, unit = (cents, "cent") if cents < 200 else (cents / 100, "semitone")
-    return f"{value:.0f} {unit}" + ("" if round(value) == 1 else "s")
+    return counted(round(value), unit)
 
 
 def views(trainings: Sequence[TrainingView], max_notes: int) -> list[NoteView]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.artifacts.evaluation import Group, Summary
+from components.core.text import counted
 from components.evaluate.training_view import TrainingView
 
 # Title, unit and key in the evaluation's summary. NUMBERS are in the first table; lower is better for all of them.
@@ -60,7 +61,7 @@ def groups(trainings: Sequence[TrainingView]) -> list[tuple[str, list[str]]]:
         for name, count in known.items():
             found = [_group(one, by).get(name) for one in trainings]
             cells = [text(group.means["spectral_loss"]) if group else "–" for group in found]
-            rows[f"{name} {by}, {count} {'note' if count == 1 else 'notes'}"] = cells
+            rows[f"{name} {by}, {counted(count, 'note')}"] = cells
     return list(rows.items())
 
 

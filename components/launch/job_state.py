@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from components.core.errors import EXIT_INPUT_ERROR, InputError, StepError
+from components.core.text import counted
 from components.kubernetes.client import Object
 from components.launch import labels, pod_state
 from components.launch.pod_state import PendingReason
@@ -146,7 +147,7 @@ def failure_of(job: Object, pods: Iterable[Object], last_line: str = "") -> Inpu
         )
     if failed.get("reason") == "BackoffLimitExceeded":
         times, limit = job["status"].get("failed") or len(endings), job["spec"].get("backoffLimit")
-        return StepError(f"Job {name} failed {times} times (its backoffLimit is {limit}){last}; {_RETRY}")
+        return StepError(f"Job {name} failed {counted(times, 'time')} (its backoffLimit is {limit}){last}; {_RETRY}")
     return StepError(f"Job {name} failed: {failed.get('message') or failed.get('reason')}{last}; {_RETRY}")
 
 

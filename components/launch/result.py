@@ -10,6 +10,7 @@ from components.artifacts.run_record import RunRecord
 from components.artifacts.training_dir import TrainingDir
 from components.config.settings import stop_settings, without_stop
 from components.core.errors import StepError
+from components.core.text import counted
 from components.launch.request import TrainingRequest
 
 _SAME = ("family", "synth", "preset", "data_fingerprint")
@@ -72,7 +73,7 @@ def summary(record: RunRecord) -> str:
     """Returns one line about a finished training: "30 steps, spectral loss 12.1 -> 9.50 (held out)"."""
     found = outcome(record)
     loss = f"spectral loss {found.first_spectral_loss:.1f} -> {found.best_valid_loss:.2f} (held out)"
-    return f"{found.steps} steps{_STOPPED_BY.get(found.stopped_by, '')}, {loss}"
+    return f"{counted(found.steps, 'step')}{_STOPPED_BY.get(found.stopped_by, '')}, {loss}"
 
 
 def model_metadata(record: RunRecord) -> dict[str, Any]:

@@ -8,6 +8,7 @@ the same bytes are read in the same way.
 
 from __future__ import annotations
 
+from components.core.text import counted
 from components.nsynth.wire import BYTES, FIXED32, VARINT, BadExample, fields
 
 BYTES_LIST, FLOAT_LIST, INT64_LIST = 1, 2, 3
@@ -84,7 +85,7 @@ def _merge(payload: bytes, start: int, stop: int, feature: Feature) -> None:
 
 def _check_values(payload: bytes, start: int, stop: int, kind: int) -> None:
     if kind == FLOAT_LIST and (stop - start) % 4:
-        raise BadExample(f"a list of floats has {stop - start} bytes, expected a multiple of 4")
+        raise BadExample(f"a list of floats has {counted(stop - start, 'byte')}, expected a multiple of 4")
     if kind == INT64_LIST and stop > start and not (stop - start == 1 and payload[start] < 0x80):
         bits = high_bits(payload[start:stop])
         if bits[-1] or _TOO_LONG in bits:

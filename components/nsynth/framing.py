@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from components.core.errors import InputError
 from components.core.file_kinds import file_kind
+from components.core.text import counted
 from components.nsynth.checksum import combine, crc32c, extend, masked
 from components.nsynth.header import CRC, FRAMING_BYTES, HEADER, LONGEST_PAYLOAD, read_header, write_header
 
@@ -213,7 +214,7 @@ class Scanner:
 
 
 def _cut_off(missing: int) -> str:
-    return f"the shard ends within the record ({missing} bytes are missing)"
+    return f"the shard ends within the record ({counted(missing, 'byte')} missing)"
 
 
 def scan(stream: BinaryIO, name: str, size: int | None = None) -> Iterator[Record | Damage]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 
+from components.core.text import counted
 from components.nsynth.checksum import crc32c, masked
 
 HEADER = struct.Struct("<QI")
@@ -24,7 +25,7 @@ def write_header(length: int) -> bytes:
 def read_header(header: bytes) -> int | str:
     """Returns the payload's length, or what is wrong with the header."""
     if len(header) < HEADER.size:
-        return f"the shard ends within a record's header ({len(header)} bytes)"
+        return f"the shard ends within a record's header ({counted(len(header), 'byte')})"
     length, length_crc = HEADER.unpack(header)
     if length_crc != masked(crc32c(header[:LENGTH_BYTES])):
         return "the CRC of its length does not match"

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from components import storage
 from components.core.errors import InputError
 from components.core.fingerprint import fingerprint
+from components.core.text import counted
 from components.nsynth.dataset_info import DATASET_INFO_NAME, all_shard_lengths
 from components.nsynth.features import features
 from components.nsynth.framing import FRAMING_BYTES, Record, scan
@@ -137,7 +138,8 @@ def _other_layout(source_uri: str, listed: list[ObjectInfo], direct: list[Object
             directory_uri = storage.join(source_uri, info.name.rpartition("/")[0])
             return InputError(f"'{source_uri}' has no shards, but its subdirectory '{directory_uri}' has; try that one")
     return InputError(
-        f"'{source_uri}' has no nsynth-<split>.tfrecord-<i>-of-<n> shards ({len(listed)} other files); {_EXPECTED}"
+        f"'{source_uri}' has no nsynth-<split>.tfrecord-<i>-of-<n> shards ({counted(len(listed), 'other file')}); "
+        f"{_EXPECTED}"
     )
 
 

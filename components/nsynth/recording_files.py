@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from components import storage
 from components.core.errors import InputError
-from components.core.text import printable
+from components.core.text import counted, printable
 from components.nsynth.layout import is_shard
 from components.storage import ObjectInfo
 
@@ -44,10 +44,17 @@ _MADE_BY_LUTHIER_NAMES = (
 
 @dataclass(frozen=True)
 class Unusable:
-    """A recording that cannot be used: its name below the source, and why in a whole sentence."""
+    """Recordings that cannot be used, for one reason.
+
+    Attributes:
+        name: The name below the source of the first one.
+        reason: Why, in a whole sentence.
+        recordings: How many they are.
+    """
 
     name: str
     reason: str
+    recordings: int = 1
 
 
 @dataclass
@@ -85,7 +92,7 @@ class PassedOver:
         if total := self.suffixes.total():
             ordered = sorted(self.suffixes.items(), key=lambda each: (-each[1], each[0]))
             counts = ", ".join(f"{count} {suffix}" for suffix, count in ordered)
-            parts.append(f"{total} {'file of another kind' if total == 1 else 'files of other kinds'} ({counts})")
+            parts.append(f"{counted(total, 'file of another kind', 'files of other kinds')} ({counts})")
         for kind, count in sorted(self.kinds.items()):
             parts.append(f"{count} {kind} ({self.examples[kind]}{', ...' if count > 1 else ''})")
         return ", ".join(parts)

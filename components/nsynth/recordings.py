@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from components import storage
-from components.core.errors import InputError, nearest
+from components.core.errors import InputError
 from components.core.text import printable
 from components.nsynth.families import FAMILIES, SOURCES, check_family
 from components.nsynth.layout import fingerprint_of
+from components.nsynth.recording_families import family_of, unclear_families
 from components.nsynth.recording_files import (
     AUDIO_SUFFIXES,
     PassedOver,
@@ -121,12 +122,16 @@ def find_recordings(uris: Iterable[str], family: str | None) -> FoundRecordings:
         files += found.files
         unusable += found.unusable
         passed_over.merge(found.passed_over)
-    recordings = list[Recording]()
+    recordings, unclear = list[Recording](), list[ObjectInfo]()
     for info in unique_files(files):
-        try:
-            recordings.append(_describe(info, family))
-        except InputError as error:
-            unusable.append(Unusable(info.name, str(error)))
+        recording = _describe(info, family)
+        if recording is None:
+            unclear.append(info)
+        else:
+            recordings.append(recording)
+    if unclear:
+        reason = unclear_families([_directory(info) for info in unclear])
+        unusable.append(Unusable(unclear[0].name, reason, len(unclear)))
     if not recordings:
         raise nothing_usable(unusable)
     keys = distinct([(recording.key, recording.info.uri) for recording in recordings])
@@ -138,7 +143,8 @@ def nothing_usable(unusable: Sequence[Unusable]) -> InputError:
     """Returns the error for a source all of whose recordings are unusable."""
     if len(unusable) == 1:
         return InputError(unusable[0].reason)
-    return InputError(f"none of the {len(unusable)} recordings can be used; the first: {unusable[0].reason}")
+    count = sum(each.recordings for each in unusable)
+    return InputError(f"none of the {count} recordings can be used; the first: {unusable[0].reason}")
 
 
 def by_family(recordings: Iterable[Recording]) -> dict[str, list[Recording]]:
@@ -156,7 +162,8 @@ def recordings_fingerprint(recordings: Iterable[Recording], *parameters: str | i
     return fingerprint_of([recording.info for recording in listed], *parameters, labels)
 
 
-def _describe(info: ObjectInfo, family: str | None) -> Recording:
+def _describe(info: ObjectInfo, family: str | None) -> Recording | None:
+    """Returns a recording as its name and its directories describe it; None where they tell no family."""
     path = PurePosixPath(info.uri)
     named = _NSYNTH_NAME.fullmatch(path.stem)
     if named and family in (None, named["family"]):
@@ -169,18 +176,22 @@ def _describe(info: ObjectInfo, family: str | None) -> Recording:
             _midi(named["pitch"]),
             _midi(named["velocity"]),
         )
-    given, family = family, family or _directory_name(info.uri)
-    if family not in FAMILIES:
-        raise InputError(
-            f"cannot tell the family of '{printable(info.uri)}': its directory is '{printable(family)}', "
-            f"{nearest(family, FAMILIES)}; name the directory after its family, or give --family"
-        )
+    given, family = family, family or family_of(_directories(info))
+    if family is None:
+        return None
     name = info.name if given else info.name.removeprefix(f"{family}/")
     return Recording(info, recording_key(family, name), family, pitch_hint=pitch_hint(path.stem))
 
 
-def _directory_name(uri: str) -> str:
-    return storage.basename((uri if storage.is_remote(uri) else str(Path(uri).absolute())).rpartition("/")[0])
+def _directories(info: ObjectInfo) -> list[str]:
+    """Returns the names of the directories that a file is in, the nearest first; the last one is the source."""
+    uri = info.uri if storage.is_remote(info.uri) else str(Path(info.uri).absolute())
+    return uri.split("/")[-2 : -3 - info.name.count("/") : -1]
+
+
+def _directory(info: ObjectInfo) -> str:
+    """Returns the directory of a file, below the source if it is there."""
+    return info.name.rpartition("/")[0] or _directories(info)[0]
 
 
 def _midi(digits: str) -> int | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from components import storage
 from components.core.errors import InputError, nearest
 from components.core.fingerprint import fingerprint
+from components.core.text import counted
 from components.nsynth import checksum
 from components.nsynth.framing import read_records
 from components.nsynth.manifest import MANIFEST_NAME, SPLITS, Manifest, read_manifest
@@ -117,7 +118,9 @@ class SortedSet:
                     count += 1
                     yield record.payload
             if count != entry["records"]:
-                raise InputError(f"'{uri}' has {count} records, its manifest says {entry['records']}; sort again")
+                raise InputError(
+                    f"'{uri}' has {counted(count, 'record')}, its manifest says {entry['records']:,}; sort again"
+                )
 
     def _manifest(self, split: str) -> Manifest:
         if split not in self.manifests:

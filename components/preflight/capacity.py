@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
+from components.core.text import counted
 from components.kubernetes.client import Api, Object
 from components.kubernetes.errors import ApiError, Forbidden, NotFound
 from components.launch.job import GPU
@@ -52,10 +53,10 @@ def check_quotas(api: Api, job: Object, trainings: int) -> Iterator[Finding]:
     if not quotas:
         yield Finding("quota", Status.OK, f"namespace '{api.namespace}' has none")
     elif at_once < trainings:
-        text = f"leaves room for {max(0, at_once)} of {trainings} trainings at a time; the others wait for their turn"
-        yield Finding("quota", Status.NOTE, text)
+        text = f"leaves room for {max(0, at_once)} of {counted(trainings, 'training')} at a time"
+        yield Finding("quota", Status.NOTE, f"{text}; the others wait for their turn")
     else:
-        yield Finding("quota", Status.OK, f"leaves room for all {trainings} trainings at the same time")
+        yield Finding("quota", Status.OK, f"leaves room for {counted(trainings, 'training')} at the same time")
 
 
 def check_nodes(api: Api, job: Object, trainings: int) -> Iterator[Finding]:

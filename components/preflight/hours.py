@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from components.config.presets import Preset, read_preset
 from components.config.rates import known_devices, rate_of
+from components.core.text import counted
 from components.preflight.finding import Finding, Status
 
 _S_PER_HOUR = 3600.0
@@ -52,7 +53,7 @@ def check_hours(
         InputError: There is no such preset, or a binding is wrong.
     """
     preset, trainings = read_preset(preset_name, bindings), families * len(synths)
-    what = f"{trainings} trainings of at most {preset.steps:,} steps"
+    what = f"{counted(trainings, 'training')} of at most {counted(preset.steps, 'step')}"
     if gpus == 0:
         yield Finding("gpu-hours", Status.OK, f"none: {what} on the CPU")
         return

@@ -6,6 +6,8 @@ import sys
 
 import click
 
+from components.core.text import counted
+
 
 @click.command("prepare")
 @click.argument("recordings", nargs=-1, required=True, metavar="RECORDINGS...")
@@ -45,7 +47,7 @@ def command(
         if checked.passed_over:
             click.echo(f"passed over: {checked.passed_over}")
         if checked.unusable:
-            click.echo(f"luthier: {checked.unusable} cannot be used, see above", err=True)
+            click.echo(f"luthier: {counted(checked.unusable, 'recording')} cannot be used, see above", err=True)
             sys.exit(1)
         return
     if not out:

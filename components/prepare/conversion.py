@@ -58,9 +58,7 @@ def convert(recording: Recording, take: Callable[[Note], None], tracker_name: st
     if not count:
         raise _no_pitch(recording, peak)
     if skipped:
-        _LOG.info(
-            "skipped %d of %d windows of 4 s in '%s': they have no pitch", skipped, count + skipped, recording.uri
-        )
+        _LOG.info("skipped windows of 4 s without a pitch in '%s': %d of %d", recording.uri, skipped, count + skipped)
     return meter.result()
 
 

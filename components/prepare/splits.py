@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from components.core.errors import InputError
 from components.core.fingerprint import content_fingerprint
+from components.core.text import counted
 from components.nsynth.recordings import Recording
 
 SPLITS = ("train", "valid", "test")
@@ -46,7 +47,7 @@ def split_windows(family: str, windows: Sequence[_T]) -> dict[str, Sequence[_T]]
     """
     if len(windows) < len(SPLITS):
         raise InputError(
-            f"there are too few recordings of family {family}: got {len(windows)} windows of 4 s, expected three "
-            "recordings or 12 s of sound, so that each of train, valid and test has some; add recordings"
+            f"there are too few recordings of family {family}: got {counted(len(windows), 'window')} of 4 s, expected "
+            "three recordings or 12 s of sound, so that each of train, valid and test has some; add recordings"
         )
     return cut(windows)

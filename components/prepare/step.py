@@ -11,6 +11,7 @@ from components import storage
 from components.audio.pitch import DEFAULT_TRACKER, tracker
 from components.core.errors import InputError
 from components.core.fields import Fields
+from components.core.text import counted
 from components.core.versions import PREPARE_VERSION
 from components.nsynth.dataset_info import DATASET_INFO_NAME
 from components.nsynth.note import Note
@@ -63,7 +64,8 @@ class PrepareResult:
         splits = ", ".join(f"{count} {split}" for split, count in self.records.items())
         families = ", ".join(f"{count} {family}" for family, count in self.families.items())
         reused = ", prepared before" if self.reused else ""
-        return f"{self.recordings} recordings, {sum(self.records.values())} notes ({splits}){reused}: {families}"
+        recordings, notes = counted(self.recordings, "recording"), counted(sum(self.records.values()), "note")
+        return f"{recordings}, {notes} ({splits}){reused}: {families}"
 
     def warnings(self) -> list[str]:
         """Returns all that a user should know, one line each."""
@@ -228,7 +230,7 @@ def _first_left_out(unusable: Sequence[Unusable]) -> str:
     """Returns the end of an error that says what else there was; "" for nothing."""
     if not unusable:
         return ""
-    return f"; {len(unusable)} cannot be used, the first: {unusable[0].reason}"
+    return f"; {sum(each.recordings for each in unusable)} cannot be used, the first: {unusable[0].reason}"
 
 
 def _check_nothing_left_out(left_out: Sequence[str], strict: bool) -> None:
@@ -274,12 +276,13 @@ def check(recordings: Sequence[str], family: str | None = None, tracker_name: st
     tracker(tracker_name)
     report = CheckReport()
     found = find_recordings(recordings, family)
-    unusable = [each.reason for each in found.unusable]
+    unusable = list(found.unusable)
     with progress.bar("check", len(found.recordings), "recordings") as bar:
         for recording in found.recordings:
             try:
                 report.add(recording, convert(recording, lambda note: None, tracker_name))
             except InputError as error:
-                unusable.append(str(error))
+                unusable.append(Unusable(recording.info.name, str(error)))
             bar.advance(1, note=recording.key)
-    return CheckResult([*unusable, *report.all()], len(unusable), found.passed_over.text())
+    problems = [*(each.reason for each in unusable), *report.all()]
+    return CheckResult(problems, sum(each.recordings for each in unusable), found.passed_over.text())

@@ -16,6 +16,7 @@ from components.artifacts.model_card import CONFIG_NAME
 from components.artifacts.training_dir import LISTENING_DIR, REPORT_NAME
 from components.config.gate import LOSS
 from components.core.redaction import without_secret
+from components.core.text import counted
 from components.registry.aliases import CHAMPION, champion_version, model_name, versions_of
 from components.registry.tags import DATA_TAG, DATA_URI_TAG, LOSS_TAG, TRAINING_URI_TAG, VERSION_TAG, promotion_status
 from components.registry.trained_model import TrainedModel
@@ -85,7 +86,7 @@ def _of_training(training: TrainedModel, run: Run, lineage: Mapping[str, str]) -
     facts = {**training.tags(), **lineage}
     known = [f"- {name.replace('_', ' ')}: {_code(facts[name])}" for name in _LINEAGE if facts.get(name)]
     parts = (
-        f"{training.family.capitalize()}, {training.synth} synth: {preset}{training.card.steps:,} steps.",
+        f"{training.family.capitalize()}, {training.synth} synth: {preset}{counted(training.card.steps, 'step')}.",
         _scores(training),
         " · ".join(f"[{name}]({page}{path})" for name, path in _links(training)),
         "Lineage:\n\n" + "\n".join(known),
@@ -95,7 +96,7 @@ def _of_training(training: TrainedModel, run: Run, lineage: Mapping[str, str]) -
 
 def _of_model(family: str, versions: Sequence[ModelVersion], champion: ModelVersion | None, tracking_uri: str) -> str:
     name = model_name(family)
-    count = f"{len(versions)} {'version' if len(versions) == 1 else 'versions'}"
+    count = counted(len(versions), "version")
     lines = [f"DDSP instrument, {family}, {count}. It plays any recording's pitch and loudness with its own timbre."]
     if champion is None:
         lines.append("No champion: no version has passed the gate. The description of each version says why.")
@@ -124,7 +125,7 @@ def _scores(training: TrainedModel) -> str:
     if training.evaluation is None or not rows:
         return "Not evaluated."
     count = len(training.evaluation.notes)
-    head = f"Over {count} held-out {'note' if count == 1 else 'notes'}:\n\n"
+    head = f"Over {counted(count, 'held-out note')}:\n\n"
     head += "| | mean | 95 % interval of the mean | median | 95th percentile |\n|:--|--:|--:|--:|--:|\n"
     return head + "\n".join(rows)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from components.core.errors import InputError
+from components.core.text import counted
 
 if TYPE_CHECKING:
     from components.sort.result import SortResult
@@ -77,7 +78,8 @@ def _verify(sorted_uri: str, workers: int) -> None:
     for split, found in verify(sorted_uri, workers).items():
         records = sum(found.totals.values())
         click.echo(
-            f"{split} matches its manifest: {records:,} records in {found.objects:,} parts, {found.bytes / 1e6:,.1f} MB"
+            f"{split} matches its manifest: {counted(records, 'record')} in {counted(found.objects, 'part')}, "
+            f"{found.bytes / 1e6:,.1f} MB"
         )
 
 

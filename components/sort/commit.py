@@ -10,6 +10,7 @@ from functools import partial
 
 from components import storage
 from components.core.errors import InputError, StepError
+from components.core.text import counted
 from components.nsynth.layout import fingerprint_of
 from components.nsynth.manifest import (
     MANIFEST_NAME,
@@ -85,8 +86,8 @@ def commit(plan: SortPlan, split_uri: str, quarantine: bool) -> Manifest:
         if finished is not None:
             return finished
         raise StepError(
-            f"cannot commit '{split_uri}': {len(missing)} of {plan.units} units are missing (number {missing[0]}); "
-            "sort again, it continues"
+            f"cannot commit '{split_uri}': it lacks {len(missing)} of {counted(plan.units, 'unit')} "
+            f"(number {missing[0]}); sort again, it continues"
         )
     lease.verify(plan, split_uri)
     _check_source(plan, receipts)
@@ -147,7 +148,7 @@ def _manifest(plan: SortPlan, split_uri: str, receipts: list[Receipt]) -> Manife
     records, left_out = sum(each["records"] for each in receipts), sum(each["left_out"] for each in receipts)
     # An entry of 0 bytes is about a shard as a whole, not about a record.
     if sum(totals.values()) + left_out + sum(bool(entry["bytes"]) for entry in bad) != records:
-        raise RuntimeError(f"'{split_uri}': {records} records were read, and another number written: {totals}")
+        raise RuntimeError(f"'{split_uri}': read {counted(records, 'record')}, and wrote another number: {totals}")
     return {
         "schema_version": SCHEMA_VERSION,
         "split": plan.split,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from components import storage
+from components.core.text import counted
 from components.nsynth import checksum
 from components.nsynth.framing import BadRecord, Damage, Record, Scanner
 from components.nsynth.manifest import BadEntry, PartEntry, SourceEntry
@@ -165,7 +166,7 @@ def _count_lost(work: _Unit, shard: Shard, records: int, damages: list[BadEntry]
     assert shard.records is not None, "only shards of which dataset_info.json tells the records are compared"
     missing = shard.records - records
     if not damages:
-        reason = f"the shard has {records} records, dataset_info.json says {shard.records}; copy it again"
+        reason = f"the shard has {counted(records, 'record')}, dataset_info.json says {shard.records:,}; copy it again"
         damages.append(work.quarantine_item(shard, Damage(shard.size, 0, reason), reason))
     elif not shard.size:
         missing = shard.records
@@ -201,6 +202,7 @@ def _check_sum(work: _Unit) -> None:
     written = sum(part.records for part in work.parts.values()) + work.left_out
     if arrived != size or written != work.records:
         raise RuntimeError(
-            f"the {len(shards)} shards from '{shards[0].uri}' on have {size} bytes and {work.records} records, but "
-            f"{arrived} bytes and {written} records were written: a shard changed while it was read"
+            f"read {counted(size, 'byte')} and {counted(work.records, 'record')} of {counted(len(shards), 'shard')} "
+            f"from '{shards[0].uri}' on, wrote {counted(arrived, 'byte')} and {counted(written, 'record')}: a shard "
+            "changed while it was read"
         )

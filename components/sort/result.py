@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.core.errors import InputError
+from components.core.text import counted
 from components.nsynth.layout import fingerprint_of
 from components.nsynth.manifest import Manifest
 from components.sort.routing import QUARANTINE
@@ -87,4 +88,4 @@ class SortedSplits:
         parts = ", ".join(f"{result.records} {split}" for split, result in self.splits.items())
         total = sum(result.records for result in self.splits.values())
         reused = ", sorted before" if all(result.reused for result in self.splits.values()) else ""
-        return f"{total} records ({parts}{reused})"
+        return f"{counted(total, 'record')} ({parts}{reused})"

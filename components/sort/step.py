@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from components import storage
 from components.core.errors import InputError, StepError, nearest
+from components.core.text import counted
 from components.nsynth.layout import all_splits
 from components.nsynth.manifest import Manifest
 from components.sort import lease
@@ -130,7 +131,7 @@ def _release(acquired: list[tuple[SortPlan, str]]) -> None:
 def _pending_tasks(plan: SortPlan, split_uri: str, quarantine: bool) -> list[UnitTask]:
     done = lease.read_receipts(plan, split_uri, quarantine)
     if done:
-        _LOG.info("%s: %d of %d units are done already", split_uri, len(done), plan.units)
+        _LOG.info("%s: done already: %d of %s", split_uri, len(done), counted(plan.units, "unit"))
     return [UnitTask(plan, split_uri, unit, quarantine) for unit in range(plan.units) if unit not in done]
 
 
@@ -155,7 +156,7 @@ def _reporter(bar: progress.Bar) -> OnProgress:
 
     def report(size: int, records: int) -> None:
         seconds = max(time.monotonic() - start, 1e-3)
-        text = f"{records:,} records, {records / seconds:,.0f} records/s"
+        text = f"{counted(records, 'record')}, {records / seconds:,.0f} records/s"
         bar.advance(size / 1e6 - bar.done, text)
 
     return report

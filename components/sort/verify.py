@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from components import storage
 from components.core.errors import InputError
+from components.core.text import counted
 from components.nsynth.framing import Damage, Scanner
 from components.nsynth.manifest import MANIFEST_NAME, Manifest, PartEntry
 from components.nsynth.sorted_set import SortedSet
@@ -103,7 +104,7 @@ def _faults(part: _Part) -> list[str]:
     if info is None:
         return [f"{name} is missing"]
     if info.size != entry["bytes"]:
-        return [f"{name} has {info.size} bytes, expected {entry['bytes']}"]
+        return [f"{name} has {counted(info.size, 'byte')}, expected {entry['bytes']:,}"]
     wrong = Counter[str]()
     with storage.open_object(info) as stream:
         scanner = Scanner(stream, name, info.size)
@@ -119,7 +120,7 @@ def _faults(part: _Part) -> list[str]:
     if crc32c_base64(scanner.crc32c) != entry["crc32c"]:
         faults.append(f"{name} has the CRC32C {crc32c_base64(scanner.crc32c)}, expected {entry['crc32c']}")
     if entry["group"] != QUARANTINE and scanner.records != entry["records"]:
-        faults.append(f"{name} has {scanner.records} records, expected {entry['records']}")
+        faults.append(f"{name} has {counted(scanner.records, 'record')}, expected {entry['records']:,}")
     return faults
 
 
@@ -141,12 +142,14 @@ def _wrong_sums(manifest: Manifest) -> list[str]:
     for entry in manifest["objects"]:
         totals[entry["group"]] += entry["records"]
     faults = [
-        f"{group} has {totals[group]} records in its parts and {records} in the totals"
+        f"{group} has {counted(totals[group], 'record')} in its parts and {records:,} in the totals"
         for group, records in manifest["totals"].items()
         if totals[group] != records
     ]
     bad = sum(bool(entry["bytes"]) for entry in manifest["quarantine"])
     accounted = sum(manifest["totals"].values()) + manifest.get("left_out", 0) + bad
     if accounted != manifest["records"]:
-        faults.append(f"{manifest['records']} records were in the source, {accounted} are accounted for")
+        faults.append(
+            f"the source had {counted(manifest['records'], 'record')}, the manifest accounts for {accounted:,}"
+        )
     return faults

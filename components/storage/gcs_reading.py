@@ -18,6 +18,7 @@ import google_crc32c
 import requests
 
 from components.core.errors import InputError
+from components.core.text import counted
 from components.storage.gcs_client import NoObject, connection, error_of_response, request, split, transient
 from components.storage.gcs_listing import find, stat
 from components.storage.objects import Changed, Corrupted, ObjectInfo, crc32c_base64
@@ -224,7 +225,7 @@ class _Range:
             with transient():
                 piece = response.raw.read1(_PIECE_BYTES, decode_content=False)
             if not piece:
-                raise TransientError(f"the stream ended {left} bytes early")
+                raise TransientError(f"the stream ended {counted(left, 'byte')} early")
             if skip:
                 piece, skip = piece[skip:], max(0, skip - len(piece))
             if len(piece) > left:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from components.core import environment
 from components.core.locks import try_lock
+from components.core.text import counted
 from components.telemetry import log
 
 _LOG = log.get(__name__)
@@ -34,7 +35,7 @@ def slot() -> Iterator[None]:
         while not any(try_lock(file.fileno()) for file in files):
             if time.monotonic() >= next_log:
                 next_log += _LOG_EVERY_S
-                _LOG.info("waiting for one of %d slots in '%s': other tasks use them", len(files), directory)
+                _LOG.info("waiting: other tasks use %s in '%s'", counted(len(files), "slot"), directory)
             time.sleep(_POLL_S)
         yield
     finally:

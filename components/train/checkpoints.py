@@ -24,6 +24,7 @@ import numpy.typing as npt
 from components import storage
 from components.artifacts.training_dir import CHECKPOINTS_DIR
 from components.core.errors import InputError, StepError, is_disk_full
+from components.core.text import counted
 from components.storage import ObjectInfo
 from components.telemetry import log
 
@@ -185,7 +186,7 @@ def decode(data: bytes) -> Snapshot:
     if expected != _FORMAT:
         raise Damaged(f"its format is {expected!r}, expected {_FORMAT!r}")
     if len(payload) != size:
-        raise Damaged(f"it has {len(payload)} bytes, expected {size}")
+        raise Damaged(f"it has {counted(len(payload), 'byte')}, expected {size:,}")
     if storage.crc32c_base64(google_crc32c.value(payload)) != crc32c:
         raise Damaged("its checksum does not match")
     try:

@@ -14,6 +14,7 @@ from components.artifacts.model_card import Percentiles
 from components.audio.levels import above_floor, sounding_frames
 from components.config.settings import TrainSettings
 from components.core.errors import InputError
+from components.core.text import counted
 from components.nsynth.note import HOP_SAMPLES, NOTE_FRAMES, NOTE_SAMPLES, FloatArray
 from components.nsynth.sorted_set import SortedSet
 from components.telemetry import log
@@ -146,9 +147,10 @@ class Dataset:
 
 
 def _log_read(family: str, train: Batch, valid: Batch, seconds: float) -> None:
-    notes = len(train) + len(valid)
+    count = len(train) + len(valid)
     target = "a mapped file" if isinstance(train.audio, np.memmap) else "memory"
-    _LOG.info("%s: read %d notes, %.0f MB, into %s in %.1f s", family, notes, notes * NOTE_BYTES / 1e6, target, seconds)
+    notes, size_mb = counted(count, "note"), count * NOTE_BYTES / 1e6
+    _LOG.info("%s: read %s, %.0f MB, into %s in %.1f s", family, notes, size_mb, target, seconds)
 
 
 def batch_of_step(notes: Batch, settings: TrainSettings, step: int) -> Batch:

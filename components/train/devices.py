@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from components.core.errors import EXIT_AGAIN, InputError
+from components.core.text import counted
 from components.synths.ddsp_imports import tf
 from components.telemetry import log
 from components.train.dataset import Batch
@@ -49,7 +50,7 @@ class Devices:
         if batch_size % self.replicas:
             raise InputError(
                 f"train.batch_size is {batch_size}: expected a multiple of {self.replicas}, the number of devices that "
-                f"a batch is split among ({self.workers} workers)"
+                f"a batch is split among ({counted(self.workers, 'worker')})"
             )
 
     def run(self, function: Callable[..., Any], arguments: Tensors) -> Any:
@@ -110,8 +111,8 @@ def assign_devices(count: int, workers: Workers | None) -> list[Devices]:
     if workers:
         if count > 1:
             raise InputError(
-                f"got {count} synths for {len(workers.hosts)} workers: several workers train one synth; "
-                "start a Job for each synth"
+                f"got {counted(count, 'synth')} for {counted(len(workers.hosts), 'worker')}: several workers train one "
+                "synth; start a Job for each synth"
             )
         workers.set_tf_config()
         workers.wait_for_all()
@@ -120,7 +121,7 @@ def assign_devices(count: int, workers: Workers | None) -> list[Devices]:
     if len(visible) == 1:
         return [Devices()] * count
     if count == 1:
-        _LOG.info("training on %d devices", len(visible))
+        _LOG.info("training on %s", counted(len(visible), "device"))
         return [Devices(tf.distribute.MirroredStrategy([device.name for device in visible]))]
     return [Devices(tf.distribute.OneDeviceStrategy(visible[i % len(visible)].name)) for i in range(count)]
 

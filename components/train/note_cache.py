@@ -25,6 +25,7 @@ from components.audio.loudness import LOUDNESS_DEFINITION
 from components.core import environment
 from components.core.errors import InputError
 from components.core.locks import file_lock
+from components.core.text import counted
 from components.nsynth.example import BadExample
 from components.nsynth.framing import BadRecord, Damage, Scanner
 from components.nsynth.note import NOTE_FRAMES, NOTE_SAMPLES, Note
@@ -102,7 +103,9 @@ class NoteCache:
             self._fill(batch, parts, rows)
             return batch
         key = f"{data.fingerprint(split)}-{split}-{family}-{len(rows)}-{self._definition}"
-        with disk_full_as_step_error(f"cannot cache {len(rows)} notes ({size / 1e6:,.0f} MB) in '{self._root_path}'"):
+        with disk_full_as_step_error(
+            f"cannot cache {counted(len(rows), 'note')} ({size / 1e6:,.0f} MB) in '{self._root_path}'"
+        ):
             return self._mapped(key, len(rows), lambda batch: self._fill(batch, parts, rows))
 
     def _fill(self, batch: Batch, parts: list[_Part], rows: dict[int, int]) -> None:
@@ -187,7 +190,9 @@ def _read(batch: Batch, part: _Part, rows: dict[int, int], definition: str, stop
                 filled.append(rows[number])
                 _put(batch, rows[number], item.payload, part.uri)
     if scanner.records != part.count:
-        raise InputError(f"'{part.uri}' has {scanner.records} records, its manifest says {part.count}; sort again")
+        raise InputError(
+            f"'{part.uri}' has {counted(scanner.records, 'record')}, its manifest says {part.count:,}; sort again"
+        )
     if storage.crc32c_base64(scanner.crc32c) != part.crc32c:
         raise InputError(f"'{part.uri}' is not what its manifest says: its checksum differs; sort again")
     for start in range(0, len(filled), _LOUDNESS_NOTES):

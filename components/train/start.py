@@ -21,6 +21,7 @@ from components.artifacts.run_record import (
 from components.artifacts.training_dir import CHECKPOINTS_DIR, TrainingDir, training_name
 from components.config.bindings import read_configuration
 from components.core.errors import InputError
+from components.core.text import counted
 from components.telemetry import log
 from components.train.checkpoints import Checkpoints
 
@@ -119,7 +120,7 @@ def _with_stop_of(record: RunRecord, found: RunRecord, out_uri: str) -> RunRecor
         return found
     if isinstance(stop["max_steps"], int) and found.outcome.steps > stop["max_steps"]:
         raise InputError(
-            f"'{out_uri}' holds this training after {found.outcome.steps} steps, train.max_steps is "
+            f"'{out_uri}' holds this training after {counted(found.outcome.steps, 'step')}, train.max_steps is "
             f"{stop['max_steps']}: expected more; try another directory, or start again with `luthier train --restart`"
         )
     return replace(found, status=RUNNING, outcome=None)

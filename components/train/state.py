@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from components.config.settings import TrainSettings
 from components.core.errors import StepError
+from components.core.text import counted
 
 MAX_ROLLBACKS = 2
 
@@ -104,7 +105,7 @@ def stop_reason(state: State, settings: TrainSettings, minutes: float) -> StopRe
     if 0 < settings.patience <= state.stale:
         return StopReason(
             "flat",
-            f"{state.stale} validations without an improvement of {settings.min_improvement:.2%}: "
+            f"{counted(state.stale, 'validation')} without an improvement of {settings.min_improvement:.2%}: "
             f"the best is {state.best_loss:.4g} at step {state.best_step} (train.patience = {settings.patience})",
         )
     if 0 < settings.max_minutes <= minutes:
@@ -162,8 +163,8 @@ def divergence_error(step: int, reason: str, rollbacks: list[dict[str, Any]], le
     before = "; ".join(f"at step {each['step']}: {each['reason']}" for each in rollbacks)
     return StepError(
         f"the training diverged at step {step} ({reason}), after it was rolled back to a checkpoint with half the "
-        f"learning rate {len(rollbacks)} times ({before}); try a lower train.learning_rate, it was {learning_rate:.2g} "
-        "in the end"
+        f"learning rate {counted(len(rollbacks), 'time')} ({before}); try a lower train.learning_rate, it was "
+        f"{learning_rate:.2g} in the end"
     )
 
 

@@ -14,6 +14,7 @@ from components.artifacts.outcome import Outcome
 from components.artifacts.run_record import FAILED, FINISHED, RunRecord, utc_now
 from components.config.settings import TrainSettings, train_settings
 from components.core.errors import InputError, StepError
+from components.core.text import counted
 from components.nsynth.sorted_set import SortedSet
 from components.synths import instrument
 from components.synths import model as models
@@ -166,7 +167,7 @@ class Training:
 
     def _train(self, bar: ProgressBar) -> StopReason:
         name = self.plan.name
-        _LOG.info("%s: %d notes; validation: %s", name, len(self._dataset.train), self._dataset.validation)
+        _LOG.info("%s: %s; validation: %s", name, counted(len(self._dataset.train), "note"), self._dataset.validation)
         if self.state.restarts:
             _LOG.info("%s resumes at step %d", name, self.state.step)
         reason = self._loop.run(bar)

@@ -22,6 +22,7 @@ import numpy as np
 from components.core import environment
 from components.core.environment import TF_CONFIG, WORKER_HOSTS, WORKER_INDEX
 from components.core.errors import InputError
+from components.core.text import counted
 from components.nsynth.note import FloatArray
 from components.telemetry import log
 
@@ -101,7 +102,7 @@ def _of_job(hosts: list[str], index: str) -> Workers:
         raise InputError(f"{WORKER_HOSTS} names a worker twice: got '{','.join(hosts)}'")
     if not index.isdigit() or int(index) >= len(hosts):
         raise InputError(
-            f"{WORKER_HOSTS} names {len(hosts)} workers, but {WORKER_INDEX} is {index!r}: "
+            f"{WORKER_HOSTS} names {counted(len(hosts), 'worker')}, but {WORKER_INDEX} is {index!r}: "
             f"expected 0 to {len(hosts) - 1}; is the Job's completionMode Indexed?"
         )
     return Workers(tuple(hosts), int(index))

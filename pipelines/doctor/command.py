@@ -13,6 +13,7 @@ import click
 
 from components.core import environment
 from components.core.errors import EXIT_INPUT_ERROR
+from components.core.text import counted
 from pipelines.kubeflow.endpoint import Endpoint, optional_endpoint_options
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def command(
     if failed:
         silent = all(finding.status is Status.SILENT for finding in findings if finding.failed)
         hint = "; a server did not answer, so it may be worth to try again" if silent else ""
-        click.echo(f"luthier: {failed} of {len(findings)} checks failed{hint}", err=True)
+        click.echo(f"luthier: {failed} of {counted(len(findings), 'check')} failed{hint}", err=True)
         sys.exit(EXIT_INPUT_ERROR)
 
 

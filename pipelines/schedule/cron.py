@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from components.core.errors import InputError
+from components.core.text import counted
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -45,7 +46,7 @@ def six_fields(expression: str) -> str:
     fields = _NAMED.get(expression.strip().lower(), expression).split()
     if len(fields) not in (5, 6):
         raise InputError(
-            f"the schedule '{expression}' is wrong: got {len(fields)} fields, expected 5 or 6, or "
+            f"the schedule '{expression}' is wrong: got {counted(len(fields), 'field')}, expected 5 or 6, or "
             f"one of {', '.join(_NAMED)}; try '0 3 * * *' (every day at 3:00)"
         )
     fields = ["0", *fields] if len(fields) == 5 else fields

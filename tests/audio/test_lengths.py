@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from components.audio.reading import opened
+from components.core.errors import InputError
 from tests.prepare.tones import tone, write_recording
 
 RATE = 44_100
@@ -39,7 +40,8 @@ def test_an_mp3_that_does_not_tell_its_length(tmp_path, mode, rate, channels):
     audio = np.concatenate([0.01 * tone(2.0, 60, rate), tone(2.0, 60, rate)])
     data = mp3(np.repeat(audio[:, None], channels, axis=1), rate, bitrate_mode=mode)
     (tmp_path / "a.mp3").write_bytes(without_first_frame(data))
-    assert length(tmp_path / "a.mp3") == (pytest.approx(4.0, abs=0.16), ())
+    seconds, remarks = length(tmp_path / "a.mp3")
+    assert seconds == pytest.approx(4.0, abs=0.16) and not [remark for remark in remarks if "s:" in remark]
 
 
 def test_mp3s_that_were_joined_and_one_with_tags(tmp_path):
@@ -56,6 +58,27 @@ def test_an_mp3_that_was_cut_off_is_named(tmp_path):
     (tmp_path / "a.mp3").write_bytes(data[: len(data) // 2])
     seconds, remarks = length(tmp_path / "a.mp3")
     assert 1.5 < seconds < 2.5 and "its header says 4.0 s: it was probably cut off" in remarks[0]
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.95])
+def test_a_flac_that_was_cut_off_is_named(tmp_path, kept):
+    write_recording(tmp_path / "a.flac", tone(10.0, 60, RATE) + _hiss(10.0), RATE)
+    content = (tmp_path / "a.flac").read_bytes()
+    (tmp_path / "a.flac").write_bytes(content[: int(kept * len(content))])
+    seconds, remarks = length(tmp_path / "a.flac")
+    assert seconds == pytest.approx(10 * kept, abs=0.3) and "header says 10.0 s: it was probably cut off" in remarks[0]
+
+
+def test_a_flac_of_which_nothing_can_be_decoded_is_refused(tmp_path):
+    write_recording(tmp_path / "a.flac", tone(1.0, 60, RATE) + _hiss(1.0), RATE)
+    content = (tmp_path / "a.flac").read_bytes()
+    (tmp_path / "a.flac").write_bytes(content[:3_000])
+    with pytest.raises(InputError, match=r"cannot read the recording '.*a\.flac': flac decoder lost sync"):
+        length(tmp_path / "a.flac")
+
+
+def _hiss(seconds):
+    return 0.05 * np.random.default_rng(0).standard_normal(round(seconds * RATE))
 
 
 @pytest.mark.parametrize("riff", [0, 36, 0xFFFFFFFF])

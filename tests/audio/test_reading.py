@@ -90,6 +90,7 @@ def test_rates(tmp_path, rate, usable):
     if usable:
         with opened(str(tmp_path / "a.wav")) as sound:
             assert sum(map(len, sound.at_rate(16_000))) == pytest.approx(16_000, abs=100)
+            assert any("so nothing above 2000 Hz" in remark for remark in sound.remarks) == (rate == 4_000)
     else:
         with (
             pytest.raises(InputError, match=f"has a sample rate of {rate} Hz: expected 4000"),
@@ -106,6 +107,9 @@ def test_rates(tmp_path, rate, usable):
         (b"version https://git-lfs.github.com/spec/v1\noid", "a Git LFS pointer"),
         (b"\x1f\x8b\x08\x00" + bytes(20), "gzip-compressed"),
         (b"\x00\x05\x16\x07" + bytes(78), "a Mac's AppleDouble file"),
+        (b"\x1aE\xdf\xa3" + bytes(78), "a Matroska or WebM file .convert it"),
+        (b"RIFF\xff\0\0\0AVI LIST" + bytes(78), "an AVI video"),
+        (bytes(5_000), "a file of zeros"),
     ],
 )
 @pytest.mark.parametrize("suffix", ["wav", "au"])

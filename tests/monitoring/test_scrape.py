@@ -185,7 +185,7 @@ def test_the_rules_are_evaluated_and_say_what_is_wrong(prometheus):
     rules = [rule for group in prometheus.get("rules")["groups"] for rule in group["rules"]]
     assert {rule["name"]: rule["health"] for rule in rules} == {alert["alert"]: "ok" for alert in alerts()}
     said = [text for alert in prometheus.get("alerts")["alerts"] for text in alert["annotations"].values()]
-    assert "A sort set aside 1 records of train" in said
+    assert "Records of train that a sort set aside: 1" in said
     assert "Job luthier-r1-brass-harmonic failed" in said
     assert not any(mistake in text for text in said for mistake in ("<error", "<no value>", "  ", "%!"))
 

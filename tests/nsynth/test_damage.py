@@ -33,11 +33,11 @@ DAMAGED = {
     "two neighbours' lengths": (_flip(A, 0) + _flip(B, 0) + C, [(len(A + B), LENGTH_CRC), C]),
     "a length, then a payload": (_flip(A, 0) + _flip(B, 50) + C, [(len(A + B), LENGTH_CRC), C]),
     "a payload, then a length": (_flip(A, 50) + _flip(B, 0) + C, [(len(A), PAYLOAD_CRC), (len(B), LENGTH_CRC), C]),
-    "cut within a payload": (A + B[:1000], [A, (1000, CUT_OFF + " (2016 bytes are missing)")]),
+    "cut within a payload": (A + B[:1000], [A, (1000, CUT_OFF + " (2,016 bytes missing)")]),
     "cut within a header": (A + B[:7], [A, (7, "the shard ends within a record's header (7 bytes)")]),
     "cut before the last CRC": (
         A + B[:-4],
-        [A, (len(B) - 4, CUT_OFF + " (4 bytes are missing)")],
+        [A, (len(B) - 4, CUT_OFF + " (4 bytes missing)")],
     ),
     "cut at its start": (A[30:] + B, [(len(A) - 30, LENGTH_CRC), B]),
     "bytes lost from a payload": (B[:700] + B[900:] + A + B, [(len(B) - 200, PAYLOAD_CRC), A, B]),

@@ -97,7 +97,7 @@ def test_a_stream_that_gives_little_at_a_time_gives_the_same(shard):
 def test_the_message_says_where_and_why():
     shard = frame(b"first") + frame(b"second")[:-1]
     with pytest.raises(
-        BadRecord, match=r"'some-shard' at byte 21: the shard ends within the record \(1 bytes are missing\)"
+        BadRecord, match=r"'some-shard' at byte 21: the shard ends within the record \(1 byte missing\)"
     ) as caught:
         list(read_records(io.BytesIO(shard), "some-shard"))
     assert (caught.value.shard, caught.value.offset, caught.value.size) == ("some-shard", 21, 21)

@@ -39,7 +39,7 @@ def test_missing_source(tmp_path):
 
 def test_source_without_shards(tmp_path):
     (tmp_path / "notes.txt").write_text("x")
-    with pytest.raises(InputError, match=r"no nsynth-<split>.tfrecord-<i>-of-<n> shards \(1 other files\)"):
+    with pytest.raises(InputError, match=r"no nsynth-<split>.tfrecord-<i>-of-<n> shards \(1 other file\)"):
         find_shards(str(tmp_path), "train")
 
 

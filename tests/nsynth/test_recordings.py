@@ -135,12 +135,34 @@ def test_a_directory_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
         find_recordings([str(tmp_path)], None)
 
 
-def test_an_unclear_family_leaves_one_recording_out(tmp_path):
+def test_families_in_any_case_of_letters_and_above_other_directories(tmp_path):
+    for name in ("Flute/a.wav", "FLUTE/a.wav", "flute/a.wav", "Synth Lead /a.wav", "string/Violins/2024-05-12/a.wav"):
+        touch(tmp_path / name)
+    found = find_recordings([str(tmp_path)], None)
+    assert not found.unusable and len({each.key for each in found.recordings}) == 5
+    assert sorted(each.family for each in found.recordings) == ["flute"] * 3 + ["string", "synth_lead"]
+    assert keys(tmp_path / "flute") == {"a.wav": "flute-a"}
+    assert keys(tmp_path)["Flute/a.wav"] == keys(tmp_path, tmp_path / "FLUTE")["Flute/a.wav"]
+
+
+def test_unclear_families_are_named_in_one_line(tmp_path):
     touch(tmp_path / "flute" / "a.wav")
     touch(tmp_path / "strings" / os.fsdecode(b"\xfc.wav"))
+    for name in ("strings/b.wav", "Violin/a.wav", "Misc/a.wav", "a\nb/a.wav", "flute/piano/a.wav", "keybord/a.wav"):
+        touch(tmp_path / name)
     found = find_recordings([str(tmp_path)], None)
     assert [each.key for each in found.recordings] == ["flute-a"]
-    assert r"strings/\xfc.wav': its directory is 'strings', did you mean 'string'?" in found.unusable[0].reason
+    (unusable,) = found.unusable
+    assert unusable.recordings == 7 and unusable.reason.startswith(
+        "cannot tell the family of 7 recordings by the directory: 'Misc' (1), 'Violin' (1: string?), 'a\\nb' (1), "
+        "'flute/piano' (1: keyboard?), 'keybord' (1: keyboard?), 'strings' (2: string?); name the directories after"
+    )
+    with pytest.raises(InputError, match=r"of 1 recording by the directory: 'Misc' \(1\); .* or give --family"):
+        find_recordings([str(tmp_path / "Misc" / "a.wav")], None)
+    for index in range(30):
+        touch(tmp_path / "many" / f"session {index}" / "a.wav")
+    with pytest.raises(InputError, match="and 10 more; name the directories"):
+        find_recordings([str(tmp_path / "many")], None)
 
 
 def test_a_listing_of_cloud_storage_is_treated_the_same(gcs):

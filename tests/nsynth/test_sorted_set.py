@@ -42,7 +42,7 @@ def test_it_trusts_the_manifest_and_checks_against_it(root):
     storage.write_bytes(storage.join(root, "train", "string", "part-00001-of-00002.tfrecord"), whole)
     assert len(list(SortedSet.open(root).records("train", "string"))) == 2
     storage.write_bytes(part, whole[: len(whole) // 2])
-    with pytest.raises(InputError, match="has 1 records, its manifest says 2"):
+    with pytest.raises(InputError, match="has 1 record, its manifest says 2"):
         list(SortedSet.open(root).records("train", "string"))
     storage.write_bytes(part, whole[:-1])
     with pytest.raises(InputError, match="the shard ends within the record"):

@@ -32,7 +32,7 @@ def test_unreadable_recording(refused, tmp_path):
 @pytest.mark.parametrize("seconds", [0.0, 0.05])
 def test_too_short_recording(refused, tmp_path, seconds):
     path = _write(tmp_path / "string" / "short.wav", _noise(seconds, 0.1))
-    assert f"'{path}' is too short: {seconds:.2f} s" in refused("prepare", path, "--out", tmp_path / "out")
+    assert f"'{path}' is too short: {seconds:.3f} s" in refused("prepare", path, "--out", tmp_path / "out")
 
 
 def test_too_quiet_recording(refused, tmp_path):
@@ -55,6 +55,6 @@ def test_recording_with_impossible_samples(refused, tmp_path):
 def test_unclear_or_unknown_family(refused, tmp_path):
     path = _write(tmp_path / "strings" / "a.wav", _noise(1.0, 0.1))
     message = refused("prepare", path, "--out", tmp_path / "out")
-    assert "its directory is 'strings', did you mean 'string'?" in message
+    assert "of 1 recording by the directory: 'strings' (1: string?); name" in message
     message = refused("prepare", path, "--out", tmp_path / "out", "--family", "keybord")
     assert "'keybord': did you mean 'keyboard'?" in message

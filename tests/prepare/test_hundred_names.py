@@ -102,7 +102,12 @@ def test_all_that_can_be_used_is_prepared_and_the_rest_is_named(luthier, source,
     for reason in ("an empty file", "an HTML page", "Git LFS pointer", "broken link", "no regular file", "not finite"):
         assert reason in said, reason
     assert "integers of 16 bits" in said and "too quiet" in said and "too short" in said and "no pitch" in said
-    for remark in ("offset.wav has a DC offset", "hot.wav goes up to", "channels 2.wav has channels in antiphase"):
+    for remark in (
+        "rate 8000.wav has a sample rate of 8000 Hz",
+        "offset.wav has a DC offset",
+        "hot.wav goes up to",
+        "channels 2.wav has channels in antiphase",
+    ):
         assert f"warning: flute/{remark}" in said
     others = "5 files of other kinds (1 .jpg, 1 .m4a, 1 .txt, 1 .wma, 1 without ending)"
     assert f"passed over: {others}, 2 hidden (flute/._take.wav, ...), 1 link to a directory" in said
@@ -133,7 +138,7 @@ def test_bad_recordings_change_nothing_about_the_records_of_the_others(luthier, 
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
     checked = luthier("prepare", "--check", good.parent)
     assert checked.code == 1 and "an HTML page" in checked.out
-    assert checked.err.endswith(f"luthier: {len(BAD)} cannot be used, see above\n")
+    assert checked.err.endswith(f"luthier: {len(BAD)} recordings cannot be used, see above\n")
     strict = luthier("prepare", good.parent, "--out", tmp_path / "c", "--strict")
     assert strict.code == 2 and f"--strict, and {len(BAD)} cannot be used: " in strict.err
     assert not (tmp_path / "c").exists()

@@ -8,6 +8,7 @@ from components.audio.polyphony import MIXED_SHARE, mixed_frames
 from components.nsynth.note import NOTE_SAMPLES
 from components.prepare.pitch import find_pitch
 from tests.notes import make_note
+from tests.prepare.tones import formant_tone
 
 
 @pytest.mark.parametrize("family", ["string", "keyboard", "flute"])
@@ -94,6 +95,20 @@ def test_no_octave_errors_from_the_lowest_to_the_highest_pitch(partials):
         heard = found.f0_confidence >= 0.5
         semitones = np.abs(found.f0_midi[heard] - midi)
         assert heard.mean() > 0.5 and np.mean(semitones > 0.5) < 0.002, (midi, found.median_midi)
+
+
+@pytest.mark.parametrize("midi", [24, 27, 40])
+def test_a_formant_is_not_the_pitch(midi):
+    """The period of a formant at 1500 Hz is five octaves above the pitch, and 90 % as strong."""
+    found = find_pitch(formant_tone(midi))
+    assert found is not None and abs(found.median_midi - midi) < 0.1
+
+
+def test_a_sound_without_odd_harmonics_is_an_octave_higher():
+    """A sampled flute of General MIDI has a trace of the octave below, which swift-f0 takes for the pitch."""
+    sound, trace = tone(79, [1.0, 0.3, 0.1, 0.05]), tone(67, [0.0, 0.0, 1.0])
+    found = find_pitch(sound + np.float32(0.03) * trace)
+    assert found is not None and abs(found.median_midi - 79) < 0.1
 
 
 def test_pitches_that_cannot_be_found_are_none():
