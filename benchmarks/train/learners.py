@@ -21,7 +21,16 @@ from ddsp.training import trainers  # isort: skip
 
 Features = dict[str, Any]
 _INPUTS = ("audio", "f0_hz", "loudness_db", "noise_seed")
-_OURS_ALONE = ("table_scale_fn", "Sinusoidal.pull", "Sinusoidal.fade")
+_OURS_ALONE = (
+    "table_scale_fn",
+    "Wavetable.tables",
+    "Wavetable.points",
+    "Wavetable.band_limited",
+    "Sinusoidal.pull",
+    "Sinusoidal.fade",
+    "Sinusoidal.pull_power",
+    "SpectralLoss.level_weight",
+)
 _DDSPS = {
     "RnnFcDecoder": "decoders",
     "SpectralLoss": "losses",
@@ -42,18 +51,24 @@ def stock_config(synth: str, preset: str, bindings: Sequence[str] = ()) -> str:
     for ours, ddsps in (
         ("'noise_magnitudes', 'noise_seed'", "'noise_magnitudes'"),
         ("'sin_freqs', 'f0_hz'", "'sin_freqs'"),
+        ("('wavetables', %WAVETABLES)", "('wavetables', %WAVETABLE_POINTS)"),
     ):
         config = config.replace(f"{ours}]", f"{ddsps}]")
     for name, module in _DDSPS.items():
         config = config.replace(f"luthier.{name}", f"{module}.{name}")
-    # ddsp has one scale function for amplitudes and tables, and tells no pitch to the sinusoids.
+    # ddsp has one scale function for amplitudes and tables, no dictionary, and tells no pitch to the sinusoids.
     return "\n".join(line for line in config.splitlines() if not any(name in line for name in _OURS_ALONE))
 
 
 def stock_exactly(synth: str, preset: str, bindings: Sequence[str] = ()) -> str:
     """Returns gin text that renders a network of ddsp with Luthier's layers, without phase drift."""
     ddsps = {
-        "wavetable": ["luthier.Wavetable.table_scale_fn = @core.exp_sigmoid"],
+        "wavetable": [
+            "WAVETABLES = 128",  # points of the tables that the network outputs
+            "luthier.Wavetable.table_scale_fn = @core.exp_sigmoid",
+            "luthier.Wavetable.tables = 0",
+            "luthier.Wavetable.band_limited = False",
+        ],
         "sinusoidal": ["luthier.Sinusoidal.pull = 0.0", "luthier.Sinusoidal.fade = 0.0"],
     }
     return "\n".join([models.config_text(synth, preset, bindings), *ddsps.get(synth, [])])
@@ -79,8 +94,8 @@ def built(frames: int) -> Any:
 
 
 def seeded(synth: str, preset: str, bindings: Sequence[str] = ()) -> Any:
-    """Returns Luthier's model with its initial weights."""
-    with models.configured(models.config_text(synth, preset, bindings)):
+    """Returns ddsp's network with the initial weights that Luthier's has, where they are the same network."""
+    with models.configured(stock_exactly(synth, preset, bindings)):
         tf.keras.utils.set_random_seed(train_settings().seed)
         return models.build()
 

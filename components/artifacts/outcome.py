@@ -27,6 +27,7 @@ class Outcome:
         restarts: Times that a process continued the training of another one.
         rollbacks: What was undone because the training diverged: step, to_step, reason, learning_rate.
         validation: Which notes the validation used, in words.
+        attempts: Earlier attempts, given up because the model was silent or had no pitch: step, seed, reason.
     """
 
     finished: str
@@ -42,6 +43,7 @@ class Outcome:
     restarts: int
     rollbacks: tuple[Mapping[str, Any], ...] = ()
     validation: str = ""
+    attempts: tuple[Mapping[str, Any], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the outcome as run.json holds it, beside the other fields."""
@@ -58,6 +60,7 @@ class Outcome:
             "restarts": self.restarts,
             "rollbacks": [dict(each) for each in self.rollbacks],
             "validation": self.validation,
+            "attempts": [dict(each) for each in self.attempts],
         }
 
     @classmethod
@@ -80,4 +83,5 @@ class Outcome:
             restarts=fields.whole("restarts", 0, low=0),
             rollbacks=tuple(fields.objects("rollbacks")),
             validation=fields.text("validation", ""),
+            attempts=tuple(fields.objects("attempts")),
         )

@@ -11,6 +11,7 @@ _PURPOSES = {
     "smoke": "a quick trial, under a minute on a laptop",
     "seed": "a small network for one note",
     "standard": "ddsp's solo instrument, for a GPU",
+    "room": "a small network with a reverb, for own recordings",
     "vst": "for the plugin DDSP-VST",
 }
 PRESETS = tuple(_PURPOSES)

@@ -37,7 +37,7 @@ _SCALE = Refers(
     called=False,
     or_none=True,
 )
-_LAYERS = ("Harmonic", "Sinusoidal", "Wavetable", "FilteredNoise")
+_LAYERS = ("Harmonic", "Sinusoidal", "Wavetable", "FilteredNoise", "Reverb")
 _PROCESSORS = Refers((*(f"{PREFIX}{name}" for name in _LAYERS), *_spellings("processors", "Add")))
 _RESAMPLING = OneOf(("window", "linear", "cubic", "nearest"))
 _TONE: dict[str, Domain] = {"n_samples": Whole(1, _MOST_SAMPLES), "sample_rate": Whole(1_000, 192_000), "name": Name()}
@@ -69,8 +69,16 @@ PARAMETERS: Mapping[str, Mapping[str, Domain]] = {
         "freq_scale_fn": _SCALE,
         "pull": Real(0, 1),
         "fade": Real(0, 100),
+        "pull_power": Whole(1, 64),
     },
-    "luthier.Wavetable": {**_TONE, "scale_fn": _SCALE, "table_scale_fn": _SCALE},
+    "luthier.Wavetable": {
+        **_TONE,
+        "scale_fn": _SCALE,
+        "table_scale_fn": _SCALE,
+        "tables": Whole(0, 512),
+        "points": Whole(4, 2_048),
+        "band_limited": Flag(),
+    },
     "luthier.FilteredNoise": {
         "n_samples": Whole(1, _MOST_SAMPLES),
         "window_size": Whole(0, 2 * _MOST_CHANNELS),
@@ -78,6 +86,7 @@ PARAMETERS: Mapping[str, Mapping[str, Domain]] = {
         "initial_bias": Real(-100, 100),
         "name": Name(),
     },
+    "luthier.Reverb": {"seconds": Real(0, 10), "decay_s": Real(0, 60, above=True), "name": Name()},
     "luthier.SpectralLoss": {
         "fft_sizes": Each(Whole(16, 16_384, step=4), 1, 16),
         "loss_type": OneOf(("L1", "L2", "COSINE", "l1", "l2", "cosine")),
@@ -87,6 +96,7 @@ PARAMETERS: Mapping[str, Mapping[str, Domain]] = {
         "cumsum_freq_weight": _WEIGHT,
         "logmag_weight": _WEIGHT,
         "loudness_weight": _WEIGHT,
+        "level_weight": _WEIGHT,
         "name": Name(),
     },
     "luthier.quiet_exp_sigmoid": {"initial_bias": Real(-100, 100)},
@@ -136,10 +146,10 @@ PARAMETERS: Mapping[str, Mapping[str, Domain]] = {
 """The parameters of each configurable, by its name as Luthier writes it."""
 
 # The layers that share their name with ddsp's: without the prefix, gin calls the name ambiguous.
-REPLACED = ("FilteredNoise", "Harmonic", "RnnFcDecoder", "Sinusoidal", "SpectralLoss", "Wavetable")
+REPLACED = ("FilteredNoise", "Harmonic", "Reverb", "RnnFcDecoder", "Sinusoidal", "SpectralLoss", "Wavetable")
 
 MACROS: Mapping[str, Domain] = dict.fromkeys(
-    ("HARMONICS", "NOISE_MAGNITUDES", "SINUSOIDS", "WAVETABLE_POINTS"), Whole(1, 2_048)
+    ("HARMONICS", "NOISE_MAGNITUDES", "SINUSOIDS", "WAVETABLE_POINTS", "WAVETABLES"), Whole(1, 2_048)
 )
 """The macros that a configuration may define and use."""
 

@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from components.artifacts.model_card import ModelCard, Percentiles
-from components.nsynth.note import FRAME_RATE_HZ, HOP_SAMPLES
+from components.nsynth.note import FRAME_RATE_HZ, HOP_SAMPLES, FloatArray
 from components.synths.ddsp_imports import ddsp, tf
 from components.synths.instrument import Instrument
 from components.synths.network import ControlNetwork, Tensors
+from components.synths.reverb import reverberated
 from components.synths.streaming import BlockRenderer
 from components.synths.xla import without_xla
 
@@ -46,7 +47,7 @@ class Graphs(tf.Module):  # type: ignore[misc]
         frame: f0_hz f32[1], loudness_db f32[1], state f32[units] -> controls, f32[channels] each, and 'next_state',
             f32[units].
         play: f0_hz f32[frames], loudness_db f32[frames], seed i32[] -> 'audio' f32[frames * 64] and the controls,
-            f32[frames / stride, channels] each, rounded up.
+            f32[frames / stride, channels] each, rounded up; with a reverb also the 'dry' audio.
         units: Size of the state, which is zero at the start.
         stride: Frames of the curves that `play` takes, 250 per second, in one frame of the network.
         frame_rate_hz: Frames of the network per second; `frame` is called this often.
@@ -64,6 +65,11 @@ class Graphs(tf.Module):  # type: ignore[misc]
         """The model card."""
         return self.instrument.card
 
+    @property
+    def is_band_limited(self) -> bool:
+        """Whether the wavetables are played as sums of partials."""
+        return bool(getattr(ControlNetwork(self.instrument).tone, "band_limited", False))
+
     @functools.cached_property
     def frame(self) -> Any:
         one, state = tf.TensorSpec([1]), tf.TensorSpec([self.units])
@@ -73,7 +79,9 @@ class Graphs(tf.Module):  # type: ignore[misc]
     def play(self) -> Any:
         curve, seed = tf.TensorSpec([None]), tf.TensorSpec([], tf.int32)
         renderer = BlockRenderer(self.instrument, _BLOCK_FRAMES)
-        return self.traced(partial(_play, renderer), f0_hz=curve, loudness_db=curve, seed=seed)
+        return self.traced(
+            partial(_play, renderer, self.instrument.impulse_response), f0_hz=curve, loudness_db=curve, seed=seed
+        )
 
     def traced(self, function: Callable[..., Any], **specs: tf.TensorSpec) -> Any:
         """Returns a function of the instrument's network as a graph of operations that every format supports."""
@@ -88,7 +96,9 @@ def _frame(network: ControlNetwork, f0_hz: tf.Tensor, loudness_db: tf.Tensor, st
     return {**outputs, "next_state": tf.reshape(following, [-1])}
 
 
-def _play(renderer: BlockRenderer, f0_hz: tf.Tensor, loudness_db: tf.Tensor, seed: tf.Tensor) -> Tensors:
+def _play(
+    renderer: BlockRenderer, response: FloatArray | None, f0_hz: tf.Tensor, loudness_db: tf.Tensor, seed: tf.Tensor
+) -> Tensors:
     frames, length = tf.shape(f0_hz)[0], renderer.block_frames
     blocks = (frames + renderer.delay + length - 1) // length
     index = tf.minimum(tf.range(blocks * length), frames - 1)  # the last values are held
@@ -113,9 +123,10 @@ def _play(renderer: BlockRenderer, f0_hz: tf.Tensor, loudness_db: tf.Tensor, see
 
     _, _, arrays = tf.while_loop(lambda number, *_: number < blocks, body, (tf.constant(1), state, arrays))
     joined = {name: array.concat() for name, array in arrays.items()}
-    audio = joined.pop("audio")[renderer.delay * HOP_SAMPLES :][: frames * HOP_SAMPLES]
+    dry = joined.pop("audio")[renderer.delay * HOP_SAMPLES :][: frames * HOP_SAMPLES]
+    sounds = {"audio": dry} if response is None else {"audio": reverberated(dry[None], response)[0], "dry": dry}
     late, count = renderer.delay // renderer.stride, (frames + renderer.stride - 1) // renderer.stride
-    return {"audio": audio, **{name: values[late:][:count] for name, values in joined.items()}}
+    return {**sounds, **{name: values[late:][:count] for name, values in joined.items()}}
 
 
 def _without_gaps(f0_hz: tf.Tensor) -> tf.Tensor:

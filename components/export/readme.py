@@ -12,6 +12,9 @@ from components.export.graphs import Graphs
 from components.nsynth.note import SAMPLE_RATE_HZ
 
 README_NAME = "README.md"
+IMPULSE_RESPONSE_NAME = "impulse-response.wav"
+"""Of the room of a model with a reverb: the direct sound, 1, and what follows it. 32-bit float at 16 kHz."""
+
 _TEMPLATES = Path(__file__).parent / "templates"
 _MEANINGS = {
     "f0_hz": ("Hz", "pitch, above 0; in silence, hold the last pitch"),
@@ -23,7 +26,7 @@ _MEANINGS = {
     "amplitudes": ("linear", "amplitude of the tone, or of each sinusoid"),
     "harmonic_distribution": ("share", "share of each harmonic 1, 2, 3 ... of the pitch; the sum is 1"),
     "frequencies": ("Hz", "frequency of each sinusoid"),
-    "wavetables": ("linear", "one period of the waveform, with mean 0 and RMS about 1"),
+    "wavetables": ("linear", "one period of the waveform from phase 0 on, with mean 0 and RMS about 1"),
     "noise_magnitudes": ("linear", f"magnitudes of the noise filter, evenly spaced from 0 to {SAMPLE_RATE_HZ // 2} Hz"),
 }
 
@@ -32,6 +35,7 @@ def describe(graphs: Graphs, format_name: str, error: float) -> dict[str, Any]:
     """Returns the description of an export: the model card, the inputs and outputs with shapes and units."""
     chosen = WRITERS[format_name]
     inputs, outputs = chosen.tensors(graphs)
+    room = {} if graphs.instrument.impulse_response is None else {"impulse_response": IMPULSE_RESPONSE_NAME}
     return {
         **{key: value for key, value in graphs.card.as_dict().items() if key != "crc32c"},
         "loudness": graphs.instrument.loudness_definition,
@@ -42,6 +46,8 @@ def describe(graphs: Graphs, format_name: str, error: float) -> dict[str, Any]:
         "hop_samples": SAMPLE_RATE_HZ // graphs.frame_rate_hz,
         "sample_rate_hz": SAMPLE_RATE_HZ,
         "largest_error": error,
+        **room,
+        **({"band_limited": True} if graphs.is_band_limited else {}),
         "inputs": {name: _tensor(name, shape) for name, shape in inputs.items()},
         "outputs": {name: _tensor(name, shape) for name, shape in outputs.items()},
     }
@@ -61,5 +67,11 @@ def write_readme(path: Path, description: dict[str, Any], format_name: str) -> N
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    values = {**description, "format": format_name, "units": description["inputs"]["state"]["shape"][0]}
+    values = {
+        "impulse_response": "",
+        "band_limited": False,
+        **description,
+        "format": format_name,
+        "units": description["inputs"]["state"]["shape"][0],
+    }
     path.write_text(environment.get_template("README.md").render(values), encoding="utf-8")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import soundfile
 
 from components import storage
 from components.audio.writing import check_writable
@@ -61,7 +62,7 @@ def export(model_uri: str, format_name: str, out_uri: str, tracking_uri: str = "
     check_format(format_name)
     from components.export.formats import WRITERS
     from components.export.graphs import Graphs
-    from components.export.readme import README_NAME, describe, write_readme
+    from components.export.readme import IMPULSE_RESPONSE_NAME, README_NAME, describe, write_readme
     from components.synths.instrument import Instrument
 
     chosen = WRITERS[format_name]
@@ -71,7 +72,8 @@ def export(model_uri: str, format_name: str, out_uri: str, tracking_uri: str = "
         folder, graphs = Path(scratch), Graphs(instrument)
         chosen.check(graphs)
         file_name = chosen.name_for(graphs)
-        names = [file_name, README_NAME, DESCRIPTION_NAME]
+        response = instrument.impulse_response
+        names = [file_name, README_NAME, DESCRIPTION_NAME, *([] if response is None else [IMPULSE_RESPONSE_NAME])]
         # Before the work, and after the model was accepted.
         check_target(out_uri, names)
         check_writable(storage.join(out_uri, DESCRIPTION_NAME))
@@ -82,6 +84,9 @@ def export(model_uri: str, format_name: str, out_uri: str, tracking_uri: str = "
                 f"the {format_name} export of '{model_uri}' differs from the model: controls are off by {error:.2g}, "
                 f"expected {_TOLERANCE} or less; nothing was written"
             )
+        if response is not None:
+            whole = np.concatenate([np.ones(1, np.float32), response])
+            soundfile.write(folder / IMPULSE_RESPONSE_NAME, whole, SAMPLE_RATE_HZ, subtype="FLOAT")
         description = describe(graphs, format_name, error)
         storage.write_json(str(folder / DESCRIPTION_NAME), description)
         write_readme(folder / README_NAME, description, format_name)

@@ -34,6 +34,7 @@ from components.nsynth.note import HOP_SAMPLES, FloatArray
 from components.synths import model as models
 from components.synths.ddsp_imports import tf
 from components.synths.preprocessor import stride_of
+from components.synths.reverb import Reverb
 from components.synths.weights import load_weights
 
 _NOISE = "filtered_noise"
@@ -65,6 +66,15 @@ class Instrument:
     def stride(self) -> int:
         """Frames of the curves, 250 per second, in one frame of the network."""
         return stride_of(self._model.preprocessor)
+
+    @property
+    def impulse_response(self) -> FloatArray | None:
+        """The room's impulse response, f32[samples]; None without a reverb. See reverb.Reverb.impulse_response."""
+        for layer in self._model.processor_group.processors:
+            if isinstance(layer, Reverb) and layer.length:
+                response: FloatArray = layer.impulse_response().numpy()
+                return response
+        return None
 
     def configured(self) -> AbstractContextManager[None]:
         """Makes the instrument's configuration gin's only one inside the block; see models.configured."""
@@ -101,7 +111,8 @@ class Instrument:
             seed: Seed of the noise. Equal curves and seeds give equal audio, whatever else is in the batch.
 
         Returns:
-            'audio' f32[batch, frames * 64] at 16 kHz; its two parts 'tonal' and 'noise', the same shape;
+            'audio' f32[batch, frames * 64] at 16 kHz; its two parts 'tonal' and 'noise', the same shape, whose sum it
+            is unless there is a reverb: then the sum is the dry sound;
             'controls', f32[batch, frames, channels] each: amplitudes, f0_hz, noise_magnitudes and the synthesizer's
             own (harmonic_distribution, frequencies in Hz, or wavetables), each held for `stride` frames.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from components.synths import dictionary
 from components.synths.ddsp_imports import ddsp, gin, tf
 from components.synths.noise import filtered, white
 from components.synths.oscillators import harmonics, sinusoids
@@ -71,9 +72,10 @@ class Sinusoidal(ddsp.synths.Sinusoidal):  # type: ignore[misc]
         freq_scale_fn: Any = ddsp.core.frequencies_sigmoid,
         pull: float = 0.0,
         fade: float = 0.0,
+        pull_power: int = 4,
         name: str = "sinusoidal",
     ) -> None:
-        """Takes ddsp's arguments and two more, `pull` and `fade`. With both 0, the layer computes what ddsp's does.
+        """Takes ddsp's arguments and three more. With `pull` and `fade` 0, the layer computes what ddsp's does.
 
         Args:
             n_samples: Length of the audio.
@@ -87,6 +89,7 @@ class Sinusoidal(ddsp.synths.Sinusoidal):  # type: ignore[misc]
                 it at half that distance; below half the pitch, up to four times as much. For exp_sigmoid 1 is 20 dB, so
                 the level around every multiple is a Gaussian, as in ddsp's TWMLoss (after Maher and Beauchamp 1994).
                 The network can learn to add what is subtracted.
+            pull_power: How far the pull reaches; see partials.pull_to_multiples.
             name: The layer's name, which the gin graph refers to.
 
         Raises:
@@ -95,7 +98,7 @@ class Sinusoidal(ddsp.synths.Sinusoidal):  # type: ignore[misc]
         if not 0 <= pull <= 1:
             raise ValueError(f"{name}: pull is {pull}: expected 0 to 1")
         super().__init__(n_samples, sample_rate, amp_scale_fn, amp_resample_method, freq_scale_fn, name)
-        self.pull, self.fade = pull, fade
+        self.pull, self.fade, self.pull_power = pull, fade, pull_power
 
     def get_controls(
         self, amplitudes: tf.Tensor, frequencies: tf.Tensor, f0_hz: tf.Tensor | None = None
@@ -112,7 +115,8 @@ class Sinusoidal(ddsp.synths.Sinusoidal):  # type: ignore[misc]
         """
         if f0_hz is None or not (self.pull or self.fade):
             return super().get_controls(amplitudes, frequencies)  # type: ignore[no-any-return]
-        frequencies, distance = pull_to_multiples(self.freq_scale_fn(frequencies), f0_hz, self.pull)
+        frequencies = self.freq_scale_fn(frequencies)
+        frequencies, distance = pull_to_multiples(frequencies, f0_hz, self.pull, self.pull_power)
         amplitudes = self.amp_scale_fn(amplitudes - self.fade * distance**2)
         return {
             "amplitudes": ddsp.core.remove_above_nyquist(frequencies, amplitudes, self.sample_rate),
@@ -174,10 +178,12 @@ class FilteredNoise(ddsp.synths.FilteredNoise):  # type: ignore[misc]
 
 @gin.register(module="luthier")
 class Wavetable(ddsp.synths.Wavetable):  # type: ignore[misc]
-    """ddsp's wavetable synthesizer, faster, with exact phases, and with a separate scale function for the tables.
+    """A wavetable synthesizer: a learned dictionary of tables, or ddsp's with a table per frame from the network.
 
-    ddsp's layer scales amplitudes and tables by one function, but an amplitude is positive and a waveform is not. No
-    gradient flows to f0_hz.
+    With the dictionary (`tables` above 0; Shan et al. 2022, arXiv 2111.10003), the network outputs how much of each
+    table a frame plays. No gradient flows to f0_hz. The defaults compute what ddsp's layer does, with exact phases and
+    a separate scale function for the tables: ddsp's layer scales amplitudes and tables by one function, but an
+    amplitude is positive and a waveform is not.
     """
 
     def __init__(
@@ -186,39 +192,59 @@ class Wavetable(ddsp.synths.Wavetable):  # type: ignore[misc]
         sample_rate: int = 16_000,
         scale_fn: Any = ddsp.core.exp_sigmoid,
         table_scale_fn: Any = unit_wavetable,
+        tables: int = 0,
+        points: int = 128,
+        band_limited: bool = False,
         name: str = "wavetable",
     ) -> None:
-        """Takes ddsp's arguments and one more, `table_scale_fn`.
+        """Takes ddsp's arguments and four more.
 
         Args:
             n_samples: Length of the audio.
             sample_rate: In Hz.
             scale_fn: From network outputs to amplitudes; None leaves them as they are.
-            table_scale_fn: From network outputs [batch, frames, points] to tables; None leaves them as they are.
+            table_scale_fn: From network outputs [batch, frames, points] to tables; None leaves them as they are. Not
+                used with a dictionary.
+            tables: Tables of the dictionary; 0: there is none, and the network outputs the tables.
+            points: Points of the mixed tables; half as many partials, less one. Used with a dictionary only.
+            band_limited: Whether a table is played as the sum of its partials below Nyquist. Otherwise it is read with
+                linear interpolation, as ddsp does, and high notes alias.
             name: The layer's name, which the gin graph refers to.
         """
         super().__init__(n_samples=n_samples, sample_rate=sample_rate, scale_fn=scale_fn, name=name)
-        self.table_scale_fn = table_scale_fn
+        self.table_scale_fn, self.tables, self.points, self.band_limited = table_scale_fn, tables, points, band_limited
+        if tables:
+            self.trainable = True
+            levels = dictionary.initial_levels(tables, dictionary.partials_of(points))
+            self.levels = self.add_weight("levels", levels.shape, initializer=tf.constant_initializer(levels))
+            self.phases = self.add_weight("phases", levels.shape, initializer="zeros")
 
     def get_controls(self, amplitudes: tf.Tensor, wavetables: tf.Tensor, f0_hz: tf.Tensor) -> dict[str, tf.Tensor]:
         """Scales the network's outputs.
 
         Args:
             amplitudes: Network outputs, [batch, frames, 1].
-            wavetables: Network outputs, [batch, frames, points].
+            wavetables: Network outputs, [batch, frames, tables of the dictionary], or [batch, frames, points].
             f0_hz: Fundamental frequency in Hz, [batch, frames, 1].
 
         Returns:
-            'amplitudes' (above 0), 'wavetables' and 'f0_hz', in the same shapes.
+            'amplitudes' (above 0) and 'f0_hz' in the same shapes, and 'wavetables', [batch, frames, points]: those of a
+            dictionary have RMS 1 and no partial above Nyquist.
         """
+        if self.tables:
+            shares = tf.nn.softmax(wavetables)
+            partials = dictionary.mixed(shares, self.levels, self.phases, f0_hz, float(self.sample_rate))
+            wavetables = tf.matmul(partials, dictionary.to_points(self.points))
+        elif self.table_scale_fn is not None:
+            wavetables = self.table_scale_fn(wavetables)
         return {
             "amplitudes": amplitudes if self.scale_fn is None else self.scale_fn(amplitudes),
-            "wavetables": wavetables if self.table_scale_fn is None else self.table_scale_fn(wavetables),
+            "wavetables": wavetables,
             "f0_hz": f0_hz,
         }
 
     def get_signal(self, amplitudes: tf.Tensor, wavetables: tf.Tensor, f0_hz: tf.Tensor) -> tf.Tensor:
-        """Reads the tables at f0_hz.
+        """Plays the tables at f0_hz.
 
         Args:
             amplitudes: Above 0, [batch, frames, 1].
@@ -229,4 +255,8 @@ class Wavetable(ddsp.synths.Wavetable):  # type: ignore[misc]
             Audio, [batch, samples].
         """
         amplitudes, wavetables, f0_hz = (ddsp.core.tf_float32(x) for x in (amplitudes, wavetables, f0_hz))
-        return read_tables(amplitudes, wavetables, f0_hz, _hop(self, f0_hz.shape[1]), float(self.sample_rate))
+        hop, rate = _hop(self, f0_hz.shape[1]), float(self.sample_rate)
+        if not self.band_limited:
+            return read_tables(amplitudes, wavetables, f0_hz, hop, rate)
+        partials = tf.matmul(wavetables, dictionary.to_partials(int(wavetables.shape[2])))
+        return harmonics(amplitudes * partials, f0_hz, hop, rate, cosines=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
+import librosa
 import numpy as np
 import numpy.typing as npt
 
+from components.nsynth.note import SAMPLE_RATE_HZ
 from components.synths.ddsp_imports import ddsp, gin, tf
 from components.synths.xla import compiled
 
@@ -14,14 +17,29 @@ _FFT_SIZES = (2048, 1024, 512, 256, 128, 64)  # ddsp's default
 _OVERLAP = 4  # windows that cover each sample, as in ddsp's spectral_ops.compute_mag
 # Terms of ddsp's loss that the fast path does not compute.
 _OTHER_TERMS = ("delta_time_weight", "delta_freq_weight", "cumsum_freq_weight", "loudness_weight")
+_LEVEL_SIZE = 512  # of the FFT, as of the loudness that models take
+_LEVEL_FLOOR = 1e-8  # power, -80 dB
 
 
 @gin.register(module="luthier")
 class SpectralLoss(ddsp.losses.SpectralLoss):  # type: ignore[misc]
     """ddsp's multi-scale spectral loss (Engel et al. 2020, section 3), computed together with its gradient.
 
-    This covers L1 differences of magnitudes and of their logarithms. With any other term, ddsp's code computes it.
+    This covers L1 differences of magnitudes and of their logarithms, and a further term, the difference of levels. With
+    any other term of ddsp's, ddsp's code computes it.
     """
+
+    def __init__(self, level_weight: float = 0.0, **of_ddsp: Any) -> None:
+        """Takes ddsp's arguments and one more.
+
+        Args:
+            level_weight: Of the mean absolute difference of the A-weighted level in nepers, over the frames of the
+                FFT of 512 samples, as models take their loudness. The other terms compare bin by bin and are satisfied
+                by a sound that is too quiet.
+            **of_ddsp: See ddsp.losses.SpectralLoss.
+        """
+        super().__init__(**of_ddsp)
+        self.level_weight = level_weight
 
     def call(self, target_audio: tf.Tensor, audio: tf.Tensor, weights: Any = None) -> tf.Tensor:
         """Computes the loss.
@@ -41,7 +59,8 @@ class SpectralLoss(ddsp.losses.SpectralLoss):  # type: ignore[misc]
 
         @tf.custom_gradient  # type: ignore[untyped-decorator]
         def compare(audio: tf.Tensor) -> Any:
-            loss, gradient = _compare(target, audio, sizes, max(self.mag_weight, 0.0), max(self.logmag_weight, 0.0))
+            weights = (max(weight, 0.0) for weight in (self.mag_weight, self.logmag_weight, self.level_weight))
+            loss, gradient = _compare(target, audio, sizes, *weights)
             return loss, lambda upstream: upstream * gradient
 
         return compare(ddsp.core.tf_float32(audio))
@@ -49,7 +68,12 @@ class SpectralLoss(ddsp.losses.SpectralLoss):  # type: ignore[misc]
 
 @compiled
 def _compare(
-    target: tf.Tensor, audio: tf.Tensor, sizes: tuple[int, ...], mag_weight: float, logmag_weight: float
+    target: tf.Tensor,
+    audio: tf.Tensor,
+    sizes: tuple[int, ...],
+    mag_weight: float,
+    logmag_weight: float,
+    level_weight: float,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the loss and its gradient with respect to `audio`."""
     loss, gradient = tf.constant(0.0), tf.zeros_like(audio)
@@ -63,6 +87,12 @@ def _compare(
         # The gradient with respect to a magnitude, divided by it: that of the spectrum is a multiple of the spectrum.
         inverse = tf.where(found > 0, 1 / found, 0.0)
         scale = (mag_weight * tf.sign(difference) + logmag_weight * tf.sign(logarithms) * inverse) * inverse
+        if level_weight and size == _level_size(sizes):
+            weighting = tf.constant(_a_weighting(size))
+            power = tf.reduce_mean(weighting * tf.stack([found, wanted]) ** 2, axis=-1, keepdims=True) + _LEVEL_FLOOR
+            level = 0.5 * tf.math.log(power)
+            loss += level_weight * tf.reduce_mean(tf.abs(level[0] - level[1]))
+            scale += level_weight * tf.sign(level[0] - level[1]) * weighting / power[0]
         # The transpose of rfft by means of irfft, which counts all bins twice except the first and the last.
         bin_weights = np.full(size // 2 + 1, 0.5 * size)
         bin_weights[[0, -1]] = size
@@ -70,6 +100,18 @@ def _compare(
         grad_frames = tf.signal.irfft(spectrum * tf.cast(scale, tf.complex64)) * window
         gradient += _overlap_add(grad_frames, audio.shape[1])
     return loss, gradient
+
+
+def _level_size(sizes: tuple[int, ...]) -> int:
+    """Returns the FFT size of the level: that of the models' loudness, or the nearest one."""
+    return min(sizes, key=lambda size: abs(size - _LEVEL_SIZE))
+
+
+@functools.lru_cache(maxsize=4)
+def _a_weighting(size: int) -> npt.NDArray[np.float32]:
+    """Returns the A-weighting of power by bin, f32[size / 2 + 1], as ddsp's compute_loudness has it."""
+    frequencies = np.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ)[1:]
+    return np.append(0.0, 10 ** (librosa.A_weighting(frequencies, min_db=None) / 10)).astype(np.float32)
 
 
 def _frames(audio: tf.Tensor, size: int) -> tf.Tensor:
@@ -93,8 +135,8 @@ def spectral_loss(audio: npt.ArrayLike, reference: npt.ArrayLike) -> npt.NDArray
     """Computes ddsp's multi-scale spectral loss (Engel et al. 2020, section 3); 0 for equal spectra.
 
     For FFT sizes 2048 to 64: the mean absolute difference of the magnitudes plus that of their logarithms. It equals
-    the loss of the training as base.gin configures it. NumPy needs no gradients here and no compilation, and takes a
-    tenth of the time.
+    the loss of the training as base.gin configures it, without the term of the level. NumPy needs no gradients here and
+    no compilation, and takes a tenth of the time.
 
     Args:
         audio: The model's output, [batch, samples] at 16 kHz.

@@ -13,7 +13,13 @@ from components.config.bindings import check_bindings, check_configuration, with
 from components.config.catalog import gin_files
 from components.core.errors import InputError
 from components.nsynth.note import HOP_SAMPLES
-from components.synths import decoder, layers, losses, preprocessor  # noqa: F401 (they register what the gin files name)
+from components.synths import (  # noqa: F401 (they register what the gin files name)
+    decoder,
+    layers,
+    losses,
+    preprocessor,
+    reverb,
+)
 from components.synths.ddsp_imports import gin, models, tf
 
 _BUILD_FRAMES = 8  # of the network; any number will do

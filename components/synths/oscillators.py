@@ -1,4 +1,4 @@
-"""Oscillator banks: sums of sinusoids with amplitudes and frequencies per frame, for Harmonic and Sinusoidal.
+"""Oscillator banks: sums of sinusoids with amplitudes and frequencies per frame, for all synthesizers.
 
 ddsp computes amplitudes, frequencies and phases of every oscillator at every sample, [batch, samples, oscillators].
 Here a loop adds one oscillator after the other, on arrays of one oscillator's samples that stay in the processor's
@@ -16,6 +16,8 @@ import numpy as np
 from components.synths import resampling
 from components.synths.ddsp_imports import tf
 from components.synths.xla import compiled, float32_matmul
+
+Tensors = tuple[tf.Tensor, ...]
 
 # sin(2 pi x) as a Taylor series up to x^13: exact to float32 for |x| <= 1/4.
 _SINE = [(-1) ** i * (2 * math.pi) ** (2 * i + 1) / math.factorial(2 * i + 1) for i in range(7)]
@@ -45,43 +47,61 @@ def _put(all_values: tf.Tensor, k: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     return tf.tensor_scatter_nd_update(all_values, k[None, None], values[None])
 
 
-def _harmonic_wave(f0_hz: tf.Tensor, hop: int, sample_rate: float) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Returns a function from k to the sine of harmonic k + 1, 0 at Nyquist and above, f32[hop, batch * frames]."""
+def _harmonic_waves(
+    f0_hz: tf.Tensor, offsets: tuple[float, ...], hop: int, sample_rate: float
+) -> Callable[[tf.Tensor], Tensors]:
+    """Returns a function from k to the waves of harmonic k + 1, f32[hop, batch * frames]: a sine for each offset.
+
+    Offsets are in cycles. At Nyquist and above, the waves are 0.
+    """
     phase, frequency = resampling.fundamental(f0_hz, hop, sample_rate)
     phase, frequency = (tf.cast(values, tf.float32) for values in (phase - tf.round(phase), frequency))
 
-    def wave(k: tf.Tensor) -> tf.Tensor:
+    def waves(k: tf.Tensor) -> Tensors:
         number = tf.cast(k + 1, tf.float32)
-        return tf.where(number * frequency < 0.5, _sine(number * phase), 0.0)
+        audible = number * frequency < 0.5
+        return tuple(tf.where(audible, _sine(number * phase + offset), 0.0) for offset in offsets)
 
-    return wave
+    return waves
 
 
 @compiled
-def _harmonic_audio(amplitudes: tf.Tensor, f0_hz: tf.Tensor, hop: int, sample_rate: float) -> tf.Tensor:
-    batch, count = amplitudes.shape[0], amplitudes.shape[2]
-    wave, weights = _harmonic_wave(f0_hz, hop, sample_rate), resampling.hann_weights(hop)
-    pairs = resampling.with_next(amplitudes)
+def _harmonic_audio(
+    amplitudes: tf.Tensor, f0_hz: tf.Tensor, offsets: tuple[float, ...], hop: int, sample_rate: float
+) -> tf.Tensor:
+    batch, count = amplitudes.shape[0], amplitudes.shape[2] // len(offsets)
+    waves, weights = _harmonic_waves(f0_hz, offsets, hop, sample_rate), resampling.hann_weights(hop)
+    pairs = tf.split(resampling.with_next(amplitudes), len(offsets))
 
     def add(k: tf.Tensor, audio: tf.Tensor) -> tf.Tensor:
-        return audio + float32_matmul(weights, pairs[k]) * wave(k)
+        for of_offset, wave in zip(pairs, waves(k), strict=True):
+            audio += float32_matmul(weights, of_offset[k]) * wave
+        return audio
 
-    return resampling.to_audio(_loop(count, add, tf.zeros([hop, pairs.shape[2]])), batch)
+    return resampling.to_audio(_loop(count, add, tf.zeros([hop, pairs[0].shape[2]])), batch)
 
 
 @compiled
-def _harmonics_gradient(upstream: tf.Tensor, f0_hz: tf.Tensor, count: int, hop: int, sample_rate: float) -> tf.Tensor:
-    wave, weights = _harmonic_wave(f0_hz, hop, sample_rate), resampling.hann_weights(hop).T
+def _harmonics_gradient(
+    upstream: tf.Tensor, f0_hz: tf.Tensor, count: int, offsets: tuple[float, ...], hop: int, sample_rate: float
+) -> tf.Tensor:
+    waves, weights = _harmonic_waves(f0_hz, offsets, hop, sample_rate), resampling.hann_weights(hop).T
     grad_frames = resampling.from_audio(upstream, hop)
 
-    def body(k: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
-        return _put(gradients, k, float32_matmul(weights, grad_frames * wave(k)))
+    def body(k: tf.Tensor, gradients: Tensors) -> Tensors:
+        return tuple(
+            _put(of_offset, k, float32_matmul(weights, grad_frames * wave))
+            for of_offset, wave in zip(gradients, waves(k), strict=True)
+        )
 
-    gradients = _loop(count, body, tf.zeros([count, 2, grad_frames.shape[1]]))
+    empty = tf.zeros([count, 2, grad_frames.shape[1]])
+    gradients = tf.concat(_loop(count, body, (empty,) * len(offsets)), axis=0)
     return resampling.with_next_transposed(gradients, f0_hz.shape[0])
 
 
-def harmonics(amplitudes: tf.Tensor, f0_hz: tf.Tensor, hop: int, sample_rate: float) -> tf.Tensor:
+def harmonics(
+    amplitudes: tf.Tensor, f0_hz: tf.Tensor, hop: int, sample_rate: float, cosines: bool = False
+) -> tf.Tensor:
     """Adds sine waves at the multiples of one frequency: ddsp's core.harmonic_synthesis with 'window' resampling.
 
     Args:
@@ -89,16 +109,19 @@ def harmonics(amplitudes: tf.Tensor, f0_hz: tf.Tensor, hop: int, sample_rate: fl
         f0_hz: Fundamental frequency in Hz, f32[batch, frames, 1]. No gradient flows to it.
         hop: Samples per frame.
         sample_rate: In Hz. A harmonic is silent wherever its frequency is half of this or above.
+        cosines: Whether cosines are added as well. Then the amplitudes are those of the sines of all harmonics and
+            after them those of the cosines, f32[batch, frames, 2 * harmonics], and any periodic waveform can be played.
 
     Returns:
         Audio, f32[batch, frames * hop].
     """
-    count = amplitudes.shape[2]
+    offsets = (0.0, 0.25) if cosines else (0.0,)
+    count = amplitudes.shape[2] // len(offsets)
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def synthesize(amplitudes: tf.Tensor) -> Any:
-        audio = _harmonic_audio(amplitudes, f0_hz, hop, sample_rate)
-        return audio, lambda upstream: _harmonics_gradient(upstream, f0_hz, count, hop, sample_rate)
+        audio = _harmonic_audio(amplitudes, f0_hz, offsets, hop, sample_rate)
+        return audio, lambda upstream: _harmonics_gradient(upstream, f0_hz, count, offsets, hop, sample_rate)
 
     return synthesize(amplitudes)
 

@@ -73,9 +73,9 @@ class BlockRenderer:
             state: The state after the block before, or `initial_state`.
 
         Returns:
-            'audio', f32[1, block_frames * 64], and the controls of the network's frames in it,
-            f32[1, block_frames / stride, channels] each, all `delay` frames late; and the state for the
-            next block.
+            'audio', f32[1, block_frames * 64], without the reverb (see reverb.BlockReverb), and the controls of the
+            network's frames in it, f32[1, block_frames / stride, channels] each, all `delay` frames late; and the state
+            for the next block.
         """
         new, hidden = self._network.controls(f0_hz, loudness_db, state["hidden"])
         controls = {name: tf.concat([state[name], values], axis=1) for name, values in new.items()}

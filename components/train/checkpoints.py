@@ -31,7 +31,7 @@ from components.telemetry import log
 _LOG = log.get(__name__)
 _FORMAT = "luthier-checkpoint-1"
 _KEPT = 2
-_NAME = re.compile(r"step-(\d{8,})\.ckpt")
+_NAME = re.compile(r"(?:attempt-(\d+)-)?step-(\d{8,})\.ckpt")
 _STATE, _BEST = "state", "best/"
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -84,9 +84,10 @@ class Checkpoints:
         """
         if self._read_only:
             return 0
-        step = snapshot.state["step"]
+        step, attempt = snapshot.state["step"], len(snapshot.state.get("attempts", []))
         header, payload = encode(snapshot)
-        uri = storage.join(self._uri, f"step-{step:08d}.ckpt")
+        # Those of a training that has begun again are newer than those of the attempt before, whatever their step.
+        uri = storage.join(self._uri, f"{f'attempt-{attempt + 1}-' if attempt else ''}step-{step:08d}.ckpt")
         what = f"cannot save the checkpoint of step {step} ({len(payload) / 1e6:.1f} MB)"
         with disk_full_as_step_error(what), storage.open_write(uri) as stream:
             stream.write(header)
@@ -129,11 +130,8 @@ class Checkpoints:
     def _list(self) -> list[ObjectInfo]:
         """Lists the checkpoints, newest first."""
         found = ((_NAME.fullmatch(info.name), info) for info in storage.list_objects(self._uri))
-        return [info for _, info in sorted(((int(m[1]), info) for m, info in found if m), key=_step, reverse=True)]
-
-
-def _step(item: tuple[int, ObjectInfo]) -> int:
-    return item[0]
+        numbered = [((int(m[1] or 1), int(m[2])), info) for m, info in found if m]
+        return [info for _, info in sorted(numbered, key=lambda item: item[0], reverse=True)]
 
 
 class _DiskFullError(StepError):

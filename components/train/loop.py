@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,18 +16,21 @@ import numpy.typing as npt
 from components.artifacts.metrics_log import MetricsLog
 from components.config.settings import TrainSettings
 from components.telemetry import log
-from components.train.checkpoints import Checkpoints, Snapshot
+from components.train.checkpoints import Snapshot
 from components.train.dataset import Dataset, batch_of_step
-from components.train.metrics import Metrics
+from components.train.outputs import Outputs
 from components.train.prefetch import Prefetcher
 from components.train.progress import ProgressBar
 from components.train.state import (
+    MAX_ATTEMPTS,
     MAX_ROLLBACKS,
     Diverged,
     Interval,
     State,
     StepTiming,
     StopReason,
+    Unheard,
+    check_heard,
     check_interval,
     check_validation,
     divergence_error,
@@ -39,29 +40,7 @@ from components.train.termination import Termination
 from components.train.trainer import Trainer
 from components.train.workers import StopRequests, WorkerSync
 
-if TYPE_CHECKING:
-    from components.train.summaries import Summaries
-
 _LOG = log.get(__name__)
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """What the loop writes to.
-
-    Attributes:
-        directory: The local training directory, for the metrics log.
-        checkpoints: The checkpoints.
-        metrics: Prometheus metrics.
-        summaries: TensorBoard's summaries.
-        publish: Called before every checkpoint, when the metrics log up to it is in `directory`.
-    """
-
-    directory: Path
-    checkpoints: Checkpoints
-    metrics: Metrics
-    summaries: Summaries
-    publish: Callable[[], None]
 
 
 class Loop:
@@ -134,7 +113,9 @@ class Loop:
             return self._turn()
         except Diverged as problem:
             self._roll_back(str(problem))
-            return None
+        except Unheard as problem:
+            self._begin_again(str(problem))
+        return None
 
     def _turn(self) -> StopReason | None:
         """Does what is due before a step and then, unless the training has ended, the step."""
@@ -207,13 +188,15 @@ class Loop:
     def _validate(self) -> None:
         """Resynthesizes the held-out notes; breaks off if the process is asked to end meanwhile."""
         losses: list[npt.ArrayLike] = []
+        heard: list[npt.ArrayLike] = []
         sounds: dict[str, npt.ArrayLike] = {}
         notes = self._dataset.valid
         for number, group in enumerate(notes.groups(self._trainer.replicas)):
             if self._agreed().terminate:
                 return
-            of_group, resynthesis = self._trainer.validate(group)
+            of_group, heard_of_group, resynthesis = self._trainer.validate(group)
             losses.append(of_group)
+            heard.append(heard_of_group)
             if number == 0 and self.state.step % self._settings.sound_every_steps == 0:
                 sounds = {"held-out/original": group.audio[0], "held-out/resynthesis": np.asarray(resynthesis)}
         loss = float(np.mean(np.concatenate(losses)[: len(notes)], dtype=np.float64))
@@ -223,6 +206,8 @@ class Loop:
         self._add("valid", loss)
         if sounds:
             self._outputs.summaries.add_audio(self.state.step, sounds)
+        if warning := check_heard(self.state, np.concatenate(heard)[: len(notes)], self._settings):
+            _LOG.warning("step %d: %s; the training goes on, its evaluation will tell", self.state.step, warning)
 
     def _add(self, split: str, loss: float, **more: float) -> None:
         self._outputs.summaries.add(self._log.add(self.state.step, split, loss, **more))
@@ -268,15 +253,37 @@ class Loop:
             to_step,
             rate,
         )
+        self._go_on_from_state()
+        self._save()
+
+    def _begin_again(self, reason: str) -> None:
+        """Begins the training again with another seed, and keeps the reason."""
+        given_up, seed = self.state, (self.state.seed + 1) % 2**32
+        attempts = [*given_up.attempts, {"step": given_up.step, "seed": given_up.seed, "reason": reason}]
+        which = f"attempt {len(attempts) + 1} of {MAX_ATTEMPTS}"
+        _LOG.warning("step %d: %s; the training begins again with seed %d (%s)", given_up.step, reason, seed, which)
+        self._use_seed(seed)
+        self.state = State(seed=seed, restarts=given_up.restarts, waited_s=given_up.waited_s, attempts=attempts)
+        self.best = self._trainer.weights()
+        self._save()  # before the log is emptied: whatever is resumed from here on has its lines
+        self._go_on_from_state()
+
+    def _use_seed(self, seed: int) -> None:
+        self._settings = replace(self._settings, seed=seed)
+        self._trainer.begin_again(seed)
+
+    def _go_on_from_state(self) -> None:
+        """Drops what the training has done beyond its state: lines of the log, batches, messages of other workers."""
         self._log.rewind(self.state.step, self.state.validated_step)
         self._batches.start(self.state.step)
         self._sync.reset()
         self._timing = StepTiming()
         self._set_position()
-        self._save()
 
     def _restore(self, snapshot: Snapshot) -> None:
         self.state = State(**snapshot.state)
+        if self.state.seed != self._settings.seed:
+            self._use_seed(self.state.seed)
         self._trainer.restore(snapshot.arrays)
         self._trainer.halve_learning_rate(len(self.state.rollbacks))
         self.best = snapshot.best_weights

@@ -6,7 +6,7 @@ interval.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from components.config.settings import TrainSettings
@@ -17,6 +17,7 @@ from components.synths.ddsp_imports import tf
 from components.train.checkpoints import Arrays, Weights
 from components.train.dataset import Batch
 from components.train.devices import Devices
+from components.train.hearing import level_and_pitch
 from components.train.optimizer import Optimizer
 from components.train.state import Interval
 
@@ -26,15 +27,23 @@ Tensors = tuple[Any, ...]
 class TensorFlowTrainer:
     """The Trainer of ddsp's autoencoder with our layers."""
 
-    def __init__(self, model: Any, settings: TrainSettings, devices: Devices) -> None:
+    def __init__(
+        self,
+        model: Any,
+        settings: TrainSettings,
+        devices: Devices,
+        initial_weights: Callable[[int], Weights] | None = None,
+    ) -> None:
         """Traces the step and the validation. To be called inside models.configured; no other method needs it.
 
         Args:
             model: What models.build made in the devices' scope.
             settings: The preset's, with the user's bindings.
             devices: The devices to compute on.
+            initial_weights: Returns the weights that a training with another seed begins with, for `begin_again`.
         """
-        self._model, self._settings, self._devices = model, settings, devices
+        self._model, self._seed, self._devices = model, settings.seed, devices
+        self._initial_weights = initial_weights
         self.replicas, self.workers = devices.replicas, devices.workers
         self._gpus = tf.config.list_logical_devices("GPU")
         with devices.scope():
@@ -51,6 +60,7 @@ class TensorFlowTrainer:
             *self.load(Batch.silence(settings.batch_size, settings.crop_samples), 0), *message
         )
         self._validate.get_concrete_function(*devices.split(Batch.silence(devices.replicas, NOTE_SAMPLES)))
+        self._untrained = {name: variable.numpy() for name, variable in self._variables() if "weights" not in name}
 
     @property
     def traces(self) -> int:
@@ -59,17 +69,27 @@ class TensorFlowTrainer:
 
     def load(self, batch: Batch, step: int) -> Tensors:
         """Returns the arguments of `step` on the devices: audio, f0_hz and loudness_db, split, and the noise seed."""
-        return *self._devices.split(batch), tf.constant([self._settings.seed, step], tf.int32)
+        return *self._devices.split(batch), tf.constant([self._seed, step], tf.int32)
 
     def step(self, loaded: Tensors, message: FloatArray | None = None) -> Any:
         """Starts one step of gradient descent on the devices; see Trainer."""
         more = () if message is None else (tf.constant(message),)
         return self._devices.own(self._step(*loaded, *more))
 
-    def validate(self, notes: Batch) -> tuple[Any, Any]:
+    def validate(self, notes: Batch) -> tuple[Any, Any, Any]:
         """Resynthesizes notes without training, one on each replica; see Trainer."""
-        losses, audio = self._validate(*self._devices.split(notes))
-        return self._devices.all_of(losses), self._devices.own(audio)[0]
+        numbers, audio = self._validate(*self._devices.split(notes))
+        numbers = self._devices.all_of(numbers)
+        return numbers[:, 0], numbers[:, 1:], self._devices.own(audio)[0]
+
+    def begin_again(self, seed: int) -> None:
+        """Returns to the state before the first step, with the weights and the noise of another seed; see Trainer."""
+        assert self._initial_weights is not None, "the trainer was given no other weights"
+        self._seed = seed
+        self.set_weights(self._initial_weights(seed))
+        for name, variable in self._variables():
+            if name in self._untrained:
+                variable.assign(self._untrained[name])
 
     def interval(self) -> Interval | None:
         """Waits for the device and returns the steps since `new_interval`; None if there was none."""
@@ -144,7 +164,9 @@ class TensorFlowTrainer:
         return self._devices.mean(tf.identity(message[0])) if message else None
 
     def _validate_on_replica(self, audio: Any, f0_hz: Any, loudness_db: Any) -> tuple[Any, Any]:
+        """Returns the loss and `level_and_pitch` of a note, f32[1, 5], and its resynthesis."""
         # ddsp's model computes losses only with `training=True`, so the loss is called here.
         models.set_frames(self._model, f0_hz.shape[1])
         resynthesis = self._model(models.inputs(f0_hz, loudness_db), training=False)["audio_synth"]
-        return tf.reshape(self._model.loss_objs[0](audio, resynthesis), [1]), resynthesis
+        loss = tf.reshape(self._model.loss_objs[0](audio, resynthesis), [1, 1])
+        return tf.concat([loss, level_and_pitch(resynthesis, audio, f0_hz)], axis=1), resynthesis

@@ -44,12 +44,16 @@ class Trainer(Protocol):
             With several workers: the mean of all messages, convertible to an array. Otherwise nothing.
         """
 
-    def validate(self, notes: Batch) -> tuple[npt.ArrayLike, npt.ArrayLike]:
+    def validate(self, notes: Batch) -> tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike]:
         """Resynthesizes notes, one on each replica.
 
         Returns:
-            Their spectral losses, f32[replicas], and the audio of this process's first note, f32[samples].
+            Their spectral losses, f32[replicas]; level and pitch of them, f32[replicas, 4] (see
+            hearing.level_and_pitch); and the audio of this process's first note, f32[samples].
         """
+
+    def begin_again(self, seed: int) -> None:
+        """Returns to the state before the first step, with the weights and the noise of another seed."""
 
     def interval(self) -> Interval | None:
         """Waits for the device and returns the steps since `new_interval`; None if there was none."""

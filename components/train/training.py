@@ -9,9 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from components.artifacts.model_card import CONFIG_NAME, MODEL_DIR, ModelCard
-from components.artifacts.outcome import Outcome
-from components.artifacts.run_record import FAILED, FINISHED, RunRecord, utc_now
+from components.artifacts.model_card import CONFIG_NAME, MODEL_DIR
+from components.artifacts.run_record import FAILED, FINISHED
 from components.config.settings import TrainSettings, train_settings
 from components.core.errors import InputError, StepError
 from components.core.text import counted
@@ -20,15 +19,17 @@ from components.synths import instrument
 from components.synths import model as models
 from components.synths.ddsp_imports import gin, tf
 from components.telemetry import log
-from components.train.checkpoints import Checkpoints, Snapshot, disk_full_as_step_error
+from components.train.checkpoints import Checkpoints, Snapshot, Weights, disk_full_as_step_error
 from components.train.dataset import Dataset
 from components.train.devices import Devices, assign_devices, exit_if_peer_died
 from components.train.directory_sync import DirectorySync
-from components.train.loop import Loop, Outputs
+from components.train.loop import Loop
 from components.train.metrics import Metrics
 from components.train.mlflow_logger import MlflowLogger
 from components.train.note_cache import NoteCache
+from components.train.outputs import Outputs
 from components.train.progress import ProgressBar, progress_bars
+from components.train.results import card_of, outcome_of
 from components.train.start import TrainingPlan, load_weights, set_initial_weights
 from components.train.state import State, StopReason
 from components.train.summaries import Summaries
@@ -37,7 +38,7 @@ from components.train.termination import Termination
 from components.train.workers import Workers
 
 _LOG = log.get(__name__)
-_FINISHING = threading.Lock()  # gin's configuration is global, and HDF5 is not thread-safe: one training at a time
+_BUILDING = threading.Lock()  # gin's configuration is global, and HDF5 is not thread-safe: one training at a time
 
 
 @dataclass(frozen=True)
@@ -84,17 +85,27 @@ class Setup:
         Raises:
             InputError: The configured values do not make a model.
         """
-        warm = self.plan.record.warm_start if self.snapshot is None else None
-        weights = load_weights(warm) if warm else []
+        warm = self.plan.record.warm_start
+        weights = load_weights(warm) if warm and self.snapshot is None else []
         tf.config.experimental.enable_tensor_float_32_execution(self.settings.tf32)
-        with models.configured(self.config):
-            train_settings()  # makes them part of the operative configuration
-            tf.keras.utils.set_random_seed(self.settings.seed)
+
+        def initial_model(seed: int) -> Any:
+            tf.keras.utils.set_random_seed(seed)
             with self.devices.scope():
                 model = models.build(self.settings.precision)
-                if warm:
+                if warm and weights:
                     set_initial_weights(model, weights, warm.uri)
-            trainer = TensorFlowTrainer(model, self.settings, self.devices)
+            return model
+
+        def initial_weights(seed: int) -> Weights:
+            weights.extend(load_weights(warm) if warm and not weights else [])
+            with _BUILDING, models.configured(self.config):
+                return [weight.numpy() for weight in initial_model(seed).weights]
+
+        with models.configured(self.config):
+            train_settings()  # makes them part of the operative configuration
+            model = initial_model(self.settings.seed)
+            trainer = TensorFlowTrainer(model, self.settings, self.devices, initial_weights)
             return model, trainer, gin.operative_config_str()
 
 
@@ -152,7 +163,7 @@ class Training:
                 self._logger.start()
                 (self._directory.local_dir / CONFIG_NAME).write_text(self._config)
                 reason = self._train(bar)
-                with _FINISHING:
+                with _BUILDING:
                     self._finish(reason)
             status = "FINISHED"
         except StepError as error:
@@ -178,7 +189,7 @@ class Training:
     def _finish(self, reason: StopReason) -> None:
         """Writes the model and, last, the record that commits the training."""
         self._trainer.set_weights(self._loop.best)
-        card = _card(self.plan.record, self.state, self._dataset)
+        card = card_of(self.plan.record, self.state, self._dataset)
         card = replace(
             card, loudness_definition=self._setup.loudness_definition, num_parameters=self._model.count_params()
         )
@@ -189,40 +200,8 @@ class Training:
         self._summaries.add_audio(self.state.step, sounds)
         self._summaries.flush()
         self._directory.publish()
-        outcome = _outcome(self.state, reason, self._dataset.validation)
+        outcome = outcome_of(self.state, reason, self._dataset.validation)
         self.plan.writer.update(status=FINISHED, failure="", outcome=outcome)
-
-
-def _card(record: RunRecord, state: State, dataset: Dataset) -> ModelCard:
-    percentiles = dataset.train.percentiles()
-    return ModelCard(
-        family=record.family,
-        synth=record.synth,
-        preset=record.preset,
-        data_fingerprint=record.data_fingerprint,
-        steps=state.best_step,
-        valid_loss=state.best_loss,
-        f0_hz=percentiles["f0_hz"],
-        loudness_db=percentiles["loudness_db"],
-    )
-
-
-def _outcome(state: State, reason: StopReason, validation: str) -> Outcome:
-    return Outcome(
-        finished=utc_now(),
-        steps=state.step,
-        first_spectral_loss=state.first_loss,
-        last_spectral_loss=state.last_loss,
-        best_step=state.best_step,
-        best_valid_loss=state.best_loss,
-        stopped_by=reason.kind,
-        stop_reason=reason.text,
-        seconds=round(state.seconds, 1),
-        input_wait_s=round(state.waited_s, 3),
-        restarts=state.restarts,
-        rollbacks=tuple(state.rollbacks),
-        validation=validation,
-    )
 
 
 def run_trainings(

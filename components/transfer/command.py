@@ -33,6 +33,7 @@ import click
 @click.option(
     "--rate", "rate_hz", type=int, default=16_000, show_default=True, help="Sample rate of the output, in Hz."
 )
+@click.option("--dry", is_flag=True, help="Leave out the room of a model with a reverb (preset room).")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise.")
 @click.option(
     "--tracking-uri", default="", metavar="URI", help="MLflow server or database. [default: MLFLOW_TRACKING_URI]"
@@ -46,6 +47,7 @@ def command(
     loudness_db: float,
     no_auto: bool,
     rate_hz: int,
+    dry: bool,
     seed: int,
     tracking_uri: str,
 ) -> None:
@@ -59,7 +61,7 @@ def command(
     from components.transfer.step import transfer
 
     options = TransferOptions(octave, loudness_db, not no_auto)
-    result = transfer(models, input_uri, out_uri, options, rate_hz, seed, tracking_uri, pitch)
+    result = transfer(models, input_uri, out_uri, options, rate_hz, seed, tracking_uri, pitch, dry)
     for sound in result.sounds:
         click.echo(sound.text())
     speed = result.recording_seconds * len(result.sounds) / sum(sound.seconds for sound in result.sounds)

@@ -11,20 +11,29 @@ import numpy as np
 from components.nsynth.note import HOP_SAMPLES, FloatArray
 from components.synths.ddsp_imports import tf
 from components.synths.instrument import Instrument
+from components.synths.reverb import BlockReverb
 from components.synths.streaming import BLOCK_FRAMES, BlockRenderer
 from components.transfer.fitting import FittedFeatures
 
 _RAMP = np.arange(HOP_SAMPLES, dtype=np.float32) / HOP_SAMPLES
 
 
-def render(instrument: Instrument, fitted: FittedFeatures, seed: int = 0) -> Iterator[FloatArray]:
+def render(instrument: Instrument, fitted: FittedFeatures, seed: int = 0, dry: bool = False) -> Iterator[FloatArray]:
     """Yields audio at 16 kHz, f32[samples] a block, together frames * 64 samples.
 
     Args:
         instrument: The model.
         fitted: The features, fitted to it.
         seed: Determines the noise.
+        dry: Whether a reverb of the model is left out.
     """
+    response = None if dry else instrument.impulse_response
+    blocks = _render_dry(instrument, fitted, seed)
+    # After the gate, so that the room rings on in silence.
+    yield from blocks if response is None else map(BlockReverb(response).render, blocks)
+
+
+def _render_dry(instrument: Instrument, fitted: FittedFeatures, seed: int) -> Iterator[FloatArray]:
     (renderer, render_block), frames = _compiled(instrument), len(fitted.f0_hz)
     with instrument.configured():
         state = renderer.initial_state(*(_frames(curve, 0, 1) for curve in (fitted.f0_hz, fitted.loudness_db)))

@@ -84,6 +84,7 @@ def transfer(
     seed: int = 0,
     tracking_uri: str = "",
     pitch: str = DEFAULT_TRACKER,
+    dry: bool = False,
 ) -> TransferResult:
     """Renders a recording with models.
 
@@ -96,6 +97,7 @@ def transfer(
         seed: Determines the noise.
         tracking_uri: The registry; by default that of MLFLOW_TRACKING_URI.
         pitch: Pitch tracker of the recording, one of pitch.TRACKERS.
+        dry: Whether the room of a model with a reverb is left out.
 
     Raises:
         InputError: The recording, a model, the registry or an argument cannot be used.
@@ -117,7 +119,7 @@ def transfer(
         for instrument in instruments:
             fitted = fit(features, instrument.card, options or TransferOptions())
             target = outputs.next_uri(instrument.card)
-            sounds.append(_render(instrument, features, fitted, samples, target, rate_hz, seed, scratch))
+            sounds.append(_render(instrument, features, fitted, samples, target, rate_hz, seed, scratch, dry))
     rendered = [Sound(each.name, each.out_uri, each.features, each.details()) for each in sounds]
     write_page(outputs.page_uri, recording.seconds, [Sound("recording", input_uri, features), *rendered])
     return TransferResult(recording.seconds, sounds, outputs.page_uri)
@@ -201,12 +203,13 @@ def _render(
     rate_hz: int,
     seed: int,
     scratch: Path,
+    dry: bool,
 ) -> RenderedSound:
     from components.transfer.rendering import render
 
     began, name = time.monotonic(), f"{instrument.card.family} {instrument.card.synth}"
     extractor = FeatureExtractor(samples)
-    blocks = _exact_length(_finite(render(instrument, fitted, seed), name), samples)
+    blocks = _exact_length(_finite(render(instrument, fitted, seed, dry), name), samples)
     gain = write_sound(_extracted(extractor, blocks, f"render {name}", samples), out_uri, rate_hz, scratch)
     features = extractor.finish()
     found = similarity(recording, features, fitted.octaves)

@@ -131,7 +131,7 @@ def test_dropdowns_offer_the_presets(luthier, tmp_path):
     finished = luthier("compile", "--out", tmp_path, "--dropdowns")
     compiled = next(yaml.safe_load_all(Path(finished.out.strip()).read_text()))
     parameters = compiled["root"]["inputDefinitions"]["parameters"]
-    assert parameters["preset"]["literals"] == ["smoke", "seed", "standard", "vst"]
+    assert parameters["preset"]["literals"] == ["smoke", "seed", "standard", "room", "vst"]
     assert parameters["preset"]["defaultValue"] in parameters["preset"]["literals"]
     json_format.ParseDict(compiled, pipeline_spec_pb2.PipelineSpec())
 

@@ -77,6 +77,40 @@ def test_loss_and_its_gradient_against_float64_and_ddsp_s(batch, samples, xla, m
     close(ours[1], theirs[1], 1e-4)
 
 
+def _level_nepers(audio: np.ndarray) -> np.ndarray:
+    """The A-weighted level of frames of 512 samples, every 128, with a floor at -80 dB."""
+    import librosa
+
+    frames = np.lib.stride_tricks.sliding_window_view(np.pad(audio.astype(np.float64), (0, 512)), 512)
+    frames = frames[: len(audio) : 128] * (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(512) / 512))
+    weights = 10 ** (librosa.A_weighting(np.fft.rfftfreq(512, 1 / 16_000)[1:], min_db=None) / 10)
+    return 0.5 * np.log((np.abs(np.fft.rfft(frames))[:, 1:] ** 2 * weights).sum(axis=1) / 257 + 1e-8)
+
+
+@pytest.mark.parametrize("xla", ["0", "1"])
+def test_the_level_term_and_its_gradient_against_float64(xla, monkeypatch):
+    from components.synths.losses import SpectralLoss
+
+    monkeypatch.setenv("LUTHIER_XLA", xla)
+    random = np.random.default_rng(3)
+    wanted, audio = random.normal(0, 0.1, (2, 1, 3000)).astype(np.float32)
+    wanted[0, 2000:] = 0.0  # silence has a level too
+    audio[0, 2000:] *= 1e-3
+    layer = SpectralLoss(mag_weight=0.0, logmag_weight=0.0, level_weight=1.0)
+    loss, slope = with_gradient(lambda heard: layer(wanted, heard), 1.0, audio)
+
+    def expected(heard: np.ndarray) -> float:
+        return float(np.abs(_level_nepers(heard[0]) - _level_nepers(wanted[0])).mean())
+
+    assert loss == pytest.approx(expected(audio), rel=1e-4)
+    way = slope / np.linalg.norm(slope)
+    ahead, behind = (expected(audio.astype(np.float64) + step * way) for step in (1e-6, -1e-6))
+    assert (slope * way).sum() == pytest.approx((ahead - behind) / 2e-6, rel=2e-2)
+    assert layer(wanted, wanted).numpy() == 0.0
+    half = SpectralLoss(mag_weight=0.0, logmag_weight=0.0, level_weight=1.0)(wanted[:, :2000], wanted[:, :2000] / 2)
+    assert float(half) == pytest.approx(np.log(2), rel=1e-3)
+
+
 @pytest.mark.parametrize("kind", ["noise", "half silent", "silent"])
 def test_the_loss_of_the_evaluation_is_that_of_the_training(kind):
     from components.synths.losses import spectral_loss as evaluated

@@ -310,6 +310,62 @@ def test_after_two_rollbacks_it_stops_with_the_whole_account_in_one_line(tmp_pat
     assert len(decode(storage.read_bytes(checkpoint(tmp_path, 0))).state["rollbacks"]) == 2
 
 
+_LONG = replace(SETTINGS, max_steps=400, eval_every_steps=50, decay_steps=400, checkpoint_every_s=1000.0)
+
+
+def _without_pitch(seeds, **options) -> NumpyTrainer:
+    return NumpyTrainer(_LONG, deaf_seeds=seeds, **options)
+
+
+def test_a_training_that_has_lost_its_pitch_begins_again_with_another_seed(tmp_path, caplog):
+    loop = make_loop(tmp_path / "lost", _LONG, _without_pitch({0}))
+    loop.run(SilentBar())
+    (line,) = [record.message for record in caplog.records if "begins again" in record.message]
+    assert line == (
+        "step 150: the model has lost its pitch: 0% of its sound repeats at the pitch, 90% of the held-out notes; "
+        "the training begins again with seed 1 (attempt 2 of 3)"
+    )
+    assert [(each["step"], each["seed"]) for each in loop.state.attempts] == [(150, 0)]
+    # From there on it is the training with that seed.
+    other = make_loop(tmp_path / "other", replace(_LONG, seed=1))
+    other.run(SilentBar())
+    assert_same_arrays(tmp_path / "lost", tmp_path / "other")
+    assert curve(tmp_path / "lost") == curve(tmp_path / "other")
+    assert loop.state.best_loss == other.state.best_loss
+
+
+def test_a_third_attempt_is_the_last_and_goes_on_with_a_warning(tmp_path, caplog):
+    loop = make_loop(tmp_path / "lost", _LONG, _without_pitch({0, 1, 2}))
+    assert loop.run(SilentBar()).kind == "max_steps"
+    assert [each["seed"] for each in loop.state.attempts] == [0, 1]
+    assert loop.state.seed == 2
+    said = [record.message for record in caplog.records if "lost its pitch" in record.message]
+    assert len(said) == 3
+    assert "the training goes on" in said[-1]
+
+
+@pytest.mark.parametrize("number", [1, 149, 151, 260])
+def test_killed_in_any_attempt_it_ends_as_if_nothing_had_been(tmp_path, number):
+    seeds = {0, 1}
+    make_loop(tmp_path / "whole", _LONG, _without_pitch(seeds)).run(SilentBar())
+    steps = 0
+
+    def killed(name: str) -> None:
+        nonlocal steps
+        steps += name == "step"
+        if steps == number:
+            raise KilledError
+
+    often = replace(_LONG, checkpoint_every_s=0.0)
+    with pytest.raises(KilledError):
+        make_loop(tmp_path / "killed", often, _without_pitch(seeds, on_call=killed)).run(SilentBar())
+    loop = make_loop(tmp_path / "killed", _LONG, _without_pitch(seeds))
+    loop.run(SilentBar())
+    assert [each["seed"] for each in loop.state.attempts] == [0, 1]
+    assert_same_arrays(tmp_path / "whole", tmp_path / "killed")
+    assert curve(tmp_path / "whole") == curve(tmp_path / "killed")
+
+
 def test_a_flat_curve_ends_it(tmp_path):
     settings = replace(SETTINGS, patience=1, min_improvement=0.999, eval_every_steps=3)
     loop = make_loop(tmp_path, settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from components.config.settings import TrainSettings
@@ -12,6 +13,8 @@ from components.train.state import (
     Interval,
     State,
     StepTiming,
+    Unheard,
+    check_heard,
     check_interval,
     check_validation,
     stop_reason,
@@ -94,3 +97,19 @@ def test_step_timing_is_a_rate_once_there_was_a_step():
     timing.add(0.5, 0.1)
     timing.add(0.3, 0.1)
     assert timing.as_metrics() == pytest.approx({"steps_per_s": 2.5, "input_wait_s": 0.2})
+
+
+def test_a_silent_model_is_heard_and_silent_notes_are_not():
+    quiet, fine = np.array([[-20.0, -45.0, 0.9, 0.9]]), np.array([[-20.0, -38.0, 0.9, 0.4], [-80.0, -120.0, 0.0, 0.0]])
+    settings, state = TrainSettings(max_steps=400), State(step=100)
+    assert check_heard(state, fine, settings) == ""
+    assert check_heard(State(step=50, unheard=1), quiet, settings) == ""
+    assert check_heard(state, quiet, settings) == ""
+    assert (state.unheard, state.attempts) == (1, [])
+    with pytest.raises(Unheard, match="the model is silent: 25 dB below the held-out notes"):
+        check_heard(state, quiet, settings)
+    late = State(step=350, unheard=1)
+    assert "silent" in check_heard(late, quiet, settings)
+    assert check_heard(late, quiet, settings) == ""  # said once
+    assert check_heard(late, fine, settings) == ""
+    assert late.unheard == 0

@@ -11,7 +11,7 @@ import numpy as np
 
 from components import storage
 from components.artifacts.metrics_log import parse_lines
-from components.train.checkpoints import decode
+from components.train.checkpoints import Checkpoints
 
 STEPS = 30
 # Checkpoints as often as there can be; small enough to be quick, long enough for the loss to fall.
@@ -62,7 +62,7 @@ def checkpoint(out: Path | str, step: int) -> str:
 def saved_steps(out: Path | str) -> list[int]:
     """Returns the steps of the checkpoints that are there."""
     names = [info.name for info in storage.list_objects(storage.join(str(out), "checkpoints"))]
-    return sorted(int(name.removeprefix("step-").removesuffix(".ckpt")) for name in names)
+    return sorted(int(name.removesuffix(".ckpt").rpartition("-")[2]) for name in names)
 
 
 def assert_same(one: Path | str, other: Path | str) -> None:
@@ -76,7 +76,7 @@ def assert_same(one: Path | str, other: Path | str) -> None:
 
 def assert_same_arrays(one: Path | str, other: Path | str) -> None:
     """Asserts that the newest checkpoints of two trainings have the same arrays."""
-    left, right = (decode(storage.read_bytes(checkpoint(out, saved_steps(out)[-1]))).arrays for out in (one, other))
+    left, right = (snapshot.arrays for out in (one, other) if (snapshot := Checkpoints(str(out), True).newest()))
     assert left.keys() == right.keys()
     for name, array in left.items():
         np.testing.assert_array_equal(array, right[name], err_msg=name)
