@@ -17,7 +17,7 @@ RUN_EXTRAS := $(addprefix --extra ,train register export launch pipeline)  # wit
 # If a machine sets this, every process compiles all modules of TensorFlow again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test test-cluster test-kfp lint bench bench-sort bench-train bench-gpu bench-quality setup setup-dev browser promtool kubectl policy dashboard images compile submit ui lock clean
+.PHONY: help run test test-cluster test-kfp lint web bench bench-sort bench-train bench-gpu bench-quality setup setup-dev browser promtool kubectl policy dashboard images compile submit ui lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -35,8 +35,17 @@ test-cluster: $(BIN)/.dev ## run the tests that need a cluster: KUBECONFIG= LUTH
 test-kfp: $(BIN)/.dev ## run the tests that need Kubeflow Pipelines: KFP_HOST= LUTHIER_KFP_SOURCE= LUTHIER_KFP_WORKSPACE=
 	@$(BIN)/python -m pytest tests/kfp -m kfp -v
 
-lint: $(BIN)/.dev ## run ruff, mypy and the check of the layers between the folders
+lint: $(BIN)/.dev ## run ruff, mypy and the check of the layers between the folders; with Node also biome and tsc
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+	@if ! command -v npm >/dev/null; then echo "web/ was not checked: there is no npm"; \
+	  elif ! $(MAKE) --no-print-directory web/node_modules; then echo "web/ was not checked: npm cannot install its packages"; \
+	  else cd web && npm run --silent lint && npm run --silent check; fi
+
+web: web/node_modules ## build the page of `luthier export --format web` from web/ (needs Node 20 or later)
+	@cd web && npm run --silent build
+
+web/node_modules: web/package-lock.json
+	@cd web && npm ci --silent && touch node_modules
 
 bench: bench-sort bench-train ## run every benchmark that needs no GPU
 

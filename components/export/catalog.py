@@ -13,9 +13,18 @@ _PACKAGES: dict[str, dict[str, str]] = {
     "tflite": _LITERT,
     "onnx": {"tf2onnx": "tf2onnx", "onnxruntime": "onnxruntime"},
     "vst": _LITERT,
+    "web": {},
 }
+PAGE_FORMAT = "web"
+"""One page with any number of models; every other format has one model."""
 FORMATS = tuple(_PACKAGES)
-_RUNTIMES = {"savedmodel": "TensorFlow", "tflite": "LiteRT", "onnx": "ONNX Runtime", "vst": "the plugin DDSP-VST"}
+_RUNTIMES = {
+    "savedmodel": "TensorFlow",
+    "tflite": "LiteRT",
+    "onnx": "ONNX Runtime",
+    "vst": "the plugin DDSP-VST",
+    "web": "a browser",
+}
 
 
 def format_help() -> str:

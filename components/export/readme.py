@@ -58,15 +58,19 @@ def _tensor(name: str, shape: list[int]) -> dict[str, Any]:
     return {"shape": shape, "dtype": "float32", "unit": unit, "meaning": meaning}
 
 
-def write_readme(path: Path, description: dict[str, Any], format_name: str) -> None:
-    """Writes README.md."""
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """Returns the environment of the README templates."""
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+def write_readme(path: Path, description: dict[str, Any], format_name: str) -> None:
+    """Writes README.md."""
     values = {
         "impulse_response": "",
         "band_limited": False,
@@ -74,4 +78,4 @@ def write_readme(path: Path, description: dict[str, Any], format_name: str) -> N
         "format": format_name,
         "units": description["inputs"]["state"]["shape"][0],
     }
-    path.write_text(environment.get_template("README.md").render(values), encoding="utf-8")
+    path.write_text(environment().get_template("README.md").render(values), encoding="utf-8")

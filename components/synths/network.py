@@ -16,6 +16,7 @@ class ControlNetwork:
     Attributes:
         tone: The synthesizer layer.
         noise: The filtered noise layer.
+        tone_inputs: The names of the synthesizer's inputs: outputs of the decoder, and f0_hz.
         units: Size of the GRU's state.
         outputs: The outputs of the decoder, each with its number of channels.
         stride: Frames of the curves, 250 per second, in one frame of the network.
@@ -28,7 +29,7 @@ class ControlNetwork:
         group = self._model.processor_group
         processors = {each.name: each for each in group.processors}
         self.tone, self.noise = processors[instrument.card.synth], processors["filtered_noise"]
-        self._tone_inputs = next(node[1] for node in group.dag if node[0] == self.tone.name)
+        self.tone_inputs = next(node[1] for node in group.dag if node[0] == self.tone.name)
         self.units, self.stride = int(self._model.decoder.rnn.rnn.units), instrument.stride
         self.outputs = {name: int(channels) for name, channels in self._model.decoder.output_splits}
 
@@ -64,7 +65,7 @@ class ControlNetwork:
         """
         outputs, hidden = self._decode([features[key] for key in self._model.decoder.input_keys], hidden)
         outputs["f0_hz"] = features["f0_hz"]
-        tone = self.tone.get_controls(*(outputs[key] for key in self._tone_inputs))
+        tone = self.tone.get_controls(*(outputs[key] for key in self.tone_inputs))
         noise = self.noise.get_controls(outputs["noise_magnitudes"], tf.zeros([2], tf.int32))
         return {**tone, "noise_magnitudes": noise["magnitudes"]}, hidden
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from components.synths.ddsp_imports import ddsp, gin, tf
 
-_SMALLEST_POWER = 1e-4  # of a table; keeps the gradient finite where all points are equal
+SMALLEST_POWER = 1e-4  # of a table; keeps the gradient finite where all points are equal
 
 
 @gin.register(module="luthier")  # type: ignore[untyped-decorator]
@@ -22,7 +22,7 @@ def unit_wavetable(tables: tf.Tensor) -> tf.Tensor:
         Tables, [batch, frames, points]; a constant table becomes silence.
     """
     centred = tables - tf.reduce_mean(tables, axis=-1, keepdims=True)
-    return centred * tf.math.rsqrt(tf.reduce_mean(centred**2, axis=-1, keepdims=True) + _SMALLEST_POWER)
+    return centred * tf.math.rsqrt(tf.reduce_mean(centred**2, axis=-1, keepdims=True) + SMALLEST_POWER)
 
 
 @gin.register(module="luthier")  # type: ignore[untyped-decorator]

@@ -1,0 +1,114 @@
+"""What the page computes of a model's bytes, one frame, in NumPy: it checks a page before it is written.
+
+The same computation is in web/src/network.ts and web/src/controls.ts; a test compares both with the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from components.export.graphs import Arrays, Step
+from components.export.web.model_file import decode
+from components.nsynth.note import SAMPLE_RATE_HZ, FloatArray
+from components.synths.scaling import SMALLEST_POWER
+
+_NEGATIVE_SLOPE, _LOWEST_F0_HZ = 0.2, 20.0
+
+
+def opened(data: bytes) -> Step:
+    """Returns the function that computes a frame of a model's bytes; see graphs.Step."""
+    network = _Network(*decode(data))
+    return network.step
+
+
+class _Network:
+    def __init__(self, header: dict[str, Any], arrays: dict[str, FloatArray]) -> None:
+        self._header, self._arrays = header, arrays
+
+    def step(self, inputs: Arrays) -> Arrays:
+        header, f0_hz = self._header, float(inputs["f0_hz"][0])
+        level = np.float32(inputs["loudness_db"][0] / 80 + 1)
+        pitch = np.float32((12 * np.log2(f0_hz / 440) + 69) / 127)
+        features = [pitch if name == "f0_scaled" else level for name in header["inputs"]]
+        heads = [
+            self._stack(f"in{number}", layers, np.array([feature], np.float32))
+            for number, (layers, feature) in enumerate(zip(header["stacks"], features, strict=True))
+        ]
+        state = self._gru(np.concatenate(heads), inputs["state"])
+        top = self._stack("out", header["out_layers"], np.concatenate([*heads, state]))
+        results, outputs, start = self._dense("last", top), {}, 0
+        for name, size in header["outputs"]:
+            outputs[name] = results[start : start + size]
+            start += size
+        tone = [outputs[name] for name in header["tone_outputs"]]
+        noise = _levels(outputs["noise_magnitudes"], header["noise"])
+        return {**_TONES[header["synth"]](*tone, f0_hz, header["tone"]), "noise_magnitudes": noise, "next_state": state}
+
+    def _dense(self, name: str, x: FloatArray) -> FloatArray:
+        product: FloatArray = self._arrays[f"{name}.weights"] @ x + self._arrays[f"{name}.bias"]
+        return product
+
+    def _stack(self, name: str, layers: int, x: FloatArray) -> FloatArray:
+        for number in range(layers):
+            x = self._dense(f"{name}.{number}", x)
+            x = (x - x.mean()) / np.sqrt(x.var() + np.float32(self._header["epsilon"]))
+            x = x * self._arrays[f"{name}.{number}.gamma"] + self._arrays[f"{name}.{number}.beta"]
+            x = np.maximum(x, np.float32(_NEGATIVE_SLOPE) * x)
+        return x
+
+    def _gru(self, x: FloatArray, state: FloatArray) -> FloatArray:
+        x_z, x_r, x_c = np.split(self._dense("gru.input", x), 3)
+        m_z, m_r, m_c = np.split(self._dense("gru.state", state), 3)
+        z, r = _sigmoid(x_z + m_z), _sigmoid(x_r + m_r)
+        return z * state + (1 - z) * np.tanh(x_c + r * m_c)
+
+
+def _sigmoid(x: FloatArray) -> FloatArray:
+    return (1 / (1 + np.exp(-x.astype(np.float64)))).astype(np.float32)
+
+
+def _levels(x: FloatArray, scale: dict[str, float] | None) -> FloatArray:
+    if scale is None:
+        return x
+    powers = _sigmoid(x + np.float32(scale["bias"])) ** np.float32(np.log(scale["exponent"]))
+    return np.float32(scale["max_value"]) * powers + np.float32(scale["threshold"])
+
+
+def _harmonic(amps: FloatArray, distribution: FloatArray, f0_hz: float, tone: dict[str, Any]) -> Arrays:
+    shares = _levels(distribution, tone["amplitude"])
+    if tone["below_nyquist"]:
+        shares = np.where(np.arange(1, len(shares) + 1) * f0_hz < SAMPLE_RATE_HZ / 2, shares, 0)
+    return {
+        "amplitudes": _levels(amps, tone["amplitude"]),
+        "harmonic_distribution": shares / np.float32(shares.sum() or 1e-7),
+    }
+
+
+def _wavetable(amps: FloatArray, tables: FloatArray, f0_hz: float, tone: dict[str, Any]) -> Arrays:
+    if tone["table"] == "unit":
+        centred = tables - tables.mean()
+        tables = centred / np.sqrt((centred**2).mean() + np.float32(SMALLEST_POWER))
+    return {"amplitudes": _levels(amps, tone["amplitude"]), "wavetables": tables}
+
+
+def _sinusoidal(amps: FloatArray, frequencies: FloatArray, f0_hz: float, tone: dict[str, Any]) -> Arrays:
+    bands, pitch_hz = tone["frequency"], max(f0_hz, _LOWEST_F0_HZ)
+    weights = float(bands["depth_scale"]) ** -np.arange(bands["depth"])
+    modifier = (np.tanh(frequencies.reshape(-1, bands["depth"])) * weights).sum(axis=1)
+    free_hz = np.array(bands["centre_hz"]) + np.array(bands["width_hz"]) * modifier
+    low, high = bands["hz_min"], bands["hz_max"]
+    hz = np.logaddexp(0, free_hz) + low - np.logaddexp(0, free_hz - (high - low))
+    if tone["pull"] or tone["fade"]:
+        number = np.maximum(np.round(hz / pitch_hz), 1)
+        offset = hz / pitch_hz - number
+        distance = 2 * np.abs(offset)
+        hz = pitch_hz * (number + offset * (1 - tone["pull"] + tone["pull"] * np.minimum(distance, 1) ** 4))
+        amps = amps - np.float32(tone["fade"]) * (distance**2).astype(np.float32)
+    levels = np.where(hz < SAMPLE_RATE_HZ / 2, _levels(amps, tone["amplitude"]), 0)
+    return {"amplitudes": levels, "frequencies": hz.astype(np.float32)}
+
+
+_TONES: dict[str, Callable[..., Arrays]] = {"harmonic": _harmonic, "wavetable": _wavetable, "sinusoidal": _sinusoidal}

@@ -1,0 +1,46 @@
+"""The headless Chromium of the tests: Debian's if it is there, else the one that Playwright installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+
+
+@contextmanager
+def launched(*more_flags: str) -> Iterator[Browser]:
+    """Starts Chromium; a test is skipped, with a word, where there is none."""
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    with sync_playwright() as playwright:
+        if not chromium and not Path(playwright.chromium.executable_path).exists():
+            pytest.skip("there is no Chromium: make browser")
+        browser = playwright.chromium.launch(executable_path=chromium, args=[*FLAGS.split(), *more_flags])
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A page that keeps what must not happen."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: self.complaints.append(f"dialog {dialog.message}"))
+        page.on("request", self._request)
+
+    def _request(self, request: object) -> None:
+        url = request.url  # type: ignore[attr-defined]
+        if not url.startswith(("data:", "file:", "about:", "blob:")):
+            self.complaints.append(f"request {url[:80]}")

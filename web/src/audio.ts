@@ -1,0 +1,102 @@
+// The page's side of the audio: the context, the worklet, and the messages to and from it.
+
+import { type Model, unpacked } from "./model";
+import type { Command, Report } from "./worklet";
+
+declare const WORKLET: string; // set by build.mjs
+declare const KERNEL: string;
+
+/** A problem that the page says in words. */
+export class Trouble extends Error {}
+
+export interface Recording {
+  audio: Float32Array;
+  sampleRate: number;
+}
+
+let kernelBytes: Promise<Uint8Array<ArrayBuffer>> | null = null;
+
+/** The kernel's WebAssembly module, as bytes. */
+export function kernel(): Promise<Uint8Array<ArrayBuffer>> {
+  kernelBytes ??= unpacked(KERNEL);
+  return kernelBytes;
+}
+
+/** A script of the page as a URL, without a request. Worklets of a page from disk cannot load blob: URLs. */
+export function scriptUrl(text: string): string {
+  return `data:text/javascript;charset=utf-8,${encodeURIComponent(text)}`;
+}
+
+export class Sound {
+  onReport: (report: Report) => void = () => {};
+  context: AudioContext | null = null;
+  node: AudioWorkletNode | null = null;
+  private gain: GainNode | null = null;
+  private starting: Promise<void> | null = null;
+  private volume = 1;
+  private readonly waiting: Command[] = [];
+  private recorded: ((recording: Recording) => void) | null = null;
+  private ready: (() => void) | null = null;
+
+  /** Starts the sound; browsers allow it after a click or a key only. */
+  start(): Promise<void> {
+    this.starting ??= this.open();
+    if (this.context?.state === "suspended") void this.context.resume();
+    return this.starting;
+  }
+
+  get running(): boolean {
+    return this.node !== null;
+  }
+
+  send(command: Command): void {
+    if (this.node) this.node.port.postMessage(command);
+    else this.waiting.push(command);
+  }
+
+  /** Gives the worklet another model; resolves when it plays it. */
+  load(model: Model): Promise<void> {
+    return new Promise((resolve) => {
+      this.ready = resolve;
+      this.send({ type: "model", model });
+    });
+  }
+
+  setVolume(volume: number): void {
+    this.volume = volume;
+    if (this.gain && this.context) this.gain.gain.setTargetAtTime(volume, this.context.currentTime, 0.01);
+  }
+
+  /** Records what the worklet plays from now on. */
+  record(seconds: number): Promise<Recording> {
+    return new Promise((resolve) => {
+      this.recorded = resolve;
+      this.send({ type: "record", seconds });
+    });
+  }
+
+  private async open(): Promise<void> {
+    if (typeof AudioWorkletNode === "undefined" || !window.isSecureContext) {
+      throw new Trouble(
+        "This page gets no sound here: browsers give it to pages from disk and from https:// only. Save the page and open the file.",
+      );
+    }
+    const context = new AudioContext({ latencyHint: "interactive" });
+    this.context = context;
+    const resumed = context.resume();
+    await context.audioWorklet.addModule(scriptUrl(WORKLET));
+    const options = { outputChannelCount: [2], processorOptions: { kernel: await kernel() } };
+    this.node = new AudioWorkletNode(context, "luthier-instrument", options);
+    this.node.port.onmessage = (event) => this.hear(event.data);
+    this.gain = new GainNode(context, { gain: this.volume });
+    this.node.connect(this.gain).connect(context.destination);
+    for (const command of this.waiting.splice(0)) this.node.port.postMessage(command);
+    await resumed;
+  }
+
+  private hear(message: Report | { type: "ready" } | ({ type: "recorded" } & Recording)): void {
+    if (message.type === "report") this.onReport(message);
+    else if (message.type === "ready") this.ready?.();
+    else this.recorded?.(message);
+  }
+}

@@ -1,0 +1,280 @@
+// The page: chooses the instrument and what plays it, and shows what it does.
+
+import { kernel, type Recording, Sound, Trouble } from "./audio";
+import { Engine } from "./engine";
+import { DrawnKeyboard, noteName } from "./keyboard";
+import { ComputerKeys } from "./keys";
+import { Midi } from "./midi";
+import { type Header, type Model, readModel } from "./model";
+import { Curves } from "./performer";
+import { Pictures } from "./pictures";
+import type { Report } from "./worklet";
+
+type Input = "keys" | "midi" | "microphone" | "file";
+
+function find<T extends HTMLElement>(id: string): T {
+  return document.getElementById(id) as T;
+}
+
+class Page {
+  private readonly sound = new Sound();
+  private readonly scripts = [...document.querySelectorAll<HTMLScriptElement>("script.model")];
+  private readonly models = new Map<number, Promise<Model>>();
+  private readonly pictures = new Pictures(find("curves"), find("spectrum"));
+  private readonly keyboard = new DrawnKeyboard(find("keyboard"), this);
+  private readonly midi = new Midi(this);
+  private chosen = 0;
+  private header: Header | null = null;
+  private octave = 4;
+  private loadMs = 0;
+
+  constructor() {
+    new ComputerKeys(
+      this,
+      () => 12 * (this.octave + 1),
+      (by) => this.moveOctave(by),
+    );
+    this.sound.onReport = (report) => this.show(report);
+    this.fillModels();
+    this.connectSettings();
+    this.connectInputs();
+    this.midi.onDevices = (devices, chosen) => {
+      const select = find<HTMLSelectElement>("device");
+      select.replaceChildren(...devices.map(({ id, name }) => new Option(name, id, false, id === chosen)));
+    };
+    new ResizeObserver(() => this.drawKeyboard()).observe(find("keyboard"));
+    void this.choose(0);
+  }
+
+  /** The model with a number. */
+  model(number: number): Promise<Model> {
+    let model = this.models.get(number);
+    if (!model) {
+      model = readModel((this.scripts[number] as HTMLScriptElement).text);
+      this.models.set(number, model);
+    }
+    return model;
+  }
+
+  noteOn(note: number, velocity: number): void {
+    this.keyboard.show(note, true);
+    this.begin();
+    this.sound.send({ type: "on", note, velocity, sentAt: Date.now() });
+  }
+
+  noteOff(note: number): void {
+    this.keyboard.show(note, false);
+    this.sound.send({ type: "off", note });
+  }
+
+  set(control: "bend" | "modulation" | "pressure", value: number): void {
+    this.sound.send({ type: control, value });
+  }
+
+  pedal(down: boolean): void {
+    this.sound.send({ type: "pedal", down });
+  }
+
+  allOff(): void {
+    this.sound.send({ type: "allOff" });
+    for (const key of document.querySelectorAll("#keyboard .pressed")) key.classList.remove("pressed");
+  }
+
+  /** Records the sound of the page, for tests. */
+  record(seconds: number): Promise<Recording> {
+    return this.sound.record(seconds);
+  }
+
+  /** Whether a note sounds, and how many voices. */
+  get sounding(): boolean {
+    return this.latest?.sounding ?? false;
+  }
+
+  get soundingVoices(): number {
+    return this.latest?.voices ?? 0;
+  }
+
+  /** What the page has counted and measured. */
+  get numbers(): { loadMs: number; attackMs: number; load: number; underruns: number; sampleRate: number } {
+    const { attackMs = 0, load = 0, underruns = 0 } = this.latest ?? {};
+    return { loadMs: this.loadMs, attackMs, load, underruns, sampleRate: this.sound.context?.sampleRate ?? 0 };
+  }
+
+  /** Renders curves with a model, in this thread; noise replaces the random numbers. */
+  async render(number: number, f0Hz: number[], loudnessDb: number[], rate: number, noise?: number[]) {
+    const model = await this.model(number);
+    const engine = new Engine(new WebAssembly.Module(await kernel()), model, rate);
+    let drawn = 0;
+    if (noise) {
+      engine.noise.source = (to) => {
+        for (let j = 0; j < to.length; j++) to[j] = noise[drawn++] ?? 0;
+      };
+    }
+    const source = new Curves(f0Hz, loudnessDb);
+    const hop = rate / model.header.frame_rate_hz;
+    const audio: number[] = [];
+    const controls: {
+      f0Hz: number;
+      amplitude: number;
+      partials: number[];
+      frequenciesHz: number[];
+      table: number[];
+      magnitudes: number[];
+    }[] = [];
+    const part = new Float32Array(Math.ceil(hop));
+    const began = performance.now();
+    for (let frame = 0; frame < f0Hz.length; frame++) {
+      const samples = part.subarray(0, Math.ceil((frame + 1) * hop) - Math.ceil(frame * hop));
+      engine.render(samples, source);
+      audio.push(...samples);
+      const { own } = engine.voices[0] as Engine["voices"][number];
+      const lists = { partials: [...own.partials], frequenciesHz: [...own.frequenciesHz], table: [...own.table] };
+      controls.push({ f0Hz: own.f0Hz, amplitude: own.amplitude, magnitudes: [...own.magnitudes], ...lists });
+    }
+    return { audio, controls, frameMs: (performance.now() - began) / f0Hz.length };
+  }
+
+  private latest: Report | null = null;
+
+  private begin(): void {
+    this.sound.start().catch((error: unknown) => this.say(error));
+  }
+
+  private say(problem: unknown): void {
+    const text = problem instanceof Trouble ? problem.message : problem ? `Something failed: ${String(problem)}` : "";
+    find("message").textContent = text;
+  }
+
+  private fillModels(): void {
+    const select = find<HTMLSelectElement>("model");
+    select.replaceChildren(...this.scripts.map((script, i) => new Option(script.dataset.name, String(i))));
+    select.addEventListener("change", () => void this.choose(select.selectedIndex));
+  }
+
+  private async choose(number: number): Promise<void> {
+    this.chosen = number;
+    const began = performance.now();
+    try {
+      const model = await this.model(number);
+      if (this.chosen !== number) return;
+      this.header = model.header;
+      this.allOff();
+      void this.sound.load(model);
+      this.loadMs = performance.now() - began;
+      this.describe(model);
+    } catch (error) {
+      this.say(error);
+    }
+  }
+
+  private describe(model: Model): void {
+    const { header } = model;
+    const name = this.scripts[this.chosen]?.dataset.name ?? header.name;
+    find("title").textContent = name;
+    document.title = `${name} – Luthier`;
+    find("spectrum-title").textContent =
+      header.synth === "wavetable" ? "One period of the waveform" : "Partials and noise, 0 to 8 kHz";
+    const median = Math.round(12 * Math.log2(header.f0_hz.median / 440) + 69);
+    this.octave = Math.min(7, Math.max(1, Math.floor(median / 12) - 1));
+    this.pictures.setModel(header);
+    this.drawKeyboard();
+    this.sound.send({ type: "polyphony", value: Number(find<HTMLSelectElement>("voices").value) });
+    const [low, high] = this.range();
+    const facts: [string, string][] = [
+      ["Family", header.family],
+      ["Synthesizer", header.synth],
+      ["Preset", header.preset || "not known"],
+      ["Trained on", `${noteName(low)} to ${noteName(high)}`],
+      ["Frames", `${header.frame_rate_hz} a second`],
+    ];
+    find("facts").replaceChildren(
+      ...facts.map(([term, value]) => {
+        const entry = document.createElement("div");
+        const [dt, dd] = [document.createElement("dt"), document.createElement("dd")];
+        dt.textContent = term;
+        dd.textContent = value;
+        entry.append(dt, dd);
+        return entry;
+      }),
+    );
+  }
+
+  private range(): [number, number] {
+    const note = (hz: number) => Math.round(12 * Math.log2(hz / 440) + 69);
+    return this.header ? [note(this.header.f0_hz.p5), note(this.header.f0_hz.p95)] : [0, 127];
+  }
+
+  private drawKeyboard(): void {
+    const wide = find("keyboard").clientWidth;
+    const octaves = wide < 480 ? 1 : wide < 800 ? 2 : 3;
+    const lowest = 12 * (this.octave + 1);
+    this.keyboard.draw(lowest, octaves, lowest, this.range());
+    find("octave").textContent = String(this.octave);
+  }
+
+  private moveOctave(by: number): void {
+    this.octave = Math.min(7, Math.max(0, this.octave + by));
+    this.drawKeyboard();
+  }
+
+  private connectSettings(): void {
+    find("lower").addEventListener("click", () => this.moveOctave(-1));
+    find("higher").addEventListener("click", () => this.moveOctave(1));
+    const value = (event: Event) => Number((event.target as HTMLInputElement).value);
+    find("voices").addEventListener("change", (event) => this.sound.send({ type: "polyphony", value: value(event) }));
+    find("glide").addEventListener("input", (event) => this.sound.send({ type: "glide", value: value(event) }));
+    find("vibrato").addEventListener("input", (event) => this.set("modulation", value(event)));
+    find("volume").addEventListener("input", (event) => this.sound.setVolume(value(event)));
+  }
+
+  private connectInputs(): void {
+    for (const radio of document.querySelectorAll<HTMLInputElement>("input[name=input]"))
+      radio.addEventListener("change", () => void this.playWith(radio.value as Input));
+    find<HTMLSelectElement>("device").addEventListener("change", (event) =>
+      this.midi.choose((event.target as HTMLSelectElement).value),
+    );
+  }
+
+  /** Opens an input; keys always play as well, except while the microphone does. */
+  private async playWith(input: Input): Promise<void> {
+    this.say(null);
+    for (const panel of ["midi", "microphone", "file"]) find(`panel-${panel}`).hidden = panel !== input;
+    this.allOff();
+    try {
+      this.sound.send({ type: "keys" });
+      if (input === "midi") {
+        this.begin();
+        await this.midi.open();
+      }
+    } catch (error) {
+      this.say(error);
+    }
+  }
+
+  private show(report: Report): void {
+    this.latest = report;
+    this.pictures.add(report);
+    const note = 12 * Math.log2(report.f0Hz / 440) + 69;
+    const cents = Math.round(100 * (note - Math.round(note)));
+    find("now").textContent = report.sounding
+      ? `${noteName(Math.round(note))} ${cents < 0 ? "−" : "+"}${Math.abs(cents)} cents, ${report.loudnessDb.toFixed(0)} dB`
+      : "";
+    find("underruns").textContent = String(report.underruns);
+    find("load").textContent = `${Math.round(100 * report.load)} %`;
+    const { context } = this.sound;
+    if (!context) return;
+    const output = 1000 * (context.outputLatency || context.baseLatency || 0);
+    find("latency").textContent = report.attackMs
+      ? `${Math.round(report.attackMs)} ms, then ${Math.round(output)} ms in the device`
+      : "play a note";
+    find("rate").textContent = `${context.sampleRate / 1000} kHz`;
+  }
+}
+
+declare global {
+  interface Window {
+    luthier: Page;
+  }
+}
+
+window.luthier = new Page();
