@@ -31,6 +31,7 @@ DATASET_WINDOW_SAMPLES = 1024
 # Chosen on 145 notes of eleven families and 24 melodies of twelve instruments rendered by a General MIDI synthesizer.
 _SUPPORT = 0.2  # of a candidate that swift-f0 is sure of, against strengths of 0..1
 _UNCONFIRMED = 0.6  # strength of what swift-f0 is sure of and autocorrelation does not find
+_NOISY, _IN_NOISE = 0.6, 0.9  # the same where noise leaves no stronger period
 _SAME_OCTAVES = 50 / 1200
 # Where the sound repeats itself exactly after one period, a clearly weaker one is not the pitch, however short: a
 # narrow formant has such a period, octaves above the pitch.
@@ -185,7 +186,8 @@ class SwiftF0Tracker:
         # A sound hardly louder than the room has periods too: those of a hum.
         quiet = periods.power < periods.power.max(initial=0.0) * 10 ** (_QUIET_DB / 10)
         strength = np.column_stack([np.where(quiet[:, None], 0.0, periods.strength), np.zeros(len(f0_hz))])
-        strength[:, -1] = np.maximum((strength * near).max(axis=1), _UNCONFIRMED * heard.confidence * heard.voiced)
+        alone = np.where(strength.max(axis=1) < _NOISY, _IN_NOISE, _UNCONFIRMED) * heard.confidence * heard.voiced
+        strength[:, -1] = np.maximum((strength * near).max(axis=1), alone)
         # Of a sound without odd harmonics of what swift-f0 heard, the pitch is the octave above. Above its range
         # swift-f0 hears an octave too low, or more.
         even = (np.abs(octaves - 1) < _SAME_OCTAVES) & (strength >= strength[:, -1:] - _NO_ODD_HARMONICS)

@@ -83,6 +83,20 @@ class FoundRecordings:
     unusable: list[Unusable]
     passed_over: PassedOver
 
+    def readable(self) -> FoundRecordings:
+        """Reads the recordings on local disk once, for their checksums; those that fail become unusable."""
+        recordings, unusable = list[Recording](), list(self.unusable)
+        for recording in self.recordings:
+            try:
+                _ = recording.info.crc32c
+            except InputError as error:
+                unusable.append(Unusable(recording.info.name, str(error)))
+            else:
+                recordings.append(recording)
+        if not recordings and unusable:
+            raise nothing_usable(unusable)
+        return replace(self, recordings=recordings, unusable=unusable)
+
     def of(self, families: Sequence[str]) -> FoundRecordings:
         """Returns the recordings of some families; of all for none."""
         if not families:

@@ -132,6 +132,7 @@ def prepare(
             f"there is no recording of {' or '.join(families)} in '{', '.join(recordings)}'; "
             "check the names of the folders"
         )
+    found = found.readable()
     other_tracker = [] if tracker_name == DEFAULT_TRACKER else [tracker_name]
     fingerprint = recordings_fingerprint(found.recordings, _SCHEMA_VERSION, PREPARE_VERSION, *other_tracker)
     result = _earlier(out_uri, fingerprint, overwrite)

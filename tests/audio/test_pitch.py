@@ -34,6 +34,16 @@ def test_a_change_of_pitch_is_in_time():
     assert int(np.argmax(f0_hz > 330.0)) == pytest.approx(250, abs=8)  # half a window of the tracker is 16 frames
 
 
+def test_a_low_sound_in_noise_that_is_as_loud_is_found():
+    """No period is strong there, but swift-f0 hears the pitch."""
+    glide_hz = 60 * 2**SECONDS
+    sound = tone(glide_hz)
+    noisy = sound + np.random.default_rng(0).normal(0, sound.std(), len(sound)).astype(np.float32)
+    f0_hz = track(np.float32(0.5) * noisy / np.abs(noisy).max()).on_frames(500)[50:400]
+    assert (f0_hz > 0).mean() > 0.9
+    assert np.median(np.abs(1200 * np.log2(f0_hz[f0_hz > 0] / glide_hz[np.arange(50, 400)[f0_hz > 0] * 64]))) < 20
+
+
 def test_blocks_do_not_matter():
     audio, found = tone(220 * 2**SECONDS), tracker()
     for start in range(0, len(audio), 1_111):

@@ -165,6 +165,17 @@ def test_unclear_families_are_named_in_one_line(tmp_path):
         find_recordings([str(tmp_path / "many")], None)
 
 
+def test_a_file_that_cannot_be_read_is_one_unusable_recording(tmp_path):
+    touch(tmp_path / "flute" / "a.wav")
+    (tmp_path / "flute" / "memory.wav").symlink_to("/proc/self/mem")  # reading fails, as on a damaged disk
+    found = find_recordings([str(tmp_path)], None).readable()
+    assert [each.key for each in found.recordings] == ["flute-a"]
+    assert "memory.wav': Input/output error" in found.unusable[0].reason
+    (tmp_path / "flute" / "a.wav").unlink()
+    with pytest.raises(InputError, match="Input/output error"):
+        find_recordings([str(tmp_path)], None).readable()
+
+
 def test_a_listing_of_cloud_storage_is_treated_the_same(gcs):
     from components import storage
 
