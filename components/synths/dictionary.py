@@ -20,7 +20,7 @@ _NEPERS = 10.0
 _ROLL_OFFS = (0.5, 1.0, 1.5, 2.0, 3.0)  # of amplitudes, as powers of the partial's number
 _BUMP_WIDTH = 0.7  # of the distance between two neighbours
 _FLOOR = 1e-3  # lowest initial amplitude of a partial, relative to the table's loudest
-_SMALLEST_POWER = 1e-8
+SMALLEST_MIXTURE_POWER = 1e-8
 
 
 def partials_of(points: int) -> int:
@@ -72,7 +72,7 @@ def mixed(weights: tf.Tensor, levels: tf.Tensor, phases: tf.Tensor, f0_hz: tf.Te
     audible = tf.cast(f0_hz * number < sample_rate / 2, tf.float32)
     mixture = audible * tf.matmul(weights, tables)
     power = tf.reduce_sum(mixture**2, axis=-1, keepdims=True) / 2
-    return mixture * tf.math.rsqrt(power + _SMALLEST_POWER)
+    return mixture * tf.math.rsqrt(power + SMALLEST_MIXTURE_POWER)
 
 
 @lru_cache(maxsize=8)

@@ -122,6 +122,13 @@ def _audio_of(instrument: Instrument, controls: dict[str, np.ndarray], noise: np
         return (tone + filtered(tf.constant(noise[None]), magnitudes, 0)).numpy()[0]
 
 
+def _tables(tables: np.ndarray, partials: np.ndarray) -> np.ndarray:
+    """One period for each frame: the page has the points, or the amplitudes of the partials of a mixture."""
+    from components.synths.dictionary import to_points
+
+    return tables if tables.size else partials @ to_points(partials.shape[1] + 2)
+
+
 def _controls(frames: list[dict], synth: str) -> dict[str, np.ndarray]:
     def stacked(name: str) -> np.ndarray:
         return np.array([frame[name] for frame in frames])
@@ -130,7 +137,7 @@ def _controls(frames: list[dict], synth: str) -> dict[str, np.ndarray]:
     own = {
         "harmonic": lambda: {"amplitudes": amplitude, "harmonic_distribution": partials / amplitude},
         "sinusoidal": lambda: {"amplitudes": partials, "frequencies": stacked("frequenciesHz")},
-        "wavetable": lambda: {"amplitudes": amplitude, "wavetables": stacked("table")},
+        "wavetable": lambda: {"amplitudes": amplitude, "wavetables": _tables(stacked("table"), partials / amplitude)},
     }
     return {**own[synth](), "noise_magnitudes": stacked("magnitudes")}
 

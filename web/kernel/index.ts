@@ -177,7 +177,8 @@ function ramp(first: f32, step: f32): v128 {
 /**
  * Adds harmonics to `samples` samples of `out`.
  *
- * own, next: amplitudes of the harmonics in this frame and in the next one.
+ * own, next: amplitudes of the harmonics in this frame and in the next one: `count` of the sines, and with `cosines` then
+ * as many of the cosines.
  * phase: in cycles, before the first sample; frequency, slope: in cycles per sample, of the first sample and its change.
  * time, step: position of the first sample in the frame, 0..1, and its change.
  */
@@ -187,6 +188,7 @@ export function harmonics(
   own: usize,
   next: usize,
   count: i32,
+  cosines: bool,
   phase: f64,
   frequency: f64,
   slope: f64,
@@ -194,6 +196,7 @@ export function harmonics(
   step: f64,
 ): void {
   const half = f32x4.splat(0.5);
+  const quarter = f32x4.splat(0.25);
   for (let j = 0; j < samples; j += 4) {
     const start = <f64>j;
     const p0 = phase + (start + 1) * frequency + ((start * (start + 1)) / 2) * slope;
@@ -212,6 +215,10 @@ export function harmonics(
       const wave = v128.and(sine(f32x4.mul(number, cycles)), below);
       ownSum = f32x4.add(ownSum, f32x4.mul(wave, v128.load32_splat(at(own, k))));
       nextSum = f32x4.add(nextSum, f32x4.mul(wave, v128.load32_splat(at(next, k))));
+      if (!cosines) continue;
+      const cosine = v128.and(sine(f32x4.add(f32x4.mul(number, cycles), quarter)), below);
+      ownSum = f32x4.add(ownSum, f32x4.mul(cosine, v128.load32_splat(at(own, count + k))));
+      nextSum = f32x4.add(nextSum, f32x4.mul(cosine, v128.load32_splat(at(next, count + k))));
     }
     const share = rise(ramp(<f32>(time + start * step), <f32>step));
     const tone = f32x4.add(ownSum, f32x4.mul(share, f32x4.sub(nextSum, ownSum)));

@@ -1,12 +1,16 @@
 // From the network's outputs to the controls of the synthesizer, as the layers of components/synths scale them.
 
-import type { CriticalBands, ExpSigmoid, Header, Scale, Tone } from "./model";
+import type { CriticalBands, ExpSigmoid, Model, Scale, Tone } from "./model";
 
 const SAMPLE_RATE_HZ = 16_000; // of the training
 const LOWEST_F0_HZ = 20; // of partials.py
 const SMALLEST_POWER = 1e-4; // of a table; scaling.py
+const SMALLEST_MIXTURE_POWER = 1e-8; // dictionary.py
 
-/** The controls of one frame of a voice. `partials` are the amplitudes of the harmonics or of the sinusoids. */
+/**
+ * The controls of one frame of a voice. `partials` are the amplitudes of the harmonics or of the sinusoids; of a mixture
+ * of wavetables those of the sines and then of the cosines.
+ */
 export interface Controls {
   sounding: boolean;
   f0Hz: number;
@@ -37,11 +41,15 @@ export class Scaler {
   private readonly second: number; // distribution, frequencies or table
   private readonly third: number; // noise magnitudes
   readonly partials: number;
+  readonly harmonics: number;
+  readonly cosines: boolean;
+  private readonly dictionary: [sines: Float32Array, cosines: Float32Array] | null = null;
+  private readonly shares: Float32Array;
   readonly points: number;
   readonly free: boolean; // whether the partials have frequencies of their own
   readonly bands: number;
 
-  constructor(header: Header) {
+  constructor({ header, arrays }: Model) {
     this.tone = header.tone;
     this.noise = header.noise;
     const place = (name: string): [start: number, size: number] => {
@@ -59,9 +67,19 @@ export class Scaler {
     this.second = second;
     this.third = third;
     this.bands = bands;
-    this.partials = header.synth === "harmonic" ? width : header.synth === "sinusoidal" ? size : 0;
-    this.free = header.synth === "sinusoidal";
-    this.points = header.synth === "wavetable" ? width : 0;
+    const { tone } = header;
+    const mixes = tone.synth === "wavetable" && tone.table === "dictionary";
+    if (mixes) {
+      const [sines, cosines] = [arrays.get("dictionary.sines"), arrays.get("dictionary.cosines")];
+      if (!sines || !cosines) throw new Error("the model has no dictionary of wavetables");
+      this.dictionary = [sines, cosines];
+    }
+    this.free = tone.synth === "sinusoidal";
+    this.cosines = mixes;
+    this.shares = new Float32Array(width);
+    this.points = tone.synth === "wavetable" && !mixes ? width : 0;
+    this.harmonics = mixes ? tone.partials : tone.synth === "harmonic" ? width : 0;
+    this.partials = this.free ? size : this.harmonics * (mixes ? 2 : 1);
   }
 
   /** Scales a voice's outputs, which begin at an index of `outputs`. */
@@ -71,6 +89,8 @@ export class Scaler {
     to.f0Hz = f0Hz;
     this.levels(outputs, start + this.third, to.magnitudes, this.noise);
     if (tone.synth === "harmonic") this.harmonic(outputs, start, f0Hz, to, tone.amplitude, tone.below_nyquist);
+    else if (tone.synth === "wavetable" && tone.table === "dictionary")
+      this.mixture(outputs, start, f0Hz, to, tone.amplitude);
     else if (tone.synth === "wavetable") this.wavetable(outputs, start, to, tone.amplitude, tone.table);
     else this.sinusoidal(outputs, start, f0Hz, to, tone);
   }
@@ -108,6 +128,35 @@ export class Scaler {
     for (let k = 0; k < partials.length; k++) partials[k] = (partials[k] as number) * level;
   }
 
+  /** Mixes the tables of the dictionary: see components/synths/dictionary.py. */
+  private mixture(outputs: Float32Array, start: number, f0Hz: number, to: Controls, scale: Scale): void {
+    const { shares, harmonics, dictionary } = this;
+    const { partials } = to;
+    to.amplitude = this.amplitude(outputs, start, scale);
+    let largest = Number.NEGATIVE_INFINITY;
+    for (let t = 0; t < shares.length; t++) largest = Math.max(largest, outputs[start + this.second + t] as number);
+    let sum = 0;
+    for (let t = 0; t < shares.length; t++) {
+      shares[t] = Math.exp((outputs[start + this.second + t] as number) - largest);
+      sum += shares[t] as number;
+    }
+    let power = 0;
+    for (let part = 0; part < 2; part++) {
+      const tables = (dictionary as [Float32Array, Float32Array])[part] as Float32Array;
+      for (let k = 0; k < harmonics; k++) {
+        let value = 0;
+        if ((k + 1) * f0Hz < SAMPLE_RATE_HZ / 2)
+          for (let t = 0; t < shares.length; t++)
+            value += (shares[t] as number) * (tables[t * harmonics + k] as number);
+        value /= sum;
+        partials[part * harmonics + k] = value;
+        power += value * value;
+      }
+    }
+    const level = to.amplitude / Math.sqrt(power / 2 + SMALLEST_MIXTURE_POWER);
+    for (let k = 0; k < partials.length; k++) partials[k] = (partials[k] as number) * level;
+  }
+
   private wavetable(outputs: Float32Array, start: number, to: Controls, scale: Scale, kind: "unit" | "linear"): void {
     const { table } = to;
     to.amplitude = this.amplitude(outputs, start, scale);
@@ -133,7 +182,7 @@ export class Scaler {
     to: Controls,
     tone: Tone & { synth: "sinusoidal" },
   ): void {
-    const { amplitude: scale, frequency, pull, fade } = tone;
+    const { amplitude: scale, frequency, pull, pull_power: pullPower, fade } = tone;
     const { partials, frequenciesHz } = to;
     const power = scale ? Math.log(scale.exponent) : 0;
     const pitch = Math.max(f0Hz, LOWEST_F0_HZ);
@@ -145,7 +194,7 @@ export class Scaler {
         const number = Math.max(roundEven(hz / pitch), 1);
         const offset = hz / pitch - number;
         const distance = 2 * Math.abs(offset);
-        hz = pitch * (number + offset * (1 - pull + pull * Math.min(distance, 1) ** 4));
+        hz = pitch * (number + offset * (1 - pull + pull * Math.min(distance, 1) ** pullPower));
         lowered = fade * distance * distance;
       }
       const x = (outputs[start + this.first + k] as number) - lowered;

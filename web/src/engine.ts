@@ -46,7 +46,7 @@ export class Engine {
     private readonly rate: number,
   ) {
     const { header } = model;
-    this.scaler = new Scaler(header);
+    this.scaler = new Scaler(model);
     this.hop = rate / header.frame_rate_hz;
     const { partials, points, bands } = this.scaler;
     const longest = Math.ceil(this.hop) + 1;

@@ -22,6 +22,7 @@ interface KernelExports {
     own: number,
     next: number,
     count: number,
+    cosines: boolean,
     phase: number,
     frequency: number,
     slope: number,

@@ -28,8 +28,9 @@ export interface CriticalBands {
 
 export type Tone =
   | { synth: "harmonic"; amplitude: Scale; below_nyquist: boolean }
-  | { synth: "sinusoidal"; amplitude: Scale; frequency: CriticalBands; pull: number; fade: number }
-  | { synth: "wavetable"; amplitude: Scale; table: "unit" | "linear" };
+  | { synth: "sinusoidal"; amplitude: Scale; frequency: CriticalBands; pull: number; pull_power: number; fade: number }
+  | { synth: "wavetable"; amplitude: Scale; table: "unit" | "linear" }
+  | { synth: "wavetable"; amplitude: Scale; table: "dictionary"; partials: number };
 
 /** How keys without breath become loudness and pitch; see performer.ts. */
 export interface Expression {

@@ -59,7 +59,10 @@ export class Pictures {
     grid(canvas, line, height - 1);
     if (!latest?.sounding || !header) return;
     if (header.synth === "wavetable") {
-      const { partials: table } = latest;
+      const table =
+        header.tone.synth === "wavetable" && header.tone.table === "dictionary"
+          ? period(latest.partials)
+          : latest.partials;
       const peak = Math.max(1, ...Array.from(table, Math.abs));
       context.strokeStyle = accent;
       context.lineWidth = 1.6;
@@ -84,6 +87,25 @@ export class Pictures {
       if (level > 1e-5 && hz < 8000) context.fillRect((hz / 8000) * width - 1, toY(level), 2.5, height);
     });
   }
+}
+
+const POINTS = 128;
+
+/** One period of a waveform from the amplitudes of its sines and then of its cosines, relative to its peak. */
+function period(partials: Float32Array): Float32Array {
+  const count = partials.length / 2;
+  const points = new Float32Array(POINTS);
+  for (let n = 0; n < POINTS; n++) {
+    for (let k = 0; k < count; k++) {
+      const angle = (2 * Math.PI * (k + 1) * n) / POINTS;
+      points[n] =
+        (points[n] as number) +
+        (partials[k] as number) * Math.sin(angle) +
+        (partials[count + k] as number) * Math.cos(angle);
+    }
+  }
+  const peak = Math.max(1e-6, ...points.map(Math.abs));
+  return points.map((value) => value / peak);
 }
 
 interface Canvas {

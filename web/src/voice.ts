@@ -115,8 +115,9 @@ export class Voice {
     const frequency = (own.f0Hz + (next.f0Hz - own.f0Hz) * time) / rate;
     const slope = ((next.f0Hz - own.f0Hz) * step) / rate;
     if (this.scaler.points === 0) {
+      const { harmonics, cosines } = this.scaler;
       const [a, b] = [own.partialsBlock.address, next.partialsBlock.address];
-      run.harmonics(out, samples, a, b, this.scaler.partials, this.phase, frequency, slope, time, step);
+      run.harmonics(out, samples, a, b, harmonics, cosines, this.phase, frequency, slope, time, step);
     } else {
       const [a, b] = [own.tableBlock.address, next.tableBlock.address];
       const { points } = this.scaler;

@@ -14,6 +14,8 @@ from components.export.graphs import DEFAULT_PITCH_HZ, Graphs
 from components.export.web.expression import expression
 from components.nsynth.note import SAMPLE_RATE_HZ, FloatArray
 from components.synths.ddsp_imports import ddsp, gin
+from components.synths.dictionary import amplitudes_of, partials_of
+from components.synths.instrument import Instrument
 from components.synths.network import ControlNetwork
 from components.synths.scaling import quiet_exp_sigmoid
 
@@ -57,7 +59,7 @@ def describe_model(graphs: Graphs) -> tuple[dict[str, Any], dict[str, FloatArray
         "tone": tone,
         "noise": noise,
     }
-    return header, _arrays(decoder)
+    return header, {**_arrays(decoder), **_dictionary(network.tone), **_room(instrument)}
 
 
 def _arrays(decoder: Any) -> dict[str, FloatArray]:
@@ -74,6 +76,20 @@ def _arrays(decoder: Any) -> dict[str, FloatArray]:
     arrays |= {"last.weights": decoder.dense_out.kernel, "last.bias": decoder.dense_out.bias}
     # One row for each output, as the page reads them.
     return {name: np.ascontiguousarray(np.asarray(values, np.float32).T) for name, values in arrays.items()}
+
+
+def _dictionary(layer: Any) -> dict[str, FloatArray]:
+    """Returns the amplitudes of the sines and cosines of a wavetable dictionary, one table after the other."""
+    if not getattr(layer, "tables", 0):
+        return {}
+    amplitudes, angles = amplitudes_of(layer.levels).numpy(), 2 * np.pi * layer.phases.numpy()
+    parts = {"dictionary.sines": amplitudes * np.cos(angles), "dictionary.cosines": amplitudes * np.sin(angles)}
+    return {name: values.astype(np.float32).reshape(-1) for name, values in parts.items()}
+
+
+def _room(instrument: Instrument) -> dict[str, FloatArray]:
+    response = instrument.impulse_response
+    return {} if response is None else {"room": response}
 
 
 def _tone(synth: str, network: ControlNetwork) -> dict[str, Any]:
@@ -96,6 +112,16 @@ def _tone(synth: str, network: ControlNetwork) -> dict[str, Any]:
             "frequency": frequency,
             "pull": pull,
             "fade": fade,
+            "pull_power": int(layer.pull_power),
+        }
+    if bool(layer.tables) != bool(layer.band_limited):
+        raise _refused("a dictionary of wavetables that is not band_limited, or the reverse", "both or neither")
+    if layer.tables:
+        return {
+            "synth": synth,
+            "amplitude": _level(layer.scale_fn),
+            "table": "dictionary",
+            "partials": partials_of(layer.points),
         }
     kinds = {"unit_wavetable": "unit", None: "linear"}
     table = _name(layer.table_scale_fn)

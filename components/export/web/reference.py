@@ -13,6 +13,7 @@ import numpy as np
 from components.export.graphs import Arrays, Step
 from components.export.web.model_file import decode
 from components.nsynth.note import SAMPLE_RATE_HZ, FloatArray
+from components.synths.dictionary import SMALLEST_MIXTURE_POWER, to_points
 from components.synths.scaling import SMALLEST_POWER
 
 _NEGATIVE_SLOPE, _LOWEST_F0_HZ = 0.2, 20.0
@@ -45,7 +46,8 @@ class _Network:
             start += size
         tone = [outputs[name] for name in header["tone_outputs"]]
         noise = _levels(outputs["noise_magnitudes"], header["noise"])
-        return {**_TONES[header["synth"]](*tone, f0_hz, header["tone"]), "noise_magnitudes": noise, "next_state": state}
+        controls = _TONES[header["synth"]](*tone, f0_hz, {**header["tone"], **self._arrays})
+        return {**controls, "noise_magnitudes": noise, "next_state": state}
 
     def _dense(self, name: str, x: FloatArray) -> FloatArray:
         product: FloatArray = self._arrays[f"{name}.weights"] @ x + self._arrays[f"{name}.bias"]
@@ -88,10 +90,23 @@ def _harmonic(amps: FloatArray, distribution: FloatArray, f0_hz: float, tone: di
 
 
 def _wavetable(amps: FloatArray, tables: FloatArray, f0_hz: float, tone: dict[str, Any]) -> Arrays:
-    if tone["table"] == "unit":
+    if tone["table"] == "dictionary":
+        tables = _mixed(tables, f0_hz, tone)
+    elif tone["table"] == "unit":
         centred = tables - tables.mean()
         tables = centred / np.sqrt((centred**2).mean() + np.float32(SMALLEST_POWER))
     return {"amplitudes": _levels(amps, tone["amplitude"]), "wavetables": tables}
+
+
+def _mixed(outputs: FloatArray, f0_hz: float, tone: dict[str, Any]) -> FloatArray:
+    """Returns one period of the mixture of a dictionary's tables; see synths.dictionary.mixed."""
+    weights, count = np.exp(outputs - outputs.max()), tone["partials"]
+    parts = [tone[f"dictionary.{name}"].reshape(-1, count) for name in ("sines", "cosines")]
+    audible = np.arange(1, count + 1) * f0_hz < SAMPLE_RATE_HZ / 2
+    mixture = np.concatenate([audible * (weights / weights.sum() @ part) for part in parts])
+    unit = mixture / np.sqrt(np.sum(mixture**2) / 2 + SMALLEST_MIXTURE_POWER)
+    mixed: FloatArray = (unit @ to_points(2 * count + 2)).astype(np.float32)
+    return mixed
 
 
 def _sinusoidal(amps: FloatArray, frequencies: FloatArray, f0_hz: float, tone: dict[str, Any]) -> Arrays:
@@ -105,7 +120,9 @@ def _sinusoidal(amps: FloatArray, frequencies: FloatArray, f0_hz: float, tone: d
         number = np.maximum(np.round(hz / pitch_hz), 1)
         offset = hz / pitch_hz - number
         distance = 2 * np.abs(offset)
-        hz = pitch_hz * (number + offset * (1 - tone["pull"] + tone["pull"] * np.minimum(distance, 1) ** 4))
+        hz = pitch_hz * (
+            number + offset * (1 - tone["pull"] + tone["pull"] * np.minimum(distance, 1) ** tone["pull_power"])
+        )
         amps = amps - np.float32(tone["fade"]) * (distance**2).astype(np.float32)
     levels = np.where(hz < SAMPLE_RATE_HZ / 2, _levels(amps, tone["amplitude"]), 0)
     return {"amplitudes": levels, "frequencies": hz.astype(np.float32)}
