@@ -79,8 +79,9 @@ def _step(
     # For lost pods: every step continues where one stopped. What else is worth it, a step repeats itself (see retries).
     if retries:
         # Argo counts the longest duration from the first start of the task, and ends each further pod when it is over.
+        # The factor has to be a whole number there.
         longest = f"{round(hours * 3600)}s"
-        task.set_retry(num_retries=retries, backoff_duration="15s", backoff_factor=1.5, backoff_max_duration=longest)
+        task.set_retry(num_retries=retries, backoff_duration="30s", backoff_factor=1.0, backoff_max_duration=longest)
     # Not by Kubeflow: each step finds what is done, in the workspace and in the registry.
     task.set_caching_options(False)
     kubernetes.set_timeout(task, round(hours * 3600))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from components import storage
 from components.artifacts import evaluation
 from components.artifacts.outcome import Outcome
 from components.artifacts.run_record import RunRecord
@@ -58,9 +59,19 @@ def after_job(request: TrainingRequest, what_happened: str) -> RunRecord:
     if record and record.is_finished:
         if _is_evaluated(request):
             return record
-        raise StepError(f"{what_happened}: the model was trained but not evaluated; the same command evaluates it")
+        raise StepError(f"{what_happened}: {_unevaluated(request)}")
     failure = f": {record.failure}" if record and record.failure else ""
     raise StepError(f"{what_happened}{failure}; the same command continues from its checkpoint")
+
+
+def _unevaluated(request: TrainingRequest) -> str:
+    """Returns why an evaluation of this version is missing, and what to do."""
+    if storage.exists(TrainingDir(request.out_uri).evaluation_uri):
+        return (
+            "its evaluation is one of another version of Luthier; build and push the images again, and apply the "
+            "manifests, so that the image of the Job and that of this step are of one commit"
+        )
+    return "the model was trained but not evaluated; the same command evaluates it"
 
 
 def outcome(record: RunRecord) -> Outcome:

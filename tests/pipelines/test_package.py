@@ -167,6 +167,8 @@ def test_a_step_may_be_repeated_for_as_long_as_it_may_take(tmp_path):
                 label = spec["components"][task["componentRef"]["name"]]["executorLabel"]
                 timeout_s = int(settings[label]["activeDeadlineSeconds"])
                 assert task["retryPolicy"]["backoffMaxDuration"] == f"{timeout_s}s", name
+                # Argo 4 reads a whole number; another one is an error, after which every group above is repeated.
+                assert float(task["retryPolicy"]["backoffFactor"]).is_integer(), name
 
 
 def test_no_executor_installs_packages_when_it_runs(spec):
