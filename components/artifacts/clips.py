@@ -33,6 +33,7 @@ _HASH_DIGITS = 12
 _LIKE_CHANGED = re.compile(rf"\..*|transfer-.*|.*-[0-9a-f]{{{_HASH_DIGITS}}}")
 _PIECE_PEAK = 0.5
 _KEPT_NAME = "notes.zip"
+_MOST_GAIN_DB = 200.0
 _LARGEST_CLIP_BYTES, _LARGEST_ARCHIVE_BYTES = 1 << 20, 1 << 28
 _MP3_QUALITY = 0.3  # about 34 kbit/s: 0.3 to 0.7 dB of log-mel distance, a tenth of a good model's
 
@@ -66,7 +67,10 @@ class KeptNote:
     @classmethod
     def of(cls, fields: Fields) -> KeptNote:
         """Reads it from evaluation.json."""
-        return cls(fields.text("id"), fields.number_map("gains_db"))
+        gains_db = {
+            kind: fields.required("gains_db").number(kind, low=-_MOST_GAIN_DB, high=_MOST_GAIN_DB) for kind in KINDS
+        }
+        return cls(fields.text("id"), gains_db)
 
 
 @dataclass(frozen=True)
@@ -123,11 +127,10 @@ def matched_mp3(audio: Array) -> tuple[bytes, float]:
 
 
 def write_piece(out_uri: str, kind: str, original: Array, resynthesis: Array) -> Piece:
-    """Writes the clips of a piece, f32[samples] each, which then peak at half of full scale."""
-    names = {}
+    """Writes the clips of a piece, f32[samples] each, with one gain: the original peaks at half of full scale."""
+    names, gain = {}, _PIECE_PEAK / max(float(np.abs(original).max()), 1e-4)
     for name, samples in zip(KINDS, (original, resynthesis), strict=True):
         names[name] = f"{kind}.{name}.flac"  # those of a note end in "-<name>.flac"
-        gain = _PIECE_PEAK / max(float(np.abs(samples).max()), 1e-4)
         storage.write_bytes(storage.join(out_uri, LISTENING_DIR, names[name]), encode_flac(samples * gain))
     return Piece(kind, names)
 

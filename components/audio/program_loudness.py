@@ -16,6 +16,7 @@ CLIP_LUFS = -24.0
 """The loudness of level-matched clips: loud enough, and low enough that few peaks reach full scale."""
 
 _BLOCK_SAMPLES, _BLOCK_HOP = 6400, 1600  # 400 ms, three quarters of them overlapping
+_CHUNK_SAMPLES = 160_000
 _ABSOLUTE_GATE_LUFS, _RELATIVE_GATE_LU = -70.0, -10.0
 _OFFSET_LU = -0.691
 _MOST_GAIN_DB = 40.0  # what needs more is silence
@@ -39,23 +40,50 @@ def _weights() -> Array:
     return weights
 
 
+class LoudnessMeter:
+    """Measures the loudness of a sound block by block, in memory that does not grow with it."""
+
+    def __init__(self) -> None:
+        self._buffer, self._powers = np.zeros(0, np.float32), list[Array]()
+
+    def push(self, audio: FloatArray) -> None:
+        """Takes the next block, f32[samples] at 16 kHz, -1..1."""
+        for start in range(0, len(audio), _CHUNK_SAMPLES):
+            self._buffer = np.concatenate([self._buffer, audio[start : start + _CHUNK_SAMPLES]])
+            if len(self._buffer) >= _BLOCK_SAMPLES:
+                blocks = np.lib.stride_tricks.sliding_window_view(self._buffer, _BLOCK_SAMPLES)[::_BLOCK_HOP]
+                self._powers.append(_power(blocks))
+                self._buffer = self._buffer[len(blocks) * _BLOCK_HOP :]
+
+    def lufs(self) -> float:
+        """Returns the gated loudness of what came, in LUFS; -70 for silence. A sound below 400 ms counts as padded."""
+        if not self._powers:
+            self._powers.append(_power(np.pad(self._buffer, (0, _BLOCK_SAMPLES - len(self._buffer)))[None]))
+        power = np.concatenate(self._powers)
+        loud = power[power > 10.0 ** ((_ABSOLUTE_GATE_LUFS - _OFFSET_LU) / 10.0)]
+        if not len(loud):
+            return _ABSOLUTE_GATE_LUFS
+        loud = loud[loud > loud.mean() * 10.0 ** (_RELATIVE_GATE_LU / 10.0)]
+        return float(_OFFSET_LU + 10.0 * np.log10(loud.mean()))
+
+
+def _power(blocks: Array) -> Array:
+    """Returns the K-weighted mean power of blocks, f[blocks, _BLOCK_SAMPLES] to f[blocks]."""
+    spectra = np.abs(np.fft.rfft(blocks, axis=1)) ** 2 * _weights()
+    # Parseval: all bins but the first and the last count twice.
+    power: Array = (2.0 * spectra.sum(axis=1) - spectra[:, 0] - spectra[:, -1]) / _BLOCK_SAMPLES**2
+    return power
+
+
 def program_loudness_lufs(audio: FloatArray) -> float:
     """Returns the gated loudness of a mono sound in LUFS; -70 for silence.
 
     Args:
-        audio: f32[samples] at 16 kHz, -1..1. One of less than 400 ms counts as followed by silence.
+        audio: f32[samples] at 16 kHz, -1..1.
     """
-    padded = np.pad(audio, (0, max(0, _BLOCK_SAMPLES - len(audio))))
-    blocks = np.lib.stride_tricks.sliding_window_view(padded, _BLOCK_SAMPLES)[::_BLOCK_HOP]
-    spectra = np.abs(np.fft.rfft(blocks, axis=1)) ** 2 * _weights()
-    # Parseval: all bins but the first and the last count twice.
-    power = (2.0 * spectra.sum(axis=1) - spectra[:, 0] - spectra[:, -1]) / _BLOCK_SAMPLES**2
-    gate = 10.0 ** ((_ABSOLUTE_GATE_LUFS - _OFFSET_LU) / 10.0)
-    loud = power[power > gate]
-    if not len(loud):
-        return _ABSOLUTE_GATE_LUFS
-    loud = loud[loud > loud.mean() * 10.0 ** (_RELATIVE_GATE_LU / 10.0)]
-    return float(_OFFSET_LU + 10.0 * np.log10(loud.mean()))
+    meter = LoudnessMeter()
+    meter.push(audio)
+    return meter.lufs()
 
 
 def matched_gain_db(audio: FloatArray, target_lufs: float = CLIP_LUFS) -> float:

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.artifacts.evaluation import Evaluation
+from components.artifacts.clips import KINDS
+from components.artifacts.evaluation import Evaluation, ListeningSample
 from components.audio.f0 import note_name
 from components.core.text import counted
 from components.evaluate import number_view, plots
-from components.evaluate.note_view import Clip, NoteView, clip, views
-from components.evaluate.training_view import TrainingView, winner_of
+from components.evaluate.clip_view import ORIGINAL, Clip, Sound, clips
+from components.evaluate.kept_view import KeptView, kept_view
+from components.evaluate.note_view import NoteView, name_of, sounds, views
+from components.evaluate.piece_view import PieceView, piece_views
+from components.evaluate.training_view import TrainingView
+from components.evaluate.verdict_view import VerdictView, verdict_view
 
 
 @dataclass(frozen=True)
@@ -40,38 +45,44 @@ class FamilyView:
     """Everything in the report about one family."""
 
     name: str
-    winner: str
-    headline: str
-    result: str
+    verdict: VerdictView
     rows: list[Row]
     missing: list[str]
+    pieces: list[PieceView]
     notes: list[NoteView]
+    kept: KeptView | None
     curves: plots.Plot | None
     held_out: str
     spreads: list[tuple[str, list[str]]]
     groups: list[tuple[str, list[str]]]
     worst: list[Worst]
 
+    def badge(self, synth: str) -> str:
+        """Returns what marks a synth among the others: "closest", or "close" for several; "" for none."""
+        if synth not in self.verdict.best or len(self.rows) < 2:
+            return ""
+        return "closest" if len(self.verdict.best) == 1 else "close"
 
-def family_view(name: str, trainings: Sequence[TrainingView], max_notes: int) -> FamilyView:
+
+def family_view(name: str, trainings: Sequence[TrainingView], max_notes: int, kept_bytes: int) -> FamilyView:
     """Returns the view of a family.
 
     Args:
         name: The family.
         trainings: Its trainings, in the order of the columns.
-        max_notes: Maximum number of held-out notes with clips.
+        max_notes: Maximum number of held-out notes with pictures.
+        kept_bytes: What the clips of the other held-out notes may take in the page.
     """
-    winner = winner_of(trainings)
-    headline, result = _result(name, trainings, winner)
+    notes = views(trainings, max_notes)
     evaluated = [training.evaluation for training in trainings if training.evaluation]
     return FamilyView(
         name=name,
-        winner=winner.synth if winner and len(trainings) > 1 else "",
-        headline=headline,
-        result=result,
+        verdict=verdict_view(name, trainings),
         rows=_rows(trainings),
         missing=[f"{training.synth} {training.missing()}" for training in trainings if training.missing()],
-        notes=views(trainings, max_notes),
+        pieces=piece_views(name, trainings),
+        notes=notes,
+        kept=kept_view(name, trainings, [note.id for note in notes], kept_bytes),
         curves=_curves(name, trainings),
         held_out=_held_out(evaluated),
         spreads=number_view.spreads(trainings),
@@ -91,48 +102,26 @@ def _worst(training: TrainingView) -> list[Worst]:
     if training.evaluation is None or len(training.evaluation.notes) <= len(training.samples()):
         return []  # all notes are in the report already
     losses = {note.id: note.numbers.spectral_loss for note in training.evaluation.notes}
-    kinds = (("original", "Original"), ("resynthesis", "Resynthesis"))
     return [
         Worst(
             f"{note_name(sample.pitch)}, velocity {sample.velocity}",
             sample.id,
             number_view.text(losses[sample.id]),
-            [clip(training, sample, kind, title, small=True) for kind, title in kinds],
+            _pair(training, sample),
         )
         for sample in training.evaluation.worst
     ]
 
 
-def _result(name: str, trainings: Sequence[TrainingView], winner: TrainingView | None) -> tuple[str, str]:
-    """Returns a headline, and the text below it."""
-    if winner is None or winner.evaluation is None or winner.loss is None:
-        return f"{name.capitalize()}: nothing to compare yet", ""
-    summary = winner.evaluation.summary["spectral_loss"]
-    loss = f"spectral loss {winner.loss:.2f} on the held-out notes"
-    if len(winner.evaluation.notes) > 1:
-        loss += f" (95 % interval of the mean: {summary.low:.2f} to {summary.high:.2f})"
-    losses = [(one.loss, one.synth, one) for one in trainings if one.loss is not None and one is not winner]
-    others = sorted(losses, key=lambda each: each[:2])
-    if not others:
-        return f"{name.capitalize()}, {winner.synth} synth", f"{loss.capitalize()}."
-    rivals = " and ".join(f"{synth} {value:.2f}" for value, synth, _ in others)
-    ahead = 100.0 * (1.0 - winner.loss / others[0][0])
-    return (
-        f"{name.capitalize()}: {winner.synth} wins by {ahead:.1f} %",
-        f"{loss.capitalize()}, against {rivals}. {_notes_ahead(winner.evaluation, others[0][2])}",
+def _pair(training: TrainingView, sample: ListeningSample) -> list[Clip]:
+    audio = sounds(training, sample, KINDS)
+    name = name_of(sample.family, sample.pitch, sample.velocity)
+    return clips(
+        [
+            Sound("Recording", f"recording, {name}", audio[ORIGINAL], ORIGINAL),
+            Sound(training.synth, f"{training.synth}, {name}", audio["resynthesis"], training.synth),
+        ]
     )
-
-
-def _notes_ahead(winner: Evaluation, second: TrainingView) -> str:
-    """Returns on how many notes the winner has the lower loss, where both have an evaluation on the same notes."""
-    assert second.evaluation is not None, "it has a loss"
-    if second.evaluation.notes_fingerprint != winner.notes_fingerprint:
-        return (
-            f"{second.synth.capitalize()} was evaluated on other notes, so the losses cannot be compared note by note."
-        )
-    pairs = list(zip(winner.notes, second.evaluation.notes, strict=True))
-    ahead = sum(ours.numbers.spectral_loss < theirs.numbers.spectral_loss for ours, theirs in pairs)
-    return f"On {ahead} of {counted(len(pairs), 'note')} its loss is lower than that of {second.synth}."
 
 
 def _rows(trainings: Sequence[TrainingView]) -> list[Row]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
 
-from components.artifacts import clips, listening
+from components.artifacts import listening
+from components.artifacts.clips import decode_flac
 from components.artifacts.evaluation import Transfer
-from components.audio import pictures
 from components.audio.f0 import note_name
 from components.core.text import counted
-from components.evaluate.note_view import Clip, pitch_distance
+from components.evaluate.clip_view import ORIGINAL, Array, Clip, Sound, clips
+from components.evaluate.note_view import pitch_distance
 from components.evaluate.training_view import TrainingView
 from components.nsynth.families import FAMILIES
 from components.nsynth.note import NOTE_SECONDS, SAMPLE_RATE_HZ
@@ -86,25 +87,28 @@ def matrix(trainings: Sequence[TrainingView], seconds: float = NOTE_SECONDS) -> 
 
 
 def _row(family: str, trainings: Sequence[TrainingView], seconds: float) -> MatrixRow:
-    first = next(training for training in trainings if family in training.transfers())
-    note = first.transfers()[family]
+    played = {id(each): each.transfers()[family] for each in trainings if family in each.transfers()}
+    first = next(each for each in trainings if id(each) in played)
+    note = played[id(first)]
     title = note_name(note.pitch)
-    return MatrixRow(
-        family=family,
-        title=title,
-        id=note.id,
-        original=_clip(first, note, "original", f"{family} note {title}, original", seconds),
-        cells=[_cell(note, training, seconds) for training in trainings],
-    )
+    sounds = [Sound(ORIGINAL, f"{family} note {title}, recording", _audio(first, note, ORIGINAL, seconds), ORIGINAL)]
+    for training in trainings:
+        if id(training) in played and played[id(training)].id == note.id:
+            words = f"{family} note {title}, played by {training.family} {training.synth}"
+            audio = _audio(training, played[id(training)], "resynthesis", seconds)
+            sounds.append(Sound(words, words, audio, training.synth))
+    made = {clip.name: clip for clip in clips(sounds, _PICTURE_SIZE)}
+    cells = [_cell(note, training, made) for training in trainings]
+    return MatrixRow(family, title, note.id, made[sounds[0].name], cells)
 
 
-def _cell(note: Transfer, training: TrainingView, seconds: float) -> MatrixCell:
+def _cell(note: Transfer, training: TrainingView, made: Mapping[str, Clip]) -> MatrixCell:
     model = (training.family, training.synth, training.family == note.family)
     transfer = training.transfers().get(note.family)
     if transfer is None or transfer.id != note.id:
         return MatrixCell(*model, missing="not resynthesised" if transfer is None else "evaluated on another note")
-    words = f"{note.family} note {note_name(note.pitch)}, resynthesised by {training.family} {training.synth}"
-    return MatrixCell(*model, _clip(training, transfer, "resynthesis", words, seconds), _facts(transfer))
+    words = f"{note.family} note {note_name(note.pitch)}, played by {training.family} {training.synth}"
+    return MatrixCell(*model, made[words], _facts(transfer))
 
 
 def _facts(transfer: Transfer) -> tuple[str, ...]:
@@ -118,12 +122,10 @@ def _facts(transfer: Transfer) -> tuple[str, ...]:
     return tuple(facts)
 
 
-def _clip(training: TrainingView, note: Transfer, kind: str, words: str, seconds: float) -> Clip:
-    flac = listening.read_clip(training.uri, note.clips[kind])
-    audio = clips.decode_flac(flac)
+def _audio(training: TrainingView, note: Transfer, kind: str, seconds: float) -> Array:
+    audio = decode_flac(listening.read_clip(training.uri, note.clips[kind]))
     if len(audio) > seconds * SAMPLE_RATE_HZ:
         audio = audio[: round(seconds * SAMPLE_RATE_HZ)]
         fade = round(_FADE_S * SAMPLE_RATE_HZ)
         audio[-fade:] *= np.linspace(1.0, 0.0, fade, dtype=np.float32)
-        flac = clips.encode_flac(audio)
-    return Clip(words, pictures.data_uri("audio/flac", flac), pictures.spectrogram(audio, _PICTURE_SIZE), words)
+    return audio

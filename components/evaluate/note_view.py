@@ -1,4 +1,4 @@
-"""One note in the report: a column for the original and one for every synth, each with clips and controls."""
+"""One note in the report: a column for the original and one for every synth, with clips, pitch and controls."""
 
 from __future__ import annotations
 
@@ -14,28 +14,18 @@ from components.artifacts.clips import decode_flac
 from components.artifacts.evaluation import ListeningSample, NoteNumbers
 from components.artifacts.listening import Controls
 from components.audio import pictures
-from components.audio.f0 import melody_name, midi_to_hz, note_name
+from components.audio.f0 import melody_name, note_name
+from components.audio.levels import sounding_frames
 from components.core.text import counted
-from components.evaluate import plots
+from components.evaluate import pitch_plot, plots
+from components.evaluate.clip_view import ORIGINAL, Clip, Sound, clips
 from components.evaluate.training_view import TrainingView
 
 Array = NDArray[np.floating[Any]]
 
-_CENTS = plots.Axis(-100, 100, 0, 0, [(-50, "−50"), (0, "0 cents"), (50, "+50")])
 _LOUDNESS = plots.Axis(-80, 0, 0, 0, [(-60, "−60"), (-40, "−40"), (-20, "−20 dB")])
-_LEGEND = "line: resynthesis · dashes: input"
 _LEVEL = plots.Axis(-90, 10, 0, 0, [(-60, "−60"), (-30, "−30"), (0, "0 dB")])
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A clip: title, audio and spectrogram as data: URIs, and a text alternative for the spectrogram."""
-
-    title: str
-    audio: str
-    picture: str
-    description: str
-    small: bool = False
+_RECORDING = "Recording"
 
 
 @dataclass(frozen=True)
@@ -54,9 +44,11 @@ class Column:
     """The content of one column; `missing` says why it is empty."""
 
     title: str
-    clips: list[Clip] = field(default_factory=list)
-    controls: list[plots.Plot | HeatMap] = field(default_factory=list)
+    clip: Clip | None = None
+    pitch: plots.Plot | None = None
     facts: list[str] = field(default_factory=list)
+    noise: Clip | None = None
+    controls: list[plots.Plot | HeatMap] = field(default_factory=list)
     missing: str = ""
 
 
@@ -68,6 +60,20 @@ class NoteView:
     subtitle: str
     id: str
     columns: list[Column]
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """A training's listening sample: its clips, f32[samples] by kind, and its controls."""
+
+    training: TrainingView
+    sample: ListeningSample
+    audio: dict[str, Array]
+    controls: Controls
+
+    def heard_midi(self) -> Array:
+        """Returns the pitch that a tracker hears in the sounding part of the resynthesis, NaN elsewhere, [frames]."""
+        return np.where(sounding_frames(self.controls.heard_db), pitch_plot.midi_curve(self.controls.heard_hz), np.nan)
 
 
 def pitch_distance(cents: float) -> str:
@@ -90,22 +96,55 @@ def views(trainings: Sequence[TrainingView], max_notes: int) -> list[NoteView]:
     return [_view(note, trainings) for note in list(notes.values())[:max_notes]]
 
 
+def name_of(family: str, pitch: int, velocity: int) -> str:
+    """Returns what a note is called: "string A3, velocity 50"."""
+    return f"{family} {note_name(pitch)}, velocity {velocity}"
+
+
+def sounds(training: TrainingView, sample: ListeningSample, kinds: Sequence[str]) -> dict[str, Array]:
+    """Returns clips of a training's listening sample, f32[samples] by kind."""
+    return {kind: decode_flac(listening.read_clip(training.uri, sample.clips[kind])) for kind in kinds}
+
+
 def _view(note: ListeningSample, trainings: Sequence[TrainingView]) -> NoteView:
-    original: Column | None = None
-    melody = ""
-    columns = []
+    found: dict[str, _Heard] = {}
     for training in trainings:
         mine = next((sample for sample in training.samples() if sample.id == note.id), None)
-        if mine is None:
+        if mine:
+            audio = sounds(training, mine, [ORIGINAL, "resynthesis", "noise"])
+            found[training.synth] = _Heard(training, mine, audio, listening.read_controls(training.uri, mine))
+    first, name = next(iter(found.values())), name_of(note.family, note.pitch, note.velocity)
+    made = {clip.name: clip for clip in clips(_sounds(found, first, name))}
+    label = pitch_plot.midi_curve(first.controls.f0_hz)
+    axis = pitch_plot.axis([label, *(each.heard_midi() for each in found.values())], note.pitch)
+    columns = [Column(_RECORDING, made[f"recording, {name}"], _pitch(name, [(label, "input")], axis, "dashes: label"))]
+    for training in trainings:
+        heard = found.get(training.synth)
+        if heard is None:
             columns.append(Column(training.synth, missing=training.missing() or "was evaluated on other notes"))
             continue
-        controls = listening.read_controls(training.uri, mine)
-        original = original or _original_column(training, mine, controls)
-        melody = melody or melody_name(controls.f0_hz)
-        columns.append(_synth_column(training, mine, controls))
-    assert original is not None, "a note is in the report because a training has listening samples of it"
-    name = f"Melody, {melody}" if melody else note_name(note.pitch)
-    return NoteView(name, _subtitle(note), note.id, [original, *columns])
+        curves = [(label, "input"), (heard.heard_midi(), "result")]
+        columns.append(
+            Column(
+                training.synth,
+                made[f"{training.synth}, {name}"],
+                _pitch(f"{training.synth}, {name}", curves, axis, "line: heard · dashes: label"),
+                _facts(training, note),
+                made[f"{training.synth}, noise alone, {name}"],
+                _controls(training.synth, heard.controls),
+            )
+        )
+    melody = melody_name(first.controls.f0_hz)
+    return NoteView(f"Melody, {melody}" if melody else note_name(note.pitch), _subtitle(note), note.id, columns)
+
+
+def _sounds(found: dict[str, _Heard], first: _Heard, name: str) -> list[Sound]:
+    some = [Sound(_RECORDING, f"recording, {name}", first.audio[ORIGINAL], ORIGINAL)]
+    for synth, heard in found.items():
+        whole = Sound(synth, f"{synth}, {name}", heard.audio["resynthesis"], synth)
+        noise = Sound("Noise alone", f"{synth}, noise alone, {name}", heard.audio["noise"], part_of=whole.name)
+        some += [whole, noise]
+    return some
 
 
 def _subtitle(note: ListeningSample) -> str:
@@ -113,36 +152,8 @@ def _subtitle(note: ListeningSample) -> str:
     return f"{strength}, velocity {note.velocity}"
 
 
-def clip(training: TrainingView, sample: ListeningSample, kind: str, title: str, small: bool = False) -> Clip:
-    """Returns a clip of a note that a training kept; `kind` is a key of its clips."""
-    flac = listening.read_clip(training.uri, sample.clips[kind])
-    picture = pictures.spectrogram(decode_flac(flac))
-    description = f"Spectrogram of {sample.family} note {note_name(sample.pitch)}: {title.lower()}"
-    return Clip(title, pictures.data_uri("audio/flac", flac), picture, description, small)
-
-
-def _original_column(training: TrainingView, sample: ListeningSample, controls: Controls) -> Column:
-    pitch = _cents(controls.f0_hz, sample)
-    return Column(
-        "original",
-        [clip(training, sample, "original", "Original")],
-        [
-            plots.over_time("Pitch input", "Pitch over time", [(pitch, "input")], _CENTS, ""),
-            plots.over_time("Loudness input", "Loudness over time", [(controls.loudness_db, "input")], _LOUDNESS, ""),
-        ],
-    )
-
-
-def _synth_column(training: TrainingView, sample: ListeningSample, controls: Controls) -> Column:
-    return Column(
-        training.synth,
-        [
-            clip(training, sample, "resynthesis", "Resynthesis"),
-            clip(training, sample, "noise", "Noise part alone", small=True),
-        ],
-        _controls(training.synth, sample, controls),
-        _facts(training, sample),
-    )
+def _pitch(name: str, curves: list[tuple[Array, str]], axis: plots.Axis, legend: str) -> plots.Plot:
+    return plots.over_time("Pitch", f"Pitch over time in notes: {name}", curves, axis, legend, pitch_plot.HEIGHT)
 
 
 def _facts(training: TrainingView, sample: ListeningSample) -> list[str]:
@@ -159,37 +170,26 @@ def _facts(training: TrainingView, sample: ListeningSample) -> list[str]:
     return facts
 
 
-def _cents(hz: Array, sample: ListeningSample) -> Array:
-    """Returns the distance from the written note in cents, [frames]; NaN where there is no pitch."""
-    written_hz = midi_to_hz(sample.pitch)
-    cents: Array = 1200.0 * np.log2(np.where(hz > 0, hz, np.nan) / written_hz)
-    return cents
-
-
 def _decibels(amplitudes: Array) -> Array:
     level: Array = 20.0 * np.log10(np.maximum(amplitudes, 1e-5))
     return level
 
 
-def _controls(synth: str, sample: ListeningSample, controls: Controls) -> list[plots.Plot | HeatMap]:
+def _controls(synth: str, controls: Controls) -> list[plots.Plot | HeatMap]:
     # The powers of free sinusoids add up; the other synths have one amplitude for the whole tone.
     tone_db = _decibels(np.sqrt(np.square(controls.amplitudes).sum(axis=-1)))
     noise_db = _decibels(np.sqrt(np.square(controls.noise_magnitudes).mean(axis=-1)))
-    pitch = [(_cents(controls.f0_hz, sample), "input"), (_cents(controls.heard_hz, sample), "result")]
     return [
         plots.over_time(
-            "Pitch", "Pitch over time: input and resynthesis", pitch, _CENTS, "line: resynthesis · dashes: input"
-        ),
-        plots.over_time(
             "Loudness",
-            "Loudness over time: input and resynthesis",
+            f"Loudness over time: recording and {synth}",
             [(controls.loudness_db, "input"), (controls.heard_db, "result")],
             _LOUDNESS,
-            _LEGEND,
+            "line: copy · dashes: recording",
         ),
         plots.over_time(
             "Amplitudes",
-            "Amplitude of the tone and of the noise over time",
+            f"Amplitude of the tone and of the noise over time: {synth}",
             [(noise_db, "noise"), (tone_db, "result")],
             _LEVEL,
             "line: tone · dots: noise",
@@ -198,7 +198,7 @@ def _controls(synth: str, sample: ListeningSample, controls: Controls) -> list[p
         HeatMap(
             "Noise filter",
             pictures.level_picture(controls.noise_magnitudes),
-            "Magnitudes of the noise filter: frequency over time",
+            f"Magnitudes of the noise filter of {synth}: frequency over time",
             "0",
             "8 kHz",
         ),

@@ -23,6 +23,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _EXCERPT_S = 2.0
 _MANY_FAMILIES = 5
 _MAX_NOTES, _MAX_NOTES_OF_MANY = 2, 1
+_KEPT_BYTES = 3 << 20
 
 
 def write_report(trainings: Sequence[TrainingView], out_uri: str, title: str = "") -> str:
@@ -61,7 +62,7 @@ def render(trainings: Sequence[TrainingView], title: str) -> str:
     max_notes = _MAX_NOTES_OF_MANY if many else _MAX_NOTES
     return environment.get_template("report.html").render(
         title=title,
-        families=[family_view(name, some, max_notes) for name, some in families.items()],
+        families=[family_view(name, some, max_notes, _KEPT_BYTES // len(families)) for name, some in families.items()],
         matrix=_matrix(families, many),
         best_alone=many,
         synths=[synth for synth in SYNTHS if any(training.synth == synth for training in trainings)],
@@ -73,5 +74,5 @@ def render(trainings: Sequence[TrainingView], title: str) -> str:
             (f"C{octave + 1}", 100.0 * octave / pictures.OCTAVES) for octave in range(1, int(pictures.OCTAVES) + 1)
         ],
         style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        script=Markup((_TEMPLATES / "report.js").read_text(encoding="utf-8")),
+        scripts=[Markup((_TEMPLATES / name).read_text(encoding="utf-8")) for name in ("report.js", "blind.js")],
     )

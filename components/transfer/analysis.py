@@ -29,11 +29,13 @@ class Features:
         f0_hz: Pitch in Hz, f32[frames]; 0 where there is none.
         loudness: See loudness.loudness_db, f32[frames], by every definition.
         bands: Power over time, of pictures.band_power, [columns, bands].
+        disputed_share: Share of the frames with a pitch in which two methods disagree about it, 0..1.
     """
 
     f0_hz: FloatArray
     loudness: dict[str, FloatArray]
     bands: pictures.Array
+    disputed_share: float = 0.0
 
     @property
     def loudness_db(self) -> FloatArray:
@@ -77,7 +79,10 @@ class FeatureExtractor:
             self._loudness_buffer = np.pad(self._loudness_buffer, (0, max(0, length - len(self._loudness_buffer))))
             self._measure_loudness(missing)
         loudness = {name: np.concatenate([part[name] for part in self._loudness])[:frames] for name in WINDOW_SAMPLES}
-        return Features(self._tracker.finish().on_frames(frames), loudness, self._spectrogram.finish())
+        track = self._tracker.finish()
+        doubts = track.disputed[track.voiced] if track.disputed is not None else np.zeros(0)
+        share = float(np.mean(doubts)) if len(doubts) else 0.0
+        return Features(track.on_frames(frames), loudness, self._spectrogram.finish(), share)
 
     def _measure_loudness(self, frames: int) -> None:
         audio = self._loudness_buffer[: (frames + 2 * _LOUDNESS_MARGIN) * HOP_SAMPLES]

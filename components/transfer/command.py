@@ -55,7 +55,8 @@ def command(
 
     A model is a training directory, a model directory, or models:/ddsp-string@champion of the registry. It may be
     from anywhere: nothing in it is run, unlike by mlflow.pyfunc.load_model. One model
-    writes the sound to FILE, several write theirs to a directory; a page with the spectrograms is written beside them.
+    writes the sound to FILE, several write theirs to a directory; a page with players and spectrograms, which needs no
+    other file, is written beside them.
     """
     from components.transfer.fitting import TransferOptions
     from components.transfer.step import transfer
@@ -64,6 +65,8 @@ def command(
     result = transfer(models, input_uri, out_uri, options, rate_hz, seed, tracking_uri, pitch, dry)
     for sound in result.sounds:
         click.echo(sound.text())
+    if result.warning:
+        click.echo(f"warning: {result.warning}", err=True)
     speed = result.recording_seconds * len(result.sounds) / sum(sound.seconds for sound in result.sounds)
     click.echo(
         f"{result.recording_seconds:.1f} s of sound, rendered at {speed:.1f} times real time; page: {result.page_uri}"

@@ -1,59 +1,90 @@
-"""HTML page of a transfer: spectrograms and players of the recording and of each rendered sound."""
+"""HTML page of a transfer, one self-contained file: spectrograms and players of the recording and of each sound."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 import jinja2
 import numpy as np
+import soundfile
 
 from components import storage
 from components.audio import pictures
+from components.audio.program_loudness import LoudnessMeter
 from components.core.text import printable
+from components.nsynth.note import SAMPLE_RATE_HZ, FloatArray
 from components.transfer.analysis import Features
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_MP3 = {"compression_level": 0.3, "bitrate_mode": "VARIABLE"}  # about 34 kbit/s
+_HEADROOM = np.float32(0.5)  # a model may exceed full scale
+_TICK_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120)
+_MOST_TICKS = 8
+_MOST_SOFTER_DB = 30.0
+
+
+class Player:
+    """The audio of a sound for the page: MP3 in a temporary file, written block by block, and its loudness."""
+
+    def __init__(self, path: Path) -> None:
+        """Args: the path of the temporary file."""
+        self._path, self._meter = path, LoudnessMeter()
+        self._file = soundfile.SoundFile(path, "w", SAMPLE_RATE_HZ, 1, "MPEG_LAYER_III", format="MP3", **_MP3)
+
+    def push(self, audio: FloatArray) -> None:
+        """Takes the next block, f32[samples] at 16 kHz."""
+        self._meter.push(audio)
+        self._file.write(np.clip(_HEADROOM * audio, -1.0, 1.0))
+
+    def finish(self) -> tuple[str, float]:
+        """Returns the audio as a data: URI and its loudness in LUFS. Call it once, after the last block."""
+        self._file.close()
+        return pictures.data_uri("audio/mpeg", self._path.read_bytes()), self._meter.lufs()
 
 
 @dataclass(frozen=True)
 class Sound:
-    """A sound on the page: its title, URI, features, and a line of text about it."""
+    """A sound on the page: its title, features, audio and loudness as `Player` returns them, and a line about it."""
 
     title: str
-    uri: str
     features: Features
+    audio: str
+    lufs: float
     text: str = ""
 
 
-def write_page(page_uri: str, seconds: float, sounds: Sequence[Sound]) -> None:
-    """Writes the page. It embeds the pictures and links to the sound files, relative to itself.
+def write_page(page_uri: str, name: str, seconds: float, sounds: Sequence[Sound], warning: str = "") -> None:
+    """Writes the page.
 
     Args:
         page_uri: The page's URI.
+        name: The name of the recording.
         seconds: Length of all the sounds.
         sounds: The recording first.
+        warning: What is doubtful in the recording; "" for nothing.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
     )
+    softest = min(sound.lufs for sound in sounds)
     page = environment.get_template("transfer.html").render(
         title=" · ".join(sound.title for sound in sounds[1:]),
-        recording=printable(storage.basename(sounds[0].uri)),
+        recording=printable(name),
+        warning=warning,
         sounds=[
             {
                 "title": sound.title,
-                "link": _link(sound.uri, page_uri),
+                "audio": sound.audio,
+                "volume": round(10 ** (max(softest - sound.lufs, -_MOST_SOFTER_DB) / 20), 4),
                 "picture": pictures.spectrogram_of(sound.features.bands),
                 "text": sound.text,
             }
             for sound in sounds
         ],
         octaves=[(f"C{n + 1}", 100.0 * n / pictures.OCTAVES) for n in range(1, int(pictures.OCTAVES) + 1)],
-        marks=[f"{mark:.3g}" for mark in np.linspace(0, seconds, 5)],
+        ticks=ticks(seconds),
         low_db=f"{pictures.TOP_DB - pictures.RANGE_DB:g}",
         top_db=f"{pictures.TOP_DB:g}",
         colour_scale=pictures.colour_scale(),
@@ -61,9 +92,12 @@ def write_page(page_uri: str, seconds: float, sounds: Sequence[Sound]) -> None:
     storage.write_bytes(page_uri, page.encode())
 
 
-def _link(uri: str, page_uri: str) -> str:
-    """Returns a sound's URI relative to the page; "" where it cannot link there (local and remote)."""
-    folder = page_uri.rpartition("/")[0]
-    if storage.is_remote(uri) or storage.is_remote(page_uri):
-        return quote(uri.removeprefix(f"{folder}/")) if uri.startswith(f"{folder}/") else ""
-    return quote(os.fsencode(os.path.relpath(uri, folder or ".")))
+def ticks(seconds: float) -> list[tuple[str, float]]:
+    """Returns the marks of a time axis: "10 s" or "1:30 min", and their places in percent."""
+    step = next((step for step in _TICK_SECONDS if seconds / step <= _MOST_TICKS), _TICK_SECONDS[-1])
+    times = [number * step for number in range(int(seconds / step) + 1)]
+    return [(_time(time, step >= 1 and seconds >= 120), 100.0 * time / seconds) for time in times]
+
+
+def _time(seconds: float, in_minutes: bool) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d} min" if in_minutes else f"{seconds:g} s"

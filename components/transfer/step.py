@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,8 @@ from components.registry.download import downloaded
 from components.telemetry import progress
 from components.transfer.analysis import FeatureExtractor, Features
 from components.transfer.fitting import FittedFeatures, TransferOptions, fit
-from components.transfer.page import Sound, write_page
+from components.transfer.octave_slips import pitch_warning
+from components.transfer.page import Player, Sound, write_page
 from components.transfer.similarity import Similarity, similarity
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class RenderedSound:
         gain: Factor that kept the sound within full scale, at most 1.
         seconds: Time that rendering took, without loading the model.
         similarity: How the sound follows the recording.
-        features: Features of the sound.
+        page_sound: The sound as the page shows it.
     """
 
     name: str
@@ -53,7 +54,7 @@ class RenderedSound:
     gain: float
     seconds: float
     similarity: Similarity
-    features: Features
+    page_sound: Sound
 
     def text(self) -> str:
         """Returns one line for the terminal."""
@@ -68,11 +69,15 @@ class RenderedSound:
 
 @dataclass(frozen=True)
 class TransferResult:
-    """The sounds of a transfer, one for each model, and the page that compares them with the recording."""
+    """The sounds of a transfer, one for each model, and the page that compares them with the recording.
+
+    `warning` says in one line what is doubtful in the recording's pitch; "" for nothing.
+    """
 
     recording_seconds: float
     sounds: list[RenderedSound]
     page_uri: str
+    warning: str = ""
 
 
 def transfer(
@@ -113,16 +118,18 @@ def transfer(
         model_dirs = [find_model(stack.enter_context(downloaded(uri, tracking_uri))) for uri in model_uris]
         outputs.check()
         instruments = _load(model_dirs)
-        features, samples = _analyse(recording, chosen)
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="luthier-")))
+        features, samples, audio = _analyse(recording, chosen, Player(scratch / "recording.mp3"))
         sounds: list[RenderedSound] = []
         for instrument in instruments:
             fitted = fit(features, instrument.card, options or TransferOptions())
             target = outputs.next_uri(instrument.card)
             sounds.append(_render(instrument, features, fitted, samples, target, rate_hz, seed, scratch, dry))
-    rendered = [Sound(each.name, each.out_uri, each.features, each.details()) for each in sounds]
-    write_page(outputs.page_uri, recording.seconds, [Sound("recording", input_uri, features), *rendered])
-    return TransferResult(recording.seconds, sounds, outputs.page_uri)
+    warning, name = pitch_warning(features, pitch), storage.basename(input_uri)
+    rendered = [replace(each.page_sound, text=each.details()) for each in sounds]
+    on_page = [Sound("recording", features, *audio), *rendered]
+    write_page(outputs.page_uri, name, recording.seconds, on_page, warning)
+    return TransferResult(recording.seconds, sounds, outputs.page_uri, warning)
 
 
 class _Outputs:
@@ -159,11 +166,11 @@ def _load(model_dirs: Iterable[str]) -> list[Instrument]:
     return [Instrument.load(each) for each in model_dirs]
 
 
-def _analyse(recording: RecordedSound, chosen: Tracker) -> tuple[Features, int]:
-    """Returns the features of a recording, and its length in samples at 16 kHz."""
+def _analyse(recording: RecordedSound, chosen: Tracker, player: Player) -> tuple[Features, int, tuple[str, float]]:
+    """Returns the features of a recording, its length in samples at 16 kHz, and its audio for the page."""
     samples = round(recording.seconds * SAMPLE_RATE_HZ)
     extractor = FeatureExtractor(samples, ANALYSIS_PEAK / recording.peak, chosen)
-    blocks = _exact_length(recording.at_rate(SAMPLE_RATE_HZ), samples)
+    blocks = _played(_exact_length(recording.at_rate(SAMPLE_RATE_HZ), samples), player)
     for _ in _extracted(extractor, blocks, "analyse", samples) if chosen.slow else map(extractor.push, blocks):
         pass
     features = extractor.finish()
@@ -172,7 +179,14 @@ def _analyse(recording: RecordedSound, chosen: Tracker) -> tuple[Features, int]:
             f"the recording '{recording.name}' has no pitch between {chosen.lowest_hz:.0f} and "
             f"{chosen.highest_hz:.0f} Hz: nothing can be rendered; try a recording of single notes or of a voice"
         )
-    return features, samples
+    return features, samples, player.finish()
+
+
+def _played(blocks: Iterable[FloatArray], player: Player) -> Iterator[FloatArray]:
+    """Passes blocks on to the page's player too."""
+    for block in blocks:
+        player.push(block)
+        yield block
 
 
 def _exact_length(blocks: Iterable[FloatArray], samples: int) -> Iterator[FloatArray]:
@@ -208,12 +222,13 @@ def _render(
     from components.transfer.rendering import render
 
     began, name = time.monotonic(), f"{instrument.card.family} {instrument.card.synth}"
-    extractor = FeatureExtractor(samples)
-    blocks = _exact_length(_finite(render(instrument, fitted, seed, dry), name), samples)
+    extractor, player = FeatureExtractor(samples), Player(scratch / "rendered.mp3")
+    blocks = _played(_exact_length(_finite(render(instrument, fitted, seed, dry), name), samples), player)
     gain = write_sound(_extracted(extractor, blocks, f"render {name}", samples), out_uri, rate_hz, scratch)
     features = extractor.finish()
     found = similarity(recording, features, fitted.octaves)
-    return RenderedSound(name, out_uri, fitted.octaves, gain, time.monotonic() - began, found, features)
+    on_page = Sound(name, features, *player.finish())
+    return RenderedSound(name, out_uri, fitted.octaves, gain, time.monotonic() - began, found, on_page)
 
 
 def _finite(blocks: Iterable[FloatArray], name: str) -> Iterator[FloatArray]:

@@ -99,11 +99,10 @@ def test_a_tune_and_the_clips_of_every_held_out_note_are_kept(evaluated_run: Eva
         kept = clips.read_kept(uri, found.kept)
         assert list(kept) == [note.id for note in found.notes]
         for of_note in kept.values():
-            loudness = []
             for kind in clips.KINDS:
                 audio, _ = soundfile.read(io.BytesIO(of_note[kind]), dtype="float32")
-                loudness.append(program_loudness_lufs(audio))
-            assert loudness == pytest.approx([CLIP_LUFS] * 2, abs=1.5)
+                is_at_full_scale = np.abs(audio).max() > 0.8  # where a peak allows no more
+                assert program_loudness_lufs(audio) == pytest.approx(CLIP_LUFS, abs=6 if is_at_full_scale else 1)
 
 
 def test_a_damaged_archive_of_clips_is_named(evaluated_run: EvaluatedRun, tmp_path: Path) -> None:
@@ -183,7 +182,7 @@ def test_compare_names_winners_and_what_is_missing(evaluated_run: EvaluatedRun, 
     assert result.missing == ["keyboard-wavetable", "flute-harmonic"]
     page = (tmp_path / "report.html").read_text()
     assert "wavetable did not finish its training" in page
-    assert "Flute: nothing to compare yet" in page
+    assert "Flute: nothing to judge yet" in page
     with pytest.raises(InputError, match="nothing to compare"):
         compare([], str(tmp_path))
 

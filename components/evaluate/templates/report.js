@@ -1,27 +1,67 @@
 "use strict";
-// A picture plays its clip; a line moves over it. One clip at a time.
-for (const clip of document.querySelectorAll(".clip")) {
-  const audio = clip.querySelector("audio");
-  const picture = clip.querySelector(".picture");
-  const move = () => {
-    picture.style.setProperty("--at", audio.currentTime / (audio.duration || 1));
-    if (!audio.paused) requestAnimationFrame(move);
-  };
-  picture.addEventListener("click", (event) => {
-    const box = picture.getBoundingClientRect();
-    const share = event.detail ? (event.clientX - box.left) / box.width : 0; // from the keyboard: from the start
-    if (!audio.paused) return audio.pause();
-    audio.currentTime = share < 0.1 ? 0 : share * (audio.duration || 0);
-    audio.play();
-  });
-  audio.addEventListener("play", () => {
-    for (const other of document.querySelectorAll("audio")) if (other !== audio) other.pause();
-    clip.classList.add("playing");
-    move();
-  });
-  audio.addEventListener("pause", () => clip.classList.remove("playing"));
-  audio.addEventListener("seeked", move);
+// Players: a picture or a small button plays its clip; a line moves over the picture. One clip at a time.
+const clips = [...document.querySelectorAll(".clip")].map((figure) => ({
+  figure,
+  audio: figure.querySelector("audio"),
+  button: figure.querySelector("button"),
+  volume: Number(figure.dataset.volume),
+  synth: figure.dataset.synth,
+}));
+const matched = document.getElementById("matched");
+let playing = null;
+
+function setVolumes() {
+  const isMatched = matched.getAttribute("aria-checked") === "true";
+  for (const clip of clips) clip.audio.volume = isMatched ? 1 : clip.volume;
 }
+
+function show(clip) {
+  clip.figure.style.setProperty("--at", clip.audio.currentTime / (clip.audio.duration || 1));
+  if (!clip.audio.paused) requestAnimationFrame(() => show(clip));
+}
+
+function play(clip, seconds) {
+  if (playing && playing !== clip) playing.audio.pause();
+  if (clip.audio.readyState) clip.audio.currentTime = seconds;
+  else if (seconds) clip.audio.addEventListener("loadedmetadata", () => { clip.audio.currentTime = seconds; }, { once: true });
+  playing = clip;
+  clip.audio.play().catch(() => {}); // a pause that comes before the start
+}
+
+for (const clip of clips) {
+  clip.button.addEventListener("click", (event) => {
+    if (!clip.audio.paused) return clip.audio.pause();
+    const box = clip.button.getBoundingClientRect();
+    const isPointed = event.detail && clip.button.classList.contains("picture"); // from the keyboard: from the start
+    const share = isPointed ? (event.clientX - box.left) / box.width : 0;
+    play(clip, share < 0.1 ? 0 : share * (clip.audio.duration || 0));
+  });
+  clip.button.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    clip.audio.currentTime = Math.max(0, Math.min(clip.audio.currentTime + step, clip.audio.duration || 0));
+  });
+  clip.audio.addEventListener("play", () => {
+    if (playing && playing !== clip) playing.audio.pause();
+    playing = clip;
+    clip.figure.classList.add("playing");
+    clip.button.setAttribute("aria-pressed", "true");
+    show(clip);
+  });
+  clip.audio.addEventListener("pause", () => {
+    clip.figure.classList.remove("playing");
+    clip.button.setAttribute("aria-pressed", "false");
+  });
+  clip.audio.addEventListener("seeked", () => show(clip));
+}
+
+matched.addEventListener("click", () => {
+  matched.setAttribute("aria-checked", String(matched.getAttribute("aria-checked") !== "true"));
+  setVolumes();
+});
+setVolumes();
+
 addEventListener("beforeprint", () => {
   for (const details of document.querySelectorAll("details")) details.open = true;
 });
