@@ -7,7 +7,7 @@ import logging
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import requests
@@ -22,7 +22,7 @@ from components.core.backoff import root_cause
 from components.core.errors import InputError, StepError
 from components.core.locks import file_lock
 from components.core.redaction import redact
-from components.registry.mlflow_values import EXPERIMENT
+from components.registry.mlflow_values import EXPERIMENT, experiment_tags
 from components.registry.sqlite_uri import is_sqlite, sqlite_path, sqlite_uri
 
 _LONGEST_REASON = 300
@@ -244,14 +244,19 @@ def _experiment_id(client: MlflowClient, name: str, artifacts: str | None) -> st
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return str(client.create_experiment(name, artifact_location=artifacts))
+            client.create_experiment(name, artifact_location=artifacts)
         except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":  # else another client has created it in the meantime
                 raise
-            found = client.get_experiment_by_name(name)  # another client has created it in the meantime
+        found = client.get_experiment_by_name(name)
     if found.lifecycle_stage != "active":
         raise InputError(_deleted(name, found.experiment_id))
-    return str(found.experiment_id)
+    experiment_id = str(found.experiment_id)
+    missing = {key: value for key, value in experiment_tags(experiment_id).items() if key not in found.tags}
+    with suppress(MlflowException):  # they decide on MLflow's pages alone
+        for key, value in missing.items():
+            client.set_experiment_tag(experiment_id, key, value)
+    return experiment_id
 
 
 def _deleted(name: str, experiment_id: object) -> str:

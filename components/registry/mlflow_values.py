@@ -5,7 +5,10 @@ Nothing here imports MLflow, which takes seconds.
 
 from __future__ import annotations
 
+import base64
+import json
 import math
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +16,13 @@ from typing import Any
 
 EXPERIMENT = "luthier"
 """MLflow's experiment for the runs of trainings."""
+
+RUNS_VIEW = "luthier"
+"""The key of the experiment's shared view, which shows families, synths and losses as columns."""
+_SHOWN_TAGS, _SHOWN_METRICS = (
+    ("family", "synth", "preset"),
+    ("held_out_spectral_loss", "held_out_log_mel_distance_db", "held_out_loudness_error_db", "valid_loss"),
+)
 
 Key = tuple[str, int, float]
 _CURVES = ("total_loss", "spectral_loss", "learning_rate", "grad_norm", "steps_per_s", "input_wait_s")
@@ -46,6 +56,30 @@ def points(lines: Iterable[dict[str, Any]], started_ms: int) -> list[Point]:
         for name in _CURVES
         if line.get(name) is not None and math.isfinite(line[name])
     ]
+
+
+def run_name(run_id: str, training_name: str) -> str:
+    """Returns the name of a training's MLflow run, "string-harmonic run-1": MLflow's charts cut names at the end."""
+    return f"{training_name} {run_id}"
+
+
+def experiment_tags(experiment_id: str) -> dict[str, str]:
+    """Returns the tags that make MLflow's pages show what a reader of trainings looks for.
+
+    They are of MLflow 3's own interface: the kind of experiment, which decides on its first page; a shared view, with
+    its columns; and the description, with a link to that view.
+
+    Args:
+        experiment_id: The experiment's id.
+    """
+    columns = [*(f"tags.`{name}`" for name in _SHOWN_TAGS), *(f"metrics.`{name}`" for name in _SHOWN_METRICS)]
+    view = zlib.compress(json.dumps({"selectedColumns": columns}).encode())
+    link = f"#/experiments/{experiment_id}/runs?viewStateShareKey={RUNS_VIEW}"
+    return {
+        "mlflow.experimentKind": "custom_model_development",
+        f"mlflow.sharedViewState.{RUNS_VIEW}": f"deflate;{base64.b64encode(view).decode()}",
+        "mlflow.note.content": f"Trainings of Luthier. [Families, synths and losses of all runs]({link})",
+    }
 
 
 def is_curve(name: str) -> bool:

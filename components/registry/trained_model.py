@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,13 +20,14 @@ from components.config.gate import LOSS
 from components.config.gin_text import parameters as gin_parameters
 from components.core.errors import InputError
 from components.core.fingerprint import content_fingerprint
-from components.registry.mlflow_values import Point, milliseconds, numbers, points
+from components.registry.mlflow_values import Point, milliseconds, numbers, points, run_name
 from components.registry.tags import (
     DATA_TAG,
     DATA_URI_TAG,
     LOSS_TAG,
     NOTES_TAG,
     SETTINGS_TAG,
+    SOURCE_TAG,
     TRAINING_URI_TAG,
     VERSION_TAG,
     settings_fingerprint,
@@ -36,6 +37,10 @@ from components.registry.tags import (
 TRAINING_FILES = (RECORD_NAME, CONFIG_NAME, METRICS_NAME)
 EVALUATION_FILES = (EVALUATION_NAME, REPORT_NAME, LISTENING_DIR)
 _NOT_SETTINGS = ("schema_version", "packages", "best", "rollbacks", "status", "started", "finished", "mlflow_run_id")
+_TAGS_OF_VERSIONS = (
+    *("valid_loss", "git_commit", "image", "pipeline_run_id"),
+    *(TRAINING_URI_TAG, DATA_URI_TAG, DATA_TAG, SETTINGS_TAG, VERSION_TAG, SOURCE_TAG),
+)
 _FINGERPRINT_DIGITS = 64
 
 
@@ -76,8 +81,8 @@ class TrainedModel:
 
     @property
     def name(self) -> str:
-        """The name of its MLflow run: "run-1/string-harmonic"."""
-        return f"{self.run_id}/{self.training_name}"
+        """The name of its MLflow run; see mlflow_values.run_name."""
+        return run_name(self.run_id, self.training_name)
 
     @property
     def model_path(self) -> Path:
@@ -112,6 +117,25 @@ class TrainedModel:
             VERSION_TAG: record.training_version,
         }
         return {name: str(value) for name, value in facts.items() if value not in (None, "")}
+
+    def run_tags(self, lineage: Mapping[str, str]) -> dict[str, str]:
+        """Returns the tags of its MLflow run: what to filter by. The version has all tags, the description as well.
+
+        Args:
+            lineage: Tags beside those of `tags`.
+        """
+        every = {**self.tags(), **lineage}
+        return {name: value for name, value in every.items() if name not in _TAGS_OF_VERSIONS}
+
+    def metrics(self) -> dict[str, float]:
+        """Returns the numbers of its MLflow run beside the curves: "valid_loss", and medians as "held_out_NAME".
+
+        MLflow's page sorts charts by the part of a name before the slash, and those without one last: so the curves are
+        before these bars.
+        """
+        summary = self.evaluation.summary if self.evaluation else {}
+        medians = dict(numbers({f"held_out_{name}": each.median for name, each in summary.items()}))
+        return medians if self.card.valid_loss is None else {"valid_loss": self.card.valid_loss, **medians}
 
     def parameters(self) -> dict[str, str]:
         """Returns the settings of the run record and the gin bindings in force: "steps", "Adam.learning_rate"."""

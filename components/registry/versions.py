@@ -63,7 +63,7 @@ def ensure_version(
     tags = {**training.tags(), **lineage}
     own = runs.own_run(client, training.record.mlflow_run_id)
     experiment_id = own.info.experiment_id if own else experiment_id
-    run = _finished_run(client, experiment_id, training) or _log_run(client, experiment_id, training, tags, own)
+    run = _finished_run(client, experiment_id, training) or _log_run(client, experiment_id, training, lineage, own)
     model_id = run.outputs.model_outputs[0].model_id
     if run.data.tags.get("evaluation_fingerprint") != training.evaluation_fingerprint():
         _log_evaluation(client, run.info.run_id, model_id, training)
@@ -91,9 +91,10 @@ def _finished_run(client: MlflowClient, experiment_id: str, training: TrainedMod
 
 
 def _log_run(
-    client: MlflowClient, experiment_id: str, training: TrainedModel, tags: Mapping[str, str], own: Run | None
+    client: MlflowClient, experiment_id: str, training: TrainedModel, lineage: Mapping[str, str], own: Run | None
 ) -> Run:
     """Completes the run that the training has logged to, or creates one."""
+    tags = training.run_tags(lineage)
     run = own or client.create_run(experiment_id, training.started_ms, dict(tags), training.name)
     run_id = run.info.run_id
     if own:
@@ -106,7 +107,7 @@ def _log_run(
     runs.log_points(client, run_id, [point for point in training.curves() if point.key not in known])
     for name in TRAINING_FILES:
         _log_artifact(client, run_id, training.directory / name, "training")
-    _log_model(client, experiment_id, run_id, training, tags)
+    _log_model(client, experiment_id, run_id, training, {**training.tags(), **lineage})
     client.set_terminated(run_id, "FINISHED", training.finished_ms)
     return client.get_run(run_id)
 
@@ -143,7 +144,7 @@ def _log_evaluation(client: MlflowClient, run_id: str, model_id: str, training: 
     now_ms = round(1000 * time.time())  # MLflow shows the latest value: later than those of an older evaluation
     metrics = [
         Metric(name, value, now_ms, training.card.steps, model_id=model_id, run_id=run_id)
-        for name, value in training.numbers().items()
+        for name, value in training.metrics().items()
     ]
     for batch in _batches(metrics, MAX_METRICS_PER_BATCH):
         client.log_batch(run_id, metrics=batch)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from components.artifacts.metrics_log import METRICS_NAME, read_lines
 from components.config.gin_text import parameters as gin_parameters
 from components.core import environment
-from components.registry.mlflow_values import EXPERIMENT, Key, milliseconds, points
+from components.registry.mlflow_values import EXPERIMENT, Key, milliseconds, points, run_name
 from components.telemetry import log
 from components.train.start import TrainingPlan
 
@@ -132,13 +132,11 @@ class MlflowLogger:
         return client
 
     def _name(self) -> str:
-        """Returns the name that a registered version has as well: run and training."""
-        return f"{self._plan.training_dir.run_id}/{self._plan.name}"
+        """Returns the name that the registration uses as well."""
+        return run_name(self._plan.training_dir.run_id, self._plan.name)
 
     def _tags(self) -> dict[str, str]:
-        tags = {
-            name: str(getattr(self._plan.record, name)) for name in ("family", "synth", "preset", "data_fingerprint")
-        }
+        tags = {name: str(getattr(self._plan.record, name)) for name in ("family", "synth", "preset")}
         parent = environment.get(environment.MLFLOW_RUN_ID)  # of the pipeline's run: Kubeflow Pipelines sets it
         return tags | ({_PARENT_TAG: parent} if parent else {})
 

@@ -1,3 +1,4 @@
+import base64
 import dataclasses
 import json
 import os
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import zlib
 from pathlib import Path
 
 import pytest
@@ -74,7 +76,7 @@ def test_a_family_is_registered_with_parameters_curves_numbers_report_and_lineag
     client = client_of(workspace)
     version = client.get_model_version_by_alias("ddsp-string", "champion")
     run = client.get_run(version.run_id)
-    assert run.info.run_name == "run-1/string-wavetable" and run.info.status == "FINISHED"
+    assert run.info.run_name == "string-wavetable run-1" and run.info.status == "FINISHED"
     assert run.info.end_time - run.info.start_time == 60_000
     lineage = {
         **{"family": "string", "synth": "wavetable", "preset": "smoke", "run_id": "run-1", "valid_loss": "4.5"},
@@ -85,8 +87,11 @@ def test_a_family_is_registered_with_parameters_curves_numbers_report_and_lineag
             "pipeline_run": "kfp-7",
         },
     }
-    assert lineage.items() <= version.tags.items() and lineage.items() <= run.data.tags.items()
+    assert lineage.items() <= version.tags.items()
     assert "image" not in version.tags  # not known: no tag
+    # What a reader filters runs by, and what finds them again.
+    own = {name for name in run.data.tags if not name.startswith("mlflow.")}
+    assert own == {"family", "synth", "preset", "run_id", "pipeline_run", "model_fingerprint", "evaluation_fingerprint"}
     [data] = run.inputs.dataset_inputs
     assert (data.dataset.name, data.dataset.digest) == ("string", "data-1")
     parameters = {"Adam.learning_rate": "0.001", "Autoencoder.decoder": "@RnnFcDecoder()", "steps": "600"}
@@ -95,10 +100,27 @@ def test_a_family_is_registered_with_parameters_curves_numbers_report_and_lineag
     curve = client.get_metric_history(version.run_id, "valid/spectral_loss")
     assert [point.step for point in curve] == list(range(600)) and curve[300].value == 8.5
     assert curve[10].timestamp - curve[0].timestamp == 1000
-    assert run.data.metrics["evaluation/f0_cents/mean"] == 8.5 and run.data.metrics["valid_loss"] == 4.5
+    assert run.data.metrics["held_out_f0_cents"] == 8.5 and run.data.metrics["valid_loss"] == 4.5
     shown = {item.path for item in client.list_artifacts(version.run_id, "evaluation")}
     assert shown == {"evaluation/evaluation.json", "evaluation/report.html", "evaluation/listening"}
     assert Path(workspace, "mlflow/artifacts").is_dir()
+
+
+def test_the_experiment_shows_trainings_and_a_view_with_their_losses_and_keeps_a_persons_text(workspace):
+    register(trainings(workspace), uri_of(workspace))
+    client = client_of(workspace)
+    experiment = client.get_experiment_by_name("luthier")
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+    view = experiment.tags["mlflow.sharedViewState.luthier"].removeprefix("deflate;")
+    columns = json.loads(zlib.decompress(base64.b64decode(view)))["selectedColumns"]
+    assert {"tags.`family`", "tags.`synth`", "metrics.`held_out_spectral_loss`", "metrics.`valid_loss`"} <= set(columns)
+    run = client.search_runs([experiment.experiment_id])[0]
+    known = {f"tags.`{name}`" for name in run.data.tags} | {f"metrics.`{name}`" for name in run.data.metrics}
+    assert {"tags.`preset`", "metrics.`held_out_spectral_loss`"} <= known
+    assert f"/{experiment.experiment_id}/runs?viewStateShareKey=luthier" in experiment.tags["mlflow.note.content"]
+    client.set_experiment_tag(experiment.experiment_id, "mlflow.note.content", "Ours")
+    register(trainings(workspace), uri_of(workspace))
+    assert client.get_experiment(experiment.experiment_id).tags["mlflow.note.content"] == "Ours"
 
 
 def test_registering_again_changes_nothing_and_shows_a_newer_evaluation(workspace):
@@ -111,7 +133,7 @@ def test_registering_again_changes_nothing_and_shows_a_newer_evaluation(workspac
     assert register(uris, uri_of(workspace)) == first and state(workspace) == before
     client = client_of(workspace)
     run = client.get_run(client.get_model_version("ddsp-string", "1").run_id)
-    assert run.data.metrics["evaluation/f0_cents/mean"] == 3.0
+    assert run.data.metrics["held_out_f0_cents"] == 3.0
 
 
 @pytest.mark.parametrize("breaking", ["log_batch", "log_model_artifacts", "create_model_version", "set_tag"])
@@ -125,7 +147,7 @@ def test_a_registration_that_broke_is_completed(workspace, monkeypatch, breaking
         register(uris, uri_of(workspace))
     result = register(uris, uri_of(workspace))
     runs, versions, champion_version = state(workspace)
-    assert runs == [(f"run-1/string-{synth}", "FINISHED") for synth in sorted(SYNTHS)]
+    assert runs == [(f"string-{synth} run-1", "FINISHED") for synth in sorted(SYNTHS)]
     assert versions == 3 and champion_version == result.versions["wavetable"]
     client = client_of(workspace)
     models = client.search_logged_models([client.get_experiment_by_name("luthier").experiment_id])
@@ -205,7 +227,7 @@ def test_a_training_on_cloud_storage_is_registered_without_its_checkpoints(works
     remote = f"{gcs.bucket()}/runs/run-1/string-harmonic"
     storage.upload_tree(uri, remote)
     with open_trained_model(remote) as training:
-        assert (training.name, training.card.valid_loss) == ("run-1/string-harmonic", 5.0)
+        assert (training.name, training.card.valid_loss) == ("string-harmonic run-1", 5.0)
         assert not (training.directory / "checkpoints").exists()
         with open_trained_model(uri) as local:
             assert training.fingerprint == local.fingerprint
@@ -270,7 +292,7 @@ def test_the_run_that_a_training_has_logged_to_is_completed_and_not_doubled(work
     assert version.run_id == own
     assert client.search_runs([client.get_experiment_by_name("luthier").experiment_id]) == []
     run = client.get_run(own)
-    assert (run.info.run_name, run.info.status) == ("run-1/string-harmonic", "FINISHED")
+    assert (run.info.run_name, run.info.status) == ("string-harmonic run-1", "FINISHED")
     assert run.data.tags["model_fingerprint"]
     assert run.data.params["steps"] == "600"
     steps = [point.step for point in client.get_metric_history(own, "train/spectral_loss")]

@@ -75,7 +75,7 @@ def test_a_training_is_a_run_with_parameters_and_metrics(data, tmp_path, registr
     _log(data, out, registry, range(3), "FINISHED")
     client, [run] = _runs(registry)
     assert run.info.run_id == run_json(out)["mlflow_run_id"]
-    assert (run.info.run_name, run.info.status) == ("run-7/string-harmonic", "FINISHED")
+    assert (run.info.run_name, run.info.status) == ("string-harmonic run-7", "FINISHED")
     assert run.data.tags["mlflow.parentRunId"] == "pipelines-run"
     assert run.data.params["train.batch_size"] == "2"
     assert run.data.params["synth"] == "harmonic"
