@@ -11,6 +11,7 @@ from components.register.promotion import Score
 from components.registry.aliases import champion_version
 from components.registry.client import open_client_if_exists
 from components.registry.download import downloaded
+from components.registry.evaluations import evaluation_of
 from components.registry.tags import NOTES_TAG
 from components.telemetry import log
 
@@ -26,7 +27,8 @@ def score_champion(training_uris: Sequence[str], data_uri: str, tracking_uri: st
         tracking_uri: MLflow; "" for the value of MLFLOW_TRACKING_URI.
 
     Returns:
-        The champion's score on these notes; None where there is no champion, or it was evaluated on the same notes.
+        The champion's score on these notes; None where there is no champion, or where the registry has its numbers of
+        the same notes, by this version of the evaluation.
 
     Raises:
         InputError: A training was not evaluated, or the registry cannot be used.
@@ -36,7 +38,9 @@ def score_champion(training_uris: Sequence[str], data_uri: str, tracking_uri: st
         raise InputError(f"nothing to compare with a champion: none of {', '.join(training_uris)} was evaluated")
     client = open_client_if_exists(tracking_uri)
     champion = champion_version(client, found.family) if client else None
-    if champion is None or champion.tags.get(NOTES_TAG) == found.notes_fingerprint:
+    if client is None or champion is None:
+        return None
+    if champion.tags.get(NOTES_TAG) == found.notes_fingerprint and evaluation_of(client, champion):
         return None
     # TensorFlow takes seconds to import: only where something is to be scored.
     from components.evaluate.step import score
@@ -44,5 +48,5 @@ def score_champion(training_uris: Sequence[str], data_uri: str, tracking_uri: st
     notes = counted(len(found.notes), "note")
     _LOG.info("scores the champion of %s, version %s, on %s", found.family, champion.version, notes)
     with downloaded(f"models:/{champion.name}/{champion.version}", tracking_uri) as model_uri:
-        means = score(model_uri, data_uri, found)
-    return Score(int(champion.version), found.notes_fingerprint, means)
+        numbers = score(model_uri, data_uri, found)
+    return Score(int(champion.version), found.notes_fingerprint, numbers)

@@ -33,6 +33,8 @@ _SAME = {
     "pitch_within_share": "pitch_within_share",
 }
 _LEAST_NOTES = 8
+# Nearer than 10 cents nobody hears a difference, and CREPE and swift-f0 disagree; no pitch is an octave off.
+_LEAST_CENTS, _MOST_CENTS = 10.0, 1200.0
 _MUST_WIN = ("log_mel_db", "mfcc")
 
 
@@ -56,12 +58,20 @@ def agreement(verdicts: Verdicts) -> dict[str, float]:
     pairs = [pair for verdict in verdicts.values() if verdict.product for pair in _pairs(verdict)]
     found = dict[str, float]()
     for product, judged in _SAME.items():
-        values = [(ours[product], theirs[judged]) for ours, theirs in pairs if ours.get(product) is not None]
-        values = [pair for pair in values if pair[1] is not None]
+        values = [pair for ours, theirs in pairs if (pair := _comparable(ours, theirs, product, judged))]
         ranks = float(spearmanr(values).statistic) if len(values) >= _LEAST_NOTES else float("nan")
         if np.isfinite(ranks):
             found[product] = round(ranks, 3)
     return found
+
+
+def _comparable(ours: dict[str, Any], theirs: dict[str, Any], product: str, judged: str) -> tuple[float, float] | None:
+    """Returns the product's and the judge's number of a note; None where one does not apply."""
+    one, other = ours.get(product), theirs[judged]
+    if product == "pitch_error_cents" and theirs["pitch_within_share"] is not None:
+        cents = [_MOST_CENTS if each is None else min(max(each, _LEAST_CENTS), _MOST_CENTS) for each in (one, other)]
+        return cents[0], cents[1]
+    return None if one is None or other is None else (float(one), float(other))
 
 
 def mean(verdicts: Sequence[Verdict], name: str) -> float | None:

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, get_type_hints
+from typing import Any
 
 import numpy as np
 
 from components import storage
 from components.artifacts.clips import KeptNotes, Piece
 from components.artifacts.model_card import ModelCard
+from components.artifacts.scores import (
+    Group,
+    NoteNumbers,
+    Steady,
+    Summary,
+    gate_values,
+    parse_group,
+    parse_note,
+    parse_steady,
+    parse_summary,
+)
 from components.artifacts.training_dir import TrainingDir
 from components.core.errors import InputError
 from components.core.fields import Fields
@@ -21,48 +32,8 @@ from components.nsynth.families import FAMILIES
 from components.nsynth.manifest import SPLITS
 from components.nsynth.note import Note
 
-SCHEMA_VERSION = 3
-_DECIMALS = 4  # finer than anybody hears, coarser than the last bits of a sum
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """The scores of one note: distances of the resynthesis from the original. None where a score does not apply.
-
-    Attributes:
-        spectral_loss: ddsp's multi-scale spectral loss, the training's own.
-        log_mel_distance_db: Mean absolute difference of the log-mel spectrograms, in dB.
-        mfcc_distance: Mean distance of the mel-frequency cepstral coefficients 1 to 13: of the spectrum's shape.
-        pitch_error_cents: Median absolute pitch error, in cents.
-        pitch_error_mean_cents: Mean absolute pitch error, in cents: unlike the median it shows a few octave errors.
-        pitch_heard_share: Share of the pitched frames in which the tracker detects a pitch, 0..1; 1 is best.
-        loudness_error_db: Mean absolute loudness error over the sounding frames, in dB.
-        noise_balance_db: Median harmonic-to-noise ratio of the resynthesis minus that of the note: above 0 it has less
-            noise, below 0 more.
-        silence_level_db: Level of the resynthesis where the note is silent, in dB of full scale; -120 is perfect.
-        clipped_share: Share of the samples beyond full scale.
-    """
-
-    spectral_loss: float
-    log_mel_distance_db: float
-    mfcc_distance: float
-    pitch_error_cents: float | None
-    pitch_error_mean_cents: float | None
-    pitch_heard_share: float | None
-    loudness_error_db: float
-    noise_balance_db: float | None
-    silence_level_db: float | None
-    clipped_share: float
-
-
-@dataclass(frozen=True)
-class NoteNumbers:
-    """One held-out note. `pitch` is MIDI, `velocity` 0..127."""
-
-    id: str
-    pitch: int
-    velocity: int
-    numbers: Numbers
+SCHEMA_VERSION = 4
+_READABLE = (3, SCHEMA_VERSION)  # schema 3 has fewer numbers
 
 
 @dataclass(frozen=True)
@@ -112,25 +83,6 @@ class Transfer:
 
 
 @dataclass(frozen=True)
-class Summary:
-    """One number over all held-out notes that have it; `low` and `high` are the 95 % interval of the mean."""
-
-    mean: float
-    median: float
-    p95: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Group:
-    """Some of the notes, and the mean of every number over them."""
-
-    notes: int
-    means: dict[str, float]
-
-
-@dataclass(frozen=True)
 class Evaluation:
     """Everything in evaluation.json.
 
@@ -147,6 +99,8 @@ class Evaluation:
         transfers: A note of every family with held-out notes, its own family included.
         pieces: Longer clips; none in older files.
         kept: Clips of the held-out notes; None in older files.
+        steady: The scores of steady curves; None in files of schema 3.
+        train_notes: How many notes the model's family has for training; None where the file does not say.
         schema_version: Of this file.
         evaluation_version: See core.versions; files from before this field are of version 1.
     """
@@ -163,6 +117,8 @@ class Evaluation:
     transfers: list[Transfer]
     pieces: list[Piece] = field(default_factory=list)
     kept: KeptNotes | None = None
+    steady: Steady | None = None
+    train_notes: int | None = None
     schema_version: int = field(default=SCHEMA_VERSION)
     evaluation_version: int = EVALUATION_VERSION
 
@@ -178,6 +134,10 @@ class Evaluation:
         """Returns the means over the held-out notes, by name."""
         return {name: found.mean for name, found in self.summary.items()}
 
+    def gate_values(self) -> dict[str, float]:
+        """Returns what the promotion gate judges, by name; see scores.gate_values."""
+        return gate_values(self.notes, self.steady)
+
     def text(self) -> str:
         """Returns one line for a person."""
         means = self.means()
@@ -191,11 +151,6 @@ class Evaluation:
 def notes_fingerprint(notes: Sequence[Note]) -> str:
     """Returns what identifies notes: their ids and their sound."""
     return content_fingerprint(note.id.encode() + b"\0" + np.ascontiguousarray(note.audio).tobytes() for note in notes)
-
-
-def rounded(value: float) -> float:
-    """Returns a number as evaluation.json holds it."""
-    return round(float(value), _DECIMALS)
 
 
 def write(evaluation: Evaluation, out_uri: str) -> str:
@@ -213,10 +168,9 @@ def read(training_uri: str) -> Evaluation | None:
         return None
     values = storage.read_json(uri)
     version = values.get("schema_version") if isinstance(values, dict) else None
-    if version != SCHEMA_VERSION:
-        raise InputError(
-            f"'{uri}' is not an evaluation of schema {SCHEMA_VERSION} (got {str(version)[:20]}); evaluate again"
-        )
+    if version not in _READABLE:
+        expected = " or ".join(map(str, _READABLE))
+        raise InputError(f"'{uri}' is not an evaluation of schema {expected} (got {str(version)[:20]}); evaluate again")
     try:
         return _parse(Fields(values, uri, "an evaluation"), uri)
     except InputError as error:
@@ -247,27 +201,19 @@ def _parse(fields: Fields, uri: str) -> Evaluation:
         split=fields.one_of("split", SPLITS),
         data_fingerprint=fields.name("data_fingerprint"),
         notes_fingerprint=fields.name("notes_fingerprint"),
-        notes=fields.each("notes", _note),
-        summary=fields.each_named("summary", _summary),
-        groups=fields.each_named("groups", lambda some: {key: _group(some.required(key)) for key in some.values}),
+        notes=fields.each("notes", lambda note: parse_note(note, _identity(note))),
+        summary=fields.each_named("summary", parse_summary),
+        groups=fields.each_named("groups", lambda some: {key: parse_group(some.required(key)) for key in some.values}),
         worst=fields.each("worst", _sample),
         samples=fields.each("heard", _sample),
         transfers=fields.each("transfers", _transfer),
         pieces=fields.each("pieces", Piece.of) if "pieces" in fields.values else [],
         kept=KeptNotes.of(fields.required("kept")) if fields.values.get("kept") is not None else None,
+        steady=parse_steady(fields.object("steady")),
+        train_notes=fields.whole("train_notes", 0, low=0) or None,
+        schema_version=fields.whole("schema_version", low=0),
         evaluation_version=fields.whole("evaluation_version", 1, low=0),
     )
-
-
-_SCORES = get_type_hints(Numbers)
-
-
-def _note(fields: Fields) -> NoteNumbers:
-    given, values = fields.required("numbers"), dict[str, Any]()
-    for name, kind in _SCORES.items():
-        # A score that does not apply is null.
-        values[name] = given.number(name) if kind is float or given.values.get(name) is not None else None
-    return NoteNumbers(**_identity(fields), numbers=Numbers(**values))
 
 
 def _identity(fields: Fields) -> dict[str, Any]:
@@ -276,14 +222,6 @@ def _identity(fields: Fields) -> dict[str, Any]:
         "pitch": fields.whole("pitch", low=0, high=127),
         "velocity": fields.whole("velocity", low=0, high=127),
     }
-
-
-def _summary(fields: Fields) -> Summary:
-    return Summary(*(fields.number(name) for name in ("mean", "median", "p95", "low", "high")))
-
-
-def _group(fields: Fields) -> Group:
-    return Group(fields.whole("notes", low=0), fields.number_map("means"))
 
 
 def _sample(fields: Fields) -> ListeningSample:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ class Controls:
         tone: What shapes the tone: harmonic distribution [frames, harmonics], frequencies in Hz [frames, sinusoids] or
             wavetables [frames, points], by synth.
         noise_magnitudes: Of the noise filter's bands from 0 to 8 kHz, [frames, bands].
+        original_hz: Pitch that the tracker detects in the recording, [frames]; NaN where none. None in older files.
     """
 
     f0_hz: Array
@@ -43,6 +44,7 @@ class Controls:
     amplitudes: Array
     tone: Array
     noise_magnitudes: Array
+    original_hz: Array | None = None
 
 
 def write_clips(out_uri: str, note: Note, audio: dict[str, Array], prefix: str = "") -> dict[str, str]:
@@ -70,7 +72,8 @@ def write_sample(out_uri: str, note: Note, audio: dict[str, Array], controls: Co
     clips, name = write_clips(out_uri, note, audio), f"{stem(note.id)}-controls.npz"
     stream = io.BytesIO()
     # Half precision is enough for a picture, except for pitch: 11 bits of 4 kHz are 2 Hz.
-    arrays = {field.name: getattr(controls, field.name)[::CONTROL_STRIDE] for field in fields(controls)}
+    found = {field.name: getattr(controls, field.name) for field in fields(controls)}
+    arrays = {key: value[::CONTROL_STRIDE] for key, value in found.items() if value is not None}
     halves = {key: value.astype(np.float32 if key.endswith("_hz") else np.float16) for key, value in arrays.items()}
     np.savez_compressed(stream, allow_pickle=False, **halves)
     storage.write_bytes(storage.join(out_uri, LISTENING_DIR, name), stream.getvalue())
@@ -86,4 +89,5 @@ def read_controls(training_uri: str, sample: ListeningSample) -> Controls:
     """Returns the controls of a listening sample."""
     content = storage.read_bytes(storage.join(training_uri, LISTENING_DIR, sample.controls))
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return Controls(**{field.name: arrays[field.name].astype(np.float32) for field in fields(Controls)})
+        known = [field.name for field in fields(Controls) if field.name in arrays or field.default is MISSING]
+        return Controls(**{name: arrays[name].astype(np.float32) for name in known})

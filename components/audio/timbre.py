@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,39 +14,68 @@ from components.nsynth.note import HOP_SAMPLES, SAMPLE_RATE_HZ
 
 Array = NDArray[np.floating[Any]]
 
-MEL_BANDS = 80
-_MEL_WINDOW_SAMPLES = 1024
 _HARMONICS_WINDOW_SAMPLES = 2048  # resolves harmonics of 47 Hz
 _HOP_SAMPLES = 256
 
+MelScale = Literal["htk", "slaney"]
+_LINEAR_BELOW_HZ, _LINEAR_HZ, _LOG_STEP = 1000.0, 200.0 / 3.0, np.log(6.4) / 27.0  # of Slaney's scale
 
-def _mel_of_hz(hz: Array) -> Array:
-    """HTK's mel scale: 2595 log10(1 + f / 700)."""
+
+@dataclass(frozen=True)
+class MelResolution:
+    """How a mel spectrogram is computed.
+
+    Attributes:
+        window_samples: Of the Hann window; the hop is a quarter.
+        bands: Triangular bands of equal area between 0 Hz and 8 kHz.
+        scale: On which mel scale they are equally wide: 2595 log10(1 + f / 700), or Slaney's Auditory Toolbox, linear
+            below 1 kHz.
+    """
+
+    window_samples: int
+    bands: int
+    scale: MelScale
+
+
+COARSE_MEL, FINE_MEL = MelResolution(1024, 64, "htk"), MelResolution(2048, 128, "slaney")
+"""The resolutions that are usual for music at 16 kHz: one hears attacks, the other the harmonics of low notes."""
+
+
+def _mel_of_hz(hz: Array, scale: MelScale) -> Array:
     mel: Array = 2595.0 * np.log10(1.0 + hz / 700.0)
-    return mel
+    if scale == "htk":
+        return mel
+    above = _LINEAR_BELOW_HZ / _LINEAR_HZ + np.log(np.maximum(hz, 1.0) / _LINEAR_BELOW_HZ) / _LOG_STEP
+    return np.where(hz < _LINEAR_BELOW_HZ, hz / _LINEAR_HZ, above)
 
 
-@lru_cache(maxsize=1)
-def _mel_matrix() -> Array:
-    """Returns triangular mel bands of peak 1 between 20 Hz and 8 kHz, [bins, MEL_BANDS]."""
-    bins = _mel_of_hz(np.linspace(0.0, SAMPLE_RATE_HZ / 2, _MEL_WINDOW_SAMPLES // 2 + 1))
-    edges = np.linspace(_mel_of_hz(np.array(20.0)), _mel_of_hz(np.array(SAMPLE_RATE_HZ / 2.0)), MEL_BANDS + 2)
-    rising = (bins[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - bins[:, None]) / (edges[2:] - edges[1:-1])
-    matrix: Array = np.maximum(0.0, np.minimum(rising, falling))
+@cache
+def _mel_matrix(resolution: MelResolution) -> Array:
+    """Returns the bands, [bins, bands], each with the area 1 over Hz."""
+    bins_hz = np.linspace(0.0, SAMPLE_RATE_HZ / 2, resolution.window_samples // 2 + 1)
+    mel = _mel_of_hz(bins_hz, resolution.scale)
+    # The scale is monotonic: its inverse is interpolated on a fine grid.
+    grid_hz = np.linspace(0.0, SAMPLE_RATE_HZ / 2, 1 << 16)
+    edges_mel = np.linspace(0.0, mel[-1], resolution.bands + 2)
+    edges = np.interp(edges_mel, _mel_of_hz(grid_hz, resolution.scale), grid_hz)
+    rising = (bins_hz[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - bins_hz[:, None]) / (edges[2:] - edges[1:-1])
+    matrix: Array = np.maximum(0.0, np.minimum(rising, falling)) * 2.0 / (edges[2:] - edges[:-2])
     return matrix
 
 
-def mel_spectrogram_db(audio: Array) -> Array:
-    """Returns the level of 80 mel bands in dB, not below -200: Hann window 1024, hop 256.
+def mel_spectrogram_db(audio: Array, resolution: MelResolution) -> Array:
+    """Returns the level of mel bands in dB.
 
     Args:
         audio: f32[samples] in -1..1.
+        resolution: See `MelResolution`.
 
     Returns:
-        f[1 + samples // 256, MEL_BANDS].
+        f[1 + samples // hop, bands].
     """
-    power = stft_power(audio, _MEL_WINDOW_SAMPLES, _HOP_SAMPLES) @ _mel_matrix()
+    window = resolution.window_samples
+    power = stft_power(audio, window, window // 4) @ _mel_matrix(resolution)
     level_db: Array = 10.0 * np.log10(np.maximum(power, 1e-20))
     return level_db
 

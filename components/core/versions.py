@@ -14,7 +14,7 @@ TRAINING_VERSION = 2
 PREPARE_VERSION = 2
 """Of the records that `prepare` writes and of their order in a sorted set."""
 
-EVALUATION_VERSION = 3
+EVALUATION_VERSION = 4
 """Of the numbers and files of an evaluation."""
 
 _FINGERPRINTS = {"91b5a029bc21e54a": 1}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.artifacts.evaluation import Group, NoteNumbers, Numbers, Summary, rounded
+from components.artifacts.scores import Group, NoteNumbers, Numbers, Summary, rounded
 
 _RESAMPLES = 1000
 # Upper bounds (exclusive): MIDI pitches (C3, C5), and velocities, which NSynth has at 25, 50, 75, 100 and 127.

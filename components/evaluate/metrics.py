@@ -14,46 +14,36 @@ from scipy.fft import dct
 
 from components.audio.levels import LEVEL_FRAME_SAMPLES, silent_frames, sounding_frames
 from components.audio.spectrum import framed
-from components.audio.timbre import mel_spectrogram_db
+from components.audio.timbre import COARSE_MEL, FINE_MEL, MelResolution, mel_spectrogram_db
 
 Array = NDArray[np.floating[Any]]
 
 _MEL_RANGE_DB = 80.0
-_MFCC = slice(1, 14)
+_MFCC = slice(1, 13)
 _LEAST_SILENCE_FRAMES = 16  # a quarter of a second
 _FLOOR_DB = -120.0
 
 
-def loudness_error_db(reference_db: Array, other_db: Array) -> float:
-    """Returns the mean absolute difference of two loudness curves over the reference's sounding frames, in dB.
+def loudness_errors_db(reference_db: Array, other_db: Array) -> tuple[float, float]:
+    """Compares two loudness curves over the reference's sounding frames.
 
     Args:
         reference_db: Loudness of the original by a definition of the models, f32[frames]; some of it sounds.
         other_db: Loudness of the resynthesis by the same definition, f32[frames].
-    """
-    return float(np.mean(np.abs(other_db - reference_db)[sounding_frames(reference_db)]))
-
-
-def pitch_error_cents(f0_hz: Array, heard_hz: Array, voiced: NDArray[np.bool_]) -> Array:
-    """Returns the absolute pitch error 1200 |log2(heard / asked)| in cents, one value a frame that can be compared.
-
-    Args:
-        f0_hz: The pitch that was asked for, [frames].
-        heard_hz: The pitch that a tracker found, [frames]; 0 or NaN where it found none.
-        voiced: Where the pitch asked for is to be trusted, bool[frames].
 
     Returns:
-        Cents, [<= frames]; empty where nothing was asked for or nothing was found.
+        The mean absolute difference; and the mean difference, below 0 where the other is too quiet; in dB.
     """
-    both = voiced & (f0_hz > 0) & (heard_hz > 0)
-    cents: Array = 1200.0 * np.abs(np.log2(heard_hz[both] / f0_hz[both]))
-    return cents
+    difference_db = (other_db - reference_db)[sounding_frames(reference_db)]
+    return float(np.mean(np.abs(difference_db))), float(np.mean(difference_db))
 
 
 def mel_distances(reference: Array, other: Array) -> tuple[float, float]:
-    """Compares log-mel spectrograms; see timbre.mel_spectrogram_db.
+    """Compares log-mel spectrograms, and takes the mean of a coarse and of a fine resolution.
 
-    Both are clipped below at 80 dB under the reference's loudest cell, so that inaudible differences do not count.
+    Both sounds are clipped below at 80 dB under the reference's loudest cell, so that inaudible differences do not
+    count. Judges differ in their resolution, and one resolution alone agrees with another in the order of notes by a
+    rank correlation of 0.75 only, the mean with each by 0.9.
 
     Args:
         reference: The original's audio, f32[samples].
@@ -61,9 +51,15 @@ def mel_distances(reference: Array, other: Array) -> tuple[float, float]:
 
     Returns:
         The mean absolute difference, in dB; and the mean Euclidean distance of the mel-frequency cepstral coefficients
-        1 to 13 (orthonormal DCT-II over the bands), which leaves the level out and keeps the shape of the spectrum.
+        1 to 12 (orthonormal DCT-II over the bands), which leaves the level out and keeps the shape of the spectrum.
     """
-    reference_db, other_db = mel_spectrogram_db(reference), mel_spectrogram_db(other)
+    found = [_mel_distances(reference, other, resolution) for resolution in (COARSE_MEL, FINE_MEL)]
+    log_mel_db, cepstral = np.mean(found, axis=0)
+    return float(log_mel_db), float(cepstral)
+
+
+def _mel_distances(reference: Array, other: Array, resolution: MelResolution) -> tuple[float, float]:
+    reference_db, other_db = (mel_spectrogram_db(sound, resolution) for sound in (reference, other))
     floor_db = reference_db.max() - _MEL_RANGE_DB
     difference_db = np.maximum(other_db, floor_db) - np.maximum(reference_db, floor_db)
     cepstral = dct(difference_db, type=2, norm="ortho", axis=1)[:, _MFCC]

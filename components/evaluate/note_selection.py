@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 
-from components.artifacts.evaluation import NoteNumbers
+from components.artifacts.scores import NoteNumbers
 from components.core.errors import InputError
 from components.nsynth.families import FAMILIES
 from components.nsynth.note import Note

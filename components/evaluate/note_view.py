@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from components.artifacts import listening
 from components.artifacts.clips import decode_flac
-from components.artifacts.evaluation import ListeningSample, NoteNumbers
+from components.artifacts.evaluation import ListeningSample
 from components.artifacts.listening import Controls
+from components.artifacts.scores import NoteNumbers
 from components.audio import pictures
 from components.audio.f0 import melody_name, note_name
 from components.audio.levels import sounding_frames

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from components.artifacts.evaluation import Group, Summary
+from components.artifacts.scores import Group, Summary
 from components.core.text import counted
 from components.evaluate.training_view import TrainingView
 
@@ -18,7 +18,10 @@ NUMBERS = (
     ("Loudness error", "dB", "loudness_error_db"),
 )
 MORE_NUMBERS = (
-    ("Pitch error, mean over the frames", "cents", "pitch_error_mean_cents"),
+    ("Share of frames within 50 cents", "", "pitch_within_share"),
+    ("Pitch error against the pitch asked for", "cents", "played_error_cents"),
+    ("Error of the record's pitch", "cents", "label_error_cents"),
+    ("Level above the original's", "dB", "level_bias_db"),
     ("Share of frames with a detected pitch", "", "pitch_heard_share"),
     ("Harmonic-to-noise ratio minus that of the original", "dB", "noise_balance_db"),
     ("Level where the original is silent", "dB", "silence_level_db"),

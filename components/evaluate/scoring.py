@@ -12,16 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.artifacts import listening
-from components.artifacts.evaluation import ListeningSample, NoteNumbers, Numbers, Transfer, rounded
+from components.artifacts.evaluation import ListeningSample, Transfer
 from components.artifacts.model_card import ModelCard
+from components.artifacts.scores import NoteNumbers, Numbers, rounded
 from components.artifacts.training_dir import training_name
-from components.audio import pitch
 from components.audio.f0 import confident_hz, octaves_to_fit
 from components.audio.levels import sounding_frames
 from components.audio.timbre import harmonic_to_noise_db
 from components.core.errors import StepError
 from components.evaluate import metrics
-from components.nsynth.note import NOTE_FRAMES, NOTE_SAMPLES, SAMPLE_RATE_HZ, Note
+from components.evaluate.pitch_scores import PitchScores, heard_hz, pitch_scores
+from components.nsynth.note import NOTE_SAMPLES, SAMPLE_RATE_HZ, Note
 from components.telemetry import progress
 
 if TYPE_CHECKING:
@@ -50,18 +51,11 @@ class Resynthesis:
             (confident_hz(self.note.f0_hz, self.note.f0_confidence) > 0) & sounding_frames(self.loudness_db)
         )
 
-    def heard_hz(self) -> Array:
-        """Returns the pitch that is tracked in the resynthesis, f32[frames]; 0 where there is none."""
-        return pitch.track(self.audio.astype(np.float32)).on_frames(NOTE_FRAMES)
-
-
-@dataclass(frozen=True)
-class _Pitch:
-    """The scores of the pitch; see artifacts.evaluation.Numbers."""
-
-    error_cents: float | None
-    error_mean_cents: float | None
-    heard_share: float | None
+    def pitch(self) -> PitchScores:
+        """Returns the scores of the pitch."""
+        label_hz = confident_hz(self.note.f0_hz, self.note.f0_confidence)
+        sounding = sounding_frames(self.loudness_db)
+        return pitch_scores(self.note.audio, self.audio, label_hz, sounding, self.octaves)
 
 
 def resynthesise(instrument: Instrument, notes: Sequence[Note]) -> Iterator[Resynthesis]:
@@ -104,12 +98,13 @@ def write_sample(out_uri: str, result: Resynthesis) -> ListeningSample:
     tone = next(name for name in ("harmonic_distribution", "frequencies", "wavetables") if name in result.controls)
     controls = listening.Controls(
         f0_hz=np.where(result.voiced(), result.note.f0_hz, 0.0),
-        heard_hz=np.where((heard_hz := result.heard_hz()) > 0, heard_hz, np.nan),
+        heard_hz=np.where((played_hz := heard_hz(result.audio)) > 0, played_hz, np.nan),
         loudness_db=result.loudness_db,
         heard_db=result.heard_db,
         amplitudes=result.controls["amplitudes"],
         tone=result.controls[tone],
         noise_magnitudes=result.controls["noise_magnitudes"],
+        original_hz=np.where((recorded_hz := heard_hz(result.note.audio)) > 0, recorded_hz, np.nan),
     )
     clips = {"resynthesis": result.audio, "noise": result.noise}
     return listening.write_sample(out_uri, result.note, clips, controls)
@@ -117,7 +112,7 @@ def write_sample(out_uri: str, result: Resynthesis) -> ListeningSample:
 
 def write_transfer(out_uri: str, result: Resynthesis) -> Transfer:
     """Writes the clips of a note of any family to a training directory, and returns them with the pitch error."""
-    note, pitch = result.note, _pitch(result)
+    note, pitch = result.note, result.pitch()
     return Transfer(
         id=note.id,
         family=note.family,
@@ -173,36 +168,31 @@ def _scored(result: Resynthesis, keep: Callable[[Resynthesis], None] | None) -> 
 
 
 def _note_numbers(result: Resynthesis) -> NoteNumbers:
-    return NoteNumbers(result.note.id, result.note.pitch, result.note.velocity, _numbers(result))
+    note, pitch = result.note, result.pitch()
+    return NoteNumbers(note.id, note.pitch, note.velocity, _numbers(result, pitch), pitch.finding)
 
 
-def _numbers(result: Resynthesis) -> Numbers:
+def _numbers(result: Resynthesis, pitch: PitchScores) -> Numbers:
     from components.synths.losses import spectral_loss
 
-    note, audio, pitch = result.note, result.audio, _pitch(result)
+    note, audio = result.note, result.audio
     log_mel_distance_db, mfcc_distance = metrics.mel_distances(note.audio, audio)
+    loudness_error_db, level_bias_db = metrics.loudness_errors_db(result.loudness_db, result.heard_db)
     silence_db = metrics.silence_level_db(note.audio, audio)
     return Numbers(
         spectral_loss=rounded(spectral_loss(audio[None], note.audio[None])[0]),
         log_mel_distance_db=rounded(log_mel_distance_db),
         mfcc_distance=rounded(mfcc_distance),
         pitch_error_cents=pitch.error_cents,
-        pitch_error_mean_cents=pitch.error_mean_cents,
         pitch_heard_share=pitch.heard_share,
-        loudness_error_db=rounded(metrics.loudness_error_db(result.loudness_db, result.heard_db)),
+        loudness_error_db=rounded(loudness_error_db),
         noise_balance_db=_noise_balance_db(note, audio, result.voiced()),
         silence_level_db=None if silence_db is None else rounded(silence_db),
         clipped_share=rounded(float(np.mean(np.abs(audio) > 1.0))),
-    )
-
-
-def _pitch(result: Resynthesis) -> _Pitch:
-    voiced = result.voiced()
-    cents = metrics.pitch_error_cents(result.note.f0_hz * 2.0**result.octaves, result.heard_hz(), voiced)
-    return _Pitch(
-        error_cents=rounded(float(np.median(cents))) if len(cents) else None,
-        error_mean_cents=rounded(float(np.mean(cents))) if len(cents) else None,
-        heard_share=rounded(len(cents) / voiced.sum()) if voiced.any() else None,
+        pitch_within_share=pitch.within_share,
+        played_error_cents=pitch.played_error_cents,
+        label_error_cents=pitch.label_error_cents,
+        level_bias_db=rounded(level_bias_db),
     )
 
 

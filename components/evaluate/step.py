@@ -9,10 +9,11 @@ from components.artifacts import evaluation
 from components.artifacts.clips import KeptWriter
 from components.artifacts.evaluation import Evaluation
 from components.artifacts.model_card import ModelCard
+from components.artifacts.scores import NoteNumbers
 from components.artifacts.training_dir import TrainingDir
 from components.core.errors import InputError
 from components.core.versions import EVALUATION_VERSION
-from components.evaluate import breakdown, note_selection, pieces, scoring
+from components.evaluate import breakdown, note_selection, pieces, scoring, steady_notes
 from components.nsynth.note import Note
 from components.nsynth.sorted_set import SortedSet
 
@@ -92,6 +93,8 @@ def evaluate(
         transfers=[scoring.write_transfer(out_uri, each) for each in scoring.resynthesise(instrument, of_each_family)],
         pieces=pieces.write_pieces(out_uri, instrument, data, notes),
         kept=kept.write(out_uri),
+        steady=steady_notes.steady_scores(instrument),
+        train_notes=data.families("train").get(family, 0) if "train" in data.splits() else None,
     )
     return _finish(found, out_uri, model_uri, real_time_factor)
 
@@ -116,7 +119,7 @@ def _delete_another(out_uri: str, card: ModelCard, notes_fingerprint: str) -> No
         storage.delete(TrainingDir(out_uri).evaluation_uri)
 
 
-def score(model_uri: str, data_uri: str, reference: Evaluation) -> dict[str, float]:
+def score(model_uri: str, data_uri: str, reference: Evaluation) -> list[NoteNumbers]:
     """Scores a model on the held-out notes of another model's evaluation, so that the two can be compared.
 
     Args:
@@ -125,7 +128,7 @@ def score(model_uri: str, data_uri: str, reference: Evaluation) -> dict[str, flo
         reference: The other evaluation.
 
     Returns:
-        Means over the notes, by name.
+        The numbers of each note, in the order of the other evaluation.
 
     Raises:
         InputError: No model, no sorted set, or one with other held-out notes.
@@ -136,7 +139,7 @@ def score(model_uri: str, data_uri: str, reference: Evaluation) -> dict[str, flo
     if evaluation.notes_fingerprint(notes) != reference.notes_fingerprint:
         raise InputError(f"'{data_uri}' is not the sorted set of the evaluation: its held-out notes are others")
     numbers, _ = scoring.score(Instrument.load(model_uri), notes)
-    return {name: summary.mean for name, summary in breakdown.summarise(numbers).items()}
+    return numbers
 
 
 def _finish(found: Evaluation, out_uri: str, model_uri: str, real_time_factor: float) -> EvaluateResult:

@@ -10,7 +10,10 @@ from components.artifacts.evaluation import Evaluation, ListeningSample, Transfe
 from components.artifacts.metrics_log import Line
 from components.artifacts.run_record import RunRecord
 from components.artifacts.training_dir import TrainingDir
+from components.artifacts.verdict import best_of
+from components.config.bindings import gate_of
 from components.config.catalog import SYNTHS
+from components.config.gate import Gate
 
 
 @dataclass(frozen=True)
@@ -77,10 +80,13 @@ class TrainingView:
         return "was trained but not evaluated"
 
 
-def winner_of(trainings: Sequence[TrainingView]) -> TrainingView | None:
-    """Returns the training of a family with the lowest spectral loss on the held-out notes; None if none has one."""
-    finished = [training for training in trainings if training.loss is not None]
-    return min(finished, key=lambda training: (training.loss, training.synth), default=None)
+def winner_of(trainings: Sequence[TrainingView], gate: Gate | None = None) -> TrainingView | None:
+    """Returns the best training of a family (see verdict.best_of); None if none was evaluated. `gate`: gate.gin's."""
+    known = {training.synth: training.evaluation for training in trainings if training.evaluation}
+    if not known:
+        return None
+    best = best_of(known, gate or gate_of()).synth
+    return next(training for training in trainings if training.synth == best)
 
 
 def by_family(trainings: Sequence[TrainingView]) -> dict[str, list[TrainingView]]:

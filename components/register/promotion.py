@@ -1,6 +1,7 @@
 """Promotion: which of a family's new versions becomes champion.
 
-A version must pass the gate, and beat the champion on the same held-out notes by the gate's margin.
+A version must pass the gate, and beat the champion on the same held-out notes by the gate's margin, by a score of
+several measures (artifacts.comparison). Where the notes cannot tell the two apart, the champion stays.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from components.config.gate import LOSS, Gate
+from components.artifacts.comparison import Choice, Difference, choose, compare
+from components.artifacts.scores import NoteNumbers
+from components.config.gate import Gate
 from components.registry import aliases
 from components.registry.alias_lock import alias_lock
 from components.registry.aliases import CHALLENGER, Champion, champion_version, model_name
-from components.registry.tags import LOSS_TAG, NOTES_TAG, STATUS_TAG, promotion_status
+from components.registry.evaluations import evaluation_of
+from components.registry.tags import NOTES_TAG, STATUS_TAG, promotion_status
 
 ROLLED_BACK = "rolled back"
 
@@ -29,12 +33,14 @@ class Score:
     Attributes:
         version: Its number.
         notes: Fingerprint of the held-out notes.
-        means: Means over these notes, by name; empty where it was not evaluated.
+        numbers: Its numbers of each of these notes, in their order; empty where it was not evaluated.
+        values: What the gate judges; see artifacts.scores.gate_values.
     """
 
     version: int
     notes: str
-    means: Mapping[str, float] = field(default_factory=dict)
+    numbers: Sequence[NoteNumbers] = ()
+    values: Mapping[str, float] = field(default_factory=dict)
 
 
 def promote_best(
@@ -59,16 +65,19 @@ def promote_best(
         if champion_score:
             known.setdefault(champion_score.version, champion_score)
         failures = {each.version: _gate_failure(client, name, each, gate) for each in scores}
-        passed = sorted((each for each in scores if not failures[each.version]), key=lambda each: each.means[LOSS])
-        obstacle = _obstacle(passed[0], champion, known, gate) if passed else ""
-        if passed and not obstacle:
-            aliases.promote(client, family, client.get_model_version(name, str(passed[0].version)))
+        passed = [each for each in scores if not failures[each.version]]
+        choice = _choose(passed, champion) if passed else None
+        best = passed[choice.best] if choice else None
+        obstacle = _obstacle(client, best, champion, known, gate) if best else ""
+        if best and not obstacle:
+            aliases.promote(client, family, client.get_model_version(name, str(best.version)))
         champion = champion_version(client, family)
+        behind = {passed[index].version: each for index, each in choice.differences.items()} if choice else {}
         for each in scores:
             if champion is None or each.version != int(champion.version):
-                lost = obstacle if passed and each is passed[0] else _behind(passed[0], each) if passed else ""
+                lost = _behind(best, behind[each.version]) if best and each.version in behind else obstacle
                 client.set_model_version_tag(name, str(each.version), STATUS_TAG, failures[each.version] or lost)
-        _set_challenger(client, name, passed, champion)
+        _set_challenger(client, name, best, champion)
         return Champion.of(champion) if champion else None
 
 
@@ -82,43 +91,54 @@ def _gate_failure(client: MlflowClient, name: str, score: Score, gate: Gate) -> 
     before = status_of(client, name, score.version)
     if before.startswith(ROLLED_BACK):
         return before
-    failure = gate.failure(score.means)
+    failure = gate.failure(score.values)
     return f"failed the gate: {failure}" if failure else ""
 
 
-def _obstacle(best: Score, champion: ModelVersion | None, known: Mapping[int, Score], gate: Gate) -> str:
+def _choose(passed: Sequence[Score], champion: ModelVersion | None) -> Choice:
+    """Chooses the best of the new versions; the champion, where it is one of them and no other is better."""
+    kept = next((i for i, each in enumerate(passed) if champion and each.version == int(champion.version)), None)
+    return choose([each.numbers for each in passed], kept)
+
+
+def _obstacle(
+    client: MlflowClient, best: Score, champion: ModelVersion | None, known: Mapping[int, Score], gate: Gate
+) -> str:
     """Returns why the best of the new versions does not replace the champion; "" where it does."""
     if champion is None or int(champion.version) == best.version:
         return ""
-    loss = _loss_on(champion, best.notes, known)
-    if loss is None:
+    numbers = _numbers_on(client, champion, best.notes, known)
+    if not numbers:
         return f"challenger: the champion, version {champion.version}, has no score on the same notes"
-    if gate.beats(best.means[LOSS], loss):
+    difference = compare(best.numbers, numbers)
+    if difference.separable and difference.ratio < 1.0 - gate.margin:
         return ""
-    return (
-        f"challenger: spectral loss {best.means[LOSS]:.3f} against {loss:.3f} of version {champion.version} on the "
-        f"same notes; promotion needs a loss at least {gate.margin:.1%} lower"
-    )
+    needed = f"promotion needs {gate.margin:.1%}, and notes that tell the two apart"
+    return f"challenger: {difference.text()}, compared with version {champion.version}; {needed}"
 
 
-def _loss_on(champion: ModelVersion, notes: str, known: Mapping[int, Score]) -> float | None:
-    """Returns the champion's loss on some notes; None where it has no score on them."""
+def _numbers_on(
+    client: MlflowClient, champion: ModelVersion, notes: str, known: Mapping[int, Score]
+) -> Sequence[NoteNumbers]:
+    """Returns the champion's numbers of some notes; none where it has no score on them."""
     again = known.get(int(champion.version))
     if again and again.notes == notes:
-        return again.means.get(LOSS)
-    if champion.tags.get(NOTES_TAG) == notes and LOSS_TAG in champion.tags:
-        return float(champion.tags[LOSS_TAG])
-    return None
+        return again.numbers
+    if champion.tags.get(NOTES_TAG) != notes:
+        return ()
+    found = evaluation_of(client, champion)
+    return found.notes if found and found.notes_fingerprint == notes else ()
 
 
-def _behind(best: Score, score: Score) -> str:
-    return f"behind version {best.version}: spectral loss {score.means[LOSS]:.3f} against {best.means[LOSS]:.3f}"
+def _behind(best: Score, difference: Difference) -> str:
+    close = "" if difference.separable else "too close to call, "
+    return f"behind version {best.version}: {close}{difference.text()}"
 
 
-def _set_challenger(client: MlflowClient, name: str, passed: Sequence[Score], champion: ModelVersion | None) -> None:
+def _set_challenger(client: MlflowClient, name: str, best: Score | None, champion: ModelVersion | None) -> None:
     """Moves the alias `challenger` to the best new version that was not promoted; removes it where there is none."""
-    if passed and champion is not None and int(champion.version) != passed[0].version:
-        client.set_registered_model_alias(name, CHALLENGER, str(passed[0].version))
+    if best and champion is not None and int(champion.version) != best.version:
+        client.set_registered_model_alias(name, CHALLENGER, str(best.version))
         return
     with suppress(MlflowException):
         client.delete_registered_model_alias(name, CHALLENGER)

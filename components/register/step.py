@@ -83,7 +83,6 @@ def register(
         _check_together(trainings)
         # MLflow takes seconds to import: check the input first.
         from components.register import description, promotion
-        from components.register.promotion import Score
         from components.registry import aliases, client, kubeflow, versions
 
         family = trainings[0].family
@@ -93,7 +92,7 @@ def register(
             version = versions.ensure_version(mlflow, experiment_id, each, lineage or {})
             numbers[each.synth] = int(version.version)
             _LOG.info("%s is version %s of %s", each.name, version.version, name)
-        scores = [Score(numbers[each.synth], each.notes_fingerprint, each.means()) for each in trainings]
+        scores = [_score(numbers[each.synth], each) for each in trainings]
         champion = promotion.promote_best(mlflow, family, scores, champion_score, gate)
         statuses = {synth: promotion.status_of(mlflow, name, version) for synth, version in numbers.items()}
         for synth, status in statuses.items():
@@ -101,6 +100,15 @@ def register(
         description.describe(mlflow, family, {numbers[each.synth]: each for each in trainings}, lineage or {})
         kubeflow.record(name, trainings, numbers, lineage or {})
         return RegisterResult(name, numbers, statuses, champion)
+
+
+def _score(version: int, training: TrainedModel) -> Score:
+    from components.register.promotion import Score
+
+    found = training.evaluation
+    if found is None:
+        return Score(version, "")
+    return Score(version, found.notes_fingerprint, found.notes, found.gate_values())
 
 
 def _check_together(trainings: Sequence[TrainedModel]) -> None:

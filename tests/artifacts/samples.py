@@ -28,12 +28,15 @@ _NUMBERS = {
     "log_mel_distance_db": 3.0,
     "mfcc_distance": 2.0,
     "pitch_error_cents": 8.0,
-    "pitch_error_mean_cents": None,
     "pitch_heard_share": 0.9,
     "loudness_error_db": 2.0,
     "noise_balance_db": None,
     "silence_level_db": -90.0,
     "clipped_share": 0.0,
+    "pitch_within_share": 0.8,
+    "played_error_cents": 7.0,
+    "label_error_cents": 3.0,
+    "level_bias_db": -1.0,
 }
 _NOTE = {"id": "string_acoustic_000-060-100", "pitch": 60, "velocity": 100}
 _SAMPLE = {
@@ -43,14 +46,16 @@ _SAMPLE = {
     "controls": "a-controls.npz",
 }
 EVALUATION = {
-    "schema_version": 3,
+    "schema_version": 4,
     "model": CARD,
     "split": "test",
     "data_fingerprint": "0123abcd",
     "notes_fingerprint": "4567abcd",
-    "notes": [{**_NOTE, "numbers": _NUMBERS}],
+    "notes": [{**_NOTE, "numbers": _NUMBERS, "pitch_finding": "label wrong"}],
     "summary": {"spectral_loss": {"mean": 5.0, "median": 5.0, "p95": 6.0, "low": 4.0, "high": 6.0}},
     "groups": {"register": {"low": {"notes": 1, "means": {"spectral_loss": 5.0}}}},
+    "steady": {"aliasing_db": -70.0, "aliasing_pitch": 96, "wobble_db": 1.0, "wobble_pitch": 60, "silence_db": -90.0},
+    "train_notes": 12,
     "worst": [_SAMPLE],
     "heard": [_SAMPLE],
     "transfers": [

@@ -12,6 +12,8 @@ import pytest
 
 from components import storage
 from components.artifacts.model_card import ModelCard
+from components.artifacts.verdict import best_of
+from components.config.gate import Gate
 from components.evaluate.step import EvaluateResult, evaluate
 from tests.notes import make_note, write_sorted_set
 from tests.records import finished_record
@@ -33,7 +35,7 @@ class EvaluatedRun:
     @property
     def best_string_synth(self) -> str:
         string = [result.evaluation for uri, result in self.results.items() if "string" in Path(uri).name]
-        return min(string, key=lambda found: found.summary["spectral_loss"].mean).synth
+        return best_of({found.synth: found for found in string}, Gate()).synth
 
 
 @pytest.fixture(scope="session")

@@ -7,11 +7,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from components.artifacts.evaluation import NoteNumbers, Numbers
+from components.artifacts.scores import NoteNumbers, Numbers
 from components.evaluate import note_selection
 from components.evaluate.breakdown import breakdown, summarise
 
-NUMBERS = Numbers(1.0, 2.0, 3.0, None, None, None, 4.0, None, None, 0.0)
+NUMBERS = Numbers(1.0, 2.0, 3.0, None, None, 4.0, None, None, 0.0)
 
 
 def note(loss: float, pitch: int = 60, velocity: int = 75, **more: float) -> NoteNumbers:

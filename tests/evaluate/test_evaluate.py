@@ -23,9 +23,13 @@ from components.evaluate.command import command
 from components.evaluate.compare import compare
 from components.evaluate.step import evaluate
 from components.nsynth.note import NOTE_SAMPLES, SAMPLE_RATE_HZ
+from tests.artifacts.samples import EVALUATION
 from tests.evaluate.conftest import HOSTILE_ID, EvaluatedRun
 from tests.notes import make_note, write_sorted_set
 from tests.records import finished_record
+
+_SCHEMA_3 = ("spectral_loss", "log_mel_distance_db", "mfcc_distance", "pitch_error_cents", "pitch_heard_share")
+_SCHEMA_3 += ("loudness_error_db", "noise_balance_db", "silence_level_db", "clipped_share")
 
 
 def test_numbers_of_every_held_out_note(evaluated_run: EvaluatedRun) -> None:
@@ -45,6 +49,27 @@ def test_numbers_of_every_held_out_note(evaluated_run: EvaluatedRun) -> None:
         assert found.summary["spectral_loss"].mean == pytest.approx(mean, abs=1e-3)
         assert found.means()["spectral_loss"] == found.summary["spectral_loss"].mean
         assert "2 test notes: spectral loss" in found.text()
+        assert all(0 <= note.numbers.pitch_within_share <= 1 for note in found.notes)
+        assert all(abs(note.numbers.level_bias_db) <= note.numbers.loudness_error_db + 1e-3 for note in found.notes)
+        assert found.train_notes == 2
+        assert found.steady.aliasing_db < 0 and found.steady.wobble_db >= 0 and found.steady.silence_db < 0
+        assert found.gate_values().keys() >= {"pitch_within_share", "level_bias_db", "aliasing_db", "silence_db"}
+
+
+def test_an_evaluation_of_schema_3_is_read_and_not_current(tmp_path: Path) -> None:
+    old = {key: value for key, value in EVALUATION.items() if key not in ("steady", "train_notes")}
+    numbers = {name: value for name, value in old["notes"][0]["numbers"].items() if name in _SCHEMA_3}
+    old |= {"schema_version": 3, "evaluation_version": 2}
+    old["notes"] = [{**old["notes"][0], "numbers": {**numbers, "pitch_error_mean_cents": 9.0}, "pitch_finding": None}]
+    storage.write_json(str(tmp_path / "evaluation.json"), old)
+    found = evaluation.read(str(tmp_path))
+    assert (found.schema_version, found.steady, found.notes[0].pitch_finding) == (3, None, "")
+    assert found.notes[0].numbers.pitch_within_share is None
+    assert found.gate_values().keys() == {
+        *("spectral_loss", "log_mel_distance_db", "mfcc_distance", "loudness_error_db", "pitch_error_cents"),
+        *("pitch_heard_share", "label_wrong_share"),
+    }
+    assert not evaluation.is_current(str(tmp_path))
 
 
 def test_every_model_plays_the_same_note_of_every_family(evaluated_run: EvaluatedRun) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from components.config.gate import Gate
+
 SAMPLES = Path(__file__).parents[2] / "samples"
 FAULTS = Path(__file__).parent / "faults"
 # Task as a person sees it, and what of it breaks. In the pipeline's order: every run gets farther than the one before.
@@ -40,7 +42,7 @@ def recordings(tmp_path_factory):
 @pytest.fixture
 def arguments(recordings, tmp_path, registry):
     # So little training makes no instrument; the gate is not what is tested here.
-    gate = [f"gate.{limit} = 1e6" for limit in ("max_spectral_loss", "max_pitch_error_cents", "max_loudness_error_db")]
+    gate = [f"gate.{limit} = 1e6" for limit in Gate.__annotations__ if limit.startswith("max")]
     training = ["train.max_steps = 4", "train.eval_every_steps = 2"]
     return {
         "source": str(recordings),
@@ -48,7 +50,7 @@ def arguments(recordings, tmp_path, registry):
         "families": ["string"],
         "synths": ["harmonic"],
         "preset": "smoke",
-        "bindings": [*training, *gate, "gate.min_pitch_heard_share = 0"],
+        "bindings": [*training, *gate, "gate.min_pitch_heard_share = 0", "gate.min_pitch_within_share = 0"],
         "tracking_uri": registry,
         "sort_workers": 1,
         "if_changed": True,

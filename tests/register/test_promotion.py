@@ -9,6 +9,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from components.artifacts import evaluation
 from components.config.bindings import gate_of
 from components.core.errors import InputError, StepError
 from components.core.process import ProcessIdentity
@@ -40,8 +41,8 @@ def test_the_champion_is_replaced_by_a_better_one_alone(trained, registry):
     assert trained("run-1", 5.0).champion.version == 1
     worse = trained("run-2", 5.5)
     assert worse.champion.version == 1
-    wanted = "challenger: spectral loss 5.500 against 5.000 of version 1 on the same notes; "
-    wanted += "promotion needs a loss at least 1.0% lower"
+    wanted = "challenger: 7.9 % farther from the recordings (1 note, all measures agree), compared with version 1; "
+    wanted += "promotion needs 1.0%, and notes that tell the two apart"
     assert worse.statuses == {"harmonic": wanted}
     assert aliases(registry) == {"champion": 1, "challenger": 2}
     assert trained("run-3", 4.96).champion.version == 1  # better, but by less than the margin
@@ -53,14 +54,20 @@ def test_the_champion_is_replaced_by_a_better_one_alone(trained, registry):
     assert client.get_model_version("ddsp-string", "4").tags["champion_before"] == "1"
 
 
-def test_losses_on_other_notes_do_not_compare(trained):
+def score_of(folder, loss, notes):
+    """The score of version 1 on other notes."""
+    write_training(folder / "string-harmonic", loss, notes=notes)
+    return Score(1, notes, evaluation.read(str(folder / "string-harmonic")).notes)
+
+
+def test_numbers_on_other_notes_do_not_compare(trained, tmp_path):
     assert trained("run-1", 5.0).champion.version == 1
     alone = trained("run-2", 4.0, notes="notes-2")
     assert alone.champion.version == 1
     assert alone.statuses["harmonic"] == "challenger: the champion, version 1, has no score on the same notes"
-    score = Score(1, "notes-2", {"spectral_loss": 6.0})
+    score = score_of(tmp_path / "again", 6.0, "notes-2")
     assert trained("run-3", 5.9, notes="notes-2", champion_score=score).champion.version == 3
-    stale = Score(1, "notes-3", {"spectral_loss": 99.0})  # another version is champion now
+    stale = score_of(tmp_path / "stale", 19.0, "notes-3")  # another version is champion now
     assert trained("run-4", 1.0, notes="notes-3", champion_score=stale).champion.version == 3
 
 
@@ -70,7 +77,8 @@ def test_losses_on_other_notes_do_not_compare(trained):
         (25.0, {}, "its spectral loss is 25, the limit is at most 20"),
         (5.0, {"pitch_error_cents": 80.0}, "its pitch error is 80 cents, the limit is at most 50 cents"),
         (5.0, {"pitch_error_cents": 1680.2}, "its pitch error is 1,680 cents, the limit is at most 50 cents"),
-        (5.0, {"pitch_heard_share": 0.3}, "its pitch heard share is 0.3, the limit is at least 0.5"),
+        (5.0, {"pitch_heard_share": 0.3}, "a pitch is heard in 30 % of the frames, the limit is at least 50 %"),
+        (5.0, {"level_bias_db": -17.7}, "it is 17.7 dB too quiet, the limit is at most 9 dB"),
         (5.0, {"loudness_error_db": float("nan")}, None),
         (None, {}, "it was not evaluated"),
     ],
@@ -91,7 +99,7 @@ def test_the_best_of_a_family_is_champion_and_the_others_say_how_far_they_are(tm
     uris = [write_training(tmp_path / "runs/run-1" / f"string-{synth}", loss) for synth, loss in losses.items()]
     result = register(uris, registry)
     assert result.statuses == {
-        "harmonic": "behind version 3: spectral loss 5.000 against 4.500",
+        "harmonic": "behind version 3: 8.6 % farther from the recordings (1 note, all measures agree)",
         "sinusoidal": "failed the gate: its spectral loss is 30, the limit is at most 20",
         "wavetable": "champion",
     }

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from components import storage
 from components.artifacts import evaluation
-from components.artifacts.evaluation import Evaluation, NoteNumbers, Numbers, Summary
+from components.artifacts.evaluation import Evaluation
 from components.artifacts.model_card import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME, ModelCard
 from components.artifacts.outcome import Outcome
 from components.artifacts.run_record import FINISHED, RunRecord
+from components.artifacts.scores import NoteNumbers, Numbers, Summary
 from components.artifacts.training_dir import LISTENING_DIR, TrainingDir
 from components.core.versions import TRAINING_VERSION
 
@@ -47,7 +49,7 @@ def write_training(
         bindings: Of the training.
         data_uri: Its sorted set.
         training_version: Of the code that trained it.
-        **means: Further numbers of the evaluation.
+        **means: Further numbers of the evaluation; those of a note are this one's.
     """
     training = TrainingDir(str(folder))
     family, synth = training.family_and_synth()
@@ -95,27 +97,28 @@ def write_training(
 
 
 def write_evaluation(folder: Path, loss: float | None, notes: str = "notes-1", **means: float) -> None:
-    """Writes what `luthier evaluate` adds; None for a loss leaves the spectral loss out."""
+    """Writes what `luthier evaluate` adds, all distances in proportion to the loss; None for a loss: no note."""
     training = TrainingDir(str(folder))
     given = means if loss is None else {"spectral_loss": loss, **means}
+    distance = loss or 9.0
     numbers = Numbers(
-        spectral_loss=loss or 9.0,
-        log_mel_distance_db=1.0,
-        mfcc_distance=1.0,
+        spectral_loss=distance,
+        log_mel_distance_db=distance,
+        mfcc_distance=10 * distance,
         pitch_error_cents=None,
-        pitch_error_mean_cents=None,
         pitch_heard_share=None,
-        loudness_error_db=1.0,
+        loudness_error_db=0.2 * distance,
         noise_balance_db=None,
         silence_level_db=None,
         clipped_share=0.0,
     )
+    numbers = replace(numbers, **{name: mean for name, mean in means.items() if name in Numbers.__annotations__})
     found = Evaluation(
         model=ModelCard.read(training.model_uri),
         split="test",
         data_fingerprint="test-1",
         notes_fingerprint=notes,
-        notes=[NoteNumbers("note-1", 60, 100, numbers)],
+        notes=[] if loss is None else [NoteNumbers("note-1", 60, 100, numbers)],
         summary={name: Summary(mean, mean, mean, mean - 1.0, mean + 1.0) for name, mean in given.items()},
         groups={},
         worst=[],

@@ -1,0 +1,121 @@
+"""Scores of pitch: the recording and the resynthesis are tracked anew, and told apart is a wrong label from wrong play.
+
+The pitch of a record may be wrong, and the tracker that made it cannot see that. So three pitches are compared: that of
+the record (what the model was asked for), that of the recording and that of the resynthesis. Where two of them are more
+than 50 cents apart, a second method (audio.swipe) says which of the two explains the spectrum better.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.artifacts.scores import LABEL_WRONG, PLAYED_WRONG, rounded
+from components.audio import pitch, swipe
+from components.nsynth.note import HOP_SAMPLES, NOTE_FRAMES
+
+Array = NDArray[np.floating[Any]]
+
+RIGHT_CENTS = 50.0
+"""Nearer to the pitch asked for than to the next quarter tone."""
+_RIGHT_SHARE = 0.8  # of the frames: less is a finding
+_PITCHED_SHARE = 0.1  # of the sounding frames: a recording with less has no pitch
+_SECOND_OPINIONS = 100  # frames of a sound at most, evenly spread
+_MARGIN = 0.02  # by which the second method must prefer one pitch to the other
+
+
+@dataclass(frozen=True)
+class PitchScores:
+    """The scores of a note's pitch; see artifacts.scores.Numbers and NoteNumbers."""
+
+    error_cents: float | None = None
+    within_share: float | None = None
+    heard_share: float | None = None
+    played_error_cents: float | None = None
+    label_error_cents: float | None = None
+    finding: str = ""
+
+
+def heard_hz(audio: Array) -> Array:
+    """Returns the pitch that is tracked in a note, whatever its level, in Hz, f32[frames]; 0 where there is none."""
+    peak = float(np.abs(audio).max())
+    if peak < 1e-6:
+        return np.zeros(NOTE_FRAMES, np.float32)
+    scaled = (audio * (pitch.ANALYSIS_PEAK / peak)).astype(np.float32)
+    return pitch.track(scaled).on_frames(NOTE_FRAMES)
+
+
+def pitch_scores(
+    recording: Array, played: Array, label_hz: Array, sounding: NDArray[np.bool_], octaves: int = 0
+) -> PitchScores:
+    """Compares the pitches of a note.
+
+    Args:
+        recording: The note's audio, f32[samples].
+        played: The resynthesis, the same shape.
+        label_hz: The pitch of its record in Hz, [frames]; 0 where it is not to be trusted.
+        sounding: Where the note sounds, bool[frames].
+        octaves: By how many octaves the label was moved before the resynthesis.
+    """
+    recorded_hz, played_hz = (np.where(sounding, heard_hz(each), 0.0) for each in (recording, played))
+    if (recorded_hz > 0).sum() < _PITCHED_SHARE * max(int(sounding.sum()), 1):
+        return PitchScores()
+    asked_hz = np.where(sounding, label_hz, 0.0)
+    recorded_hz = _reconsidered(recording, recorded_hz, asked_hz)
+    moved_hz = recorded_hz * 2.0**octaves
+    for reference_hz in (asked_hz * 2.0**octaves, moved_hz):
+        played_hz = _reconsidered(played, played_hz, reference_hz)
+    error, asked_error, label_error = (
+        _cents(one, other)
+        for one, other in ((played_hz, moved_hz), (played_hz, asked_hz * 2.0**octaves), (asked_hz, recorded_hz))
+    )
+    pitched = recorded_hz > 0
+    return PitchScores(
+        error_cents=_median(error),
+        within_share=rounded((error[pitched] <= RIGHT_CENTS).mean()),
+        heard_share=rounded((played_hz[pitched] > 0).mean()),
+        played_error_cents=_median(asked_error),
+        label_error_cents=_median(label_error),
+        finding=_finding(label_error, asked_error, pitched),
+    )
+
+
+def _finding(label_error: Array, asked_error: Array, pitched: NDArray[np.bool_]) -> str:
+    """Returns what is wrong; the label first, because a model cannot play right what it is asked wrong."""
+    known = np.isfinite(label_error)
+    if known.any() and (label_error[known] <= RIGHT_CENTS).mean() < _RIGHT_SHARE:
+        return LABEL_WRONG
+    return PLAYED_WRONG if (asked_error[pitched] <= RIGHT_CENTS).mean() < _RIGHT_SHARE else ""
+
+
+def _cents(one_hz: Array, other_hz: Array) -> Array:
+    """Returns the distance in cents, [frames]; infinite where there is no pitch in one of them."""
+    both = (one_hz > 0) & (other_hz > 0)
+    cents = np.full(len(one_hz), np.inf)
+    cents[both] = 1200.0 * np.abs(np.log2(one_hz[both] / other_hz[both]))
+    return cents
+
+
+def _median(cents: Array) -> float | None:
+    known = cents[np.isfinite(cents)]
+    return rounded(float(np.median(known))) if len(known) else None
+
+
+def _reconsidered(audio: Array, tracked_hz: Array, expected_hz: Array) -> Array:
+    """Returns a tracked pitch, with the expected one where the two disagree and that explains the sound better."""
+    cents = _cents(tracked_hz, expected_hz)
+    doubtful = np.flatnonzero(np.isfinite(cents) & (cents > RIGHT_CENTS))
+    if not len(doubtful):
+        return tracked_hz
+    asked = doubtful[np.linspace(0, len(doubtful) - 1, min(len(doubtful), _SECOND_OPINIONS)).astype(int)]
+    tried = np.stack([tracked_hz[asked], expected_hz[asked]], axis=1)
+    strength = swipe.strengths(audio, asked * HOP_SAMPLES, tried)
+    better = strength[:, 1] > strength[:, 0] + _MARGIN
+    nearest = np.abs(doubtful[:, None] - asked).argmin(axis=1)
+    corrected = tracked_hz.copy()
+    changed = doubtful[better[nearest]]
+    corrected[changed] = expected_hz[changed]
+    return corrected
