@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from components.audio.pitch import track
-from components.evaluate.metrics import pitch_error_cents
 from components.synths.instrument import Instrument
 from components.synths.loudness import loudness_db
 from tests.notes import make_note
@@ -27,6 +26,8 @@ def test_sinusoids_are_in_tune_at_a_pitch_they_were_not_trained_on(sinusoids, pi
     note = make_note(pitch=pitch, seed=2)
     heard = sinusoids.play(note.f0_hz[None], loudness_db(note.audio[None]))["audio"][0]
     voiced = note.f0_hz > 0
-    cents = pitch_error_cents(note.f0_hz, track(heard).on_frames(len(voiced)), voiced)
+    heard_hz = track(heard).on_frames(len(voiced))
+    both = voiced & (heard_hz > 0)
+    cents = 1200 * np.abs(np.log2(heard_hz[both] / note.f0_hz[both]))
     assert len(cents) > 0.5 * voiced.sum()  # as the gate asks; the release is long and quiet
     assert np.median(cents) < 15
