@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from components.artifacts.clips import read_kept
-from components.artifacts.evaluation import NoteNumbers
+from components.artifacts.scores import NoteNumbers
 from components.audio.f0 import note_name
 from components.evaluate import number_view
 from components.evaluate.clip_view import ORIGINAL, Clip, mp3_uri, volumes
