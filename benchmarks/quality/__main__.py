@@ -9,11 +9,12 @@ of a run of `luthier run` are judged, without ddsp.
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks import machine, report
 from benchmarks.process import ROOT
-from benchmarks.quality import table
+from benchmarks.quality import champions, table
 from benchmarks.quality.arrays import Judge, Verdict
 from benchmarks.quality.trainings import DDSP, OURS, Case, Trainings, of_run, play, sorted_source
 from components.config.catalog import SYNTHS
@@ -29,14 +30,17 @@ def main() -> None:
     facts = machine.describe({}, _LIBRARIES)
     verdicts = _judge_run(options) if options.run else _judge_trainings(options)
     agreed = table.agreement(verdicts)
-    parts = [table.markdown(verdicts)]
+    parts, chosen = [table.markdown(verdicts)], champions.champions(verdicts)
+    if chosen:
+        parts.append(champions.markdown(chosen))
     if agreed:
         notes = sum(len(verdict.notes) for case, verdict in verdicts.items() if case.whose == OURS)
         ranks = ", ".join(f"`{name}` {value:.2f}" for name, value in agreed.items())
         parts.append(f"Rank correlation of evaluation.json with the judge over {notes} notes: {ranks}.")
     text = "\n\n".join(parts)
     print(text)
-    found = {"machine": facts, "agreement": agreed, "models": table.as_json(verdicts)}
+    choices = [asdict(each) | {"agree": each.agree} for each in chosen]
+    found = {"machine": facts, "agreement": agreed, "champions": choices, "models": table.as_json(verdicts)}
     report.write_json(options.work / "quality.json", found)
     (options.work / "quality.md").write_text(f"{text}\n")
     if options.page:

@@ -59,9 +59,9 @@ def agreement(verdicts: Verdicts) -> dict[str, float]:
     found = dict[str, float]()
     for product, judged in _SAME.items():
         values = [pair for ours, theirs in pairs if (pair := _comparable(ours, theirs, product, judged))]
-        ranks = float(spearmanr(values).statistic) if len(values) >= _LEAST_NOTES else float("nan")
-        if np.isfinite(ranks):
-            found[product] = round(ranks, 3)
+        differ = all(len(set(column)) > 1 for column in zip(*values, strict=True))
+        if len(values) >= _LEAST_NOTES and differ:
+            found[product] = round(float(spearmanr(values).statistic), 3)
     return found
 
 

@@ -8,6 +8,7 @@ than 50 cents apart, a second method (audio.swipe) says which of the two explain
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ RIGHT_CENTS = 50.0
 _RIGHT_SHARE = 0.8  # of the frames: less is a finding
 _PITCHED_SHARE = 0.1  # of the sounding frames: a recording with less has no pitch
 _SECOND_OPINIONS = 100  # frames of a sound at most, evenly spread
+_SILENT_PEAK = 1e-5
 _MARGIN = 0.02  # by which the second method must prefer one pitch to the other
 
 
@@ -41,11 +43,18 @@ class PitchScores:
 
 def heard_hz(audio: Array) -> Array:
     """Returns the pitch that is tracked in a note, whatever its level, in Hz, f32[frames]; 0 where there is none."""
-    peak = float(np.abs(audio).max())
-    if peak < 1e-6:
+    return _tracked(np.asarray(audio, np.float32).tobytes()).copy()
+
+
+@lru_cache(
+    maxsize=64
+)  # scores, listening samples and worst notes are of the same sounds, recordings of all synths: 16 MB
+def _tracked(audio: bytes) -> Array:
+    sound = np.frombuffer(audio, np.float32)
+    peak = float(np.abs(sound).max())
+    if peak < _SILENT_PEAK:
         return np.zeros(NOTE_FRAMES, np.float32)
-    scaled = (audio * (pitch.ANALYSIS_PEAK / peak)).astype(np.float32)
-    return pitch.track(scaled).on_frames(NOTE_FRAMES)
+    return pitch.track(sound * np.float32(pitch.ANALYSIS_PEAK / peak)).on_frames(NOTE_FRAMES)
 
 
 def pitch_scores(

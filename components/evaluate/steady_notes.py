@@ -1,8 +1,7 @@
 """Scores of steady notes: aliasing, a level that wobbles, sound where silence was asked for. They need no recording.
 
-A model gets twelve steady pitches of a second each, from C2 to C7, at the loudness of its training, and a note that
-ends in silence. What it does with the curves of a recording is mixed with what the recording does; here every change is
-the model's own.
+A model gets ten steady pitches of a second each, from C2 to C7, at the loudness of its training, and then silence. What
+it does with the curves of a recording is mixed with what the recording does; here every change is the model's own.
 """
 
 from __future__ import annotations
@@ -17,18 +16,16 @@ from components.artifacts.model_card import ModelCard
 from components.artifacts.scores import Steady, rounded
 from components.audio.f0 import hz_to_midi, midi_to_hz
 from components.audio.loudness import FLOOR_DB
-from components.nsynth.note import FRAME_RATE_HZ, NOTE_FRAMES, NOTE_SECONDS, SAMPLE_RATE_HZ
+from components.nsynth.note import NOTE_FRAMES, NOTE_SECONDS, SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from components.synths.instrument import Instrument
 
 Array = NDArray[np.floating[Any]]
 
-PITCHES = (36, 42, 48, 54, 60, 66, 72, 78, 84, 90, 93, 96)
+PITCHES = (36, 48, 54, 60, 66, 72, 78, 84, 90, 96)
 """MIDI pitches of the steady notes."""
-_PER_ROW = 4  # in the length of a note, whose network is compiled already
-_NOTE_S = NOTE_SECONDS / _PER_ROW
-_SILENCE_AFTER_S = 1.0
+_PER_ROW = NOTE_SECONDS  # a row has the length of a note, for which the network is compiled already
 _SETTLED_S = 0.5  # after a change of pitch or loudness: what follows is measured
 _LOBE_BINS = 5  # half the main lobe of the window, whose side lobes are at -92 dB
 _LEVEL_SAMPLES = 800  # 50 ms
@@ -40,22 +37,18 @@ _SILENT_POWER = 1e-11  # of a tone that is hardly there: nothing lies beside it
 
 def steady_scores(instrument: Instrument) -> Steady:
     """Lets a model play steady notes, and scores them."""
-    loudness_db, pitches_hz = _notes(instrument.card)
-    levels_db = np.full_like(pitches_hz, loudness_db)
-    levels_db[-1, round(_SILENCE_AFTER_S * FRAME_RATE_HZ) :] = FLOOR_DB
-    played = instrument.play(pitches_hz, levels_db)
-    tones, sounds = (_segments(played[name][:-1]) for name in ("tonal", "audio"))
-    partials_hz = _segments(_partials_hz(played["controls"])[:-1])
-    aliasing = [beside_partials_db(tone, hz) for tone, hz in zip(tones, partials_hz, strict=True)]
+    played = instrument.play(*_curves(instrument.card))
+    tones, sounds = (_settled(played[name]) for name in ("tonal", "audio"))
+    partials_hz = _settled(_partials_hz(played["controls"]))
+    aliasing = [beside_partials_db(tones[slot], partials_hz[slot]) for slot in range(len(PITCHES))]
     wobble = {pitch: wobble_db(sounds[PITCHES.index(pitch)]) for pitch in _trained(instrument.card)}
     worst, shakiest = int(np.argmax(aliasing)), max(wobble, key=lambda pitch: wobble[pitch])
-    silence = played["audio"][-1][round((_SILENCE_AFTER_S + _SETTLED_S) * SAMPLE_RATE_HZ) :]
     return Steady(
         aliasing_db=rounded(aliasing[worst]),
         aliasing_pitch=PITCHES[worst],
         wobble_db=rounded(wobble[shakiest]),
         wobble_pitch=shakiest,
-        silence_db=rounded(_db(float(np.mean(np.square(silence, dtype=np.float64))))),
+        silence_db=rounded(_db(float(np.mean(np.square(sounds[-1], dtype=np.float64))))),
     )
 
 
@@ -84,14 +77,16 @@ def wobble_db(sound: Array) -> float:
     return float(np.ptp(level_db))
 
 
-def _notes(card: ModelCard) -> tuple[float, Array]:
-    """Returns the loudness of the steady notes, and all pitches in Hz, [rows, frames]; the last row ends in silence."""
-    loudness_db = card.loudness_db.median if card.loudness_db else _DEFAULT_DB
-    rows = np.array(PITCHES, float).reshape(-1, _PER_ROW)
-    pitches = np.repeat(rows, NOTE_FRAMES // _PER_ROW, axis=1)
-    middle = hz_to_midi(np.array(card.f0_hz.median)) if card.f0_hz else 60.0
-    midi = np.vstack([pitches, np.full((1, NOTE_FRAMES), middle)])
-    return loudness_db, 440.0 * 2.0 ** ((midi - 69.0) / 12.0)
+def _curves(card: ModelCard) -> tuple[Array, Array]:
+    """Returns pitch in Hz and loudness in dB of a second each of all pitches, of a middle one and of silence there.
+
+    [rows, frames] each, four seconds in a row.
+    """
+    middle_hz = card.f0_hz.median if card.f0_hz else midi_to_hz(60)
+    loud_db = card.loudness_db.median if card.loudness_db else _DEFAULT_DB
+    slots = [*((midi_to_hz(pitch), loud_db) for pitch in PITCHES), (middle_hz, loud_db), (middle_hz, FLOOR_DB)]
+    rows = np.repeat(np.array(slots).reshape(-1, _PER_ROW, 2), NOTE_FRAMES // _PER_ROW, axis=1)
+    return rows[..., 0], rows[..., 1]
 
 
 def _trained(card: ModelCard) -> list[int]:
@@ -104,10 +99,10 @@ def _trained(card: ModelCard) -> list[int]:
     return inside or [min(PITCHES, key=lambda pitch: abs(pitch - median))]
 
 
-def _segments(rows: Array) -> Array:
-    """Returns the settled end of each steady note, [pitches, ...], from rows of four."""
-    whole = rows.reshape(len(PITCHES), -1, *rows.shape[2:])
-    return np.asarray(whole[:, int(whole.shape[1] * _SETTLED_S / _NOTE_S) :])
+def _settled(rows: Array) -> Array:
+    """Returns the settled end of each second, [seconds, ...], of rows of four."""
+    seconds = rows.reshape(_PER_ROW * len(rows), -1, *rows.shape[2:])
+    return np.asarray(seconds[:, int(seconds.shape[1] * _SETTLED_S) :])
 
 
 def _partials_hz(controls: dict[str, Array]) -> Array:

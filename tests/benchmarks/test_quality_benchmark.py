@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from benchmarks.quality import steady, table
+from benchmarks.quality import champions, steady, table
 from benchmarks.quality.arrays import Judge, Played, Verdict
 from benchmarks.quality.judge import RATE_HZ, Heard, Judged, judge
 from benchmarks.quality.trainings import DDSP, OURS, Case, Trainings
+from components.artifacts.scores import Numbers
 
 SECONDS = np.arange(RATE_HZ) / RATE_HZ
 
@@ -92,6 +93,31 @@ def test_the_table_says_who_is_ahead_and_the_agreement_who_agrees():
         Case(OURS if case.whose == DDSP else DDSP, "brass", "harmonic", 0): each for case, each in verdicts.items()
     }
     assert table.markdown(swapped).endswith("| no: log-mel, dB, MFCC |")
+
+
+def product(distance):
+    """The product's numbers of a note that the judge gives the same distances."""
+    scores = dict.fromkeys(Numbers.__annotations__)
+    scores |= {"spectral_loss": distance, "log_mel_distance_db": distance, "mfcc_distance": 10 * distance}
+    return {**scores, "loudness_error_db": 3.0, "clipped_share": 0.0, "pitch_within_share": 1.0}
+
+
+def test_product_and_judge_agree_on_the_best_or_it_is_said():
+    steadily = steady.Steady(-70.0, 96, 1.0, -90.0)
+    far, near = ([distance] * 8 for distance in (8, 5))
+
+    def verdicts(of_product, of_judge):
+        return {
+            Case(OURS, "brass", synth, 0): Verdict([note(each) for each in judged], steadily, list(map(product, ours)))
+            for synth, ours, judged in zip(("harmonic", "wavetable"), of_product, of_judge, strict=True)
+        }
+
+    (same,) = champions.champions(verdicts((near, far), (near, far)))
+    assert (same.product, same.judge, same.product_tied, same.agree) == ("harmonic", "harmonic", (), True)
+    (other,) = champions.champions(verdicts((far, near), (near, far)))
+    assert not other.agree and other.text().endswith("| wavetable | harmonic | NO |")
+    (close,) = champions.champions(verdicts((near, near), (far, near)))
+    assert close.agree and close.product_tied == ("wavetable",)
 
 
 def test_another_length_or_seed_is_another_training(tmp_path):
