@@ -58,8 +58,9 @@ bench-train: $(BIN)/.dev ## compare training with ddsp's (about 40 minutes, on a
 bench-quality: $(BIN)/.dev ## let librosa and CREPE compare the sound of Luthier's models with ddsp's (about five hours)
 	@$(BIN)/python -m benchmarks.quality --page docs/performance.md
 
-bench-gpu: $(BIN)/.dev ## measure training on a GPU: steps and audio per second by batch size, for one synth and for three
-	@$(BIN)/python -m benchmarks.train --part gpu --page docs/performance.md
+bench-gpu: $(BIN)/.dev ## measure training on a GPU: a step beside ddsp's with its kernels, then `luthier train`, one synth and three
+	@$(BIN)/python -m benchmarks.train --part gpu --profile --page docs/performance.md
+	@$(BIN)/python -m benchmarks.train --part gpu-loop --page docs/performance.md
 
 setup: $(BIN)/.run ## create the virtual environment for `make run`
 

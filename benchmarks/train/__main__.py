@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.process import ROOT
-from benchmarks.train import equal_time, flat, gpu, startup, step, study
+from benchmarks.train import equal_time, flat, gpu, gpu_loop, startup, step, study
 from benchmarks.train.part import Part, save
 from components.telemetry import log
 
@@ -50,6 +50,15 @@ def _parts(options: argparse.Namespace) -> dict[str, Measure]:
         "gpu": partial(
             gpu.measure,
             preset=options.gpu_preset,
+            cases=options.case or gpu.CASES,
+            contenders=options.contender or gpu.CONTENDERS,
+            steps=options.gpu_steps,
+            profiled=options.profile,
+            on_cpu=options.cpu,
+        ),
+        "gpu-loop": partial(
+            gpu_loop.measure,
+            preset=options.gpu_preset,
             batches=options.batch,
             together=options.together,
             steps=options.gpu_steps,
@@ -60,7 +69,9 @@ def _parts(options: argparse.Namespace) -> dict[str, Measure]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.train", description=__doc__)
-    parser.add_argument("--part", action="append", choices=[*_PARTS, "gpu"], help="only this one; repeatable")
+    parser.add_argument(
+        "--part", action="append", choices=[*_PARTS, "gpu", "gpu-loop"], help="only this one; repeatable"
+    )
     parser.add_argument("--preset", action="append", choices=["seed", "standard", "smoke"], help="of the part step")
     parser.add_argument("--rounds", type=int, default=9, help="of the part step")
     parser.add_argument("--starts", type=int, default=5, help="rounds of the part startup")
@@ -70,12 +81,21 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--stock-steps", type=int, default=2000, help="ddsp's in the part flat")
     parser.add_argument("--study-steps", type=int, help="of the part study; as many as there were if not given")
     parser.add_argument(
-        "--gpu-preset", default="standard", choices=["standard", "seed", "smoke"], help="of the part gpu"
+        "--gpu-preset", default="standard", choices=["standard", "seed", "smoke"], help="of the parts gpu, gpu-loop"
     )
-    parser.add_argument("--batch", type=int, nargs="+", default=[16, 64, 256], help="batch sizes of the part gpu")
-    parser.add_argument("--together", type=int, nargs="+", default=[1, 3], help="synths at a time, of the part gpu")
-    parser.add_argument("--gpu-steps", type=int, default=100, help="steps of a measurement of the part gpu")
-    parser.add_argument("--cpu", action="store_true", help="run the part gpu although there is none: to try it out")
+    parser.add_argument(
+        "--case", action="append", type=gpu.Case.parse, help="of the part gpu: SYNTH:BATCH:SECONDS, harmonic:16:4"
+    )
+    parser.add_argument("--contender", action="append", choices=gpu.CONTENDERS, help="of the part gpu; repeatable")
+    parser.add_argument("--profile", action="store_true", help="of the part gpu: count the kernels of a step")
+    parser.add_argument("--batch", type=int, nargs="+", default=[16, 64, 256], help="batch sizes of the part gpu-loop")
+    parser.add_argument(
+        "--together", type=int, nargs="+", default=[1, 3], help="synths at a time, of the part gpu-loop"
+    )
+    parser.add_argument("--gpu-steps", type=int, default=100, help="steps of a measurement of the parts gpu, gpu-loop")
+    parser.add_argument(
+        "--cpu", action="store_true", help="run the parts gpu and gpu-loop without one: to try them out"
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "build/bench", help="folder of the JSON files")
     parser.add_argument("--page", type=Path, help="the page whose blocks are replaced; a picture goes beside it")
     return parser.parse_args()

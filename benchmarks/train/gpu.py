@@ -1,180 +1,222 @@
-"""Training speed on a GPU: steps and seconds of audio per second, by batch size, for one synth and several together.
+"""A training step on a GPU: ours, ours as one XLA computation, and ddsp's, in turns in one process.
 
-Ours is `luthier train`, several in one process. ddsp trains one model a process; several here take turns in one,
-each with a batch of its own, which is the most that one process of it can do.
+It needs no samples and no network. With --profile it counts what a step starts on the GPU.
 """
 
 from __future__ import annotations
 
-import tempfile
+import argparse
+import dataclasses
+import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-from benchmarks.process import run_function
 from benchmarks.report import Row, rows_json
 from benchmarks.timing import Series
-from benchmarks.train import samples
+from benchmarks.train.gpu_loop import NO_GPU, gpu_name, no_room
 from benchmarks.train.part import Part
-from components.artifacts.metrics_log import METRICS_NAME, read_lines
+from benchmarks.train.profile import Profile, profiled_steps
 from components.config.catalog import SYNTHS
-from components.nsynth.note import SAMPLE_RATE_HZ
+from components.core import environment
+from components.nsynth.note import NOTE_SAMPLES, SAMPLE_RATE_HZ
 from components.telemetry import progress
 
-_WARM_UP = 0.2  # of the steps
-_NO_ROOM = ("RESOURCE_EXHAUSTED", "ResourceExhausted", "OOM", "out of memory")
+OURS, WHOLE, DDSP = "ours", "ours-whole", "ddsp"
+CONTENDERS = (OURS, WHOLE, DDSP)
+_TURNS = 4  # the steps of a contender are cut into this many turns
+_PROFILED_STEPS = 5
 
 
-@dataclass(frozen=True)
-class _Case:
-    """One measurement.
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A step to measure.
 
     Attributes:
-        synths: What trains together.
-        batch: The batch of each.
-        rates: Steps a second of all of them, of "ours" and "peer"; None where it does not fit into the memory.
+        synth: The synthesizer.
+        batch: Examples in a step.
+        crop_samples: Length of an example.
     """
 
-    synths: tuple[str, ...]
+    synth: str
     batch: int
-    rates: dict[str, float | None]
+    crop_samples: int
+
+    @classmethod
+    def parse(cls, text: str) -> Case:
+        """Reads SYNTH:BATCH:SECONDS.
+
+        Raises:
+            argparse.ArgumentTypeError: It is not of that form.
+        """
+        try:
+            synth, batch, seconds = text.split(":")
+            case = cls(synth, int(batch), round(float(seconds) * SAMPLE_RATE_HZ))
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"got {text!r}, expected SYNTH:BATCH:SECONDS") from None
+        if synth not in SYNTHS or case.batch < 1 or not 0 < case.crop_samples <= NOTE_SAMPLES:
+            raise argparse.ArgumentTypeError(f"got {text!r}, expected one of {', '.join(SYNTHS)}, a batch, up to 4 s")
+        return case
 
     @property
-    def who(self) -> str:
-        """Names the synths."""
-        return self.synths[0] if len(self.synths) == 1 else f"{len(self.synths)} together"
+    def seconds(self) -> float:
+        """Seconds of audio in a step."""
+        return self.batch * self.crop_samples / SAMPLE_RATE_HZ
+
+    def __str__(self) -> str:
+        return f"{self.synth}:{self.batch}:{self.crop_samples / SAMPLE_RATE_HZ:g}"
+
+    def bindings(self) -> list[str]:
+        """Returns it as gin bindings."""
+        return [f"train.batch_size = {self.batch}", f"train.crop_samples = {self.crop_samples}"]
+
+
+CASES = (
+    *(Case(synth, 16, NOTE_SAMPLES) for synth in SYNTHS),
+    Case(SYNTHS[0], 64, NOTE_SAMPLES),
+    Case(SYNTHS[0], 64, SAMPLE_RATE_HZ),
+)
+
+
+@dataclasses.dataclass
+class _Result:
+    """What was measured of a contender: seconds a step of every turn, seconds to the end of its first step, profile."""
+
+    steps_s: list[float] = dataclasses.field(default_factory=list)
+    first_s: float = 0.0
+    profile: Profile | None = None
 
 
 def measure(
-    folder: Path, preset: str, batches: Sequence[int], together: Sequence[int], steps: int, on_cpu: bool
+    folder: Path,
+    preset: str,
+    cases: Sequence[Case],
+    contenders: Sequence[str],
+    steps: int,
+    profiled: bool,
+    on_cpu: bool,
 ) -> Part:
-    """Measures every batch size.
+    """Measures every case.
 
     Args:
         folder: A scratch folder.
-        preset: Of the network and the length of an example.
-        batches: Batch sizes.
-        together: How many synths train together.
-        steps: Steps of each training, the warm-up included.
+        preset: Of the network.
+        cases: The steps to measure.
+        contenders: Of CONTENDERS.
+        steps: Steps of each contender, in turns.
+        profiled: Whether to count kernels.
         on_cpu: Whether to go on where there is no GPU.
 
     Raises:
         SystemExit: There is no GPU.
     """
-    device, example_s = _device(preset)
+    device = gpu_name()
     if not device and not on_cpu:
-        raise SystemExit("bench-gpu: TensorFlow sees no GPU here; try another machine, or --cpu with a tiny --batch")
-    data, cases = samples.sorted_samples(folder), list[_Case]()
-    with progress.bar("gpu", 2 * len(batches) * len(together), "trainings") as bar:
-        for batch in batches:
-            for synths in (SYNTHS[:count] for count in together):
-                rates = dict[str, float | None]()
-                for whose, rate in (("ours", _ours), ("peer", _peer)):
-                    rates[whose] = _if_it_fits(partial(rate, data, folder, synths, preset, batch, steps))
-                    bar.advance(note=f"{whose}, batch {batch}, {', '.join(synths)}: {rates[whose]} steps/s")
-                cases.append(_Case(synths, batch, rates))
-    rows = [row for case in cases for row in _row(case, preset)]
-    details = [{"synths": case.synths, "batch": case.batch, **case.rates} for case in cases]
-    device = device or "no GPU, the processor"
-    text = f"{device}, preset `{preset}`, {steps} steps each.\n\n{_table(cases, example_s)}"
-    return Part(rows_json(rows), text, {"device": device, "steps_per_s": details})
+        raise SystemExit(NO_GPU)
+    found = list[dict[str, _Result]]()
+    with progress.bar("gpu", len(cases), "cases") as bar:
+        for case in cases:
+            found.append(_measured(case, preset, contenders, steps, folder if profiled else None))
+            bar.advance(note=f"{case}: " + ", ".join(_said(name, result) for name, result in found[-1].items()))
+    results = list(zip(cases, found, strict=True))
+    rows = [row for case, of_case in results for row in _rows(case, preset, of_case)]
+    details = {str(case): {name: dataclasses.asdict(each) for name, each in of.items()} for case, of in results}
+    text = f"{device or 'no GPU, the processor'}, preset `{preset}`, {steps} steps each, in {_TURNS} turns."
+    return Part(rows_json(rows), f"{text}\n\n{_table(results)}", {"device": device, "cases": details})
 
 
-def stock(data: str, synths: str, preset: str, batch: str, steps: str) -> dict[str, float]:
-    """Trains with ddsp's Trainers in turns and returns their steps per second, added."""
-    from benchmarks.train.learners import Stock
-    from benchmarks.train.learning import stock_batches
-    from components.nsynth.sorted_set import SortedSet
-    from components.train.note_cache import NoteCache
-
-    with NoteCache(memory_mb=4000) as cache:
-        sorted_set = SortedSet.open(data)
-        notes = cache.notes(sorted_set, "train", samples.FAMILY, range(sorted_set.families("train")[samples.FAMILY]))
-        learners = [Stock(synth, preset, [f"train.batch_size = {batch}"]) for synth in synths.split(",")]
-        feeds = [stock_batches(notes, learner.settings) for learner in learners]
-        for learner, feed in zip(learners, feeds, strict=True):
-            learner.trace(feed)
-        counted, start = int(steps) - round(_WARM_UP * int(steps)), 0.0
-        for number in range(int(steps)):
-            if number == int(steps) - counted:
-                start = time.perf_counter()
-            for learner, feed in zip(learners, feeds, strict=True):
-                learner.step(feed)
-        return {"steps_per_s": counted * len(learners) / (time.perf_counter() - start)}
-
-
-def _ours(data: Path, folder: Path, synths: Sequence[str], preset: str, batch: int, steps: int) -> float:
-    """Trains with `luthier train` and returns the steps per second of all synths, from their curves."""
-    out = Path(tempfile.mkdtemp(dir=folder))
-    settings = {
-        "max_steps": steps,
-        "batch_size": batch,
-        "eval_every_steps": steps,
-        "log_every_steps": max(1, steps // 10),
-    }
-    bindings = [part for name, value in settings.items() for part in ("--set", f"train.{name} = {value}")]
-    samples.run_luthier(
-        *("train", "--data", data, "--synth", ",".join(synths), "--preset", preset, "--out", out),
-        *bindings,
-    )
-    curves = [out] if len(synths) == 1 else [out / f"{samples.FAMILY}-{synth}" for synth in synths]
-    return sum(_rate(read_lines(curve / METRICS_NAME), steps) for curve in curves)
-
-
-def _rate(lines: list[dict[str, Any]], steps: int) -> float:
-    """Returns the steps per second after the warm-up."""
-    steady = [line for line in lines if line["split"] == "train" and line["step"] >= _WARM_UP * steps]
-    first, last = steady[0], steady[-1]
-    rate: float = (last["step"] - first["step"]) / (last["seconds"] - first["seconds"])
-    return rate
-
-
-def _peer(data: Path, folder: Path, synths: Sequence[str], preset: str, batch: int, steps: int) -> float:
-    return run_function("benchmarks.train.gpu:stock", data, ",".join(synths), preset, batch, steps).extra["steps_per_s"]
-
-
-def _if_it_fits(rate: Callable[[], float]) -> float | None:
-    """Returns the rate; None if the memory of the device is too small."""
-    try:
-        return round(rate(), 4)
-    except RuntimeError as error:
-        if any(word in str(error) for word in _NO_ROOM):
-            return None
-        raise
-
-
-def _device(preset: str) -> tuple[str, float]:
-    """Returns the GPU's name, empty where there is none, and the seconds of an example of the preset."""
-    from components.config.settings import train_settings
+def _measured(
+    case: Case, preset: str, contenders: Sequence[str], steps: int, profiles: Path | None
+) -> dict[str, _Result]:
+    from benchmarks.train.learners import tones
     from components.synths.ddsp_imports import tf
-    from components.synths.model import config_text, configured
 
-    gpus = tf.config.list_physical_devices("GPU")
-    with configured(config_text(SYNTHS[0], preset)):
-        example_s = train_settings().crop_samples / SAMPLE_RATE_HZ
-    return (str(tf.config.experimental.get_device_details(gpus[0])["device_name"]) if gpus else "", example_s)
+    learners, results = dict[str, Any](), dict[str, _Result]()
+    for name in contenders:
+        start = time.perf_counter()
+        try:
+            with _whole_step(name == WHOLE):
+                learner = _learner(name, case, preset)
+                features = tones(learner.settings)
+                learner.trace(features)
+                learner.step(features)
+        except Exception as error:  # of one contender, as for want of memory; the others are measured
+            print(f"{case}, {name}: {'no room' if no_room(error) else repr(error)[:2000]}", flush=True)
+            continue
+        learners[name], results[name] = learner, _Result(first_s=time.perf_counter() - start)
+    for _ in range(_TURNS if learners else 0):
+        for name, learner in learners.items():
+            results[name].steps_s.append(_timed(learner, features, max(1, steps // _TURNS)))
+    if profiles:
+        for name, learner in learners.items():
+            results[name].profile = profiled_steps(profiles / f"{case}-{name}", learner, features, _PROFILED_STEPS)
+    learners.clear()
+    tf.keras.backend.clear_session()
+    return results
 
 
-def _row(case: _Case, preset: str) -> list[Row]:
-    ours, peer = case.rates["ours"], case.rates["peer"]
-    if not (ours and peer):
+def _learner(name: str, case: Case, preset: str) -> Any:
+    from benchmarks.train.learners import Ours, Stock
+
+    return (Stock if name == DDSP else Ours)(case.synth, preset, case.bindings())
+
+
+@contextmanager
+def _whole_step(wanted: bool) -> Iterator[None]:
+    """Makes a training step one XLA computation where it is traced inside the block, if wanted."""
+    before = os.environ.get(environment.XLA)
+    os.environ[environment.XLA] = "2" if wanted else "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(environment.XLA)
+        if before is not None:
+            os.environ[environment.XLA] = before
+
+
+def _timed(learner: Any, features: Any, steps: int) -> float:
+    """Returns the seconds of a step: of some that are started one after the other and waited for at the end."""
+    learner.wait()
+    start = time.perf_counter()
+    for _ in range(steps):
+        learner.start_step(features)
+    learner.wait()
+    return (time.perf_counter() - start) / steps
+
+
+def _said(name: str, result: _Result) -> str:
+    return f"{name} {1000 * median(result.steps_s):.1f} ms"
+
+
+def _rows(case: Case, preset: str, results: dict[str, _Result]) -> list[Row]:
+    if OURS not in results or DDSP not in results:
         return []
-    name = f"gpu-{preset}-{case.who.replace(' ', '-')}-batch-{case.batch}"
-    return [Row(name, Series((1 / ours,)), Series((1 / peer,)), "a step, after the warm-up")]
+    name = f"gpu-{preset}-{str(case).replace(':', '-')}s"
+    ours, peer = (Series(tuple(results[who].steps_s)) for who in (OURS, DDSP))
+    return [Row(name, ours, peer, "a training step")]
 
 
-def _table(cases: list[_Case], example_s: float) -> str:
+def _table(results: Sequence[tuple[Case, dict[str, _Result]]]) -> str:
     lines = [
-        "| synth | batch | steps/s, Luthier | ddsp | audio s/s, Luthier | ddsp | ratio |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| synth, batch, seconds | by | ms a step | times ddsp | audio s/s | first step after, s | kernels | busy |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for case in cases:
-        ours, peer = case.rates["ours"], case.rates["peer"]
-        steps = [f"{rate:.2f}" if rate else "no room" for rate in (ours, peer)]
-        audio = [f"{rate * case.batch * example_s:,.1f}" if rate else "no room" for rate in (ours, peer)]
-        ratio = f"{ours / peer:.2f}" if ours and peer else ""
-        lines.append(f"| {case.who} | {case.batch} | {' | '.join([*steps, *audio, ratio])} |")
-    return "\n".join(lines)
+    for case, of_case in results:
+        peer = median(of_case[DDSP].steps_s) if DDSP in of_case else 0.0
+        for name, result in of_case.items():
+            step_s, profile = median(result.steps_s), result.profile
+            ratio = f"{peer / step_s:.2f}" if peer else ""
+            kernels, busy = (f"{profile.kernels:,.0f}", f"{profile.busy:.0%}") if profile else ("", "")
+            figures = f"{1000 * step_s:.1f} | {ratio} | {case.seconds / step_s:,.0f} | {result.first_s:.1f}"
+            lines.append(f"| {case} | {name} | {figures} | {kernels} | {busy} |")
+    longest = [
+        f"\n{case}, {name}, longest kernels (ms a step): "
+        + "; ".join(f"{kernel} {ms:.2f}" for kernel, ms in result.profile.longest)
+        for case, of_case in results
+        for name, result in of_case.items()
+        if result.profile
+    ]
+    return "\n".join([*lines, *longest])

@@ -173,7 +173,16 @@ class Stock:
 
     def step(self, features: Any) -> float:
         """Does a step with a batch or an iterator of them; returns its loss, as ddsp's loop prints it."""
-        return float(self._trainer.train_step(features)["total_loss"])
+        self.start_step(features)
+        return self.wait()
+
+    def start_step(self, features: Any) -> None:
+        """Starts a step without waiting for it."""
+        self._losses = self._trainer.train_step(features)
+
+    def wait(self) -> float:
+        """Waits for the steps that were started and returns the loss of the last one."""
+        return float(self._losses["total_loss"])
 
 
 def tones(settings: TrainSettings) -> Features:

@@ -21,7 +21,11 @@ THREADS = "LUTHIER_THREADS"
 """How many CPU threads TensorFlow uses for one operation; unset: as many as there are cores. `luthier run` sets it."""
 
 XLA = "LUTHIER_XLA"
-"""0: XLA compiles nothing. A process starts about ten seconds faster, and its steps take several times as long."""
+"""0: XLA compiles nothing. A process starts about ten seconds faster, and its steps take several times as long.
+2: XLA compiles a whole training step of one device as one computation. Tried on a CPU only, where it is slower."""
+
+COMPILATION_CACHE = "LUTHIER_COMPILATION_CACHE"
+"""Folder of this user alone for what XLA has compiled, so that a later process need not; unset: none is kept."""
 
 NOTE_CACHE = "LUTHIER_STAGE"
 """Directory on a local disk for notes that do not fit into memory; unset: a temporary one, deleted after training."""

@@ -31,10 +31,12 @@ from pathlib import Path
 from typing import Any
 
 from components.core import environment
+from components.synths import compilation_cache
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Python raises what is an error
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
+compilation_cache.enable()
 
 
 @contextmanager

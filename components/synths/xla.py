@@ -4,7 +4,8 @@ XLA pays off where a small operation is repeated many times: a recurrence, or a 
 of TensorFlow kernel launches into one loop. A whole training step under XLA is slower on a CPU than one without, so the
 layers compile their loops only and leave the rest to TensorFlow.
 
-LUTHIER_XLA=0 turns compilation off: the loops are then graphs that TensorFlow runs.
+LUTHIER_XLA=0 turns compilation off: the loops are then graphs that TensorFlow runs. LUTHIER_XLA=2 compiles a whole
+training step, for a GPU, which pays for every kernel that it starts.
 """
 
 from __future__ import annotations
@@ -49,6 +50,11 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         return made[True if environment.get_int(environment.XLA, 1) else None](*arguments)
 
     return call
+
+
+def whole_step() -> bool:
+    """Returns whether a training step is to be one computation of XLA."""
+    return environment.get_int(environment.XLA, 1) == 2
 
 
 def on_gpu() -> bool:

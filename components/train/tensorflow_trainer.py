@@ -13,6 +13,7 @@ from components.config.settings import TrainSettings
 from components.core.errors import InputError
 from components.nsynth.note import NOTE_SAMPLES, FloatArray
 from components.synths import model as models
+from components.synths import xla
 from components.synths.ddsp_imports import tf
 from components.train.checkpoints import Arrays, Weights
 from components.train.dataset import Batch
@@ -51,7 +52,11 @@ class TensorFlowTrainer:
             # Of the interval: loss, gradient norm, steps, steps that were not finite. Means over the replicas.
             self._sums = tf.Variable(tf.zeros([4]), trainable=False, aggregation=tf.VariableAggregation.MEAN)
         # ddsp's own Python has no control flow that depends on tensors, so tracing it needs no autograph.
-        self._step = tf.function(lambda *arguments: devices.run(self._step_on_replica, arguments), autograph=False)
+        self._step = tf.function(
+            lambda *arguments: devices.run(self._step_on_replica, arguments),
+            autograph=False,
+            jit_compile=True if xla.whole_step() and devices.replicas == 1 else None,
+        )
         self._validate = tf.function(
             lambda *arguments: devices.run(self._validate_on_replica, arguments), autograph=False
         )

@@ -15,7 +15,7 @@ from components.config.settings import TrainSettings, train_settings
 from components.core.errors import InputError, StepError
 from components.core.text import counted
 from components.nsynth.sorted_set import SortedSet
-from components.synths import instrument
+from components.synths import compilation_cache, instrument
 from components.synths import model as models
 from components.synths.ddsp_imports import gin, tf
 from components.telemetry import log
@@ -238,6 +238,7 @@ def run_trainings(
     title = f"train {plans[0].name if len(plans) == 1 else family}"
     with (
         NoteCache(first.settings.memory_mb, title, first.loudness_definition) as cache,
+        compilation_cache.removed_if_damaged(),
         exit_if_peer_died(workers),
     ):
         dataset = Dataset.read(data, family, first.settings.valid_notes, cache)

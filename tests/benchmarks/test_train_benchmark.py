@@ -1,5 +1,6 @@
 """The benchmark of training, for real but tiny: what it measures and writes, not how fast anything is."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.process import ROOT
-from benchmarks.train import equal_time, flat, gpu, plot, samples, startup
+from benchmarks.train import equal_time, flat, gpu, gpu_loop, plot, profile, samples, startup
 from benchmarks.train.part import Figure, Part, save
 
 _FACTS = {"CPU": "one", "date": "today"}
@@ -25,10 +26,22 @@ def _blocks(*names):
 def measured(tmp_path_factory):
     """The parts that start processes of their own: the start, and the GPU's on the processor."""
     folder = tmp_path_factory.mktemp("bench-train")
-    (folder / "page.md").write_text(_blocks("startup", "gpu", "flat"))
+    (folder / "page.md").write_text(_blocks("startup", "gpu", "gpu-loop", "flat"))
     sizes = ["--starts", 1, "--cpu", "--gpu-preset", "smoke", "--batch", 1, "--together", 2, "--gpu-steps", 6]
+    step = ["--part", "gpu", "--case", "harmonic:1:0.256", "--contender", "ours", "--profile"]
     places = ["--out", folder / "out", "--page", folder / "page.md"]
-    command = [sys.executable, "-m", "benchmarks.train", "--part", "startup", "--part", "gpu", *sizes, *places]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.train",
+        "--part",
+        "startup",
+        "--part",
+        "gpu-loop",
+        *step,
+        *sizes,
+        *places,
+    ]
     done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder, done.stdout
@@ -37,7 +50,7 @@ def measured(tmp_path_factory):
 def test_json_has_exactly_the_agreed_form(measured):
     folder, _ = measured
     rows = json.loads((folder / "out/train.json").read_text())
-    assert rows.keys() == {"startup-seed-harmonic", "gpu-smoke-2-together-batch-1"}
+    assert rows.keys() == {"startup-seed-harmonic", "gpu-loop-smoke-2-together-batch-1"}
     for row in rows.values():
         assert row.keys() == {"ours_s", "peer_s", "ratio"}
         assert row["ratio"] == pytest.approx(row["peer_s"] / row["ours_s"], rel=0.01)
@@ -46,12 +59,32 @@ def test_json_has_exactly_the_agreed_form(measured):
 
 def test_several_synths_train_together_on_a_machine_without_a_gpu(measured):
     folder, printed = measured
-    details = json.loads((folder / "out/train-details.json").read_text())["gpu"]
+    details = json.loads((folder / "out/train-details.json").read_text())["gpu-loop"]
     (case,) = details["steps_per_s"]
     assert case["synths"] == ["harmonic", "sinusoidal"]
     assert case["ours"] > 0 and case["peer"] > 0
     audio_s = f"{case['ours'] * 4096 / 16000:,.1f}"
     assert f"| 2 together | 1 | {case['ours']:.2f} | {case['peer']:.2f} | {audio_s} |" in printed
+
+
+def test_a_step_is_timed_and_profiled(measured):
+    folder, printed = measured
+    details = json.loads((folder / "out/train-details.json").read_text())["gpu"]
+    ours = details["cases"]["harmonic:1:0.256"]["ours"]
+    assert len(ours["steps_s"]) == 4 and min(ours["steps_s"]) > 0
+    assert ours["first_s"] > max(ours["steps_s"])
+    assert ours["profile"]["kernels"] > 100 and 0 < ours["profile"]["busy"] <= 1
+    assert "harmonic:1:0.256, ours, longest kernels (ms a step): " in printed
+
+
+def test_busy_share_counts_what_runs_at_the_same_time_once():
+    assert profile._busy([(0, 10), (5, 8), (20, 30)]) == pytest.approx(20 / 30)
+
+
+@pytest.mark.parametrize("text", ["harmonic", "harmonic:0:4", "harmonic:16:5", "flute:16:4", "harmonic:x:1"])
+def test_a_case_that_cannot_be_measured_is_refused(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="expected"):
+        gpu.Case.parse(text)
 
 
 def test_page_has_the_blocks_of_what_was_measured(measured):
@@ -138,16 +171,16 @@ def test_a_rate_is_counted_by_the_clock_without_the_warm_up_and_the_validations(
     lines = [
         {"split": "train", "step": step, "seconds": seconds} for step, seconds in ((1, 0.0), (20, 60.0), (100, 80.0))
     ]
-    assert gpu._rate([{"split": "valid", "step": 20, "seconds": 1.0}, *lines], 100) == 4.0
+    assert gpu_loop._rate([{"split": "valid", "step": 20, "seconds": 1.0}, *lines], 100) == 4.0
 
 
 def test_what_does_not_fit_is_told_from_what_fails():
     def fail(message):
         raise RuntimeError(message)
 
-    assert gpu._if_it_fits(lambda: fail("... RESOURCE_EXHAUSTED: failed to allocate")) is None
+    assert gpu_loop._if_it_fits(lambda: fail("... RESOURCE_EXHAUSTED: failed to allocate")) is None
     with pytest.raises(RuntimeError, match="no such synth"):
-        gpu._if_it_fits(lambda: fail("no such synth"))
+        gpu_loop._if_it_fits(lambda: fail("no such synth"))
 
 
 def test_a_process_is_timed_until_something_is_done_and_then_killed(tmp_path):
