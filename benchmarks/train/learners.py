@@ -30,6 +30,7 @@ _OURS_ALONE = (
     "Sinusoidal.fade",
     "Sinusoidal.pull_power",
     "SpectralLoss.level_weight",
+    "luthier.Reverb",
 )
 _DDSPS = {
     "RnnFcDecoder": "decoders",
@@ -49,11 +50,12 @@ def stock_config(synth: str, preset: str, bindings: Sequence[str] = ()) -> str:
     """
     config = models.config_text(synth, preset, bindings)
     for ours, ddsps in (
-        ("'noise_magnitudes', 'noise_seed'", "'noise_magnitudes'"),
-        ("'sin_freqs', 'f0_hz'", "'sin_freqs'"),
+        ("'noise_magnitudes', 'noise_seed']", "'noise_magnitudes']"),
+        ("'sin_freqs', 'f0_hz']", "'sin_freqs']"),
         ("('wavetables', %WAVETABLES)", "('wavetables', %WAVETABLE_POINTS)"),
+        ("  (@luthier.Reverb(),\n    ['add/signal']),\n", ""),
     ):
-        config = config.replace(f"{ours}]", f"{ddsps}]")
+        config = config.replace(ours, ddsps)
     for name, module in _DDSPS.items():
         config = config.replace(f"luthier.{name}", f"{module}.{name}")
     # ddsp has one scale function for amplitudes and tables, no dictionary, and tells no pitch to the sinusoids.

@@ -11,7 +11,7 @@ from __future__ import annotations
 TRAINING_VERSION = 2
 """Of the numbers of a training: models, losses, batches, optimizer. Trainings of another version are not resumed."""
 
-PREPARE_VERSION = 2
+PREPARE_VERSION = 3
 """Of the records that `prepare` writes and of their order in a sorted set."""
 
 EVALUATION_VERSION = 4
