@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,16 +17,18 @@ FLAGS = (
 )
 
 
+Launch = Callable[..., Browser]
+"""Starts Chromium with further flags."""
+
+
 @contextmanager
-def launched(*more_flags: str) -> Iterator[Browser]:
-    """Starts Chromium; a test is skipped, with a word, where there is none."""
+def launching() -> Iterator[Launch]:
+    """Yields a function that starts Chromium; a test is skipped, with a word, where there is none."""
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as playwright:
         if not chromium and not Path(playwright.chromium.executable_path).exists():
             pytest.skip("there is no Chromium: make browser")
-        browser = playwright.chromium.launch(executable_path=chromium, args=[*FLAGS.split(), *more_flags])
-        yield browser
-        browser.close()
+        yield lambda *flags: playwright.chromium.launch(executable_path=chromium, args=[*FLAGS.split(), *flags])
 
 
 class Watched:

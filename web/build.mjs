@@ -56,7 +56,12 @@ function sourceDigest() {
 }
 
 const worklet = await bundle("worklet.ts", {});
-const script = await bundle("main.ts", { WORKLET: JSON.stringify(worklet), KERNEL: JSON.stringify(kernel()) });
+const transfer = await bundle("transfer_worker.ts", {});
+const script = await bundle("main.ts", {
+  WORKLET: JSON.stringify(worklet),
+  TRANSFER: JSON.stringify(transfer),
+  KERNEL: JSON.stringify(kernel()),
+});
 const page = readFileSync(join(here, "src/page.html"), "utf8")
   .replace("source-digest", sourceDigest())
   .replace("/* style */", () => readFileSync(join(here, "src/page.css"), "utf8").trim())

@@ -11,27 +11,42 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from playwright.sync_api import Browser, Page
 
+from components.audio.pitch import track
 from components.config.catalog import SYNTHS
 from components.core.errors import InputError
 from components.export.web.page import ARTEFACT_NAME
 from components.export.web.step import PAGE_NAME, export_page
 from components.synths.instrument import Instrument
-from tests.browser import Watched, launched
+from components.synths.loudness import loudness_db
+from tests.browser import Launch, Watched, launching
 from tests.export.conftest import beginner
 
 _REPOSITORY = Path(__file__).parents[2]
 _SOURCE = _REPOSITORY / "web"
 _PRESETS = ("seed", "vst", "standard")
+_TABLE_OF_EVERY_FRAME = (
+    "luthier.Wavetable.tables = 0",
+    "luthier.Wavetable.band_limited = False",
+    "luthier.RnnFcDecoder.output_splits = (('amps', 1), ('wavetables', 128), ('noise_magnitudes', 65))",
+)
 _LARGEST_BYTES = {"seed": 4_000_000, "vst": 4_000_000, "standard": 15_000_000}
 _FRAMES = 60
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as chromium:
-        yield chromium
+def launch() -> Iterator[Launch]:
+    with launching() as launch:
+        yield launch
+
+
+@pytest.fixture(scope="module")
+def browser(launch: Launch) -> Iterator[Browser]:
+    chromium = launch()
+    yield chromium
+    chromium.close()
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +116,7 @@ def _assert_equal_to_the_model(page: Page, number: int, model_uri: str) -> None:
     late = controls["noise_magnitudes"].shape[1] - 3  # samples: the page's noise filter
     held = 64 * stride  # the model holds its last frame, while the page goes on
     assert np.abs(audio[late:-held] - of_model[: -held - late]).max() <= 1e-3 * np.abs(of_model).max()
-    np.testing.assert_allclose(of_model, wanted["audio"][0], atol=5e-3 * np.abs(of_model).max())
+    np.testing.assert_allclose(of_model, wanted["tonal"][0] + wanted["noise"][0], atol=5e-3 * np.abs(of_model).max())
 
 
 def _audio_of(instrument: Instrument, controls: dict[str, np.ndarray], noise: np.ndarray) -> np.ndarray:
@@ -159,6 +174,18 @@ def test_every_preset_is_small_and_equal_to_the_model(
         page = _opened(browser.new_page(), path)
         _assert_equal_to_the_model(page, 0, model)
         page.close()
+
+
+def test_older_wavetables_are_equal_to_the_model_and_a_room_is_in_the_page(browser: Browser, tmp_path: Path) -> None:
+    room = ("luthier.Reverb.seconds = 0.1",)
+    model = beginner(tmp_path / "model", "wavetable", "smoke", *_TABLE_OF_EVERY_FRAME, *room)
+    export_page([model], str(tmp_path / "page"))
+    page = _opened(browser.new_page(), tmp_path / "page" / PAGE_NAME)
+    _assert_equal_to_the_model(page, 0, model)
+    response = Instrument.load(model).impulse_response
+    found = np.array(page.evaluate("luthier.inRoom(0, [1, 0, 0, 0], 16000)"))
+    np.testing.assert_allclose(found[: len(response) + 1], [1, *response], atol=1e-4 * np.abs(response).max())
+    page.close()
 
 
 def _pitch_hz(page: Page, seconds: float = 0.5) -> tuple[float, float]:
@@ -274,6 +301,76 @@ def test_what_is_denied_is_said_in_words(browser: Browser, page_path: Path) -> N
     _opened(page, page_path).click("text=MIDI")
     _until(page, "document.querySelector('#message').textContent.includes('MIDI was not allowed')")
     page.close()
+
+
+def _sample(name: str) -> np.ndarray:
+    return soundfile.read(next((_REPOSITORY / "samples").glob(f"*/{name}.flac")), dtype="float32")[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["string_acoustic_940-069-100", "keyboard_acoustic_900-047-050", "flute_acoustic_974-082-050"]
+)
+def test_the_page_tracks_pitch_within_20_cents_and_loudness_as_the_models_are_trained(opened: Page, name: str) -> None:
+    audio = _sample(name)[:32_000]
+    tracked = opened.evaluate("audio => luthier.track(audio, 'ddsp-3.7')", audio.tolist())
+    loudness = np.array(tracked["loudnessDb"])
+    np.testing.assert_allclose(loudness, loudness_db(audio[None])[0], atol=0.01)
+    wanted = np.array(track(audio).f0_hz)  # every 16 ms
+    found, loudness = np.array(tracked["f0Hz"])[::4], loudness[::4]
+    sounding = (wanted > 0) & (loudness > np.percentile(loudness, 95) - 45)
+    both = sounding & (found > 0)
+    assert both.sum() > 0.95 * sounding.sum() > 25
+    assert np.median(np.abs(1200 * np.log2(found[both] / wanted[both]))) <= 20
+
+
+def test_the_microphone_is_heard_and_played(launch: Launch, page_path: Path, tmp_path: Path) -> None:
+    """Chromium's fake microphone plays a file again and again: half a second of silence, then a note of a string."""
+    note = _sample("string_acoustic_940-069-100")[:32_000]
+    soundfile.write(tmp_path / "mic.wav", np.concatenate([np.zeros(8_000), note / np.abs(note).max()]), 16_000)
+    fake = ("--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={tmp_path / 'mic.wav'}")
+    chromium = launch("--use-fake-ui-for-media-stream", *fake)
+    watched = Watched(chromium.new_page())
+    page = _opened(watched.page, page_path)
+    page.get_by_text("Microphone", exact=True).click()
+    _until(page, "document.querySelector('#heard').textContent.startsWith('Hearing A4')")
+    assert page.evaluate("document.querySelector('#meter').value") > -40
+    _until(page, "luthier.sounding")
+    page.wait_for_timeout(200)
+    found, peak = _pitch_hz(page)
+    assert peak > 1e-3 and _is_harmonic_of(found, 440.0, cents=20), found
+    _until(page, "document.querySelector('#heard').textContent === 'No signal.'")
+    _until(page, "!luthier.sounding")
+    page.get_by_text("Keys", exact=True).click()
+    page.wait_for_timeout(100)
+    assert watched.complaints == []
+    chromium.close()
+
+
+def test_a_denied_microphone_is_said_in_words(opened: Page) -> None:
+    opened.get_by_text("Microphone", exact=True).click()  # Chromium denies it: nobody can be asked
+    _until(opened, "document.querySelector('#message').textContent.includes('microphone')")
+    words = opened.inner_text("#message")
+    assert "The microphone was not allowed" in words or "There is no microphone" in words
+
+
+def test_a_file_is_transferred_and_downloaded(opened: Page, tmp_path: Path) -> None:
+    audio = _sample("flute_acoustic_974-082-050")[:32_000]
+    soundfile.write(tmp_path / "flute.flac", audio, 16_000)
+    opened.get_by_text("File", exact=True).click()
+    opened.set_input_files("#file", tmp_path / "flute.flac")
+    opened.locator("#download").wait_for(state="visible")
+    assert "flute.flac, played by" in opened.inner_text("#progress")
+    with opened.expect_download() as download:
+        opened.click("#download")
+    download.value.save_as(tmp_path / "out.wav")
+    rendered, rate = soundfile.read(tmp_path / "out.wav")
+    assert rate == 48_000 and len(rendered) == 96_000
+    spectrum = np.abs(np.fft.rfft(rendered[24_000:72_000] * np.hanning(48_000), 1 << 19))
+    found = float(np.argmax(spectrum) * rate / (1 << 19))
+    assert _is_harmonic_of(found, 440 * 2.0 ** ((82 - 69) / 12 - 1), cents=20), found  # or an octave lower
+    (tmp_path / "notes.wav").write_bytes(b"not audio")
+    opened.set_input_files("#file", tmp_path / "notes.wav")
+    _until(opened, "document.querySelector('#message').textContent.includes('\"notes.wav\" cannot be read as audio')")
 
 
 def test_another_instrument_is_chosen_while_playing(opened: Page) -> None:

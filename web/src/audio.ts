@@ -1,6 +1,7 @@
 // The page's side of the audio: the context, the worklet, and the messages to and from it.
 
 import { type Model, unpacked } from "./model";
+import { roomBuffer } from "./room";
 import type { Command, Report } from "./worklet";
 
 declare const WORKLET: string; // set by build.mjs
@@ -27,11 +28,25 @@ export function scriptUrl(text: string): string {
   return `data:text/javascript;charset=utf-8,${encodeURIComponent(text)}`;
 }
 
+function microphoneProblem(error: unknown): string {
+  const name = error instanceof DOMException ? error.name : "";
+  if (name === "NotAllowedError" || name === "SecurityError")
+    return "The microphone was not allowed. Allow it for this page in the browser's settings, then choose Microphone again.";
+  if (name === "NotFoundError") return "There is no microphone. Plug one in, then choose Microphone again.";
+  if (name === "NotReadableError") return "The microphone is in use by another program, or does not answer.";
+  return `The microphone cannot be opened: ${String(error)}`;
+}
+
 export class Sound {
   onReport: (report: Report) => void = () => {};
+  onMicrophoneGone: () => void = () => {};
   context: AudioContext | null = null;
   node: AudioWorkletNode | null = null;
   private gain: GainNode | null = null;
+  private convolver: ConvolverNode | null = null;
+  private room: Float32Array | undefined;
+  private stream: MediaStream | null = null;
+  private microphone: MediaStreamAudioSourceNode | null = null;
   private starting: Promise<void> | null = null;
   private volume = 1;
   private readonly waiting: Command[] = [];
@@ -62,6 +77,46 @@ export class Sound {
     });
   }
 
+  /** Puts the instrument in a model's room, or in none. */
+  async setRoom(response: Float32Array | undefined): Promise<void> {
+    this.room = response;
+    if (!this.context || !this.node || !this.gain) return;
+    this.convolver?.disconnect();
+    this.convolver = null;
+    if (!response) return;
+    const buffer = await roomBuffer(response, this.context.sampleRate);
+    if (this.room !== response) return;
+    this.convolver = new ConvolverNode(this.context, { disableNormalization: true, buffer });
+    this.node.connect(this.convolver).connect(this.gain);
+  }
+
+  /** Connects the microphone to the worklet. */
+  async listen(): Promise<void> {
+    await this.start();
+    if (!navigator.mediaDevices?.getUserMedia) throw new Trouble("This browser gives the page no microphone.");
+    const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+    try {
+      this.stream = await navigator.mediaDevices.getUserMedia({ audio });
+    } catch (error) {
+      throw new Trouble(microphoneProblem(error));
+    }
+    const { context, node } = this;
+    if (!context || !node) return;
+    this.microphone = new MediaStreamAudioSourceNode(context, { mediaStream: this.stream });
+    this.microphone.connect(node);
+    this.send({ type: "listen" });
+    this.stream.getAudioTracks()[0]?.addEventListener("ended", () => this.onMicrophoneGone());
+  }
+
+  /** Lets the microphone go. */
+  stopListening(): void {
+    this.microphone?.disconnect();
+    this.microphone = null;
+    for (const track of this.stream?.getTracks() ?? []) track.stop();
+    this.stream = null;
+    this.send({ type: "keys" });
+  }
+
   setVolume(volume: number): void {
     this.volume = volume;
     if (this.gain && this.context) this.gain.gain.setTargetAtTime(volume, this.context.currentTime, 0.01);
@@ -90,6 +145,7 @@ export class Sound {
     this.node.port.onmessage = (event) => this.hear(event.data);
     this.gain = new GainNode(context, { gain: this.volume });
     this.node.connect(this.gain).connect(context.destination);
+    void this.setRoom(this.room);
     for (const command of this.waiting.splice(0)) this.node.port.postMessage(command);
     await resumed;
   }

@@ -61,6 +61,11 @@ export class Engine {
     this.kernel.seal();
   }
 
+  /** Bands of the noise filter. */
+  get bands(): number {
+    return this.scaler.bands;
+  }
+
   /** Fills `out`, any length. */
   render(out: Float32Array, source: Source): void {
     let done = 0;

@@ -2,18 +2,30 @@
 
 import { kernel, type Recording, Sound, Trouble } from "./audio";
 import { Engine } from "./engine";
+import { FileInput } from "./file_input";
 import { DrawnKeyboard, noteName } from "./keyboard";
 import { ComputerKeys } from "./keys";
 import { Midi } from "./midi";
 import { type Header, type Model, readModel } from "./model";
 import { Curves } from "./performer";
 import { Pictures } from "./pictures";
+import { inRoom } from "./room";
+import { analyse } from "./transfer";
 import type { Report } from "./worklet";
 
 type Input = "keys" | "midi" | "microphone" | "file";
 
 function find<T extends HTMLElement>(id: string): T {
   return document.getElementById(id) as T;
+}
+
+const QUIET_DB = -55; // of the microphone's level: below, there is no signal
+
+/** A pitch as a note and cents. */
+function pitchName(hz: number): string {
+  const note = 12 * Math.log2(hz / 440) + 69;
+  const cents = Math.round(100 * (note - Math.round(note)));
+  return `${noteName(Math.round(note))} ${cents < 0 ? "−" : "+"}${Math.abs(cents)} cents`;
 }
 
 class Page {
@@ -23,6 +35,7 @@ class Page {
   private readonly pictures = new Pictures(find("curves"), find("spectrum"));
   private readonly keyboard = new DrawnKeyboard(find("keyboard"), this);
   private readonly midi = new Midi(this);
+  private readonly files = new FileInput();
   private chosen = 0;
   private header: Header | null = null;
   private octave = 4;
@@ -38,6 +51,9 @@ class Page {
     this.fillModels();
     this.connectSettings();
     this.connectInputs();
+    this.connectFiles();
+    this.sound.onMicrophoneGone = () =>
+      this.say(new Trouble("The microphone has gone. Plug it in, then choose it again."));
     this.midi.onDevices = (devices, chosen) => {
       const select = find<HTMLSelectElement>("device");
       select.replaceChildren(...devices.map(({ id, name }) => new Option(name, id, false, id === chosen)));
@@ -136,6 +152,18 @@ class Page {
     return { audio, controls, frameMs: times.sort((a, b) => a - b)[times.length >> 1] };
   }
 
+  /** A sound in a model's room, for tests. */
+  async inRoom(number: number, audio: number[], rate: number): Promise<number[]> {
+    const { arrays } = await this.model(number);
+    return [...(await inRoom(Float32Array.from(audio), arrays.get("room") ?? new Float32Array(0), rate))];
+  }
+
+  /** The tracks of a recording at 16 kHz, for tests. */
+  track(audio: number[], definition: string): { f0Hz: number[]; loudnessDb: number[]; confidence: number[] } {
+    const { f0Hz, loudnessDb, confidence } = analyse(Float32Array.from(audio), definition, () => {});
+    return { f0Hz: [...f0Hz], loudnessDb: [...loudnessDb], confidence: [...confidence] };
+  }
+
   private latest: Report | null = null;
 
   private begin(): void {
@@ -162,6 +190,7 @@ class Page {
       this.header = model.header;
       this.allOff();
       void this.sound.load(model);
+      void this.sound.setRoom(model.arrays.get("room"));
       this.loadMs = performance.now() - began;
       this.describe(model);
     } catch (error) {
@@ -243,24 +272,76 @@ class Page {
     for (const panel of ["midi", "microphone", "file"]) find(`panel-${panel}`).hidden = panel !== input;
     this.allOff();
     try {
-      this.sound.send({ type: "keys" });
+      this.sound.stopListening();
       if (input === "midi") {
         this.begin();
         await this.midi.open();
-      }
+      } else if (input === "microphone") await this.sound.listen();
     } catch (error) {
       this.say(error);
     }
   }
 
+  private connectFiles(): void {
+    const [drop, input] = [find("drop"), find<HTMLInputElement>("file")];
+    input.addEventListener("change", () => {
+      const file = input.files?.[0];
+      if (file) void this.transfer(file);
+      input.value = "";
+    });
+    // A file may be dropped anywhere.
+    window.addEventListener("dragover", (event) => {
+      event.preventDefault();
+      drop.classList.add("over");
+    });
+    window.addEventListener("dragleave", () => drop.classList.remove("over"));
+    window.addEventListener("drop", (event) => {
+      event.preventDefault();
+      drop.classList.remove("over");
+      const file = event.dataTransfer?.files[0];
+      if (!file) return;
+      find<HTMLInputElement>("input-file").click();
+      void this.transfer(file);
+    });
+  }
+
+  private async transfer(file: File): Promise<void> {
+    const progress = find("progress");
+    find("result").hidden = true;
+    this.say(null);
+    try {
+      const model = await this.model(this.chosen);
+      const done = await this.files.transfer(file, model, (text) => {
+        progress.textContent = text;
+      });
+      const { octaves } = done;
+      const moved = octaves
+        ? `, ${Math.abs(octaves)} octave${Math.abs(octaves) > 1 ? "s" : ""} ${octaves > 0 ? "higher" : "lower"}`
+        : "";
+      progress.textContent = `${file.name}, played by ${this.scripts[this.chosen]?.dataset.name}${moved}.`;
+      find<HTMLAudioElement>("player").src = done.url;
+      const link = find<HTMLAnchorElement>("download");
+      link.href = done.url;
+      link.download = done.name;
+      find("result").hidden = false;
+    } catch (error) {
+      progress.textContent = "";
+      this.say(error);
+    }
+  }
+
+  private showHeard(report: Report): void {
+    const { heardHz, heardDb } = report;
+    find<HTMLMeterElement>("meter").value = heardDb;
+    const quiet = heardDb < QUIET_DB ? "No signal." : "A sound without a clear pitch.";
+    find("heard").textContent = heardHz > 0 ? `Hearing ${pitchName(heardHz)}.` : quiet;
+  }
+
   private show(report: Report): void {
     this.latest = report;
+    if (!find("panel-microphone").hidden) this.showHeard(report);
     this.pictures.add(report);
-    const note = 12 * Math.log2(report.f0Hz / 440) + 69;
-    const cents = Math.round(100 * (note - Math.round(note)));
-    find("now").textContent = report.sounding
-      ? `${noteName(Math.round(note))} ${cents < 0 ? "−" : "+"}${Math.abs(cents)} cents, ${report.loudnessDb.toFixed(0)} dB`
-      : "";
+    find("now").textContent = report.sounding ? `${pitchName(report.f0Hz)}, ${report.loudnessDb.toFixed(0)} dB` : "";
     find("underruns").textContent = String(report.underruns);
     find("load").textContent = `${Math.round(100 * report.load)} %`;
     const { context } = this.sound;

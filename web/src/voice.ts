@@ -116,13 +116,27 @@ export class Voice {
     const slope = ((next.f0Hz - own.f0Hz) * step) / rate;
     if (this.scaler.points === 0) {
       const { harmonics, cosines } = this.scaler;
-      const [a, b] = [own.partialsBlock.address, next.partialsBlock.address];
+      const a = own.partialsBlock.address;
+      const b = next.partialsBlock.address;
       run.harmonics(out, samples, a, b, harmonics, cosines, this.phase, frequency, slope, time, step);
     } else {
-      const [a, b] = [own.tableBlock.address, next.tableBlock.address];
+      const a = own.tableBlock.address;
+      const b = next.tableBlock.address;
       const { points } = this.scaler;
-      const [from, to] = [own.amplitude, next.amplitude];
-      run.wavetable(out, samples, a, b, points, from, to, this.phase, frequency, slope, time, step);
+      run.wavetable(
+        out,
+        samples,
+        a,
+        b,
+        points,
+        own.amplitude,
+        next.amplitude,
+        this.phase,
+        frequency,
+        slope,
+        time,
+        step,
+      );
     }
     const end = this.phase + samples * frequency + ((samples * (samples - 1)) / 2) * slope;
     this.phase = end - Math.round(end);

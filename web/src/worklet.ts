@@ -1,6 +1,7 @@
 // The AudioWorklet processor: it holds the engine, plays what the page tells it, and counts.
 
 import { Engine, type Source } from "./engine";
+import { Listener } from "./listener";
 import type { Model } from "./model";
 import { Performer } from "./performer";
 import type { Voice } from "./voice";
@@ -20,8 +21,8 @@ export type Command =
   | { type: "bend" | "modulation" | "pressure" | "polyphony" | "glide"; value: number }
   | { type: "pedal"; down: boolean }
   | { type: "allOff" }
-  | { type: "live"; f0Hz: number; loudnessDb: number; sounding: boolean }
-  | { type: "keys" }
+  | { type: "keys" } // play what the keys play
+  | { type: "listen" } // play what the microphone hears
   | { type: "record"; seconds: number };
 
 /** From the processor to the page, some 30 times a second. */
@@ -35,23 +36,30 @@ export interface Report {
   attackMs: number; // from the page's last note out of silence to its first sound in this thread
   sounding: boolean;
   voices: number;
+  heardHz: number; // in the microphone; 0: no pitch
+  heardDb: number;
   partials: Float32Array;
   frequenciesHz: Float32Array;
   magnitudes: Float32Array;
 }
 
-/** Plays the pitch and loudness that the page hears in the microphone. */
+/** Plays the pitch and loudness that the listener hears in the microphone. */
 class Live implements Source {
   readonly active = [false, false, false, false];
   readonly fresh = [false, false, false, false];
   readonly f0Hz = new Float32Array(4).fill(440);
   readonly loudnessDb = new Float32Array(4).fill(-80);
-  sounding = false;
+  listener: Listener | null = null;
 
   nextFrame(): number {
-    this.fresh[0] = this.sounding && !this.active[0];
-    this.active[0] = this.sounding;
-    return this.sounding ? 1 : 0;
+    const sounding = this.listener?.sounding ?? false;
+    this.fresh[0] = sounding && !this.active[0];
+    this.active[0] = sounding;
+    if (this.listener) {
+      this.f0Hz[0] = this.listener.f0Hz;
+      this.loudnessDb[0] = this.listener.loudnessDb;
+    }
+    return sounding ? 1 : 0;
   }
 }
 
@@ -132,6 +140,7 @@ class InstrumentProcessor extends AudioWorkletProcessor {
           this.performer.glide = performer.glide;
         }
         if (this.keysPlay) this.source = this.performer;
+        else this.listen();
         this.port.postMessage({ type: "ready", name: header.name });
         break;
       }
@@ -150,14 +159,13 @@ class InstrumentProcessor extends AudioWorkletProcessor {
         break;
       case "keys":
         this.keysPlay = true;
+        this.live.listener = null;
         if (performer) this.source = performer;
         break;
-      case "live":
+      case "listen":
         this.keysPlay = false;
-        this.source = this.live;
-        this.live.f0Hz[0] = command.f0Hz;
-        this.live.loudnessDb[0] = command.loudnessDb;
-        this.live.sounding = command.sounding;
+        performer?.allOff();
+        this.listen();
         break;
       case "record":
         this.recording = new Float32Array(Math.round(command.seconds * sampleRate));
@@ -172,10 +180,17 @@ class InstrumentProcessor extends AudioWorkletProcessor {
     }
   }
 
-  process(_inputs: Float32Array[][], outputs: Float32Array[][]): boolean {
+  private listen(): void {
+    if (this.engine) this.live.listener = new Listener(sampleRate, this.engine.model.header);
+    this.source = this.live;
+  }
+
+  process(inputs: Float32Array[][], outputs: Float32Array[][]): boolean {
     const began = this.clock.begin();
     const channels = outputs[0] as Float32Array[];
     const out = channels[0] as Float32Array;
+    const heard = inputs[0]?.[0];
+    if (heard && this.live.listener) this.live.listener.push(heard);
     if (this.engine) this.engine.render(out, this.source);
     this.limit(out);
     for (let c = 1; c < channels.length; c++) (channels[c] as Float32Array).set(out);
@@ -229,6 +244,8 @@ class InstrumentProcessor extends AudioWorkletProcessor {
       attackMs: this.attackMs,
       sounding: this.source.active.some(Boolean),
       voices: this.source.active.filter(Boolean).length,
+      heardHz: this.live.listener?.heardHz ?? 0,
+      heardDb: this.live.listener?.levelDb ?? -80,
       partials,
       frequenciesHz,
       magnitudes,
