@@ -74,7 +74,7 @@ class Gate:
 
     max_spectral_loss: Annotated[float, _ANY] = 20.0
     max_loudness_error_db: Annotated[float, _ANY] = 10.0
-    max_level_bias_db: Annotated[float, _ANY] = 9.0
+    max_level_bias_db: Annotated[float, _ANY] = 6.0
     max_pitch_error_cents: Annotated[float, _ANY] = 50.0
     min_pitch_within_share: Annotated[float, _ANY] = 0.5
     min_pitch_heard_share: Annotated[float, _ANY] = 0.5
