@@ -1,9 +1,11 @@
 """What the launcher and the pipeline say of a finished training."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from components.core.errors import StepError
 from components.launch import result
 from tests.records import finished_record
 
@@ -26,3 +28,13 @@ def test_the_models_artifact_has_the_facts_that_tell_models_apart():
     metadata = result.model_metadata(finished_record("string", "harmonic"))
     assert (metadata["family"], metadata["synth"], metadata["preset"]) == ("string", "harmonic", "smoke")
     assert (metadata["data_fingerprint"], metadata["steps"], metadata["valid_loss"]) == ("data-1", 600, 5.0)
+
+
+def test_an_evaluation_by_another_version_is_told_from_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(result, "read", lambda _: finished_record("string", "harmonic"))
+    request = SimpleNamespace(evaluates=True, out_uri=str(tmp_path))
+    with pytest.raises(StepError, match="Job x is complete: the model was trained but not evaluated"):
+        result.after_job(request, "Job x is complete")
+    (tmp_path / "evaluation.json").write_text('{"evaluation_version": 1}')
+    with pytest.raises(StepError, match="is one of another version of Luthier; build and push the images again"):
+        result.after_job(request, "Job x is complete")
