@@ -13,7 +13,7 @@ from components.core.fingerprint import content_fingerprint
 
 PIPELINE_NAME = "train-instruments"
 SORT_LOOP, TRAIN_LOOP, TRAIN_TASK, FAILURES = "sort-shards", "trainings", "train", "if-trainings-failed"
-REGISTER_TASK = "register"
+PLAN_TASK, REGISTER_TASK = "plan", "register"
 PIPELINE_FILE = f"{PIPELINE_NAME}.yaml"
 NATIVE_FILE = f"{PIPELINE_NAME}-native.yaml"
 _CHANNEL = "pipelinechannel--"  # kfp's prefix for what a task's settings refer to
@@ -152,9 +152,9 @@ def _skip(dag: Any) -> None:
         # Kubeflow asks again for each item, whose inputs have the item in place of the items.
         condition = f"!('{items}' in inputs.parameter_values) || size(inputs.parameter_values['{items}']) > 0"
         dag.tasks[loop].trigger_policy.condition = condition
-    channel = f"{_CHANNEL}plan-has_work"
+    channel = f"{_CHANNEL}{PLAN_TASK}-has_work"
     output = dag.tasks[REGISTER_TASK].inputs.parameters[channel].task_output_parameter
-    output.producer_task, output.output_parameter_key = "plan", "has_work"
+    output.producer_task, output.output_parameter_key = PLAN_TASK, "has_work"
     dag.tasks[REGISTER_TASK].trigger_policy.condition = f"inputs.parameter_values['{channel}'] == true"
 
 

@@ -18,7 +18,7 @@ from pipelines.kubeflow.client import Kubeflow, UnreachableError, api_errors
 from pipelines.kubeflow.nodes import Node, nodes_of_tasks, nodes_of_workflow
 from pipelines.kubeflow.runs import ENDED, was_stopped
 from pipelines.kubeflow.tasks import PipelineTask, failures_of, tasks_of
-from pipelines.package import TRAIN_TASK
+from pipelines.package import PLAN_TASK, TRAIN_TASK
 from pipelines.run.display import Display
 
 _LOG = log.get(__name__)
@@ -120,12 +120,12 @@ class _TaskEvents:
         text = "from the cache" if task.reused else _duration(task.seconds)
         if task.state == "FAILED":
             return self._event("failed", task, message=f"failed {text}".strip())
-        # A training that failed is a task that succeeded: the run goes on.
-        told = last_end(self._log_of(task.pod)) if task.name == TRAIN_TASK and task.pod else None
+        told = last_end(self._log_of(task.pod)) if task.name in (PLAN_TASK, TRAIN_TASK) and task.pod else None
         if told is None:
             return self._event("done", task, text=text, facts={})
-        self._titles[task.key] = told.title
-        if told.failed:
+        if task.name == TRAIN_TASK:
+            self._titles[task.key] = told.title
+        if told.failed:  # a training that failed is a task that succeeded: the run goes on
             return self._event("failed", task, message=f"{text}: {told.text}")
         return self._event("done", task, text=f"{text}: {told.text}", facts={})
 
