@@ -79,6 +79,7 @@ dashboard: $(BIN)/.dev ## generate the Grafana dashboard from manifests/overlays
 	@$(BIN)/python manifests/overlays/monitoring/dashboard.py
 
 ui: $(BIN)/.run ## start MLflow's user interface for the workspace
+	@echo "runs, with families and losses: http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning&viewStateShareKey=luthier"
 	@$(BIN)/mlflow ui --backend-store-uri sqlite:///$(abspath $(WORKSPACE))/mlflow/mlflow.db
 
 images: ## build the container images: ENGINE=docker|podman|buildah REGISTRY= TAG= VARIANT=gpu|cpu PUSH=1 (images/README.md)

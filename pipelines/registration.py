@@ -71,7 +71,7 @@ def register_all(
                 running.found(registered[family].text())
         except Exception as error:
             errors.append(error)
-    report_uri = _compare(run)
+    report_uri = _compare(run, gate_bindings)
     if errors:
         raise errors[0]
     if registered and run.is_complete():
@@ -80,13 +80,13 @@ def register_all(
     return Registered(report_uri, registered)
 
 
-def _compare(run: Run) -> str:
+def _compare(run: Run, gate_bindings: Sequence[str]) -> str:
     """Writes the comparison, and returns its URI; "" if nothing was trained."""
     trainings = list(_begun(run))
     if not trainings:
         return ""
     with task("compare") as running:
-        result = compare(trainings, run.run_uri)
+        result = compare(trainings, run.run_uri, gate_bindings)
         running.found(result.text())
         return result.report_uri
 

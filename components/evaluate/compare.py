@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components import storage
+from components.config.bindings import gate_of
 from components.core.errors import InputError
 from components.evaluate.report import write_report
 from components.evaluate.training_view import TrainingView, winner_of
@@ -25,23 +26,24 @@ class CompareResult:
         return won + (f"; missing: {', '.join(self.missing)}" if self.missing else "")
 
 
-def compare(training_uris: Sequence[str], out_uri: str) -> CompareResult:
+def compare(training_uris: Sequence[str], out_uri: str, gate_bindings: Sequence[str] = ()) -> CompareResult:
     """Compares trainings, family by family.
 
     Args:
         training_uris: TrainingView directories <family>-<synth>. The report says what is missing in them.
         out_uri: The directory for report.html.
+        gate_bindings: Gin bindings of the gate.
 
     Raises:
-        InputError: No training is given.
+        InputError: No training is given, or a binding is refused.
     """
     if not training_uris:
         raise InputError("nothing to compare: got no training, expected the URI of one or more")
     trainings = [TrainingView.load(uri) for uri in training_uris]
-    winners = {}
+    winners, gate = {}, gate_of(gate_bindings)
     for family in dict.fromkeys(training.family for training in trainings):
-        winner = winner_of([training for training in trainings if training.family == family])
+        winner = winner_of([training for training in trainings if training.family == family], gate)
         if winner:
             winners[family] = winner.synth
     missing = [storage.basename(training.uri) for training in trainings if training.missing()]
-    return CompareResult(write_report(trainings, out_uri, "Listening report"), winners, missing)
+    return CompareResult(write_report(trainings, out_uri, "Listening report", gate_bindings), winners, missing)

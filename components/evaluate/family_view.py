@@ -9,7 +9,9 @@ import numpy as np
 
 from components.artifacts.clips import KINDS
 from components.artifacts.evaluation import Evaluation, ListeningSample
+from components.artifacts.verdict import FamilyVerdict, family_verdict
 from components.audio.f0 import note_name
+from components.config.gate import Gate
 from components.core.text import counted
 from components.evaluate import number_view, plots
 from components.evaluate.clip_view import ORIGINAL, Clip, Sound, clips
@@ -17,7 +19,6 @@ from components.evaluate.kept_view import KeptView, kept_view
 from components.evaluate.note_view import NoteView, name_of, sounds, views
 from components.evaluate.piece_view import PieceView, piece_views
 from components.evaluate.training_view import TrainingView
-from components.evaluate.verdict_view import VerdictView, verdict_view
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class FamilyView:
     """Everything in the report about one family."""
 
     name: str
-    verdict: VerdictView
+    verdict: FamilyVerdict
     rows: list[Row]
     missing: list[str]
     pieces: list[PieceView]
@@ -58,13 +59,16 @@ class FamilyView:
     worst: list[Worst]
 
     def badge(self, synth: str) -> str:
-        """Returns what marks a synth among the others: "closest", or "close" for several; "" for none."""
-        if synth not in self.verdict.best or len(self.rows) < 2:
+        """Returns what marks a synth among the others: "closest", or "tied" for several of them; "" for none or all."""
+        best = (self.verdict.best, *self.verdict.too_close)
+        if synth not in best or len(best) == len(self.rows):
             return ""
-        return "closest" if len(self.verdict.best) == 1 else "close"
+        return "closest" if len(best) == 1 else "tied"
 
 
-def family_view(name: str, trainings: Sequence[TrainingView], max_notes: int, kept_bytes: int) -> FamilyView:
+def family_view(
+    name: str, trainings: Sequence[TrainingView], max_notes: int, kept_bytes: int, gate: Gate
+) -> FamilyView:
     """Returns the view of a family.
 
     Args:
@@ -72,12 +76,13 @@ def family_view(name: str, trainings: Sequence[TrainingView], max_notes: int, ke
         trainings: Its trainings, in the order of the columns.
         max_notes: Maximum number of held-out notes with pictures.
         kept_bytes: What the clips of the other held-out notes may take in the page.
+        gate: The gate of the run.
     """
     notes = views(trainings, max_notes)
     evaluated = [training.evaluation for training in trainings if training.evaluation]
     return FamilyView(
         name=name,
-        verdict=verdict_view(name, trainings),
+        verdict=family_verdict(name, {each.synth: each.evaluation for each in trainings}, gate),
         rows=_rows(trainings),
         missing=[f"{training.synth} {training.missing()}" for training in trainings if training.missing()],
         pieces=piece_views(name, trainings),

@@ -15,6 +15,7 @@ from components.evaluate.training_view import TrainingView
 from components.nsynth.note import NOTE_SECONDS
 
 _BASE64 = 4 / 3
+_PAGE_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,18 @@ class KeptRow:
 
 @dataclass(frozen=True)
 class KeptView:
-    """Rows from low to high; `missing` is the number of held-out notes without a row: the page has no room for them."""
+    """The held-out notes of a family, from low to high.
+
+    Attributes:
+        synths: The columns.
+        rows: Those in the report: all, or as many as it has room for, evenly spread.
+        pages: Where the report has no room for all, the names of further pages, and all rows in their order on these.
+        missing: The number of held-out notes that no clips were kept of.
+    """
 
     synths: list[str]
     rows: list[KeptRow]
+    pages: dict[str, list[KeptRow]]
     missing: int
 
 
@@ -54,7 +63,7 @@ def kept_view(
         family: The family.
         trainings: In the order of the columns.
         shown: Ids of the notes that the page has already.
-        largest_bytes: What the clips may take in the page. Notes are left out evenly, until they do.
+        largest_bytes: What the clips may take in the report.
 
     Returns:
         None where the page has all held-out notes already, or no training has kept any.
@@ -67,11 +76,18 @@ def kept_view(
     if not set(notes) - set(shown) or not with_clips:
         return None
     with_clips.sort(key=lambda note: (note.pitch, note.velocity, note.id))
-    sizes = [_size_of(note.id, kept) for note in with_clips]
-    fitting = min(len(with_clips), int(largest_bytes * len(sizes) / sum(sizes)))
-    chosen = [with_clips[int((index + 0.5) * len(with_clips) / fitting)] for index in range(fitting)]
-    rows = [_row(family, note, trainings, kept, numbers) for note in chosen]
-    return KeptView([each.synth for each in trainings], rows, len(notes) - len(rows))
+    rows = [_row(family, note, trainings, kept, numbers) for note in with_clips]
+    mean_bytes = _BASE64 * sum(_size_of(note.id, kept) for note in with_clips) / len(rows)
+    fitting, of_page = int(largest_bytes / mean_bytes), max(1, int(_PAGE_BYTES / mean_bytes))
+    missing = len(notes) - len(rows)
+    if fitting >= len(rows):
+        return KeptView([each.synth for each in trainings], rows, {}, missing)
+    chosen = [rows[int((index + 0.5) * len(rows) / fitting)] for index in range(fitting)]
+    pages = {
+        f"notes-{family}-{first // of_page + 1}.html": rows[first : first + of_page]
+        for first in range(0, len(rows), of_page)
+    }
+    return KeptView([each.synth for each in trainings], chosen, pages, missing)
 
 
 _Kept = dict[str, dict[str, tuple[bytes, float]]]  # clip and gain in dB, by note id and kind
@@ -90,10 +106,11 @@ def _numbers_of(training: TrainingView) -> dict[str, NoteNumbers]:
     return {note.id: note for note in training.evaluation.notes} if training.evaluation else {}
 
 
-def _size_of(note_id: str, kept: dict[str, _Kept]) -> float:
+def _size_of(note_id: str, kept: dict[str, _Kept]) -> int:
+    """Returns the bytes of a note's clips: the recording once, and every copy."""
     clips = [kind for some in kept.values() for kind in some.get(note_id, {}).items()]
     copies = sum(len(content) for kind, (content, _) in clips if kind != ORIGINAL)
-    return _BASE64 * (copies + max(len(content) for kind, (content, _) in clips if kind == ORIGINAL))
+    return copies + max(len(content) for kind, (content, _) in clips if kind == ORIGINAL)
 
 
 def _row(

@@ -76,6 +76,13 @@ class _Heard:
         """Returns the pitch that a tracker hears in the sounding part of the resynthesis, NaN elsewhere, [frames]."""
         return np.where(sounding_frames(self.controls.heard_db), pitch_plot.midi_curve(self.controls.heard_hz), np.nan)
 
+    def recorded_midi(self) -> Array:
+        """Returns the pitch that a tracker hears in the sounding part of the recording, NaN elsewhere, [frames]."""
+        heard_hz = self.controls.original_hz
+        if heard_hz is None:  # an older file
+            return np.full(len(self.controls.f0_hz), np.nan)
+        return np.where(sounding_frames(self.controls.loudness_db), pitch_plot.midi_curve(heard_hz), np.nan)
+
 
 def pitch_distance(cents: float) -> str:
     """Returns a distance of pitches with its unit: "12 cents"."""
@@ -116,9 +123,10 @@ def _view(note: ListeningSample, trainings: Sequence[TrainingView]) -> NoteView:
             found[training.synth] = _Heard(training, mine, audio, listening.read_controls(training.uri, mine))
     first, name = next(iter(found.values())), name_of(note.family, note.pitch, note.velocity)
     made = {clip.name: clip for clip in clips(_sounds(found, first, name))}
-    label = pitch_plot.midi_curve(first.controls.f0_hz)
-    axis = pitch_plot.axis([label, *(each.heard_midi() for each in found.values())], note.pitch)
-    columns = [Column(_RECORDING, made[f"recording, {name}"], _pitch(name, [(label, "input")], axis, "dashes: label"))]
+    label, recorded = pitch_plot.midi_curve(first.controls.f0_hz), first.recorded_midi()
+    axis = pitch_plot.axis([label, recorded, *(each.heard_midi() for each in found.values())], note.pitch)
+    pitch = _pitch(f"recording, {name}", [(label, "input"), (recorded, "result")], axis)
+    columns = [Column(_RECORDING, made[f"recording, {name}"], pitch)]
     for training in trainings:
         heard = found.get(training.synth)
         if heard is None:
@@ -129,7 +137,7 @@ def _view(note: ListeningSample, trainings: Sequence[TrainingView]) -> NoteView:
             Column(
                 training.synth,
                 made[f"{training.synth}, {name}"],
-                _pitch(f"{training.synth}, {name}", curves, axis, "line: heard · dashes: label"),
+                _pitch(f"{training.synth}, {name}", curves, axis),
                 _facts(training, note),
                 made[f"{training.synth}, noise alone, {name}"],
                 _controls(training.synth, heard.controls),
@@ -153,7 +161,8 @@ def _subtitle(note: ListeningSample) -> str:
     return f"{strength}, velocity {note.velocity}"
 
 
-def _pitch(name: str, curves: list[tuple[Array, str]], axis: plots.Axis, legend: str) -> plots.Plot:
+def _pitch(name: str, curves: list[tuple[Array, str]], axis: plots.Axis) -> plots.Plot:
+    legend = "line: heard · dashes: label"
     return plots.over_time("Pitch", f"Pitch over time in notes: {name}", curves, axis, legend, pitch_plot.HEIGHT)
 
 
@@ -168,6 +177,8 @@ def _facts(training: TrainingView, sample: ListeningSample) -> list[str]:
         facts.append(f"pitch error {pitch_distance(numbers.pitch_error_cents)}")
     if numbers.pitch_heard_share is not None and numbers.pitch_heard_share < 0.9:
         facts.append(f"pitch detected in {100 * numbers.pitch_heard_share:.0f} % of the note")
+    if notes[sample.id].pitch_finding:
+        facts.append(f"pitch: {notes[sample.id].pitch_finding}")
     return facts
 
 

@@ -9,9 +9,11 @@ import jinja2
 from markupsafe import Markup
 
 from components import storage
-from components.artifacts.training_dir import TrainingDir
+from components.artifacts.training_dir import REPORT_NAME, TrainingDir
 from components.audio import pictures
+from components.config.bindings import gate_of
 from components.config.catalog import SYNTHS
+from components.config.gate import Gate
 from components.evaluate.family_view import family_view
 from components.evaluate.matrix_view import Matrix, matrix
 from components.evaluate.number_view import NUMBERS
@@ -26,30 +28,33 @@ _MAX_NOTES, _MAX_NOTES_OF_MANY = 2, 1
 _KEPT_BYTES = 3 << 20
 
 
-def write_report(trainings: Sequence[TrainingView], out_uri: str, title: str = "") -> str:
+def write_report(
+    trainings: Sequence[TrainingView], out_uri: str, title: str = "", gate_bindings: Sequence[str] = ()
+) -> str:
     """Writes report.html below `out_uri` and returns its URI.
 
     Args:
         trainings: Of any families and synths; finished or not.
         out_uri: The directory.
         title: The page's title; by default the name of the training, if it is one.
+        gate_bindings: Gin bindings of the gate.
     """
-    page = render(trainings, title or f"{trainings[0].family} · {trainings[0].synth}")
-    uri = TrainingDir(out_uri).report_uri
-    storage.write_bytes(uri, page.encode())
-    return uri
+    pages = render(trainings, title or f"{trainings[0].family} · {trainings[0].synth}", gate_of(gate_bindings))
+    for name, page in pages.items():
+        storage.write_bytes(storage.join(out_uri, name), page.encode())
+    return TrainingDir(out_uri).report_uri
 
 
-def _matrix(families: Mapping[str, Sequence[TrainingView]], many: bool) -> Matrix | None:
+def _matrix(families: Mapping[str, Sequence[TrainingView]], many: bool, gate: Gate) -> Matrix | None:
     if len(families) == 1:
         return matrix(next(iter(families.values())))
-    winners = {family: winner_of(some) for family, some in families.items()}
+    winners = {family: winner_of(some, gate) for family, some in families.items()}
     shown = [each for family, some in families.items() for each in some if not many or each is winners[family]]
     return matrix(shown, _EXCERPT_S)
 
 
-def render(trainings: Sequence[TrainingView], title: str) -> str:
-    """Returns the page."""
+def render(trainings: Sequence[TrainingView], title: str, gate: Gate) -> dict[str, str]:
+    """Returns the pages by name: those with the notes that the report has no room for, and last the report."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -57,13 +62,25 @@ def render(trainings: Sequence[TrainingView], title: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals.update(
+        style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        scripts=[Markup((_TEMPLATES / name).read_text(encoding="utf-8")) for name in ("report.js", "blind.js")],
+    )
     families = by_family(trainings)
     many = len(families) >= _MANY_FAMILIES
+    kept_bytes = _KEPT_BYTES // len(families)
     max_notes = _MAX_NOTES_OF_MANY if many else _MAX_NOTES
-    return environment.get_template("report.html").render(
+    views = [family_view(name, some, max_notes, kept_bytes, gate) for name, some in families.items()]
+    pages = {
+        name: environment.get_template("notes.html").render(family=view, view=view.kept, rows=rows, name=name)
+        for view in views
+        if view.kept
+        for name, rows in view.kept.pages.items()
+    }
+    report = environment.get_template("report.html").render(
         title=title,
-        families=[family_view(name, some, max_notes, _KEPT_BYTES // len(families)) for name, some in families.items()],
-        matrix=_matrix(families, many),
+        families=views,
+        matrix=_matrix(families, many, gate),
         best_alone=many,
         synths=[synth for synth in SYNTHS if any(training.synth == synth for training in trainings)],
         numbers=NUMBERS,
@@ -73,6 +90,5 @@ def render(trainings: Sequence[TrainingView], title: str) -> str:
         octaves=[
             (f"C{octave + 1}", 100.0 * octave / pictures.OCTAVES) for octave in range(1, int(pictures.OCTAVES) + 1)
         ],
-        style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        scripts=[Markup((_TEMPLATES / name).read_text(encoding="utf-8")) for name in ("report.js", "blind.js")],
     )
+    return {**pages, REPORT_NAME: report}

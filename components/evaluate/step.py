@@ -19,7 +19,7 @@ from components.nsynth.sorted_set import SortedSet
 
 MAX_SAMPLES = 2
 MAX_WORST = 10
-MAX_KEPT = 200  # about 7 MB
+MAX_KEPT = 400  # about 14 MB
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,16 @@ EXPERIMENT = "luthier"
 
 RUNS_VIEW = "luthier"
 """The key of the experiment's shared view, which shows families, synths and losses as columns."""
-_SHOWN_TAGS, _SHOWN_METRICS = (
-    ("family", "synth", "preset"),
-    ("held_out_spectral_loss", "held_out_log_mel_distance_db", "held_out_loudness_error_db", "valid_loss"),
-)
+_COLUMN_PIXELS = {
+    "attributes.`Run Name`": 262,
+    "tags.`family`": 85,
+    "metrics.`held_out_spectral_loss`": 165,
+    "metrics.`valid_loss`": 90,
+    "metrics.`held_out_log_mel_distance_db`": 200,
+    "metrics.`held_out_loudness_error_db`": 200,
+    "tags.`synth`": 95,
+    "tags.`preset`": 85,
+}
 
 Key = tuple[str, int, float]
 _CURVES = ("total_loss", "spectral_loss", "learning_rate", "grad_norm", "steps_per_s", "input_wait_s")
@@ -66,15 +72,16 @@ def run_name(run_id: str, training_name: str) -> str:
 def experiment_tags(experiment_id: str) -> dict[str, str]:
     """Returns the tags that make MLflow's pages show what a reader of trainings looks for.
 
-    They are of MLflow 3's own interface: the kind of experiment, which decides on its first page; a shared view, with
-    its columns; and the description, with a link to that view.
+    They are of MLflow 3's own interface: the kind of experiment; a shared view, with its columns; and the description,
+    with a link to that view. (3.17 opens on its pages for generative AI, until a link or its switch chooses otherwise.)
 
     Args:
         experiment_id: The experiment's id.
     """
-    columns = [*(f"tags.`{name}`" for name in _SHOWN_TAGS), *(f"metrics.`{name}`" for name in _SHOWN_METRICS)]
-    view = zlib.compress(json.dumps({"selectedColumns": columns}).encode())
-    link = f"#/experiments/{experiment_id}/runs?viewStateShareKey={RUNS_VIEW}"
+    columns = list(_COLUMN_PIXELS)[1:]
+    state = {"selectedColumns": columns, "columnWidths": _COLUMN_PIXELS, "columnOrder": list(_COLUMN_PIXELS)}
+    view = zlib.compress(json.dumps(state).encode())
+    link = f"#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={RUNS_VIEW}"
     return {
         "mlflow.experimentKind": "custom_model_development",
         f"mlflow.sharedViewState.{RUNS_VIEW}": f"deflate;{base64.b64encode(view).decode()}",

@@ -21,7 +21,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _MP3 = {"compression_level": 0.3, "bitrate_mode": "VARIABLE"}  # about 34 kbit/s
 _HEADROOM = np.float32(0.5)  # a model may exceed full scale
 _TICK_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120)
-_MOST_TICKS = 8
+_MOST_TICKS, _SHORT_SECONDS = 8, 3.0
 _MOST_SOFTER_DB = 30.0
 
 
@@ -94,7 +94,8 @@ def write_page(page_uri: str, name: str, seconds: float, sounds: Sequence[Sound]
 
 def ticks(seconds: float) -> list[tuple[str, float]]:
     """Returns the marks of a time axis: "10 s" or "1:30 min", and their places in percent."""
-    step = next((step for step in _TICK_SECONDS if seconds / step <= _MOST_TICKS), _TICK_SECONDS[-1])
+    steps = [step for step in _TICK_SECONDS if step >= 1 or seconds < _SHORT_SECONDS]  # whole seconds where they do
+    step = next((step for step in steps if seconds / step <= _MOST_TICKS), steps[-1])
     times = [number * step for number in range(int(seconds / step) + 1)]
     return [(_time(time, step >= 1 and seconds >= 120), 100.0 * time / seconds) for time in times]
 

@@ -117,7 +117,10 @@ def test_the_experiment_shows_trainings_and_a_view_with_their_losses_and_keeps_a
     run = client.search_runs([experiment.experiment_id])[0]
     known = {f"tags.`{name}`" for name in run.data.tags} | {f"metrics.`{name}`" for name in run.data.metrics}
     assert {"tags.`preset`", "metrics.`held_out_spectral_loss`"} <= known
-    assert f"/{experiment.experiment_id}/runs?viewStateShareKey=luthier" in experiment.tags["mlflow.note.content"]
+    assert (
+        f"/{experiment.experiment_id}/runs?workflowType=machine_learning&viewStateShareKey=luthier)"
+        in experiment.tags["mlflow.note.content"]
+    )
     client.set_experiment_tag(experiment.experiment_id, "mlflow.note.content", "Ours")
     register(trainings(workspace), uri_of(workspace))
     assert client.get_experiment(experiment.experiment_id).tags["mlflow.note.content"] == "Ours"
