@@ -59,6 +59,7 @@ COMMANDS = {
         "components.evaluate.command", "Evaluate a model on held-out notes: scores and listening samples."
     ),
     "transfer": Command("components.transfer.command", "Render a recording with the timbre of a model."),
+    "play": Command("components.play.command", "Play a MIDI file with models as its instruments."),
     "export": Command("components.export.command", "Export a model for other software."),
     "models": Command(
         "components.register.models_command", "List the registered models with their scores and promotion status."

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from components import storage
+from components.artifacts.expression import Expression
 from components.audio.loudness import LOUDNESS_DEFINITION
 from components.config.catalog import SYNTHS
 from components.core.errors import InputError, nearest
@@ -87,6 +88,7 @@ class ModelCard:
         loudness_definition: Which loudness the model takes; see synths.loudness. "loudness" in the file.
         f0_hz: Pitch in the training, in Hz; None where the card does not say.
         loudness_db: Loudness in the training, by the loudness definition; None where the card does not say.
+        expression: How the instrument was played in the training; None where the card does not say.
         crc32c: Checksums of the other files, base64 of the big-endian CRC32C, by name.
         schema_version: Of the file.
     """
@@ -103,6 +105,7 @@ class ModelCard:
     loudness_definition: str = LOUDNESS_DEFINITION
     f0_hz: Percentiles | None = None
     loudness_db: Percentiles | None = None
+    expression: Expression | None = None
     crc32c: dict[str, str] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
@@ -144,12 +147,13 @@ class ModelCard:
             loudness_definition=fields.name("loudness", LOUDNESS_DEFINITION),
             f0_hz=Percentiles.of(fields.object("f0_hz"), _LOWEST_F0_HZ, _HIGHEST_F0_HZ),
             loudness_db=Percentiles.of(fields.object("loudness_db"), _LOWEST_DB, _HIGHEST_DB),
+            expression=Expression.of(fields.object("expression")),
             crc32c=_checksums(fields),
         )
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the card as the file holds it."""
-        ranges = {"f0_hz": self.f0_hz, "loudness_db": self.loudness_db}
+        ranges = {"f0_hz": self.f0_hz, "loudness_db": self.loudness_db, "expression": self.expression}
         return {
             "schema_version": self.schema_version,
             "family": self.family,

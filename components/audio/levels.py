@@ -4,6 +4,7 @@ Each question has one definition:
 
 * `above_floor`: is the frame more than digital silence? The statistics in a model's card count these frames: everything
   that the training saw, down to the end of a release.
+* `gate`: a smooth gain from the frames that sound, for transfer and for play.
 * `sounding_frames`: would a listener miss the frame? Relative to the loud part of the same sound. Transfer maps the
   loudness of these frames and mutes the others; evaluation and similarity compare them alone.
 * `silent_frames`, `silent_share`: is there nothing but noise? On samples instead of loudness, so they need
@@ -14,6 +15,7 @@ Each question has one definition:
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 
 from components.audio.loudness import FLOOR_DB
 from components.audio.spectrum import framed
+from components.nsynth.note import FloatArray
 
 Array = NDArray[np.floating[Any]]
 
@@ -35,6 +38,9 @@ _SILENT_DB = -70.0  # of full scale
 _SILENT_RANGE_DB = 60.0  # below the loudest frame
 LEVEL_FRAME_SAMPLES = 256
 """Length and distance of the frames of `silent_frames`."""
+_OPEN_BEFORE, _OPEN_AFTER = 5, 12  # frames of the curves: an attack begins before it is loud, a note decays
+_FADE_FRAMES = 5
+_SHORTEST_SILENCE = 25  # frames, 0.1 s: what is shorter is part of the sound
 _FLAT_SAMPLES = 4  # so many equal samples at a peak are a clipped one
 
 
@@ -55,6 +61,19 @@ def sounding_frames(loudness_db: Array) -> NDArray[np.bool_]:
     above = loudness_db[above_floor(loudness_db)]
     loud_db = float(np.percentile(above, 95)) if len(above) else 0.0
     return np.asarray(loudness_db > max(loud_db - _SOUNDING_RANGE_DB, FLOOR_DB + _ABOVE_FLOOR_DB))
+
+
+def gate(sounding: NDArray[np.bool_]) -> FloatArray:
+    """Returns a gain that is 1 in and around sounding frames and 0 in silence, with smooth edges, f32[frames]."""
+    sounding = sounding.copy()
+    for end, start in pairwise(np.flatnonzero(np.diff(sounding.astype(np.int8)))):
+        if sounding[end] and start - end < _SHORTEST_SILENCE:
+            sounding[end : start + 1] = True
+    window = np.ones(_OPEN_BEFORE + 1 + _OPEN_AFTER)
+    opened = np.convolve(np.pad(sounding.astype(float), (_OPEN_AFTER, _OPEN_BEFORE)), window, "valid")
+    fade = np.hanning(2 * _FADE_FRAMES + 1)[1:-1]
+    smooth = np.convolve(np.pad(np.minimum(opened, 1.0), _FADE_FRAMES - 1, mode="edge"), fade / fade.sum(), "valid")
+    return smooth.astype(np.float32)
 
 
 def silent_frames(audio: Array) -> NDArray[np.bool_]:

@@ -44,21 +44,26 @@ class LoudnessMeter:
     """Measures the loudness of a sound block by block, in memory that does not grow with it."""
 
     def __init__(self) -> None:
-        self._buffer, self._powers = np.zeros(0, np.float32), list[Array]()
+        self._buffer, self._powers = np.zeros((0, 1), np.float32), list[Array]()
 
     def push(self, audio: FloatArray) -> None:
-        """Takes the next block, f32[samples] at 16 kHz, -1..1."""
+        """Takes the next block, f32[samples] or f32[samples, channels] at 16 kHz, -1..1; all of as many channels."""
+        audio = audio.reshape(len(audio), -1) if len(audio) else np.zeros((0, self._buffer.shape[1]), np.float32)
+        if not len(self._buffer):
+            self._buffer = self._buffer[:, :1].repeat(audio.shape[1], axis=1)
         for start in range(0, len(audio), _CHUNK_SAMPLES):
             self._buffer = np.concatenate([self._buffer, audio[start : start + _CHUNK_SAMPLES]])
             if len(self._buffer) >= _BLOCK_SAMPLES:
-                blocks = np.lib.stride_tricks.sliding_window_view(self._buffer, _BLOCK_SAMPLES)[::_BLOCK_HOP]
+                windows = np.lib.stride_tricks.sliding_window_view(self._buffer, _BLOCK_SAMPLES, axis=0)
+                blocks = windows[::_BLOCK_HOP]
                 self._powers.append(_power(blocks))
                 self._buffer = self._buffer[len(blocks) * _BLOCK_HOP :]
 
     def lufs(self) -> float:
         """Returns the gated loudness of what came, in LUFS; -70 for silence. A sound below 400 ms counts as padded."""
         if not self._powers:
-            self._powers.append(_power(np.pad(self._buffer, (0, _BLOCK_SAMPLES - len(self._buffer)))[None]))
+            padded = np.pad(self._buffer, ((0, _BLOCK_SAMPLES - len(self._buffer)), (0, 0)))
+            self._powers.append(_power(padded.T[None]))
         power = np.concatenate(self._powers)
         loud = power[power > 10.0 ** ((_ABSOLUTE_GATE_LUFS - _OFFSET_LU) / 10.0)]
         if not len(loud):
@@ -68,18 +73,18 @@ class LoudnessMeter:
 
 
 def _power(blocks: Array) -> Array:
-    """Returns the K-weighted mean power of blocks, f[blocks, _BLOCK_SAMPLES] to f[blocks]."""
-    spectra = np.abs(np.fft.rfft(blocks, axis=1)) ** 2 * _weights()
+    """Returns the K-weighted mean power of blocks, f[blocks, channels, _BLOCK_SAMPLES] to f[blocks]."""
+    spectra = np.sum(np.abs(np.fft.rfft(blocks, axis=2)) ** 2 * _weights(), axis=1)
     # Parseval: all bins but the first and the last count twice.
     power: Array = (2.0 * spectra.sum(axis=1) - spectra[:, 0] - spectra[:, -1]) / _BLOCK_SAMPLES**2
     return power
 
 
 def program_loudness_lufs(audio: FloatArray) -> float:
-    """Returns the gated loudness of a mono sound in LUFS; -70 for silence.
+    """Returns the gated loudness of a sound in LUFS; -70 for silence.
 
     Args:
-        audio: f32[samples] at 16 kHz, -1..1.
+        audio: f32[samples] or f32[samples, channels] at 16 kHz, -1..1.
     """
     meter = LoudnessMeter()
     meter.push(audio)
@@ -90,7 +95,7 @@ def matched_gain_db(audio: FloatArray, target_lufs: float = CLIP_LUFS) -> float:
     """Returns the gain in dB that brings a sound to a loudness, without clipping it and 40 dB at most.
 
     Args:
-        audio: f32[samples] at 16 kHz.
+        audio: f32[samples] or f32[samples, channels] at 16 kHz.
         target_lufs: The wanted loudness.
     """
     peak = max(float(np.abs(audio).max(initial=0.0)), 1e-6)

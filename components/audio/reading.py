@@ -160,15 +160,15 @@ def _local(uri: str, name: str, scratch: Path) -> Path:
     return copy
 
 
-def resampled(read: Iterator[FloatArray], from_hz: int, to_hz: int) -> Iterator[FloatArray]:
-    """Yields blocks of f32[samples] at another rate; together as long as before, to a sample."""
+def resampled(read: Iterator[FloatArray], from_hz: int, to_hz: int, channels: int = 1) -> Iterator[FloatArray]:
+    """Yields blocks of f32[samples], or f32[samples, channels], at another rate; as long as before, to a sample."""
     if from_hz == to_hz:
         yield from read
         return
-    stream = soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32")
+    stream = soxr.ResampleStream(from_hz, to_hz, channels, dtype="float32")
     for block in read:
         yield stream.resample_chunk(block)
-    yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+    yield stream.resample_chunk(np.zeros(0 if channels == 1 else (0, channels), np.float32), last=True)
 
 
 def check_level(sound: Sound) -> None:

@@ -64,30 +64,34 @@ def check_rate(rate_hz: int) -> int:
     return rate_hz
 
 
-def write_sound(blocks: Iterable[FloatArray], uri: str, rate_hz: int, scratch: Path) -> float:
+def write_sound(
+    blocks: Iterable[FloatArray], uri: str, rate_hz: int, scratch: Path, channels: int = 1, wanted_gain: float = 1.0
+) -> float:
     """Writes a sound, at a lower level where its peak exceeds 0.98 of full scale.
 
     Args:
-        blocks: f32[samples] each, at 16 kHz.
+        blocks: f32[samples] each, or f32[samples, channels], at 16 kHz.
         uri: A .wav, .flac or .ogg file.
         rate_hz: The file's sample rate.
         scratch: A folder for temporary files.
+        channels: Of the sound.
+        wanted_gain: The factor to multiply the sound by, if its peak allows it.
 
     Returns:
-        The factor that the sound was multiplied by, at most 1.
+        The factor that the sound was multiplied by, at most `wanted_gain`.
     """
     unscaled, (container, subtype) = scratch / "sound.wav", sound_format(uri)
     peak = 0.0
     # Floating point first: the peak is known only at the end.
-    with soundfile.SoundFile(unscaled, "w", rate_hz, 1, "FLOAT", format="WAV") as file:
-        for block in resampled(iter(blocks), SAMPLE_RATE_HZ, rate_hz):
+    with soundfile.SoundFile(unscaled, "w", rate_hz, channels, "FLOAT", format="WAV") as file:
+        for block in resampled(iter(blocks), SAMPLE_RATE_HZ, rate_hz, channels):
             peak = max(peak, float(np.abs(block).max(initial=0.0)))
             file.write(block)
-    gain = min(1.0, _LOUDEST_PEAK / max(peak, 1e-9))
+    gain = min(wanted_gain, _LOUDEST_PEAK / max(peak, 1e-9))
     finished = scratch / f"finished{PurePosixPath(uri).suffix.lower()}"
     with (
         soundfile.SoundFile(unscaled) as file,
-        soundfile.SoundFile(finished, "w", rate_hz, 1, subtype, format=container) as target,
+        soundfile.SoundFile(finished, "w", rate_hz, channels, subtype, format=container) as target,
     ):
         for block in blocks_of(file):
             target.write(block * np.float32(gain))

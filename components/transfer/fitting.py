@@ -9,14 +9,13 @@ mapping stretches or compresses by 1.5 at most: else the flutter of a steady ton
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from components.artifacts.model_card import ModelCard, Percentiles
 from components.audio.f0 import fill_nearest, octaves_to_fit
-from components.audio.levels import sounding_frames
+from components.audio.levels import gate, sounding_frames
 from components.audio.loudness import FLOOR_DB
 from components.core.errors import InputError
 from components.nsynth.note import FloatArray
@@ -24,11 +23,7 @@ from components.transfer.analysis import Features
 
 _MAX_STRETCH = 1.5
 _MAX_OCTAVES, _MAX_DB = 6, 60  # to move by: more than the range of music, and of loudness
-_OPEN_BEFORE, _OPEN_AFTER = 5, 12  # frames: an attack begins before it is loud, a note decays
-_FADE_FRAMES = 5
-_SHORTEST_SILENCE = 25  # frames, 0.1 s: what is shorter is part of the sound
 
-_Mask = npt.NDArray[np.bool_]
 _Array = npt.NDArray[np.float64]
 
 
@@ -120,16 +115,3 @@ def _quantiles(wanted_db: Percentiles) -> tuple[_Array, _Array]:
     if wanted_db.quantiles:
         return np.linspace(0, 100, len(wanted_db.quantiles)), np.array(wanted_db.quantiles)
     return np.array([5.0, 50.0, 95.0]), np.array([wanted_db.p5, wanted_db.median, wanted_db.p95])
-
-
-def gate(sounding: _Mask) -> FloatArray:
-    """Returns a gain that is 1 in and around sounding frames and 0 in silence, with smooth edges, f32[frames]."""
-    sounding = sounding.copy()
-    for end, start in pairwise(np.flatnonzero(np.diff(sounding.astype(np.int8)))):
-        if sounding[end] and start - end < _SHORTEST_SILENCE:
-            sounding[end : start + 1] = True
-    window = np.ones(_OPEN_BEFORE + 1 + _OPEN_AFTER)
-    opened = np.convolve(np.pad(sounding.astype(float), (_OPEN_AFTER, _OPEN_BEFORE)), window, "valid")
-    fade = np.hanning(2 * _FADE_FRAMES + 1)[1:-1]
-    smooth = np.convolve(np.pad(np.minimum(opened, 1.0), _FADE_FRAMES - 1, mode="edge"), fade / fade.sum(), "valid")
-    return smooth.astype(np.float32)

@@ -20,7 +20,7 @@ from components.audio.pitch import ANALYSIS_PEAK, DEFAULT_TRACKER, Tracker, trac
 from components.audio.reading import LONGEST_SECONDS, check_level, opened
 from components.audio.reading import Sound as RecordedSound
 from components.audio.writing import FORMATS, check_rate, check_writable, sound_format, write_sound
-from components.core.errors import InputError, StepError
+from components.core.errors import InputError
 from components.nsynth.note import SAMPLE_RATE_HZ, FloatArray
 from components.registry.download import downloaded
 from components.telemetry import progress
@@ -219,22 +219,14 @@ def _render(
     scratch: Path,
     dry: bool,
 ) -> RenderedSound:
-    from components.transfer.rendering import render
+    from components.synths.rendering import Curves, render
 
     began, name = time.monotonic(), f"{instrument.card.family} {instrument.card.synth}"
     extractor, player = FeatureExtractor(samples), Player(scratch / "rendered.mp3")
-    blocks = _played(_exact_length(_finite(render(instrument, fitted, seed, dry), name), samples), player)
+    curves = Curves(fitted.f0_hz, fitted.loudness_db, fitted.gate)
+    blocks = _played(_exact_length(render(instrument, curves, seed, dry), samples), player)
     gain = write_sound(_extracted(extractor, blocks, f"render {name}", samples), out_uri, rate_hz, scratch)
     features = extractor.finish()
     found = similarity(recording, features, fitted.octaves)
     on_page = Sound(name, features, *player.finish())
     return RenderedSound(name, out_uri, fitted.octaves, gain, time.monotonic() - began, found, on_page)
-
-
-def _finite(blocks: Iterable[FloatArray], name: str) -> Iterator[FloatArray]:
-    for block in blocks:
-        if not np.isfinite(block).all():
-            raise StepError(
-                f"the output of the {name} model is not finite (NaN): its training diverged; train it again"
-            )
-        yield block

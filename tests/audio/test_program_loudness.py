@@ -38,3 +38,9 @@ def test_matched_sounds_are_equally_loud_but_never_clipped_and_silence_stays_sil
     assert np.abs(click).max() * 10 ** (matched_gain_db(click) / 20) <= 1.0
     assert program_loudness_lufs(np.zeros(64, np.float32)) == -70.0
     assert matched_gain_db(np.zeros(64, np.float32)) == 40.0
+
+
+def test_the_channels_of_a_sound_add_up():
+    one = sine(-20.0)
+    assert program_loudness_lufs(np.stack([one, one], axis=1)) == pytest.approx(-20.0, abs=0.02)
+    assert program_loudness_lufs(np.stack([one, 0 * one], axis=1)) == pytest.approx(-23.01, abs=0.02)

@@ -9,9 +9,8 @@ from components.artifacts.model_card import ModelCard
 from components.config.catalog import SYNTHS
 from components.synths.instrument import Instrument, save
 from components.synths.model import build, config_text, configured
+from components.synths.rendering import Curves, render
 from components.synths.reverb import BlockReverb, Reverb, reverberated
-from components.transfer.fitting import FittedFeatures
-from components.transfer.rendering import render
 
 _SMALL = ("RnnFcDecoder.ch = 8", "RnnFcDecoder.rnn_channels = 8")
 
@@ -105,7 +104,7 @@ def test_dry_and_wet_are_to_be_had_and_a_transfer_in_blocks_equals_the_whole(in_
     assert np.abs(whole["audio"][0] - dry).max() > 0.05
     gate = np.ones(frames, np.float32)
     gate[300:] = 0.0
-    fitted = FittedFeatures(0, f0_hz, loudness_db, gate)
+    fitted = Curves(f0_hz, loudness_db, gate)
     found = np.concatenate(list(render(in_a_room, fitted)))
     found_dry = np.concatenate(list(render(in_a_room, fitted, dry=True)))
     response = in_a_room.impulse_response

@@ -1,47 +1,75 @@
-"""Rendering of fitted features with a model, block by block, in memory that does not grow with their length."""
+"""Rendering of curves with a model, block by block, in memory that does not grow with their length."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from components.core.errors import StepError
 from components.nsynth.note import HOP_SAMPLES, FloatArray
 from components.synths.ddsp_imports import tf
 from components.synths.instrument import Instrument
 from components.synths.reverb import BlockReverb
 from components.synths.streaming import BLOCK_FRAMES, BlockRenderer
-from components.transfer.fitting import FittedFeatures
 
 _RAMP = np.arange(HOP_SAMPLES, dtype=np.float32) / HOP_SAMPLES
 
 
-def render(instrument: Instrument, fitted: FittedFeatures, seed: int = 0, dry: bool = False) -> Iterator[FloatArray]:
+@dataclass(frozen=True)
+class Curves:
+    """What a model is to render.
+
+    Attributes:
+        f0_hz: Pitch in Hz, f32[frames], without gaps.
+        loudness_db: By the model's loudness definition, f32[frames].
+        gate: Gain of the sound, f32[frames], 0..1: 0 where there is to be silence.
+    """
+
+    f0_hz: FloatArray
+    loudness_db: FloatArray
+    gate: FloatArray
+
+
+def render(instrument: Instrument, curves: Curves, seed: int = 0, dry: bool = False) -> Iterator[FloatArray]:
     """Yields audio at 16 kHz, f32[samples] a block, together frames * 64 samples.
 
     Args:
         instrument: The model.
-        fitted: The features, fitted to it.
+        curves: In the range that the model was trained in.
         seed: Determines the noise.
         dry: Whether a reverb of the model is left out.
+
+    Raises:
+        StepError: The output of the model is not finite.
     """
     response = None if dry else instrument.impulse_response
-    blocks = _render_dry(instrument, fitted, seed)
+    blocks = _finite(_render_dry(instrument, curves, seed), f"{instrument.card.family} {instrument.card.synth}")
     # After the gate, so that the room rings on in silence.
     yield from blocks if response is None else map(BlockReverb(response).render, blocks)
 
 
-def _render_dry(instrument: Instrument, fitted: FittedFeatures, seed: int) -> Iterator[FloatArray]:
-    (renderer, render_block), frames = _compiled(instrument), len(fitted.f0_hz)
+def _finite(blocks: Iterable[FloatArray], name: str) -> Iterator[FloatArray]:
+    for block in blocks:
+        if not np.isfinite(block).all():
+            raise StepError(
+                f"the output of the {name} model is not finite (NaN): its training diverged; train it again"
+            )
+        yield block
+
+
+def _render_dry(instrument: Instrument, given: Curves, seed: int) -> Iterator[FloatArray]:
+    (renderer, render_block), frames = _compiled(instrument), len(given.f0_hz)
     with instrument.configured():
-        state = renderer.initial_state(*(_frames(curve, 0, 1) for curve in (fitted.f0_hz, fitted.loudness_db)))
+        state = renderer.initial_state(*(_frames(curve, 0, 1) for curve in (given.f0_hz, given.loudness_db)))
     for first in range(0, frames + renderer.delay, BLOCK_FRAMES):
-        curves = [_frames(curve, first, BLOCK_FRAMES) for curve in (fitted.f0_hz, fitted.loudness_db)]
+        curves = [_frames(curve, first, BLOCK_FRAMES) for curve in (given.f0_hz, given.loudness_db)]
         block, state = render_block(*curves, tf.constant(seed), state)
         start = first - renderer.delay  # the frame at which this block of audio begins
-        gated = block["audio"].numpy()[0] * _gain(fitted.gate, start, BLOCK_FRAMES)
+        gated = block["audio"].numpy()[0] * _gain(given.gate, start, BLOCK_FRAMES)
         yield gated[max(0, -start) * HOP_SAMPLES :][: (frames - max(0, start)) * HOP_SAMPLES]
 
 

@@ -1,0 +1,1 @@
+"""Renders MIDI files with models."""
