@@ -225,8 +225,9 @@ def _next_step(found: Evaluation, values: Mapping[str, float], failures: Sequenc
         share = f"{values['label_wrong_share']:.0%}"
         return f"The data has a wrong pitch for {share} of the notes: prepare the recordings with --pitch crepe."
     if word != READY and 0 < minutes < _GOOD_MINUTES:
-        kind = "too few for any" if minutes < _ROUGH_MINUTES else "a rough one"
-        return f"{_minutes(minutes)} of recordings make {kind}: 10 minutes make a good one."
+        if minutes < _ROUGH_MINUTES:
+            return f"{_minutes(minutes)} of recordings is too little: 3 minutes make a rough model, 10 a good one."
+        return f"{_minutes(minutes)} of recordings make a rough model: 10 minutes make a good one."
     longer = "train longer (a higher train.max_steps, or --preset standard)"
     if word != READY and abs(bias_db) > _READY["level_bias_db"][0]:
         return f"{abs(bias_db):.0f} dB too {'quiet' if bias_db < 0 else 'loud'} after {steps}: {longer}."

@@ -65,8 +65,11 @@ def test_what_is_wrong_and_what_helps(given: dict[str, float], word: str, said: 
 def test_few_recordings_and_wrong_labels_come_first() -> None:
     rough = evaluation(factor=1.6)
     step = training_verdict(replace(rough, train_notes=45), Gate()).next_step
-    assert step == "3 minutes of recordings make a rough one: 10 minutes make a good one."
-    assert "too few for any" in training_verdict(replace(rough, train_notes=10), Gate()).next_step
+    assert step == "3 minutes of recordings make a rough model: 10 minutes make a good one."
+    assert (
+        "Less than a minute of recordings is too little"
+        in training_verdict(replace(rough, train_notes=10), Gate()).next_step
+    )
     wrong = [replace(note, pitch_finding=LABEL_WRONG) for note in rough.notes[:6]] + rough.notes[6:]
     assert "wrong pitch for 50% of the notes" in training_verdict(replace(rough, notes=wrong), Gate()).next_step
 
