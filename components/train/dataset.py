@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from components.artifacts.expression import Expression
 from components.artifacts.model_card import Percentiles
 from components.audio.levels import above_floor, sounding_frames
 from components.config.settings import TrainSettings
@@ -19,6 +20,7 @@ from components.nsynth.note import HOP_SAMPLES, NOTE_FRAMES, NOTE_SAMPLES, Float
 from components.nsynth.sorted_set import SortedSet
 from components.telemetry import log
 from components.train.data_checks import check_notes
+from components.train.expression import expression_of
 
 if TYPE_CHECKING:
     from components.train.note_cache import NoteCache
@@ -37,18 +39,21 @@ class Batch:
         audio: f32[batch, samples].
         f0_hz: f32[batch, samples / 64], without gaps.
         loudness_db: f32[batch, samples / 64], by the model's definition.
+        labels: MIDI pitch and velocity of whole notes, f32[batch, 2]; None of crops.
     """
 
     audio: FloatArray
     f0_hz: FloatArray
     loudness_db: FloatArray
+    labels: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.audio)
 
     def __getitem__(self, which: slice) -> Batch:
         """Returns some of the notes, without copying them."""
-        return Batch(self.audio[which], self.f0_hz[which], self.loudness_db[which])
+        labels = None if self.labels is None else self.labels[which]
+        return Batch(self.audio[which], self.f0_hz[which], self.loudness_db[which], labels)
 
     @classmethod
     def silence(cls, size: int, samples: int) -> Batch:
@@ -82,7 +87,7 @@ class Batch:
         And of the loudness of the sounding frames `quantiles`: the 0th, 5th, ... 100th percentile, to which transfer
         maps the loudness of a recording. Of more than 2,000 notes, a part is taken, spread over them.
         """
-        some = self[:: -(-len(self) // _MAX_STATISTICS_NOTES)]
+        some = self._spread()
         audible = (some.f0_hz > 0) & above_floor(some.loudness_db)
         found = {}
         for name, values in {"f0_hz": some.f0_hz, "loudness_db": some.loudness_db}.items():
@@ -91,6 +96,14 @@ class Batch:
         sounding = audible & sounding_frames(some.loudness_db)
         quantiles = tuple(_percentiles(some.loudness_db, sounding, range(0, 101, 5)))
         return found | {"loudness_db": replace(found["loudness_db"], quantiles=quantiles)}
+
+    def expression(self) -> Expression | None:
+        """Returns how the notes were played, for a model card; None of crops, and where none is long enough to tell."""
+        some = self._spread()
+        return None if some.labels is None else expression_of(some.labels, some.f0_hz, some.loudness_db)
+
+    def _spread(self) -> Batch:
+        return self[:: -(-len(self) // _MAX_STATISTICS_NOTES)]
 
 
 def _percentiles(values: FloatArray, counted: npt.NDArray[np.bool_], shares: Sequence[int]) -> list[float]:

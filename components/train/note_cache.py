@@ -39,7 +39,7 @@ from components.train.dataset import NOTE_BYTES, Batch
 _LOG = log.get(__name__)
 _READERS = 8
 _MAX_FILL_S = 3600.0  # of another training that fills the same directory
-_WIDTHS = {"audio": NOTE_SAMPLES, "f0_hz": NOTE_FRAMES, "loudness_db": NOTE_FRAMES}
+_WIDTHS = {"audio": NOTE_SAMPLES, "f0_hz": NOTE_FRAMES, "loudness_db": NOTE_FRAMES, "labels": 2}
 _COMPLETE = "complete"
 _MIN_NOTES_FOR_BAR = 500  # two seconds
 _LOUDNESS_NOTES = 64  # notes whose loudness is computed together: 16 MB
@@ -102,7 +102,7 @@ class NoteCache:
             batch = Batch(**{name: np.empty([len(rows), width], np.float32) for name, width in _WIDTHS.items()})
             self._fill(batch, parts, rows)
             return batch
-        key = f"{data.fingerprint(split)}-{split}-{family}-{len(rows)}-{self._definition}"
+        key = f"{data.fingerprint(split)}-{split}-{family}-{len(rows)}-{self._definition}-labels"
         with disk_full_as_step_error(
             f"cannot cache {counted(len(rows), 'note')} ({size / 1e6:,.0f} MB) in '{self._root_path}'"
         ):
@@ -138,8 +138,8 @@ class NoteCache:
             _allocate(directory, count)
             batch = _map(directory, count, "r+")
             fill(batch)
-            for array in (batch.audio, batch.f0_hz, batch.loudness_db):
-                array.flush()  # type: ignore[attr-defined]  # a np.memmap
+            for array in (batch.audio, batch.f0_hz, batch.loudness_db, batch.labels):
+                array.flush()  # type: ignore[union-attr]  # a np.memmap
             (directory / _COMPLETE).touch()
         return batch
 
@@ -207,5 +207,7 @@ def _put(batch: Batch, row: int, payload: bytes, uri: str) -> None:
     except BadExample as error:
         raise InputError(f"a record in '{uri}' is not a note: {error}") from error
     check_note(note, uri)
+    assert batch.labels is not None, "the cache makes them"
+    batch.labels[row] = note.pitch, note.velocity
     batch.audio[row] = note.audio
     batch.f0_hz[row] = fill_forward(note.f0_hz[None])[0]

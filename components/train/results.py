@@ -21,6 +21,7 @@ def card_of(record: RunRecord, state: State, dataset: Dataset) -> ModelCard:
         valid_loss=state.best_loss,
         f0_hz=percentiles["f0_hz"],
         loudness_db=percentiles["loudness_db"],
+        expression=dataset.train.expression(),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from components.artifacts.expression import Expression, TrainingNote
 from components.artifacts.model_card import ModelCard, Percentiles
 from components.artifacts.run_record import WarmStart
 from tests.records import finished_record
@@ -18,6 +19,9 @@ CARD = ModelCard(
     num_parameters=123_456,
     f0_hz=Percentiles(110.0, 220.0, 440.0),
     loudness_db=Percentiles(-50.0, -20.0, -5.0, (-60.0, -20.0, 0.0)),
+    expression=Expression(
+        (0.0, 0.1, 1.0), (0.0, 0.2), (TrainingNote(60, 90, (-50.0, -10.0, -12.0), (0.0, -40.0)),), 55, 72, 0.2, True
+    ),
     crc32c={"operative_config.gin": "AAAAAA==", "weights.h5": "AAAAAA=="},
 ).as_dict()
 RECORD = finished_record(

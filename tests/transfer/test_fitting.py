@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from components.artifacts.model_card import ModelCard, Percentiles
+from components.audio.levels import gate
 from components.audio.loudness import LOUDNESS_DEFINITION, POWER_DEFINITION
 from components.core.errors import InputError
 from components.transfer.analysis import FeatureExtractor, Features
-from components.transfer.fitting import TransferOptions, fit, gate
+from components.transfer.fitting import TransferOptions, fit
 from tests.transfer.recordings import sweep
 
 CARD = ModelCard.parse(
