@@ -33,6 +33,8 @@ class TrainSettings:
         learning_rate: Of Adam, at the first step.
         decay_rate: The learning rate is multiplied by this over every `decay_steps` steps, smoothly.
         decay_steps: See `decay_rate`.
+        weight_average: Validations and the model take an exponential moving average of the weights: the share of the
+            average before that stays at every step, 0.98 for about fifty steps; 0: the newest weights.
         grad_clip_norm: Longest gradient, over all variables together; a longer one is shortened to it.
         divergence_factor: The training has diverged where the loss is this many times the untrained model's, or a
             validation loss this many times the best one. It then returns to a checkpoint and halves the learning rate.
@@ -59,6 +61,7 @@ class TrainSettings:
     learning_rate: Annotated[float, Real(0, 10, above=True)] = 3e-4
     decay_rate: Annotated[float, Real(0, 2, above=True)] = 0.98
     decay_steps: Annotated[int, _STEPS] = 10_000
+    weight_average: Annotated[float, Real(0, 0.99999)] = 0.0
     grad_clip_norm: Annotated[float, Real(0, 1e9, above=True)] = 3.0
     divergence_factor: Annotated[float, Real(0, 1e9, above=True)] = 4.0
     log_every_steps: Annotated[int, _STEPS] = 10

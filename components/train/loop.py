@@ -201,7 +201,7 @@ class Loop:
                 sounds = {"held-out/original": group.audio[0], "held-out/resynthesis": np.asarray(resynthesis)}
         loss = float(np.mean(np.concatenate(losses)[: len(notes)], dtype=np.float64))
         check_validation(loss, self.state.best_loss, self._settings.divergence_factor)
-        if self.state.validated(loss, self._settings.min_improvement):
+        if self.state.validated(loss, self._settings.min_improvement, len(notes)):
             self.best = self._trainer.weights()
         self._add("valid", loss)
         if sounds:

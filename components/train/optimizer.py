@@ -8,6 +8,8 @@ from typing import Any
 from components.config.settings import TrainSettings
 from components.synths.ddsp_imports import tf
 
+_WARM_UP_STEPS = 8
+
 
 class _Schedule(tf.keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
     """ddsp's exponential decay, times a scale that a rollback halves."""
@@ -22,21 +24,41 @@ class _Schedule(tf.keras.optimizers.schedules.LearningRateSchedule):  # type: ig
         return self._decay(step) * self.scale
 
 
+class _AveragingAdam(tf.keras.optimizers.Adam):  # type: ignore[misc]
+    """Adam that averages the weights: soon over the newest steps, not over the initial weights."""
+
+    @property
+    def ema_momentum(self) -> Any:
+        """The share of the average before that stays; Keras reads it at every step."""
+        step = tf.cast(self.iterations, tf.float32)
+        return tf.minimum(self._largest_share, step / (step + _WARM_UP_STEPS))
+
+    @ema_momentum.setter
+    def ema_momentum(self, share: float) -> None:
+        self._largest_share = share
+
+
 class Optimizer:
-    """Updates a model's variables by their gradients.
+    """Updates a model's variables by their gradients, and averages them over the steps.
 
     Attributes:
-        variables: Its own: Adam's moments, its count of steps, the scale of the loss.
+        variables: Its own: Adam's moments, the averages, its count of steps, the scale of the loss.
+        averages: An exponential moving average of each trained variable (Polyak and Juditsky 1992), from its first
+            value; empty if none is kept.
     """
 
     def __init__(self, settings: TrainSettings, trained: list[Any]) -> None:
         """Args: the settings, and the variables to train."""
         self._trained, self._clip_norm = trained, settings.grad_clip_norm
         self._schedule = _Schedule(settings)
-        self._optimizer = tf.keras.optimizers.Adam(self._schedule)
+        share = settings.weight_average
+        kind = _AveragingAdam if share > 0 else tf.keras.optimizers.Adam
+        self._optimizer = kind(self._schedule, use_ema=share > 0, ema_momentum=share)
         self._scaling: Any = None
         self._optimizer.build(trained)
         self.variables = list(self._optimizer.variables)
+        # No public name; Keras itself only writes them into the model.
+        self.averages: list[Any] = list(self._optimizer._model_variables_moving_average) if share > 0 else []
         if settings.precision == "float16":
             self._optimizer = tf.keras.mixed_precision.LossScaleOptimizer(self._optimizer)
             self._scaling = self._optimizer._loss_scale  # no public name; checkpoints need its variables

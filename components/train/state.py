@@ -15,6 +15,8 @@ from components.core.text import counted
 
 MAX_ROLLBACKS = 2
 MAX_ATTEMPTS = 3
+_MANY_NOTES = 32
+_NOTE_ERROR = 0.12  # share by which the loss of a note swings from one validation to the next
 _UNHEARD_IN_A_ROW = 2
 _FIRST_HEARD_STEP, _LAST_FIRST_HEARD_STEP = 100, 2_000
 _TOO_QUIET_DB = 20.0
@@ -38,8 +40,9 @@ class State:
         validated_step: The step of the last validation; -1 before the first.
         first_loss: Spectral loss of the validation before the first step.
         last_loss: Of the last validation.
-        best_loss: The lowest one.
+        best_loss: That of the weights that the model gets; see `validated`.
         best_step: The step it was found at.
+        lowest_loss: The lowest one.
         mark: The validation loss at the last improvement that counts.
         stale: Validations since then.
         restarts: How often a process resumed this training.
@@ -58,6 +61,7 @@ class State:
     last_loss: float = math.nan
     best_loss: float = math.inf
     best_step: int = 0
+    lowest_loss: float = math.inf
     mark: float = math.inf
     stale: int = 0
     restarts: int = 0
@@ -69,15 +73,20 @@ class State:
         """Returns the fields; `State(**...)` of them is an equal state."""
         return asdict(self)
 
-    def validated(self, loss: float, min_improvement: float) -> bool:
+    def validated(self, loss: float, min_improvement: float, notes: int = _MANY_NOTES) -> bool:
         """Records a validation at the present step.
+
+        The loss of one note swings by a tenth between two validations of a training that goes well, so which is lowest
+        is chance. With few notes, later weights are preferred as long as their loss is within the standard error of the
+        lowest one.
 
         Args:
             loss: The validation loss.
             min_improvement: The share of the loss by which it must fall to count against `stale`.
+            notes: How many notes it is the mean of.
 
         Returns:
-            Whether it is the best so far.
+            Whether the model is to get the present weights.
         """
         self.validated_step, self.last_loss = self.step, loss
         if math.isnan(self.first_loss):
@@ -86,8 +95,10 @@ class State:
             self.mark, self.stale = loss, 0
         else:
             self.stale += 1
-        if loss >= self.best_loss:
+        error = _NOTE_ERROR / math.sqrt(notes) if notes < _MANY_NOTES else 0.0
+        if loss >= self.lowest_loss * (1 + error):
             return False
+        self.lowest_loss = min(self.lowest_loss, loss)
         self.best_loss, self.best_step = loss, self.step
         return True
 

@@ -7,6 +7,7 @@ interval.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from components.config.settings import TrainSettings
@@ -83,9 +84,23 @@ class TensorFlowTrainer:
 
     def validate(self, notes: Batch) -> tuple[Any, Any, Any]:
         """Resynthesizes notes without training, one on each replica; see Trainer."""
-        numbers, audio = self._validate(*self._devices.split(notes))
+        with self._averaged():
+            numbers, audio = self._validate(*self._devices.split(notes))
         numbers = self._devices.all_of(numbers)
         return numbers[:, 0], numbers[:, 1:], self._devices.own(audio)[0]
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Puts the averages of the weights into the model inside the block."""
+        trained = self._model.trainable_variables if self._optimizer.averages else []
+        newest = [tf.convert_to_tensor(variable) for variable in trained]
+        for variable, average in zip(trained, self._optimizer.averages, strict=True):
+            variable.assign(average)
+        try:
+            yield
+        finally:
+            for variable, value in zip(trained, newest, strict=True):
+                variable.assign(value)
 
     def begin_again(self, seed: int) -> None:
         """Returns to the state before the first step, with the weights and the noise of another seed; see Trainer."""
@@ -95,6 +110,8 @@ class TensorFlowTrainer:
         for name, variable in self._variables():
             if name in self._untrained:
                 variable.assign(self._untrained[name])
+        for average, variable in zip(self._optimizer.averages, self._model.trainable_variables, strict=False):
+            average.assign(variable)
 
     def interval(self) -> Interval | None:
         """Waits for the device and returns the steps since `new_interval`; None if there was none."""
@@ -114,8 +131,9 @@ class TensorFlowTrainer:
         self._optimizer.halve_learning_rate(times)
 
     def weights(self) -> Weights:
-        """Waits for the device and returns the model's weights."""
-        return [weight.numpy() for weight in self._model.weights]
+        """Waits for the device and returns the model's weights, averaged over the steps."""
+        with self._averaged():
+            return [weight.numpy() for weight in self._model.weights]
 
     def set_weights(self, weights: Weights) -> None:
         """Puts weights into the model."""

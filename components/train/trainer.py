@@ -68,7 +68,7 @@ class Trainer(Protocol):
         """Divides the learning rate of the settings by 2 to the power of `times`."""
 
     def weights(self) -> Weights:
-        """Waits for the device and returns the model's weights."""
+        """Waits for the device and returns the weights that a validation hears."""
 
     def arrays(self) -> Arrays:
         """Waits for the device and returns all that `restore` needs."""

@@ -371,7 +371,7 @@ def test_a_flat_curve_ends_it(tmp_path):
     loop = make_loop(tmp_path, settings)
     reason = loop.run(SilentBar())
     assert (reason.kind, loop.state.step) == ("flat", 3)
-    assert "1 validations without an improvement of 99.90%" in reason.text
+    assert "1 validation without an improvement of 99.90%" in reason.text
 
 
 def test_out_of_time_it_ends_with_a_validation_at_whatever_step_that_is(tmp_path):

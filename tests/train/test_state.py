@@ -113,3 +113,12 @@ def test_a_silent_model_is_heard_and_silent_notes_are_not():
     assert check_heard(late, quiet, settings) == ""  # said once
     assert check_heard(late, fine, settings) == ""
     assert late.unheard == 0
+
+
+def test_with_few_notes_later_weights_within_the_error_are_preferred():
+    losses = [8.5, 9.4, 9.6, 9.3]
+    few, many = State(), State()
+    assert [few.validated(loss, 0.01, notes=1) for loss in losses] == [True, True, False, True]
+    assert (few.best_loss, few.lowest_loss) == (9.3, 8.5)
+    assert [many.validated(loss, 0.01, notes=64) for loss in losses] == [True, False, False, False]
+    assert not State(lowest_loss=8.5).validated(9.2, 0.01, notes=9)

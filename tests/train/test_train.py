@@ -111,7 +111,7 @@ def test_on_gs_it_leaves_the_same_and_stops_when_nothing_improves(data, nursery,
     record = run_json(out)
     assert (record["steps"], record["stopped_by"]) == (3, "flat")
     assert "without an improvement of 99.90%" in record["stop_reason"]
-    assert "organ-wavetable stops at step 3: 1 validations without an improvement" in said
+    assert "organ-wavetable stops at step 3: 1 validation without an improvement" in said
     names = {info.name.split("/")[0] for info in storage.list_objects(out)}
     assert names == {"checkpoints", "metrics.jsonl", "model", "operative_config.gin", "run.json", "summaries"}
     assert record["validation"] == "the only note of the train split, because there is no other"
