@@ -26,13 +26,13 @@ from tests.export.conftest import beginner
 
 _REPOSITORY = Path(__file__).parents[2]
 _SOURCE = _REPOSITORY / "web"
-_PRESETS = ("seed", "vst", "standard")
+_PRESETS = ("vst", "standard")  # seed is smaller than vst
 _TABLE_OF_EVERY_FRAME = (
     "luthier.Wavetable.tables = 0",
     "luthier.Wavetable.band_limited = False",
     "luthier.RnnFcDecoder.output_splits = (('amps', 1), ('wavetables', 128), ('noise_magnitudes', 65))",
 )
-_LARGEST_BYTES = {"seed": 4_000_000, "vst": 4_000_000, "standard": 15_000_000}
+_LARGEST_BYTES = {"vst": 4_000_000, "standard": 15_000_000}
 _FRAMES = 60
 
 
