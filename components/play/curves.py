@@ -69,8 +69,9 @@ def _phrase(notes: Sequence[VoiceNote], controllers: Controllers, card: ModelCar
     seconds = (first + np.arange(count)) / FRAME_RATE_HZ
     semitones, loudness = np.zeros(count), np.full(count, FLOOR_DB)
     sounding = np.zeros(count, bool)
-    for note in notes:
-        _write(note, first, semitones, loudness, sounding)
+    ends = [_frame(note.start_s) - first + _RESTRIKE_FRAMES for note in notes[1:]]
+    for note, end in zip(notes, [*ends, count], strict=True):
+        _write(note, first, semitones[:end], loudness[:end], sounding[:end])
     semitones[: _frame(notes[0].start_s) - ONSET_FRAMES - first] = notes[0].pitch
     semitones += _smoothed(controllers.bend, seconds, 0.0)
     depth = _smoothed(controllers.modulation, seconds, 0.0) / _FULL * _MODULATION_CENTS / 100
@@ -94,15 +95,15 @@ def level_db(value: Array) -> Array:
 
 def controller(steps: Steps, seconds: Array, default: float) -> Array:
     """Returns a controller's value at times; `default` before its first event."""
-    if not steps:
+    if not len(steps):
         return np.full(len(seconds), default)
-    times, values = np.array(steps).T
+    times, values = np.asarray(steps).T
     return np.asarray(np.append(default, values)[np.searchsorted(times, seconds, side="right")])
 
 
 def _smoothed(steps: Steps, seconds: Array, default: float) -> Array:
     values = controller(steps, seconds, default)
-    if not steps:
+    if not len(steps):
         return values
     padded = np.pad(values, _SMOOTH_FRAMES // 2, mode="edge")
     return np.convolve(padded, np.full(_SMOOTH_FRAMES, 1 / _SMOOTH_FRAMES), "valid")
@@ -120,11 +121,11 @@ def _frame(seconds: float) -> int:
 
 
 def _write(note: VoiceNote, first: int, semitones: Array, loudness: Array, sounding: NDArray[np.bool_]) -> None:
-    """Writes a note into the curves of its phrase."""
+    """Writes a note into the curves of its phrase, which end where the next note has begun."""
     onset, end = _frame(note.start_s) - first, _frame(note.end_s) - first
     start = onset if note.legato else onset - ONSET_FRAMES
     end = max(end, onset + 1)
-    silent = max(end + 1, min(len(loudness), _frame(note.silent_from_s) - first))
+    silent = min(len(loudness), max(end + 1, _frame(note.silent_from_s) - first))
     played = np.arange(end - start + 1) / FRAME_RATE_HZ
     curve = _tied(note, played, loudness[start]) if note.legato else _struck(note, played, loudness[start:])
     falling = curve[-1] + note.shape.release_db(np.arange(silent - end) / FRAME_RATE_HZ)

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import mido
+import numpy as np
+from numpy.typing import NDArray
 
 from components import storage
 from components.core.errors import InputError
@@ -25,6 +27,7 @@ DRUM_CHANNEL = 9
 """MIDI's channel 10, whose numbers are drums and not pitches."""
 
 _LARGEST_BYTES = 2 << 20  # 700,000 events, 400 MB as mido's objects
+_MOST_NOTES = 50_000
 _ENDLESS_NUMBER = re.compile(rb"[\x80-\xff]{4096}")
 _MOST_TICKS = 1 << 48
 _DEFAULT_TEMPO_US = 500_000
@@ -35,8 +38,8 @@ _VOLUME, _PAN, _EXPRESSION, _MODULATION, _SUSTAIN = 7, 10, 11, 1, 64
 _DEFAULTS = {_VOLUME: 100.0, _PAN: 64.0, _EXPRESSION: 127.0, _MODULATION: 0.0}
 _ALL_SOUND_OFF, _RESET_CONTROLLERS, _ALL_NOTES_OFF = 120, 121, 123
 
-Steps = tuple[tuple[float, float], ...]
-"""A controller: seconds, ascending, and the value from there on."""
+Steps = tuple[tuple[float, float], ...] | NDArray[np.float64]
+"""A controller: seconds, ascending, and the value from there on, [events, 2]."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +197,7 @@ class _Channel:
         self.steps[name].append((seconds, value))
 
     def controllers(self) -> Controllers:
-        of = {name: tuple(values) for name, values in self.steps.items()}
+        of = {name: np.array(values) for name, values in self.steps.items()}
         return Controllers(
             *(of.get(name, ()) for name in ("bend", _VOLUME, _PAN, _EXPRESSION, _MODULATION)),
         )
@@ -245,6 +248,11 @@ class _Reader:
         )
         if not parts:
             raise InputError(f"the MIDI file '{self._uri}' has no notes to play: {self._why()}")
+        count = sum(len(part.notes) for part in parts)
+        if count > _MOST_NOTES:
+            raise InputError(
+                f"the MIDI file '{self._uri}' has {count:,} notes: expected {_MOST_NOTES:,} at most; try a part of it"
+            )
         seconds = max(note.end_s for part in parts for note in part.notes)
         if seconds > LONGEST_S:
             raise InputError(

@@ -94,14 +94,20 @@ class Playing:
         self._falling = np.array([note.release_db or _plain_release(self._releases) for note in notes])
         self._cents = np.array([note.cents or np.zeros(len(self._times)) for note in notes])
         self._vibrato = np.array([(note.vibrato_hz, note.vibrato_cents) for note in notes])
+        self._shapes: dict[tuple[int, int], Shape] = {}
 
     @property
     def sustained(self) -> bool:
         """Whether a note lasts as long as it is played."""
         return self.expression.sustained
 
-    def shape(self, pitch: float, velocity: int) -> Shape:
+    def shape(self, pitch: int, velocity: int) -> Shape:
         """Returns the curves of a note of a MIDI pitch and a velocity."""
+        if (pitch, velocity) not in self._shapes:
+            self._shapes[pitch, velocity] = self._mean(pitch, velocity)
+        return self._shapes[pitch, velocity]
+
+    def _mean(self, pitch: int, velocity: int) -> Shape:
         distances = (self._places - (pitch, velocity)) / (_PITCH_SEMITONES, _VELOCITY_STEPS)
         squares = np.square(distances).sum(axis=1)
         weights = np.exp(-0.5 * (squares - squares.min()))

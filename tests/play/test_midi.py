@@ -111,6 +111,10 @@ _END = b"\x00\xff\x2f\x00"
             "lasts 4,660 minutes",
         ),
         (_file(1, _NOTE + b"\x00\x90\x3c\x40" * 3_000_000), "is too large: expected 2 MB at most"),
+        (
+            _file(1, _NOTE + b"\x01\x90\x3c\x40\x01\x3c\x00" * 50_000 + _END),
+            "has 50,001 notes: expected 50,000 at most",
+        ),
         (_chunk(b"MThd", struct.pack(">HHH", 1, 1, 0)) + _chunk(b"MTrk", _NOTE + _END), "its unit of time is 0"),
     ],
 )

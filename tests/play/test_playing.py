@@ -139,6 +139,14 @@ def test_softer_than_the_training_is_a_matter_of_gain():
     assert phrase.curves.gate[middle] < 0.2
 
 
+def test_a_note_between_two_others_ends_where_the_next_begins():
+    ((phrase,),) = _curves(STRING, (0, 0.5, 60, 80), (0.6, 0.604, 64, 80), (0.61, 1.5, 67, 80))
+    f0_hz = phrase.curves.f0_hz
+    assert f0_hz[_at(phrase, 0.3)] == pytest.approx(261.6, rel=1e-3)
+    assert f0_hz[_at(phrase, 1.0)] == pytest.approx(392.0, rel=1e-3)
+    assert (phrase.curves.gate[_at(phrase, 0.7) : _at(phrase, 1.5)] == 1).all()
+
+
 def test_a_note_shorter_than_its_attack_is_heard():
     ((long,),), ((short,),) = _curves(STRING, (0, 1, 69, 80)), _curves(STRING, (0, 0.02, 69, 80))
     assert short.curves.loudness_db.max() > long.curves.loudness_db.max() - 6
