@@ -60,7 +60,7 @@ COMMANDS = {
     ),
     "transfer": Command("components.transfer.command", "Render a recording with the timbre of a model."),
     "play": Command("components.play.command", "Play a MIDI file with models as its instruments."),
-    "export": Command("components.export.command", "Export a model for other software."),
+    "export": Command("components.export.command", "Export models for other software, or as a page to play."),
     "models": Command(
         "components.register.models_command", "List the registered models with their scores and promotion status."
     ),

@@ -23,7 +23,7 @@ from components.export.catalog import PAGE_FORMAT, check_format, format_help
     "--tracking-uri", default="", metavar="URI", help="MLflow server or database. [default: MLFLOW_TRACKING_URI]"
 )
 def command(model_uris: tuple[str, ...], format_name: str, out_uri: str, tracking_uri: str) -> None:
-    """Export a model for other software, or models as a page to play in a browser.
+    """Export models for other software, or as a page to play.
 
     A README beside the model says how to use it. The model may be from anywhere: nothing in it is run. Files in --out
     that no export wrote are neither replaced nor removed.

@@ -29,16 +29,46 @@ class SpectralLoss(ddsp.losses.SpectralLoss):  # type: ignore[misc]
     any other term of ddsp's, ddsp's code computes it.
     """
 
-    def __init__(self, level_weight: float = 0.0, **of_ddsp: Any) -> None:
-        """Takes ddsp's arguments and one more.
+    def __init__(
+        self,
+        fft_sizes: tuple[int, ...] = _FFT_SIZES,
+        loss_type: str = "L1",
+        mag_weight: float = 1.0,
+        delta_time_weight: float = 0.0,
+        delta_freq_weight: float = 0.0,
+        cumsum_freq_weight: float = 0.0,
+        logmag_weight: float = 0.0,
+        loudness_weight: float = 0.0,
+        level_weight: float = 0.0,
+        name: str = "spectral_loss",
+    ) -> None:
+        """Takes ddsp's arguments and one more, `level_weight`.
 
         Args:
+            fft_sizes: Samples of the windows.
+            loss_type: "L1", "L2" or "COSINE".
+            mag_weight: Of the differences of magnitudes.
+            delta_time_weight: Of those of their changes from frame to frame.
+            delta_freq_weight: Of those of their changes from bin to bin.
+            cumsum_freq_weight: Of those of their sums over the bins.
+            logmag_weight: Of those of their logarithms.
+            loudness_weight: Of those of the A-weighted loudness.
             level_weight: Of the mean absolute difference of the A-weighted level in nepers, over the frames of the
                 FFT of 512 samples, as models take their loudness. The other terms compare bin by bin and are satisfied
                 by a sound that is too quiet.
-            **of_ddsp: See ddsp.losses.SpectralLoss.
+            name: The loss's name.
         """
-        super().__init__(**of_ddsp)
+        super().__init__(
+            fft_sizes,
+            loss_type,
+            mag_weight,
+            delta_time_weight,
+            delta_freq_weight,
+            cumsum_freq_weight,
+            logmag_weight,
+            loudness_weight,
+            name,
+        )
         self.level_weight = level_weight
 
     def call(self, target_audio: tf.Tensor, audio: tf.Tensor, weights: Any = None) -> tf.Tensor:

@@ -175,9 +175,8 @@ def test_a_blind_test_by_keys_hides_the_names_until_the_choice_and_counts(browse
         for key in "ab" if is_pair else "rabc":
             page.keyboard.press(key)
             name = "Recording" if key == "r" else key.upper()
-            pressed = panel.locator("[aria-pressed=true]")
-            pressed.wait_for()
-            assert pressed.get_attribute("aria-label") == f"Play {name}"
+            panel.locator(f"[aria-pressed=true][aria-label='Play {name}']").wait_for()
+            assert panel.locator("[aria-pressed=true]").count() == 1
         assert page.locator(".clip.playing").count() == 0  # which would tell the synth
         page.keyboard.press("1")
         answer = panel.locator(".answer").inner_text()

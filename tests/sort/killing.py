@@ -63,7 +63,7 @@ class _ReportDone(logging.Handler):
         self.writing = writing
 
     def emit(self, record):
-        if "units are done" in record.msg:
+        if "done already" in record.msg:
             os.write(self.writing, f"{record.args[1]}\n".encode())
 
 
