@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import mido
 import pytest
 import soundfile
 
@@ -195,7 +196,10 @@ def test_the_commands_of_the_documents_run(workspace, luthier, tmp_path, monkeyp
     for name in ("voice.wav", "humming.wav"):
         soundfile.write(tmp_path / name, notes, rate_hz)
     (trained,) = registered.glob("runs/*/string-wavetable")
-    shutil.copytree(trained, tmp_path / "build" / "string-wavetable")  # what the README's `luthier train` makes
+    for name in ("string-wavetable", "string-room"):  # what the `luthier train` of the documents make
+        shutil.copytree(trained, tmp_path / "build" / name)
+    track = mido.MidiTrack([mido.Message("note_on", note=57, velocity=80), mido.Message("note_off", note=57, time=480)])
+    mido.MidiFile(tracks=[track]).save(tmp_path / "song.mid")
     lines = [line for page in PAGES for line in commands(page) if not NEEDS_MORE.search(f"{line} ")]
     assert len(lines) >= 12
     champion = champion_version(open_client("sqlite:///workspace/mlflow/mlflow.db"), "string")
