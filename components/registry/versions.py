@@ -129,7 +129,8 @@ def _log_model(
         mlflow.pyfunc.save_model(
             directory,
             python_model=str(_PYFUNC_FILE),
-            artifacts={"instrument": str(training.model_path)},
+            # A URI, because MLflow takes a path for one, where '?', '#' and '%20' in names mean something else.
+            artifacts={"instrument": training.model_path.absolute().as_uri()},
             signature=_SIGNATURE,
             input_example=_EXAMPLE,
             pip_requirements=training.requirements(),

@@ -45,7 +45,7 @@ def uri_of(workspace):
 
 
 def trainings(workspace, run_id="run-1", family="string", losses=SYNTHS, **options):
-    folder = workspace / "runs" / run_id
+    folder = workspace / "what? my%20runs #1" / run_id  # MLflow takes a path for a URI where it can
     return [write_training(folder / f"{family}-{synth}", loss, **options) for synth, loss in losses.items()]
 
 
