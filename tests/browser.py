@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -42,7 +42,7 @@ class Watched:
         page.on("dialog", lambda dialog: self.complaints.append(f"dialog {dialog.message}"))
         page.on("request", self._request)
 
-    def _request(self, request: object) -> None:
-        url = request.url  # type: ignore[attr-defined]
+    def _request(self, request: Request) -> None:
+        url = request.url
         if not url.startswith(("data:", "file:", "about:", "blob:")):
             self.complaints.append(f"request {url[:80]}")

@@ -26,10 +26,10 @@ from components.train.state import (
     MAX_ROLLBACKS,
     Diverged,
     Interval,
+    SilentOrPitchless,
     State,
     StepTiming,
     StopReason,
-    Unheard,
     check_heard,
     check_interval,
     check_validation,
@@ -113,7 +113,7 @@ class Loop:
             return self._turn()
         except Diverged as problem:
             self._roll_back(str(problem))
-        except Unheard as problem:
+        except SilentOrPitchless as problem:
             self._begin_again(str(problem))
         return None
 

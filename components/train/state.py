@@ -182,7 +182,7 @@ def check_validation(loss: float, best_loss: float, factor: float) -> None:
         raise Diverged(f"the validation loss is {loss:.4g}, above {limit:.4g}, {factor:g} times the best")
 
 
-class Unheard(Exception):  # noqa: N818 (not an error of its own: the loop begins again)
+class SilentOrPitchless(Exception):  # noqa: N818 (not an error of its own: the loop begins again)
     """The model has gone silent or lost its pitch; the message says how."""
 
 
@@ -201,7 +201,7 @@ def check_heard(state: State, heard: npt.NDArray[np.floating[Any]], settings: Tr
         What is wrong, where it has just been found and the training goes on nevertheless; "" otherwise.
 
     Raises:
-        Unheard: The training is to begin again with another seed.
+        SilentOrPitchless: The training is to begin again with another seed.
     """
     reason = _unheard(np.asarray(heard, np.float64))
     first = max(_FIRST_HEARD_STEP, min(settings.max_steps // 4, _LAST_FIRST_HEARD_STEP))
@@ -209,7 +209,7 @@ def check_heard(state: State, heard: npt.NDArray[np.floating[Any]], settings: Tr
     if state.unheard < _UNHEARD_IN_A_ROW:
         return ""
     if len(state.attempts) + 1 < MAX_ATTEMPTS and state.step <= settings.max_steps // 2:
-        raise Unheard(reason)
+        raise SilentOrPitchless(reason)
     return reason if state.unheard == _UNHEARD_IN_A_ROW else ""
 
 

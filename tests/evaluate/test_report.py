@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser
 
 from components.evaluate import kept_view, pitch_plot
 from components.evaluate import report as report_module
 from components.evaluate.compare import compare
+from tests.browser import Watched, launching
 from tests.evaluate.conftest import HOSTILE_ID, EvaluatedRun
 
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
 MEBIBYTE = 1 << 20
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")  # None: the one that Playwright installed
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=FLAGS.split())
+    with launching() as launch:
+        launched = launch()
         yield launched
         launched.close()
 
@@ -39,23 +33,6 @@ def report(evaluated_run: EvaluatedRun, tmp_path_factory: pytest.TempPathFactory
     out = tmp_path_factory.mktemp("compare")
     compare([*evaluated_run.training_uris, str(out / "keyboard-wavetable")], str(out))
     return out / "report.html"
-
-
-class Watched:
-    """A page that keeps what must not happen."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.complaints: list[str] = []
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("dialog", lambda dialog: self.complaints.append(f"dialog {dialog.message}"))
-        page.on("request", self._request)
-
-    def _request(self, request: object) -> None:
-        url = request.url  # type: ignore[attr-defined]
-        if not url.startswith(("data:", "file:", "about:")):
-            self.complaints.append(f"request {url[:80]}")
 
 
 def opened(browser: Browser, report: Path, width: int = 1280) -> Watched:

@@ -11,9 +11,9 @@ from components.config.settings import TrainSettings
 from components.train.state import (
     Diverged,
     Interval,
+    SilentOrPitchless,
     State,
     StepTiming,
-    Unheard,
     check_heard,
     check_interval,
     check_validation,
@@ -106,7 +106,7 @@ def test_a_silent_model_is_heard_and_silent_notes_are_not():
     assert check_heard(State(step=50, unheard=1), quiet, settings) == ""
     assert check_heard(state, quiet, settings) == ""
     assert (state.unheard, state.attempts) == (1, [])
-    with pytest.raises(Unheard, match="the model is silent: 25 dB below the held-out notes"):
+    with pytest.raises(SilentOrPitchless, match="the model is silent: 25 dB below the held-out notes"):
         check_heard(state, quiet, settings)
     late = State(step=350, unheard=1)
     assert "silent" in check_heard(late, quiet, settings)
