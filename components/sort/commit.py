@@ -84,7 +84,7 @@ def commit(plan: SortPlan, split_uri: str, quarantine: bool) -> Manifest:
     if missing:
         finished = finished_sort(plan, split_uri)  # which deleted the receipts
         if finished is not None:
-            return finished
+            return _of_another_sort(finished, split_uri)
         raise StepError(
             f"cannot commit '{split_uri}': it lacks {len(missing)} of {counted(plan.units, 'unit')} "
             f"(number {missing[0]}); sort again, it continues"
@@ -99,9 +99,13 @@ def commit(plan: SortPlan, split_uri: str, quarantine: bool) -> Manifest:
         other = finished_sort(plan, split_uri)
         if other is None or other["objects"] != manifest["objects"]:
             raise StepError(f"another sort wrote '{split_uri}' while this one was at work; sort again") from None
-        _LOG.warning("'%s': another sort of the same was faster; its identical result is kept", split_uri)
-        manifest = other
+        manifest = _of_another_sort(other, split_uri)
     lease.delete_state(split_uri)
+    return manifest
+
+
+def _of_another_sort(manifest: Manifest, split_uri: str) -> Manifest:
+    _LOG.warning("'%s': another sort of the same was faster; its identical result is kept", split_uri)
     return manifest
 
 

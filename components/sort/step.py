@@ -115,7 +115,6 @@ def _sort_pending(pending: list[tuple[SortPlan, str]], options: SortOptions) -> 
         overtaken = isinstance(error, OSError | StepError) and all(finished_sort(*each) for each in pending)
         if not overtaken:
             raise
-        _LOG.warning("another sort of the same was faster; its identical result is kept")
     try:
         return {plan.split: commit(plan, split_uri, options.quarantine) for plan, split_uri in pending}
     except BaseException:
