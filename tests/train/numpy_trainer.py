@@ -34,6 +34,11 @@ SETTINGS = TrainSettings(
     checkpoint_every_s=0.0,
     sound_every_steps=30,
 )
+SELDOM = replace(SETTINGS, checkpoint_every_s=1000.0)
+
+
+class KilledError(Exception):
+    """Stands for SIGKILL: nothing of the loop runs after it."""
 
 
 class NumpyTrainer:
@@ -224,6 +229,11 @@ def make_loop(
         checkpoints.newest(),
         termination or Termination(),
     )
+
+
+def run_to_end(out: Path, settings: TrainSettings = SETTINGS, **options: Any) -> None:
+    """Trains in a directory; the options of `make_loop`."""
+    make_loop(out, settings, **options).run(SilentBar())
 
 
 def main(out: str, max_steps: str, step_s: str) -> None:

@@ -82,6 +82,13 @@ def assert_same_arrays(one: Path | str, other: Path | str) -> None:
         np.testing.assert_array_equal(array, right[name], err_msg=name)
 
 
+def assert_same_end(one: Path, other: Path) -> None:
+    """Asserts the same curve, the same last checkpoint and the same arrays."""
+    assert curve(one) == curve(other)
+    assert saved_steps(one)[-1] == saved_steps(other)[-1]
+    assert_same_arrays(one, other)
+
+
 def _card(out: Path | str) -> dict[str, Any]:
     card: dict[str, Any] = json.loads(storage.read_bytes(storage.join(str(out), "model", "model.json")))
     card.pop("crc32c")  # HDF5 writes the time of day into the file
