@@ -105,6 +105,7 @@ def test_the_step_plan_names_everything_that_is_missing(cluster, tmp_path, monke
     monkeypatch.setattr("components.preflight.run.connect", lambda policy: cluster.api())
     (tmp_path / "file").write_text("")
     cluster.denied = {"create jobs"}
+    cluster.pods = [cluster.recorded["pod-without-image"]]
     training = SampleTraining("string", "harmonic", "smoke", placement=Placement(image="trainer:1", queue="gpus"))
     with pytest.raises(InputError) as raised:
         check_run(f"{tmp_path}/file/below", "", training)
@@ -113,6 +114,7 @@ def test_the_step_plan_names_everything_that_is_missing(cluster, tmp_path, monke
         "registry: cannot open MLflow",
         "permissions: you may not create jobs in namespace 'luthier'",
         "job: the Job is for the queue 'gpus', and the API server",
+        "image: ",
     ):
         assert expected in str(raised.value)
     assert len(cluster.created) == len(cluster.deleted) == 1  # the pod that tries the image
