@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from components.artifacts import failure
 from components.artifacts.evaluation import is_trained_and_evaluated
 from components.evaluate.compare import compare
+from components.evaluate.play_view import ChampionNote
 from components.nsynth.source_fingerprints import fingerprint_of_family
 from components.register import step
 from components.register.step import RegisterResult
@@ -15,6 +16,7 @@ from components.registry.tags import SOURCE_TAG
 from components.telemetry.task import task
 from pipelines import registered as record
 from pipelines.challenge import score_champion
+from pipelines.play_page import champion_notes
 from pipelines.run_trainings import Run
 
 
@@ -71,7 +73,7 @@ def register_all(
                 running.found(registered[family].text())
         except Exception as error:
             errors.append(error)
-    report_uri = _compare(run, gate_bindings)
+    report_uri = _compare(run, gate_bindings, champion_notes(run.run_uri, registered, tracking_uri))
     if errors:
         raise errors[0]
     if registered and run.is_complete():
@@ -80,13 +82,13 @@ def register_all(
     return Registered(report_uri, registered)
 
 
-def _compare(run: Run, gate_bindings: Sequence[str]) -> str:
+def _compare(run: Run, gate_bindings: Sequence[str], champions: Mapping[str, ChampionNote | None]) -> str:
     """Writes the comparison, and returns its URI; "" if nothing was trained."""
     trainings = list(_begun(run))
     if not trainings:
         return ""
     with task("compare") as running:
-        result = compare(trainings, run.run_uri, gate_bindings)
+        result = compare(trainings, run.run_uri, gate_bindings, champions)
         running.found(result.text())
         return result.report_uri
 

@@ -28,7 +28,7 @@ def command(
     others_uri: str | None,
     bindings: tuple[str, ...],
 ) -> None:
-    """Train one synthesizer and evaluate the model: what a training of a pipeline does.
+    """Train one synthesizer, evaluate the model and make its page to play: what a training of a pipeline does.
 
     The same command resumes a training that was stopped, and does only what is missing. On SIGTERM or Ctrl-C it saves a
     checkpoint and exits with code 75: run it again to resume.
@@ -36,6 +36,7 @@ def command(
     from components.artifacts import evaluation
     from components.telemetry import metrics, parent_watch
     from components.train.step import train
+    from pipelines.play_page import write_play_page
 
     parent_watch.watch()
     metrics.serve_if_asked()
@@ -46,6 +47,7 @@ def command(
         return
     from components.evaluate.step import evaluate
 
+    write_play_page(out_uri)  # before the report, which links to it
     found = evaluate(out_uri, data_uri, out_uri, others_uri=others_uri)
     click.echo(f"evaluated: {found.evaluation.text()}")
     click.echo(f"report: {found.report_uri}")

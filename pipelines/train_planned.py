@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from components import storage
 from components.artifacts import evaluation, failure
 from components.artifacts.evaluation import Evaluation
 from components.artifacts.failure import Failure
@@ -61,7 +62,8 @@ def train_planned(
                 running.found(decided)
                 return decided
             trained = _trained(decided, placement, pipeline_run_id)
-            running.found(f"{summary(trained.record)}; {trained.evaluation.text()}")
+            page = "" if storage.exists(training.training_dir.play_uri) else "; no page to play, the log says why"
+            running.found(f"{summary(trained.record)}; {trained.evaluation.text()}{page}")
             return trained
     except Exception as error:
         expected = isinstance(error, InputError | StepError)

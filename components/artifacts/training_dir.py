@@ -9,6 +9,7 @@ model/                  the model, which loads without the rest; see model_card
 evaluation.json         see evaluation; it commits listening/ and report.html
 listening/              clips and controls of held-out notes; see listening
 report.html
+play.html               the model as a page to play, where one could be made
 failure.json            why the last attempt of a pipeline failed; see failure
 lease.json              while a process trains here; see train.lease
 """
@@ -28,10 +29,11 @@ SUMMARIES_DIR = "summaries"
 LISTENING_DIR = "listening"
 EVALUATION_NAME = "evaluation.json"
 REPORT_NAME = "report.html"
+PLAY_NAME = "play.html"
 FAILURE_NAME = "failure.json"
 LEASE_NAME = "lease.json"
 
-_FILES = (RECORD_NAME, METRICS_NAME, CONFIG_NAME, EVALUATION_NAME, REPORT_NAME, FAILURE_NAME)
+_FILES = (RECORD_NAME, METRICS_NAME, CONFIG_NAME, EVALUATION_NAME, REPORT_NAME, PLAY_NAME, FAILURE_NAME)
 _DIRS = (CHECKPOINTS_DIR, SUMMARIES_DIR, MODEL_DIR, LISTENING_DIR)
 
 
@@ -97,6 +99,10 @@ class TrainingDir:
     @property
     def report_uri(self) -> str:
         return storage.join(self.uri, REPORT_NAME)
+
+    @property
+    def play_uri(self) -> str:
+        return storage.join(self.uri, PLAY_NAME)
 
     @property
     def failure_uri(self) -> str:

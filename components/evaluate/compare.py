@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from components import storage
 from components.config.bindings import gate_of
 from components.core.errors import InputError
+from components.evaluate.play_view import ChampionNote
 from components.evaluate.report import write_report
 from components.evaluate.training_view import TrainingView, winner_of
 
@@ -26,13 +27,19 @@ class CompareResult:
         return won + (f"; missing: {', '.join(self.missing)}" if self.missing else "")
 
 
-def compare(training_uris: Sequence[str], out_uri: str, gate_bindings: Sequence[str] = ()) -> CompareResult:
+def compare(
+    training_uris: Sequence[str],
+    out_uri: str,
+    gate_bindings: Sequence[str] = (),
+    champions: Mapping[str, ChampionNote | None] | None = None,
+) -> CompareResult:
     """Compares trainings, family by family.
 
     Args:
         training_uris: TrainingView directories <family>-<synth>. The report says what is missing in them.
         out_uri: The directory for report.html.
         gate_bindings: Gin bindings of the gate.
+        champions: The champion of each family whose trainings were registered; None where it has none.
 
     Raises:
         InputError: No training is given, or a binding is refused.
@@ -46,4 +53,5 @@ def compare(training_uris: Sequence[str], out_uri: str, gate_bindings: Sequence[
         if winner:
             winners[family] = winner.synth
     missing = [storage.basename(training.uri) for training in trainings if training.missing()]
-    return CompareResult(write_report(trainings, out_uri, "Listening report", gate_bindings), winners, missing)
+    report_uri = write_report(trainings, out_uri, "Listening report", gate_bindings, champions)
+    return CompareResult(report_uri, winners, missing)

@@ -17,6 +17,7 @@ from components.config.gate import Gate
 from components.evaluate.family_view import family_view
 from components.evaluate.matrix_view import Matrix, matrix
 from components.evaluate.number_view import NUMBERS
+from components.evaluate.play_view import ChampionNote, PlayView, play_view
 from components.evaluate.training_view import TrainingView, by_family, winner_of
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -29,7 +30,11 @@ _KEPT_BYTES = 3 << 20
 
 
 def write_report(
-    trainings: Sequence[TrainingView], out_uri: str, title: str = "", gate_bindings: Sequence[str] = ()
+    trainings: Sequence[TrainingView],
+    out_uri: str,
+    title: str = "",
+    gate_bindings: Sequence[str] = (),
+    champions: Mapping[str, ChampionNote | None] | None = None,
 ) -> str:
     """Writes report.html below `out_uri` and returns its URI.
 
@@ -38,8 +43,16 @@ def write_report(
         out_uri: The directory.
         title: The page's title; by default the name of the training, if it is one.
         gate_bindings: Gin bindings of the gate.
+        champions: See `compare.compare`.
     """
-    pages = render(trainings, title or f"{trainings[0].family} · {trainings[0].synth}", gate_of(gate_bindings))
+    families, known = by_family(trainings), champions or {}
+    plays = {
+        name: view
+        for name, some in families.items()
+        if (view := play_view(some, out_uri, known.get(name), name in known))
+    }
+    title = title or f"{trainings[0].family} · {trainings[0].synth}"
+    pages = render(trainings, title, gate_of(gate_bindings), plays)
     for name, page in pages.items():
         storage.write_bytes(storage.join(out_uri, name), page.encode())
     return TrainingDir(out_uri).report_uri
@@ -53,7 +66,7 @@ def _matrix(families: Mapping[str, Sequence[TrainingView]], many: bool, gate: Ga
     return matrix(shown, _EXCERPT_S)
 
 
-def render(trainings: Sequence[TrainingView], title: str, gate: Gate) -> dict[str, str]:
+def render(trainings: Sequence[TrainingView], title: str, gate: Gate, plays: Mapping[str, PlayView]) -> dict[str, str]:
     """Returns the pages by name: those with the notes that the report has no room for, and last the report."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
@@ -80,6 +93,7 @@ def render(trainings: Sequence[TrainingView], title: str, gate: Gate) -> dict[st
     report = environment.get_template("report.html").render(
         title=title,
         families=views,
+        plays=plays,
         matrix=_matrix(families, many, gate),
         best_alone=many,
         synths=[synth for synth in SYNTHS if any(training.synth == synth for training in trainings)],

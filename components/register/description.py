@@ -13,7 +13,7 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 
 from components.artifacts.model_card import CONFIG_NAME
-from components.artifacts.training_dir import LISTENING_DIR, REPORT_NAME
+from components.artifacts.training_dir import LISTENING_DIR, PLAY_NAME, REPORT_NAME
 from components.config.gate import LOSS
 from components.core.redaction import without_secret
 from components.core.text import counted
@@ -145,6 +145,7 @@ def _links(training: TrainedModel) -> list[tuple[str, str]]:
     files = {
         "report": ("evaluation", REPORT_NAME),
         "listening samples": ("evaluation", LISTENING_DIR),
+        "page to play": ("evaluation", PLAY_NAME),
         "configuration": ("training", CONFIG_NAME),
     }
     found = [

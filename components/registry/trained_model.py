@@ -15,7 +15,14 @@ from components.artifacts.evaluation import Evaluation
 from components.artifacts.metrics_log import METRICS_NAME
 from components.artifacts.model_card import CARD_NAME, CONFIG_NAME, MODEL_DIR, ModelCard
 from components.artifacts.run_record import RECORD_NAME, RunRecord
-from components.artifacts.training_dir import EVALUATION_NAME, LISTENING_DIR, REPORT_NAME, TrainingDir, training_name
+from components.artifacts.training_dir import (
+    EVALUATION_NAME,
+    LISTENING_DIR,
+    PLAY_NAME,
+    REPORT_NAME,
+    TrainingDir,
+    training_name,
+)
 from components.config.gate import LOSS
 from components.config.gin_text import parameters as gin_parameters
 from components.core.errors import InputError
@@ -35,7 +42,7 @@ from components.registry.tags import (
 
 # What a registration shows beside the model. Checkpoints and TensorBoard's summaries are not copied.
 TRAINING_FILES = (RECORD_NAME, CONFIG_NAME, METRICS_NAME)
-EVALUATION_FILES = (EVALUATION_NAME, REPORT_NAME, LISTENING_DIR)
+EVALUATION_FILES = (EVALUATION_NAME, REPORT_NAME, PLAY_NAME, LISTENING_DIR)
 _NOT_SETTINGS = ("schema_version", "packages", "best", "rollbacks", "status", "started", "finished", "mlflow_run_id")
 _TAGS_OF_VERSIONS = (
     *("valid_loss", "git_commit", "image", "pipeline_run_id"),
@@ -50,7 +57,8 @@ class TrainedModel:
 
     Attributes:
         uri: URI of the training directory; `directory` may be a copy of it.
-        directory: Holds run.json, metrics.jsonl, model/ and, once evaluated, evaluation.json, report.html, listening/.
+        directory: Holds run.json, metrics.jsonl, model/ and, once evaluated, evaluation.json, report.html, listening/
+            and the page to play.
         run_id: The run that it belongs to: the name of the directory above.
         record: Its run record.
         card: Its model's card.

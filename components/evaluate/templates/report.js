@@ -1,4 +1,12 @@
 "use strict";
+// Kubeflow and MLflow show a copy of this page, and what lies beside it is elsewhere then.
+if (!/^(file|https?):$/.test(location.protocol)) {
+  for (const line of document.querySelectorAll(".play")) {
+    const files = [...line.querySelectorAll("a")].map((link) => link.getAttribute("href"));
+    line.querySelector(".remark").append(` Open this report where the run is: its directory has ${files.join(", ")}.`);
+    for (const link of line.querySelectorAll("a")) link.removeAttribute("href");
+  }
+}
 // Players: a picture or a small button plays its clip; a line moves over the picture. One clip at a time.
 const clips = [...document.querySelectorAll(".clip")].map((figure) => ({
   figure,

@@ -83,6 +83,21 @@ def export_page(model_uris: Sequence[str], out_uri: str, tracking_uri: str = "")
     return ExportResult(out_uri, total, max(each.error for each in models))
 
 
+def write_page(model_uri: str, page_uri: str) -> None:
+    """Writes the page of one model, and nothing beside it.
+
+    Args:
+        model_uri: A model directory or a training directory.
+        page_uri: The page; an earlier one is replaced.
+
+    Raises:
+        InputError: There is no such model, or the page cannot compute it.
+        StepError: The page's network does not compute what the model computes.
+    """
+    model = _encoded(_accepted(model_uri, ""))
+    storage.write_bytes(page_uri, page([(model.name, model.text)]).encode())
+
+
 def _accepted(model_uri: str, tracking_uri: str) -> _Accepted:
     with downloaded(model_uri, tracking_uri) as address:
         graphs = Graphs(Instrument.load(address))
