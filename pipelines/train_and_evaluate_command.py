@@ -28,9 +28,10 @@ def command(
     others_uri: str | None,
     bindings: tuple[str, ...],
 ) -> None:
-    """Train one synthesizer, evaluate the model and make its page to play: what a training of a pipeline does.
+    """Train one synthesizer and evaluate the model: what a training of a pipeline does.
 
-    The same command resumes a training that was stopped, and does only what is missing. On SIGTERM or Ctrl-C it saves a
+    The same command resumes a training that was stopped, and does only what is missing. The report
+    links to a page that plays the model, play.html. On SIGTERM or Ctrl-C it saves a
     checkpoint and exits with code 75: run it again to resume.
     """
     from components.artifacts import evaluation

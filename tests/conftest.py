@@ -37,6 +37,8 @@ if _workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
         os.environ.setdefault(_threads, str(max(1, (os.cpu_count() or 1) // _workers)))
 
 _TESTS = Path(__file__).parent
+# Folders whose files share what is costly.
+_TOGETHER = ("tests/evaluate", "tests/export/web")
 # The folders whose tests take longest begin, so that the workers end at about the same time.
 _FIRST = ("train", "pipelines", "export", "transfer", "synths", "register", "benchmarks", "evaluate", "launch")
 
@@ -53,7 +55,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     class FileScheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = super()._split_scope(nodeid)
-            return "tests/evaluate" if file.startswith("tests/evaluate/") else file
+            return next((folder for folder in _TOGETHER if file.startswith(f"{folder}/")), file)
 
     return FileScheduling(config, log)
 

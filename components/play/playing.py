@@ -1,8 +1,8 @@
 """How a note is played: loudness, pitch and vibrato of a MIDI note, from the notes of the model's training.
 
 The curves of a note are the mean of the training's notes, weighted by how near they are in pitch and velocity: a
-Gaussian kernel, so that neighbouring notes of a melody do not jump from one recording to another. A model without them
-(an older one) gets a plain attack, and loudness by velocity from the quantiles of its card.
+Gaussian kernel, so that neighbouring notes of a melody do not jump from one recording to another. The page to play has
+the same curves (web/src/expression.ts); a test compares them.
 """
 
 from __future__ import annotations
@@ -13,25 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.artifacts.expression import Expression, TrainingNote
-from components.artifacts.model_card import ModelCard, Percentiles
-from components.audio.f0 import hz_to_midi
+from components.artifacts.model_card import ModelCard
+from components.artifacts.plain_expression import expression_of
 
 Array = NDArray[np.floating[Any]]
 
 VIBRATO_HZ = 5.5
 """The rate of a vibrato that the modulation wheel asks for."""
 _PITCH_SEMITONES, _VELOCITY_STEPS = 4.0, 20.0  # standard deviations of the kernel
-_STRUCK = ("bass", "guitar", "keyboard", "mallet")
-_DEFAULT_LOUDNESS_DB = Percentiles(-50.0, -25.0, -8.0)
-_DEFAULT_PITCHES = (36, 84)
-_RANGE_MARGIN = 3  # semitones beyond the 5th and 95th percentile, where a card does not say the range
 _VIBRATO_FROM_S, _VIBRATO_FULL_S = 0.25, 0.6
 _DECAY_OVER_S, _FASTEST_DECAY_DB_PER_S = 1.0, 40.0
 _ATTACK_DB, _ATTACK_WITHIN_S = 3.0, 0.6
 _END_OF_RELEASE_DB = -45.0
-_TIMES_S = (0.0, 0.016, 0.032, 0.048, 0.08, 0.15, 0.3, 0.6, 1.0, 2.0, 3.0)
-_RELEASE_S = (0.0, 0.05, 0.1, 0.2)
 
 
 @dataclass(frozen=True)
@@ -86,7 +79,7 @@ class Playing:
 
     def __init__(self, card: ModelCard) -> None:
         """Takes the card of the model."""
-        self.expression = card.expression or _plain(card)
+        self.expression = expression_of(card)
         self._times, self._releases = np.array(self.expression.times_s), np.array(self.expression.release_s)
         notes = self.expression.notes
         self._places = np.array([(note.pitch, note.velocity) for note in notes], float)
@@ -125,36 +118,6 @@ class Playing:
             float(depths.sum()),
             self.sustained,
         )
-
-
-def _plain(card: ModelCard) -> Expression:
-    """Returns the expression of a card that has none."""
-    loudness = card.loudness_db or _DEFAULT_LOUDNESS_DB
-    quantiles = loudness.quantiles or (loudness.p5, loudness.median, loudness.p95)
-    sustained = card.family not in _STRUCK
-    times = np.array(_TIMES_S)
-    attack = -40.0 * np.clip(1.0 - times / (0.048 if sustained else 0.016), 0.0, 1.0)
-    curve = attack if sustained else attack - 8.0 * times
-    levels = {
-        velocity: float(np.interp(velocity / 127, (0.0, 1.0), np.quantile(quantiles, (0.2, 0.95))))
-        for velocity in (1, 127)
-    }
-    middle = round(float(hz_to_midi(np.array(card.f0_hz.median)))) if card.f0_hz else 60
-    notes = tuple(TrainingNote(middle, velocity, tuple((level + curve).tolist())) for velocity, level in levels.items())
-    return Expression(_TIMES_S, _RELEASE_S, notes, *_pitches(card), _velocity_slope(levels), sustained)
-
-
-def _velocity_slope(levels: dict[int, float]) -> float:
-    (low, low_db), (high, high_db) = levels.items()
-    return (high_db - low_db) / (high - low)
-
-
-def _pitches(card: ModelCard) -> tuple[int, int]:
-    if card.f0_hz is None:
-        return _DEFAULT_PITCHES
-    low, high = (float(hz_to_midi(np.array(hz))) for hz in (card.f0_hz.p5, card.f0_hz.p95))
-    lowest, highest = round(low) - _RANGE_MARGIN, round(high) + _RANGE_MARGIN
-    return max(0, min(lowest, 126)), max(1, min(highest, 127))
 
 
 def _plain_release(seconds: Array) -> Array:

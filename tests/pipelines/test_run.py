@@ -96,6 +96,8 @@ def test_killed_run_continues_and_ends_right(workspace):
         assert json.loads((training / "evaluation.json").read_text())["notes"]
         steps = [json.loads(line)["step"] for line in (training / "metrics.jsonl").read_text().splitlines()]
         assert steps == sorted(steps)
+        assert (training / "play.html").stat().st_size > 100_000
+        assert f'href="string-{synth}/play.html"' in (run / "report.html").read_text()
 
 
 def test_run_again_reuses_what_is_done(workspace, local_package, monkeypatch):

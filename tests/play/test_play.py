@@ -24,7 +24,7 @@ def model(tmp_path_factory) -> str:
     with configured(config_text("harmonic", "smoke", _SMALL)):
         untrained, config = build(), gin.operative_config_str()
     ranges = {"f0_hz": Percentiles(110.0, 330.0, 880.0), "loudness_db": Percentiles(-50.0, -20.0, -5.0)}
-    save(untrained, ModelCard("string", "harmonic", **ranges), config, folder)
+    save(untrained, ModelCard("organ", "harmonic", **ranges), config, folder)
     return str(folder)
 
 
@@ -46,8 +46,8 @@ def _loudest_hz(audio, rate_hz=16_000):
 def test_three_parts_become_one_sound(luthier, model, score, tmp_path):
     found = luthier("play", score, "--model", model, "--out", tmp_path / "song.wav")
     assert found.code == 0, found.err
-    assert "part 1, Flute (channel 1, 1 note): string harmonic, 1 voice" in found.out
-    assert "part 3, Chords (channel 3, 3 notes): string harmonic, 3 voices; moved by -1 octave into" in found.out
+    assert "part 1, Flute (channel 1, 1 note): organ harmonic, 1 voice" in found.out
+    assert "part 3, Chords (channel 3, 3 notes): organ harmonic, 3 voices; moved by -1 octave into" in found.out
     audio, rate_hz = soundfile.read(tmp_path / "song.wav", dtype="float32")
     assert (rate_hz, audio.ndim) == (16_000, 2)
     assert 2.75 < len(audio) / rate_hz < 4

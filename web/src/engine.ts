@@ -1,7 +1,8 @@
 // The instrument: curves of pitch and loudness in, audio out, at any sample rate, one allocation-free loop.
 //
 // Frames are those of the network, by default 250 a second. Between two frames the synthesizer interpolates, so the
-// controls of a frame are computed when the frame before begins. The tone is delayed by the delay of the noise filter.
+// controls of a frame are needed when the frame before begins. They are computed in slices over the samples before that,
+// so that no call computes a whole frame of a large network. The tone is delayed by the delay of the noise filter.
 
 import { Scaler } from "./controls";
 import { type Block, Kernel } from "./kernel";
@@ -23,11 +24,10 @@ export interface Source {
 }
 
 const LONGEST = 128; // samples of tone at once
+const LONGEST_LEAD = 256; // samples over which the network computes a frame: a longer time is heard as latency
 
 export class Engine {
   readonly voices: Voice[];
-  /** Frames computed. */
-  frames = 0;
   readonly noise: Noise;
   private readonly kernel: Kernel;
   private readonly network: Network;
@@ -39,6 +39,8 @@ export class Engine {
   private frameSamples = 0;
   private at = 0; // sample in the frame
   private firstTime = 0; // position of the frame's first sample in the frame, 0..1
+  private asked: Source | null = null; // of the frame that the network computes now
+  private askedVoices = 0;
 
   constructor(
     module: WebAssembly.Module,
@@ -73,8 +75,18 @@ export class Engine {
       if (this.at === this.frameSamples) this.nextFrame(source);
       const samples = Math.min(out.length - done, this.frameSamples - this.at, LONGEST);
       this.renderPart(out, done, samples);
+      this.computeAhead(source);
       done += samples;
     }
+  }
+
+  /** Computes what part of the next frame is due at this sample. */
+  private computeAhead(source: Source): void {
+    const lead = Math.min(this.frameSamples, LONGEST_LEAD);
+    const due = (this.at - this.frameSamples) / lead + 1;
+    if (due <= 0) return;
+    if (!this.asked) this.ask(source);
+    this.network.advance(due);
   }
 
   private renderPart(out: Float32Array, from: number, samples: number): void {
@@ -92,34 +104,43 @@ export class Engine {
   }
 
   private nextFrame(source: Source): void {
-    if (this.frame < 0) this.compute(source); // the controls of frame 0
+    if (this.frame < 0) this.compute(source); // frame 0
     this.frame += 1;
     const start = Math.ceil(this.frame * this.hop);
     this.frameSamples = Math.ceil((this.frame + 1) * this.hop) - start;
     this.firstTime = start / this.hop - this.frame;
     this.at = 0;
     for (const voice of this.voices) voice.advance();
-    this.compute(source);
+    this.compute(source); // what is left of it
     this.noise.begin(this.frameSamples);
     for (const voice of this.voices) if (voice.sounds) this.noise.add(voice.own.magnitudesBlock);
   }
 
-  /** Computes the next frame of all voices. */
-  private compute(source: Source): void {
+  /** Begins the next frame of all voices. */
+  private ask(source: Source): void {
     const count = source.nextFrame();
     for (let v = 0; v < count; v++) {
       if (source.fresh[v]) this.network.reset(v);
       this.network.setInputs(v, source.f0Hz[v] as number, source.loudnessDb[v] as number);
     }
-    if (count > 0) this.network.forward(count);
+    this.network.begin(count);
+    this.asked = source;
+    this.askedVoices = count;
+  }
+
+  /** Ends the next frame of all voices. */
+  private compute(current: Source): void {
+    if (!this.asked) this.ask(current);
+    const source = this.asked as Source;
+    this.asked = null;
+    this.network.advance(1);
     for (let v = 0; v < VOICES; v++) {
       const voice = this.voices[v] as Voice;
-      if (v < count && source.active[v]) {
+      if (v < this.askedVoices && source.active[v]) {
         const start = this.network.outputStart(v);
         this.scaler.scale(this.network.outputs, start, source.f0Hz[v] as number, voice.next);
         if (source.fresh[v]) voice.alignFrequencies();
       } else if (voice.sounds) voice.fadeOut();
     }
-    this.frames += 1;
   }
 }

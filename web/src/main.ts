@@ -7,7 +7,7 @@ import { DrawnKeyboard, noteName } from "./keyboard";
 import { ComputerKeys } from "./keys";
 import { Midi } from "./midi";
 import { type Header, type Model, readModel } from "./model";
-import { Curves } from "./performer";
+import { Curves, Performer } from "./performer";
 import { Pictures } from "./pictures";
 import { inRoom } from "./room";
 import { analyse } from "./transfer";
@@ -152,6 +152,24 @@ class Page {
     return { audio, controls, frameMs: times.sort((a, b) => a - b)[times.length >> 1] };
   }
 
+  /** The curves of keys, frame by frame, for tests. `velocity` is 0..1, and 0 when the key goes up. */
+  async perform(number: number, keys: { frame: number; note: number; velocity: number }[], frames: number) {
+    const { header } = await this.model(number);
+    const performer = new Performer(header.expression, header.silence_db, header.frame_rate_hz);
+    const curves = { f0Hz: [] as number[], loudnessDb: [] as number[], sounding: [] as boolean[] };
+    for (let frame = 0; frame < frames; frame++) {
+      for (const { note, velocity } of keys.filter((key) => key.frame === frame)) {
+        if (velocity > 0) performer.noteOn(note, velocity);
+        else performer.noteOff(note);
+      }
+      performer.nextFrame();
+      curves.f0Hz.push(performer.f0Hz[0] as number);
+      curves.loudnessDb.push(performer.loudnessDb[0] as number);
+      curves.sounding.push(performer.active[0] as boolean);
+    }
+    return curves;
+  }
+
   /** A sound in a model's room, for tests. */
   async inRoom(number: number, audio: number[], rate: number): Promise<number[]> {
     const { arrays } = await this.model(number);
@@ -231,8 +249,8 @@ class Page {
   }
 
   private range(): [number, number] {
-    const note = (hz: number) => Math.round(12 * Math.log2(hz / 440) + 69);
-    return this.header ? [note(this.header.f0_hz.p5), note(this.header.f0_hz.p95)] : [0, 127];
+    const { lowest_pitch = 0, highest_pitch = 127 } = this.header?.expression ?? {};
+    return [lowest_pitch, highest_pitch];
   }
 
   private drawKeyboard(): void {

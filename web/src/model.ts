@@ -1,5 +1,7 @@
 // A model as the page holds it: a header in JSON and its arrays; components/export/web/model_file.py writes it.
 
+import type { Expression } from "./expression";
+
 export interface Percentiles {
   p5: number;
   median: number;
@@ -32,22 +34,6 @@ export type Tone =
   | { synth: "wavetable"; amplitude: Scale; table: "unit" | "linear" }
   | { synth: "wavetable"; amplitude: Scale; table: "dictionary"; partials: number };
 
-/** How keys without breath become loudness and pitch; see performer.ts. */
-export interface Expression {
-  attack_s: number;
-  settle_s: number;
-  overshoot_db: number;
-  decay_db_per_s: number;
-  release_s: number;
-  glide_s: number;
-  soft_db: number;
-  loud_db: number;
-  silence_db: number;
-  vibrato_hz: number;
-  vibrato_cents: number;
-  vibrato_after_s: number;
-}
-
 export interface Header {
   schema: number;
   name: string;
@@ -59,6 +45,7 @@ export interface Header {
   f0_hz: Percentiles;
   loudness_db: Percentiles;
   expression: Expression;
+  silence_db: number;
   inputs: string[];
   units: number;
   epsilon: number;
@@ -68,7 +55,7 @@ export interface Header {
   tone_outputs: string[];
   tone: Tone;
   noise: Scale;
-  arrays: { name: string; shape: number[]; type: "float32" | "float16" | "int12" }[];
+  arrays: { name: string; shape: number[]; type: "float32" | "int16" | "int12" }[];
 }
 
 export interface Model {
@@ -76,7 +63,7 @@ export interface Model {
   arrays: Map<string, Float32Array>;
 }
 
-const SCHEMA = 1;
+const SCHEMA = 2;
 
 async function gunzip(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -112,7 +99,7 @@ export async function readModel(text: string): Promise<Model> {
 type Decoder = (bytes: Uint8Array, size: number, rows: number) => [values: Float32Array, used: number];
 
 // Numbers are stored in planes: the first bytes of all numbers, then the second bytes, ...; this way they compress.
-const decoders: Record<"float32" | "float16" | "int12", Decoder> = {
+const decoders: Record<"float32" | "int16" | "int12", Decoder> = {
   float32: (bytes, size) => {
     const values = new Float32Array(size);
     const raw = new Uint8Array(values.buffer);
@@ -120,29 +107,19 @@ const decoders: Record<"float32" | "float16" | "int12", Decoder> = {
       for (let i = 0; i < size; i++) raw[4 * i + place] = bytes[place * size + i] as number;
     return [values, 4 * size];
   },
-  float16: (bytes, size) => {
-    const values = new Float32Array(size);
-    for (let i = 0; i < size; i++) values[i] = fromHalf((bytes[i] as number) | ((bytes[size + i] as number) << 8));
-    return [values, 2 * size];
-  },
-  // 12 bits, -2047..2047 plus 2048, times the step of the row, float32.
-  int12: (bytes, size, rows) => {
-    const values = new Float32Array(size);
-    const steps = new Float32Array(bytes.slice(0, 4 * rows).buffer);
-    const columns = size / rows;
-    const low = 4 * rows;
-    for (let i = 0; i < size; i++) {
-      const code = ((bytes[low + i] as number) | ((bytes[low + size + i] as number) << 8)) - 2048;
-      values[i] = code * (steps[Math.floor(i / columns)] as number);
-    }
-    return [values, low + 2 * size];
-  },
+  int16: (bytes, size, rows) => fromCodes(bytes, size, rows, 32_767),
+  int12: (bytes, size, rows) => fromCodes(bytes, size, rows, 2047),
 };
 
-function fromHalf(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+/** Codes of two bytes, -highest..highest plus highest + 1, times the step of the row, float32. */
+function fromCodes(bytes: Uint8Array, size: number, rows: number, highest: number): ReturnType<Decoder> {
+  const values = new Float32Array(size);
+  const steps = new Float32Array(bytes.slice(0, 4 * rows).buffer);
+  const columns = size / rows;
+  const low = 4 * rows;
+  for (let i = 0; i < size; i++) {
+    const code = ((bytes[low + i] as number) | ((bytes[low + size + i] as number) << 8)) - highest - 1;
+    values[i] = code * (steps[Math.floor(i / columns)] as number);
+  }
+  return [values, low + 2 * size];
 }

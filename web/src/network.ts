@@ -1,4 +1,6 @@
 // The control network: a stack of dense layers for each input, a GRU, a stack after it. Up to four voices at once.
+//
+// A frame is a list of slices of some ten microseconds each, which the caller spreads over time.
 
 import type { Block, Kernel } from "./kernel";
 import type { Header, Model } from "./model";
@@ -22,6 +24,10 @@ interface Rows {
   block: Block;
   stride: number;
 }
+
+const SLICE = 65_536; // products
+const NORM_COST = 8; // of a number in a layer norm, in products
+const GATES_COST = 64;
 
 const quad = (size: number) => 4 * Math.ceil(size / 4);
 
@@ -47,6 +53,11 @@ export class Network {
   private readonly gateInputs: [Rows, Rows];
   private readonly results: Rows;
   private readonly heads: number;
+  private readonly slices: (() => void)[] = [];
+  private readonly starts: number[] = []; // of each slice, as a share of the frame's work
+  private work = 0;
+  private next = 0;
+  private voices = 1;
   private readonly header: Header;
 
   constructor(
@@ -72,6 +83,9 @@ export class Network {
     this.scratch = [rows(width), rows(width)];
     this.gateInputs = [rows(3 * header.units), rows(3 * header.units)];
     this.results = rows(this.last.rows);
+    this.plan();
+    for (let i = 0; i < this.starts.length; i++) this.starts[i] = (this.starts[i] as number) / this.work;
+    this.next = this.slices.length;
   }
 
   /** Sets a voice's state to zeros, as at the start of a training example. */
@@ -89,29 +103,18 @@ export class Network {
     }
   }
 
-  /** Computes a frame of the first `count` voices. */
-  forward(count: number): void {
-    const { run } = this.kernel;
-    const voices = count === 1 ? 1 : VOICES;
-    const { merged, gateInputs, header } = this;
-    let offset = 0;
-    for (let i = 0; i < this.stacks.length; i++) {
-      const stack = this.stacks[i] as Layer[];
-      this.runStack(stack, this.features[i] as Rows, merged, offset, voices);
-      offset += 4 * (stack[stack.length - 1] as Layer).rows;
+  /** Begins a frame of the first `count` voices. */
+  begin(count: number): void {
+    this.voices = count === 1 ? 1 : VOICES;
+    this.next = count > 0 ? 0 : this.slices.length;
+  }
+
+  /** Computes the frame up to a share of its work, 0..1. */
+  advance(share: number): void {
+    while (this.next < this.slices.length && (this.starts[this.next] as number) < share) {
+      (this.slices[this.next] as () => void)();
+      this.next += 1;
     }
-    this.runDense(this.ofInput, merged, 0, gateInputs[0], 0, voices);
-    this.runDense(this.ofState, merged, offset, gateInputs[1], 0, voices);
-    for (let voice = 0; voice < voices; voice++) {
-      run.gates(
-        merged.block.address + offset + voice * merged.stride,
-        gateInputs[0].block.address + voice * gateInputs[0].stride,
-        gateInputs[1].block.address + voice * gateInputs[1].stride,
-        header.units,
-      );
-    }
-    const top = this.runStack(this.outStack, merged, null, 0, voices);
-    this.runDense(this.last, top, 0, this.results, 0, voices);
   }
 
   /** The index in `outputs` of a voice's first output. */
@@ -124,28 +127,69 @@ export class Network {
     return this.results.block.values;
   }
 
-  /** Runs a stack; the last layer writes to `to`, or to the returned scratch. */
-  private runStack(stack: Layer[], from: Rows, to: Rows | null, toOffset: number, voices: number): Rows {
+  /** Lists the slices of a frame. */
+  private plan(): void {
+    const { run } = this.kernel;
+    const { merged, gateInputs, header } = this;
+    let offset = 0;
+    for (let i = 0; i < this.stacks.length; i++) {
+      const stack = this.stacks[i] as Layer[];
+      this.planStack(stack, this.features[i] as Rows, merged, offset);
+      offset += 4 * (stack[stack.length - 1] as Layer).rows;
+    }
+    this.planDense(this.ofInput, merged, 0, gateInputs[0], 0);
+    this.planDense(this.ofState, merged, offset, gateInputs[1], 0);
+    for (let voice = 0; voice < VOICES; voice++) {
+      const state = merged.block.address + offset + voice * merged.stride;
+      const [x, m] = gateInputs.map(({ block, stride }) => block.address + voice * stride) as [number, number];
+      this.slice(GATES_COST * header.units, () => {
+        if (voice < this.voices) run.gates(state, x, m, header.units);
+      });
+    }
+    this.planDense(this.last, this.planStack(this.outStack, merged, null, 0), 0, this.results, 0);
+  }
+
+  private slice(work: number, run: () => void): void {
+    this.slices.push(run);
+    this.starts.push(this.work);
+    this.work += work;
+  }
+
+  /** Lists a stack; the last layer writes to `to`, or to the returned scratch. */
+  private planStack(stack: Layer[], from: Rows, to: Rows | null, toOffset: number): Rows {
+    const { run } = this.kernel;
+    const { epsilon } = this.header;
     let input = from;
     for (let i = 0; i < stack.length; i++) {
       const layer = stack[i] as Layer;
       const isLast = i === stack.length - 1;
       const output = isLast && to ? to : (this.scratch[i % 2] as Rows);
       const offset = isLast && to ? toOffset : 0;
-      this.runDense(layer, input, 0, output, offset, voices);
-      for (let voice = 0; voice < voices; voice++) {
-        const address = output.block.address + offset + voice * output.stride;
-        this.kernel.run.normLeaky(address, layer.rows, layer.gamma, layer.beta, this.header.epsilon);
-      }
+      this.planDense(layer, input, 0, output, offset);
+      const address = output.block.address + offset;
+      const { rows, gamma, beta } = layer;
+      this.slice(NORM_COST * rows, () => {
+        for (let voice = 0; voice < this.voices; voice++)
+          run.normLeaky(address + voice * output.stride, rows, gamma, beta, epsilon);
+      });
       input = output;
     }
     return input;
   }
 
-  private runDense(layer: Dense, x: Rows, xOffset: number, y: Rows, yOffset: number, voices: number): void {
+  private planDense(layer: Dense, x: Rows, xOffset: number, y: Rows, yOffset: number): void {
+    const { run } = this.kernel;
     const { weights, bias, rows, columns } = layer;
     const from = x.block.address + xOffset;
-    this.kernel.run.dense(y.block.address + yOffset, from, weights, bias, rows, columns, voices, y.stride, x.stride);
+    const to = y.block.address + yOffset;
+    const most = Math.max(4, 4 * Math.floor(SLICE / columns / 4));
+    for (let row = 0; row < rows; row += most) {
+      const count = Math.min(most, rows - row);
+      const [w, b] = [weights + 4 * row * columns, bias + 4 * row];
+      this.slice(count * columns, () =>
+        run.dense(to + 4 * row, from, w, b, count, columns, this.voices, y.stride, x.stride),
+      );
+    }
   }
 }
 

@@ -1,28 +1,82 @@
 // Keys to curves: notes, bend, pressure and pedal become pitch and loudness, frame by frame, for up to four voices.
 //
-// Keys have no breath, so the loudness of a note follows an envelope with the numbers of the model's `expression`: a rise
-// to a peak, a fall to the level of the key's velocity, a slow decay, and a release. Monophonic by default: a key that is
-// pressed while another is held continues the note (legato) and glides to the new pitch.
+// The curves of a note are those of `luthier play` (components/play/curves.py), except for what only a score knows: its
+// length. Monophonic by default: on a bowed or blown instrument, a key that is pressed while another is held continues
+// the note (legato) and glides to the new pitch.
 
 import type { Source } from "./engine";
-import type { Expression } from "./model";
+import { type Expression, Playing, type Shape, VIBRATO_HZ } from "./expression";
 import { VOICES } from "./network";
 
-const SILENT_FRAMES = 12; // at the floor, before a voice stops
 const BEND_RANGE = 2; // semitones
 const DB_PER_PRESSURE = 8;
+const MODULATION_CENTS = 50;
+const FLOOR_DB = -80;
+// Loudness is measured in windows of 32 ms, so a recorded note is 16 ms into its curve when its sound begins.
+const ONSET_S = 0.016;
+const GLIDE_S = 0.05;
+const TIE_S = 0.06;
+const TIE_DIP_DB = 2;
+const RESTRIKE_S = 0.024; // the note before sounds on for so long
+const [LOWEST_PITCH, HIGHEST_PITCH] = [12, 120];
 
-type Stage = "idle" | "attack" | "hold" | "release";
+/** What a legato note continues: pitch and loudness of the note before, at its onset. */
+interface Before {
+  pitch: number;
+  loudnessDb: number;
+}
 
-class PlayedVoice {
-  stage: Stage = "idle";
-  note = -1;
-  velocity = 0;
-  startedAt = 0; // frame
-  pitch = 69; // current, with glide, in MIDI numbers
-  level = -80; // current loudness in dB
-  silentFrames = 0;
-  decayed = 0; // dB lost since the attack
+/** A note that a voice plays; times are in seconds of the performer. */
+class PlayedNote {
+  private releasedAt = Number.POSITIVE_INFINITY;
+  private releasedDb = 0;
+
+  constructor(
+    readonly note: number,
+    readonly shape: Shape,
+    readonly startedAt: number,
+    private readonly tied: Before | null,
+    private readonly glide: number,
+  ) {}
+
+  get released(): boolean {
+    return this.releasedAt < Number.POSITIVE_INFINITY;
+  }
+
+  release(now: number): void {
+    if (this.released) return;
+    this.releasedDb = this.loudnessDb(now);
+    this.releasedAt = now;
+  }
+
+  /** Whether a released note has rung out. */
+  isOver(now: number, silenceDb: number): boolean {
+    return now - this.releasedAt > this.shape.ringS && this.loudnessDb(now) <= silenceDb;
+  }
+
+  loudnessDb(now: number): number {
+    if (now >= this.releasedAt) return this.releasedDb + this.shape.releaseDb(now - this.releasedAt);
+    const age = now - this.startedAt;
+    if (!this.tied) return this.shape.loudnessDb(age + ONSET_S);
+    const share = Math.min(1, age / TIE_S);
+    const own = this.shape.loudnessDb(age + this.shape.attackS);
+    const before = this.tied.loudnessDb;
+    return before + share * (own - before) - TIE_DIP_DB * Math.sin(Math.PI * share) ** 2;
+  }
+
+  pitch(now: number): number {
+    const age = now - this.startedAt;
+    const own = this.note + this.shape.cents(age + (this.tied ? 0 : ONSET_S)) / 100;
+    if (!this.tied) return own;
+    const seconds = GLIDE_S * this.glide;
+    const share = seconds > 0 ? 0.5 - 0.5 * Math.cos(Math.PI * Math.min(1, age / seconds)) : 1;
+    return this.tied.pitch + share * (own - this.tied.pitch);
+  }
+}
+
+interface PlayedVoice {
+  now: PlayedNote | null; // null: the voice is silent
+  before: PlayedNote | null; // whose loudness the attack must not fall below at once
 }
 
 interface Held {
@@ -34,25 +88,27 @@ export class Performer implements Source {
   readonly active = Array<boolean>(VOICES).fill(false);
   readonly fresh = Array<boolean>(VOICES).fill(false);
   readonly f0Hz = new Float32Array(VOICES).fill(440);
-  readonly loudnessDb = new Float32Array(VOICES).fill(-80);
+  readonly loudnessDb = new Float32Array(VOICES).fill(FLOOR_DB);
   /** Voices at once: 1 is monophonic with legato. */
   polyphony = 1;
   bend = 0; // -1..1
   modulation = 0; // 0..1
   pressure = 0; // 0..1
-  glide = 1; // times the expression's own
+  glide = 1; // times the usual one
   private pedal = false;
   private readonly held: Held[] = [];
   private readonly pedalled: number[] = [];
-  private readonly voices = Array.from({ length: VOICES }, () => new PlayedVoice());
+  private readonly voices = Array.from({ length: VOICES }, (): PlayedVoice => ({ now: null, before: null }));
   private frame = 0;
-  private readonly frameSeconds: number;
+  private readonly playing: Playing;
 
+  /** Takes the model's expression; voices are silent below `silenceDb`. */
   constructor(
-    public expression: Expression,
-    frameRateHz: number,
+    expression: Expression,
+    private readonly silenceDb: number,
+    private readonly frameRateHz: number,
   ) {
-    this.frameSeconds = 1 / frameRateHz;
+    this.playing = new Playing(expression);
   }
 
   /** A key goes down; velocity is 0..1. */
@@ -60,14 +116,8 @@ export class Performer implements Source {
     this.forget(note);
     this.held.push({ note, velocity });
     const voice = this.polyphony === 1 ? (this.voices[0] as PlayedVoice) : this.freeVoice(note);
-    const legato = this.polyphony === 1 && this.held.length > 1 && voice.stage !== "idle" && voice.stage !== "release";
-    voice.note = note;
-    voice.velocity = velocity;
-    if (legato) return;
-    if (voice.stage === "idle") voice.pitch = note;
-    voice.stage = "attack";
-    voice.startedAt = this.frame;
-    voice.decayed = 0;
+    const legato = this.polyphony === 1 && this.held.length > 1 && this.playing.sustained;
+    this.play(voice, note, velocity, legato);
   }
 
   /** A key goes up. */
@@ -95,23 +145,29 @@ export class Performer implements Source {
     this.held.length = 0;
     this.pedalled.length = 0;
     this.pedal = false;
-    for (const voice of this.voices) if (voice.stage !== "idle") voice.stage = "release";
+    for (const { now } of this.voices) now?.release(this.seconds);
   }
 
   nextFrame(): number {
+    const now = this.seconds;
     let count = 0;
     for (let v = 0; v < VOICES; v++) {
       const voice = this.voices[v] as PlayedVoice;
-      this.fresh[v] = voice.stage !== "idle" && !this.active[v];
-      this.active[v] = voice.stage !== "idle";
-      if (!this.active[v]) continue;
+      if (this.active[v] && voice.now && this.isSilent(voice.now)) voice.now = null;
+      this.fresh[v] = voice.now !== null && !this.active[v];
+      this.active[v] = voice.now !== null;
+      if (!voice.now) continue;
       count = v + 1;
-      this.moveLoudness(voice);
-      this.f0Hz[v] = this.pitchHz(voice);
-      this.loudnessDb[v] = Math.max(-80, voice.level + DB_PER_PRESSURE * this.pressure);
+      this.f0Hz[v] = this.pitchHz(voice.now);
+      this.loudnessDb[v] = Math.max(FLOOR_DB, this.loudnessOf(voice, now) + DB_PER_PRESSURE * this.pressure);
     }
     this.frame += 1;
     return count;
+  }
+
+  /** The time of the next frame. */
+  private get seconds(): number {
+    return this.frame / this.frameRateHz;
   }
 
   private forget(note: number): void {
@@ -121,65 +177,53 @@ export class Performer implements Source {
     if (pedalled >= 0) this.pedalled.splice(pedalled, 1);
   }
 
-  /** The voice for a new note: the same note's, a silent one, or the oldest. */
+  /** Begins a note; `legato` continues what the voice plays, unless that is released. */
+  private play(voice: PlayedVoice, note: number, velocity: number, legato: boolean): void {
+    const now = this.seconds;
+    const shape = this.playing.shape(note, Math.max(1, Math.round(127 * velocity)));
+    const last = voice.now;
+    const tied = legato && last && !last.released ? { pitch: last.pitch(now), loudnessDb: last.loudnessDb(now) } : null;
+    last?.release(now);
+    voice.before = tied ? null : last;
+    voice.now = new PlayedNote(note, shape, now, tied, this.glide);
+  }
+
+  /** The voice for a new note: the same note's, a silent one, one that is released, or the oldest. */
   private freeVoice(note: number): PlayedVoice {
     const some = this.voices.slice(0, this.polyphony);
-    const rank = (voice: PlayedVoice) =>
-      voice.note === note && voice.stage !== "idle"
-        ? 0
-        : voice.stage === "idle"
-          ? 1
-          : voice.stage === "release"
-            ? 2
-            : 3;
-    some.sort((a, b) => rank(a) - rank(b) || a.startedAt - b.startedAt);
+    const rank = ({ now }: PlayedVoice) => (now?.note === note ? 0 : !now ? 1 : now.released ? 2 : 3);
+    some.sort((a, b) => rank(a) - rank(b) || (a.now?.startedAt ?? 0) - (b.now?.startedAt ?? 0));
     return some[0] as PlayedVoice;
   }
 
   private release(note: number): void {
     for (const voice of this.voices) {
-      if (voice.note !== note || voice.stage === "idle") continue;
-      const before = this.polyphony === 1 ? this.held.at(-1) : undefined;
-      if (before) {
-        voice.note = before.note; // back to the key that is still held
-        voice.velocity = before.velocity;
-      } else voice.stage = "release";
+      if (voice.now?.note !== note) continue;
+      const before = this.polyphony === 1 && this.playing.sustained ? this.held.at(-1) : undefined;
+      if (before && !voice.now.released)
+        this.play(voice, before.note, before.velocity, true); // the key still held
+      else voice.now.release(this.seconds);
     }
   }
 
-  private moveLoudness(voice: PlayedVoice): void {
-    const { expression: e, frameSeconds } = this;
-    const sustained = e.soft_db + (e.loud_db - e.soft_db) * voice.velocity;
-    const age = (this.frame - voice.startedAt) * frameSeconds;
-    if (voice.stage === "attack") {
-      const peak = sustained + e.overshoot_db;
-      const frames = Math.max(1, e.attack_s / frameSeconds);
-      const from = Math.max(voice.level, peak - 40); // the ear hears nothing below
-      voice.level = Math.min(peak, from + 40 / frames);
-      if (voice.level >= peak || age > 2 * e.attack_s) voice.stage = "hold";
-    } else if (voice.stage === "hold") {
-      voice.decayed += e.decay_db_per_s * frameSeconds;
-      const target = Math.max(sustained - voice.decayed, e.silence_db);
-      voice.level += (target - voice.level) * Math.min(1, frameSeconds / Math.max(e.settle_s, frameSeconds));
-    } else {
-      voice.level -= (40 * frameSeconds) / Math.max(e.release_s, frameSeconds);
-    }
-    voice.silentFrames = voice.level <= e.silence_db ? voice.silentFrames + 1 : 0;
-    voice.level = Math.max(voice.level, e.silence_db);
-    if (voice.silentFrames > SILENT_FRAMES && voice.stage !== "attack") voice.stage = "idle";
-    if (voice.stage === "idle") voice.level = -80;
+  private isSilent(note: PlayedNote): boolean {
+    const now = this.seconds;
+    if (note.released) return note.isOver(now, this.silenceDb);
+    const isDecayed = !this.playing.sustained && now - note.startedAt > note.shape.attackS + RESTRIKE_S;
+    return isDecayed && note.loudnessDb(now) <= this.silenceDb;
   }
 
-  private pitchHz(voice: PlayedVoice): number {
-    const { expression: e, frameSeconds } = this;
-    const seconds = e.glide_s * this.glide;
-    const share = seconds > 0 ? 1 - Math.exp(-frameSeconds / seconds) : 1;
-    voice.pitch += (voice.note - voice.pitch) * share;
-    const age = (this.frame - voice.startedAt) * frameSeconds;
-    const natural = e.vibrato_cents * Math.min(1, Math.max(0, (age - e.vibrato_after_s) / 0.5));
-    const depth = (natural + 60 * this.modulation) / 100;
-    const vibrato = depth * Math.sin(2 * Math.PI * e.vibrato_hz * age);
-    return 440 * 2 ** ((voice.pitch + vibrato + BEND_RANGE * this.bend - 69) / 12);
+  private loudnessOf({ now: note, before }: PlayedVoice, now: number): number {
+    const own = (note as PlayedNote).loudnessDb(now);
+    if (!before || now - (note as PlayedNote).startedAt >= RESTRIKE_S) return own;
+    return Math.max(own, before.loudnessDb(now));
+  }
+
+  private pitchHz(note: PlayedNote): number {
+    const now = this.seconds;
+    const vibrato = (this.modulation * MODULATION_CENTS * Math.sin(2 * Math.PI * VIBRATO_HZ * now)) / 100;
+    const pitch = note.pitch(now) + vibrato + BEND_RANGE * this.bend;
+    return 440 * 2 ** ((Math.min(HIGHEST_PITCH, Math.max(LOWEST_PITCH, pitch)) - 69) / 12);
   }
 }
 

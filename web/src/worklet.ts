@@ -134,7 +134,7 @@ class InstrumentProcessor extends AudioWorkletProcessor {
           new Float32Array(frequenciesHz.length),
           new Float32Array(magnitudes.length),
         ];
-        this.performer = new Performer(header.expression, header.frame_rate_hz);
+        this.performer = new Performer(header.expression, header.silence_db, header.frame_rate_hz);
         if (performer) {
           this.performer.polyphony = performer.polyphony;
           this.performer.glide = performer.glide;

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from components.artifacts.model_card import Percentiles
+from components.artifacts.plain_expression import DEFAULT_LOUDNESS_DB, expression_of
 from components.core.errors import InputError
 from components.export.graphs import DEFAULT_PITCH_HZ, Graphs
-from components.export.web.expression import expression
 from components.nsynth.note import SAMPLE_RATE_HZ, FloatArray
 from components.synths.ddsp_imports import ddsp, gin
 from components.synths.dictionary import amplitudes_of, partials_of
@@ -19,8 +18,8 @@ from components.synths.instrument import Instrument
 from components.synths.network import ControlNetwork
 from components.synths.scaling import quiet_exp_sigmoid
 
-SCHEMA_VERSION = 1
-_DEFAULT_LOUDNESS_DB = Percentiles(-50.0, -25.0, -8.0)  # of a model whose card has none
+SCHEMA_VERSION = 2
+_SILENCE_BELOW_SOFT_DB = 45.0  # where NSynth's sounding frames end, and a note as well
 _INPUTS = ("ld_scaled", "pw_scaled", "f0_scaled")
 
 
@@ -35,7 +34,7 @@ def describe_model(graphs: Graphs) -> tuple[dict[str, Any], dict[str, FloatArray
     unknown = [name for name in decoder.input_keys if name not in _INPUTS]
     if unknown:
         raise _refused(f"the network's input '{unknown[0]}'", f"inputs of {', '.join(_INPUTS)}")
-    pitch_hz, loudness_db = card.f0_hz or DEFAULT_PITCH_HZ, card.loudness_db or _DEFAULT_LOUDNESS_DB
+    pitch_hz, loudness_db = card.f0_hz or DEFAULT_PITCH_HZ, card.loudness_db or DEFAULT_LOUDNESS_DB
     with instrument.configured():
         tone, noise = _tone(card.synth, network), _noise(network.noise)
     header = {
@@ -48,7 +47,8 @@ def describe_model(graphs: Graphs) -> tuple[dict[str, Any], dict[str, FloatArray
         "loudness": instrument.loudness_definition,
         "f0_hz": pitch_hz.as_dict(),
         "loudness_db": loudness_db.as_dict(),
-        "expression": expression(card.family, loudness_db),
+        "expression": expression_of(card).as_dict(),
+        "silence_db": max(-80.0, loudness_db.p5 - _SILENCE_BELOW_SOFT_DB),
         "inputs": list(decoder.input_keys),
         "units": network.units,
         "epsilon": float(decoder.out_stack.layers[0].layers[1].epsilon),

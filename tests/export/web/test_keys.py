@@ -1,0 +1,143 @@
+"""Keys, mouse and MIDI play the page: pitch, voices, legato, pedal, bend; and notes as the training played them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page
+
+from components.artifacts.model_card import ModelCard
+from components.config.catalog import SYNTHS
+from components.play.curves import phrases
+from components.play.midi import Controllers
+from components.play.playing import Playing
+from components.play.voices import allocate
+from tests.browser import Watched
+from tests.export.web.pages import is_harmonic_of, open_page, pitch_hz, until, wait_for_sound
+
+
+def test_computer_keys_play_their_pitch_and_legato_glides(opened: Page) -> None:
+    octave = int(opened.inner_text("#octave"))
+    a_hz = 440 * 2.0 ** (octave - 4)
+    opened.keyboard.down("n")
+    wait_for_sound(opened)
+    found, peak = pitch_hz(opened)
+    assert peak > 1e-3 and is_harmonic_of(found, a_hz), found
+    opened.keyboard.down("q")  # the C above, while N is held
+    opened.wait_for_timeout(400)
+    found, _ = pitch_hz(opened)
+    assert is_harmonic_of(found, a_hz * 2 ** (3 / 12)), found
+    opened.keyboard.up("q")
+    opened.wait_for_timeout(400)
+    assert is_harmonic_of(pitch_hz(opened)[0], a_hz)
+    opened.keyboard.up("n")
+    until(opened, "!luthier.sounding")
+    assert pitch_hz(opened, 0.1)[1] < 1e-4
+    numbers = opened.evaluate("luthier.numbers")
+    assert 0 < numbers["attackMs"] < 1000 and 0 <= numbers["load"] < 1
+
+
+def test_four_voices_sound_at_once(opened: Page) -> None:
+    opened.select_option("#voices", "4")
+    octave = int(opened.inner_text("#octave"))
+    for key in "zcb":
+        opened.keyboard.down(key)
+    wait_for_sound(opened)
+    until(opened, "luthier.soundingVoices === 3")
+    for key in "zcb":
+        opened.keyboard.up(key)
+    until(opened, "luthier.soundingVoices === 0")
+    assert octave == int(opened.inner_text("#octave"))
+
+
+@pytest.mark.parametrize("way", ["mouse", "focus"])
+def test_the_drawn_keyboard_plays_by_mouse_and_by_keys_alone(opened: Page, way: str) -> None:
+    key = opened.locator("#keyboard .white").nth(2)  # E
+    note = int(key.get_attribute("data-note") or 0)
+    if way == "mouse":
+        box = key.bounding_box()
+        opened.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] - 10)
+        opened.mouse.down()
+    else:
+        opened.locator("#keyboard button").first.focus()
+        for _ in range(4):
+            opened.keyboard.press("ArrowRight")
+        opened.keyboard.down("Enter")
+    wait_for_sound(opened)
+    assert is_harmonic_of(pitch_hz(opened)[0], 440 * 2 ** ((note - 69) / 12))
+    opened.mouse.up() if way == "mouse" else opened.keyboard.up("Enter")
+    until(opened, "!luthier.sounding")
+
+
+_FAKE_MIDI = """
+  const input = { id: 'one', name: 'Fake keys', state: 'connected', onmidimessage: null };
+  const access = { inputs: new Map([['one', input]]), onstatechange: null };
+  window.fakeMidi = {
+    send: (...data) => input.onmidimessage && input.onmidimessage({ data: new Uint8Array(data) }),
+    leave: () => { input.state = 'disconnected'; access.inputs.delete('one'); access.onstatechange({}); },
+  };
+  navigator.requestMIDIAccess = async () => access;
+"""
+
+
+def test_midi_plays_with_bend_and_pedal_and_the_device_may_leave(browser: Browser, page_path: Path) -> None:
+    watched = Watched(browser.new_page())
+    watched.page.add_init_script(_FAKE_MIDI)
+    page = open_page(watched.page, page_path)
+    page.click("text=MIDI")
+    until(page, "document.querySelector('#device').options.length === 2")
+    assert "Fake keys" in page.inner_text("#device")
+    page.evaluate("fakeMidi.send(0x90, 64, 100)")
+    wait_for_sound(page)
+    e_hz = 440 * 2 ** (-5 / 12)
+    assert is_harmonic_of(pitch_hz(page)[0], e_hz)
+    page.evaluate("fakeMidi.send(0xe0, 127, 127)")  # two semitones up
+    page.wait_for_timeout(300)
+    assert is_harmonic_of(pitch_hz(page)[0], e_hz * 2 ** (2 / 12))
+    page.evaluate("fakeMidi.send(0xb0, 64, 127); fakeMidi.send(0x80, 64, 0)")
+    page.wait_for_timeout(800)
+    assert page.evaluate("luthier.sounding")  # held by the pedal
+    page.evaluate("fakeMidi.leave()")
+    until(page, "!luthier.sounding && document.querySelector('#device').options.length === 1")
+    assert watched.complaints == []
+    page.close()
+
+
+def test_another_instrument_is_chosen_while_playing(opened: Page) -> None:
+    opened.keyboard.down("n")
+    wait_for_sound(opened)
+    opened.keyboard.up("n")
+    opened.select_option("#model", index=1)
+    until(opened, f"document.title.includes('{SYNTHS[1]}')")
+    opened.locator("#title").click()
+    opened.keyboard.down("n")
+    wait_for_sound(opened)
+    opened.keyboard.up("n")
+
+
+@pytest.mark.parametrize("synth", ["harmonic", "sinusoidal"])  # with expression in its card, and without
+def test_keys_are_played_as_the_notes_of_a_score(opened: Page, beginners: dict[str, str], synth: str) -> None:
+    card = ModelCard.read(beginners[synth])
+    # Seconds and pitches: a note, one that is legato to it, and after its release one that is struck again.
+    notes = [(0.2, 1.2, 69, 100), (1.12, 2.0, 72, 60), (2.1, 2.9, 72, 120)]
+    (voice,) = allocate(notes, Playing(card)).voices
+    assert [note.legato for note in voice] == [False, True, False]
+    (phrase,) = phrases(voice, Controllers(), card)
+    keys = [
+        {"frame": round(250 * seconds), "note": pitch, "velocity": level}
+        for start, end, pitch, velocity in notes
+        for seconds, level in ((start, velocity / 127), (end, 0))
+    ]
+    found = opened.evaluate(
+        "([number, keys, frames]) => luthier.perform(number, keys, frames)",
+        [SYNTHS.index(synth), keys, phrase.first + len(phrase.curves.f0_hz) + 100],
+    )
+    frames = np.arange(round(250 * 0.2), round(250 * voice[-1].silent_from_s))
+    frames = frames[(frames < 250 * 2.1 - 4) | (frames >= 250 * 2.1)]  # a key is not known 16 ms in advance
+    wanted = phrase.curves.loudness_db[frames - phrase.first]
+    np.testing.assert_allclose(np.array(found["loudnessDb"])[frames], wanted, atol=0.01)
+    cents = 1200 * np.log2(np.array(found["f0Hz"])[frames] / phrase.curves.f0_hz[frames - phrase.first])
+    assert np.abs(cents).max() < 3.0
+    assert not found["sounding"][-1]
