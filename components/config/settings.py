@@ -30,6 +30,9 @@ class TrainSettings:
         max_minutes: The training stops after this many minutes, restarts not counted; 0: no limit.
         batch_size: Examples in a step.
         crop_samples: Length of an example, cut at random from a note of 64,000 samples; a multiple of 64.
+        augment_semitones: Examples are played higher or lower by up to this many semitones, at random, with their pitch
+            and loudness; 0: as they are. For few recordings; see docs/sound.md.
+        augment_gain_db: And louder or softer by up to this many dB, though never beyond full scale.
         learning_rate: Of Adam, at the first step.
         decay_rate: The learning rate is multiplied by this over every `decay_steps` steps, smoothly.
         decay_steps: See `decay_rate`.
@@ -58,6 +61,8 @@ class TrainSettings:
     max_minutes: Annotated[float, Real(0, 1e7)] = 0.0
     batch_size: Annotated[int, Whole(1, 4_096)] = 16
     crop_samples: Annotated[int, Whole(_SHORTEST_CROP, NOTE_SAMPLES, HOP_SAMPLES)] = 64_000
+    augment_semitones: Annotated[float, Real(0, 12)] = 0.0
+    augment_gain_db: Annotated[float, Real(0, 60)] = 0.0
     learning_rate: Annotated[float, Real(0, 10, above=True)] = 3e-4
     decay_rate: Annotated[float, Real(0, 2, above=True)] = 0.98
     decay_steps: Annotated[int, _STEPS] = 10_000

@@ -17,7 +17,7 @@ from components.artifacts.metrics_log import MetricsLog
 from components.config.settings import TrainSettings
 from components.telemetry import log
 from components.train.checkpoints import Snapshot
-from components.train.dataset import Dataset, batch_of_step
+from components.train.dataset import Dataset
 from components.train.outputs import Outputs
 from components.train.prefetch import Prefetcher
 from components.train.progress import ProgressBar
@@ -166,7 +166,7 @@ class Loop:
             self._log_interval(interval)
 
     def _load(self, step: int) -> Any:
-        return self._trainer.load(batch_of_step(self._dataset.train, self._settings, step), step)
+        return self._trainer.load(self._dataset.batch(self._settings, step), step)
 
     def _log_interval(self, interval: Interval) -> None:
         self._check(interval)
