@@ -9,6 +9,7 @@ of a run of `luthier run` are judged, without ddsp.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -44,7 +45,17 @@ def main() -> None:
     report.write_json(options.work / "quality.json", found)
     (options.work / "quality.md").write_text(f"{text}\n")
     if options.page:
-        report.replace_block(options.page, "bench-quality", f"{text}\n\nMeasured on {facts['CPU']}, {facts['date']}.")
+        report.replace_block(options.page, "bench-quality", f"{text}\n\n{_terms(options, facts)}")
+
+
+def _terms(options: argparse.Namespace, facts: Mapping[str, str]) -> str:
+    """Returns how the table was measured, for the page."""
+    measured = f"Measured on {facts['CPU']}, {facts['date']}, commit {facts['commit']}"
+    if options.run:
+        return f"{measured}: a run of `luthier run`."
+    seeds = ", ".join(map(str, options.seeds))
+    each = f"{options.seconds:g} s each training, its start not counted"
+    return f"{measured}: preset `{options.preset}`, {each}, seed {seeds}; `{options.source.name}`."
 
 
 def _judge_trainings(options: argparse.Namespace) -> dict[Case, Verdict]:

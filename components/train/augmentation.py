@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from scipy.signal import resample_poly
@@ -16,8 +17,12 @@ _MARGIN_FRAMES = (
 )
 
 
+Loudness = Callable[[FloatArray], FloatArray]
+"""Computes the loudness of sounds, f32[batch, samples], by the model's definition: f32[batch, samples / 64]."""
+
+
 def varied_crop(
-    audio: FloatArray, f0_hz: FloatArray, settings: TrainSettings, random: np.random.Generator, definition: str
+    audio: FloatArray, f0_hz: FloatArray, settings: TrainSettings, random: np.random.Generator, loudness: Loudness
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Cuts an example from a note, played faster or slower (higher or lower), and louder or softer.
 
@@ -29,13 +34,11 @@ def varied_crop(
         f0_hz: Its pitch, without gaps, f32[samples / 64].
         settings: How far pitch and level move, and the length of an example.
         random: Draws the position, the pitch and the level.
-        definition: Of the loudness; see loudness.loudness_db.
+        loudness: Computes the loudness.
 
     Returns:
         audio f32[crop_samples], f0_hz and loudness_db f32[crop_samples / 64].
     """
-    from components.synths.loudness import loudness_db
-
     semitones = random.uniform(-settings.augment_semitones, settings.augment_semitones)
     gain_db = random.uniform(-settings.augment_gain_db, settings.augment_gain_db)
     down = round(_UP * 2 ** (semitones / 12))
@@ -49,7 +52,7 @@ def varied_crop(
     return (
         played[inner.start * HOP_SAMPLES : inner.stop * HOP_SAMPLES],
         (speed * np.interp(places, np.arange(len(f0_hz)), f0_hz)).astype(np.float32),
-        loudness_db(played[None], definition)[0, inner],
+        loudness(played[None])[0, inner],
     )
 
 

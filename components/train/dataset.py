@@ -13,14 +13,13 @@ import numpy.typing as npt
 from components.artifacts.expression import Expression
 from components.artifacts.model_card import Percentiles
 from components.audio.levels import above_floor, sounding_frames
-from components.audio.loudness import LOUDNESS_DEFINITION
 from components.config.settings import TrainSettings
 from components.core.errors import InputError
 from components.core.text import counted
 from components.nsynth.note import HOP_SAMPLES, NOTE_FRAMES, NOTE_SAMPLES, FloatArray
 from components.nsynth.sorted_set import SortedSet
 from components.telemetry import log
-from components.train.augmentation import varied_crop
+from components.train.augmentation import Loudness, varied_crop
 from components.train.data_checks import check_notes
 from components.train.expression import expression_of
 
@@ -122,17 +121,17 @@ class Dataset:
         train: Whole notes to train on.
         valid: Whole notes to validate on.
         validation: How `valid` was chosen, for people.
-        loudness_definition: Of their loudness.
+        loudness: Computes the loudness of sounds, as theirs; None if no augmentation needs it.
     """
 
     train: Batch
     valid: Batch
     validation: str
-    loudness_definition: str = LOUDNESS_DEFINITION
+    loudness: Loudness | None = None
 
     def batch(self, settings: TrainSettings, step: int) -> Batch:
         """Returns the examples of one step; see `batch_of_step`."""
-        return batch_of_step(self.train, settings, step, self.loudness_definition)
+        return batch_of_step(self.train, settings, step, self.loudness)
 
     @classmethod
     def read(cls, data: SortedSet, family: str, valid_notes: int, cache: NoteCache) -> Dataset:
@@ -164,7 +163,7 @@ class Dataset:
             valid, validation = train, "the only note of the train split, because there is no other"
         check_notes(family, data.uri, train)
         _log_read(family, train, valid, time.monotonic() - start)
-        return cls(train, valid, validation, cache.loudness_definition)
+        return cls(train, valid, validation, cache.loudness)
 
 
 def _log_read(family: str, train: Batch, valid: Batch, seconds: float) -> None:
@@ -174,9 +173,7 @@ def _log_read(family: str, train: Batch, valid: Batch, seconds: float) -> None:
     _LOG.info("%s: read %s, %.0f MB, into %s in %.1f s", family, notes, size_mb, target, seconds)
 
 
-def batch_of_step(
-    notes: Batch, settings: TrainSettings, step: int, loudness_definition: str = LOUDNESS_DEFINITION
-) -> Batch:
+def batch_of_step(notes: Batch, settings: TrainSettings, step: int, loudness: Loudness | None = None) -> Batch:
     """Returns the examples of one step: the notes in a new order every epoch, each cropped at a random position.
 
     With augmentation, each of them is played at another pitch and level as well.
@@ -185,17 +182,16 @@ def batch_of_step(
         notes: Whole notes.
         settings: Batch size, crop length and seed.
         step: Counted from 0. The same step always gives the same batch, so a resumed training continues exactly.
-        loudness_definition: Of the notes.
+        loudness: See Dataset; augmentation needs it.
     """
     examples = step * settings.batch_size + np.arange(settings.batch_size)
     epochs = examples // len(notes)
     orders = {epoch: _random(settings, epoch).permutation(len(notes)) for epoch in np.unique(epochs)}
     chosen = np.array([orders[epoch][example % len(notes)] for epoch, example in zip(epochs, examples, strict=True)])
     if settings.augment_semitones or settings.augment_gain_db:
+        assert loudness is not None
         random = _random(settings, step, 2)
-        varied = [
-            varied_crop(notes.audio[note], notes.f0_hz[note], settings, random, loudness_definition) for note in chosen
-        ]
+        varied = [varied_crop(notes.audio[note], notes.f0_hz[note], settings, random, loudness) for note in chosen]
         return Batch(*(np.stack(values) for values in zip(*varied, strict=True)))
     last_start = (notes.audio.shape[1] - settings.crop_samples) // HOP_SAMPLES
     starts = _random(settings, step, 1).integers(0, last_start + 1, len(chosen))

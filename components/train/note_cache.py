@@ -28,7 +28,7 @@ from components.core.locks import file_lock
 from components.core.text import counted
 from components.nsynth.example import BadExample
 from components.nsynth.framing import BadRecord, Damage, Scanner
-from components.nsynth.note import NOTE_FRAMES, NOTE_SAMPLES, Note
+from components.nsynth.note import NOTE_FRAMES, NOTE_SAMPLES, FloatArray, Note
 from components.nsynth.sorted_set import SortedSet
 from components.synths.loudness import loudness_db
 from components.telemetry import log, progress
@@ -57,11 +57,7 @@ class _Part:
 
 
 class NoteCache:
-    """The notes of one training. A context manager: the arrays are valid inside its block.
-
-    Attributes:
-        loudness_definition: Of the notes' loudness, that of the models.
-    """
+    """The notes of one training. A context manager: the arrays are valid inside its block."""
 
     def __init__(self, memory_mb: float, title: str = "read the notes", definition: str = LOUDNESS_DEFINITION) -> None:
         """Opens the cache; reads nothing yet.
@@ -71,7 +67,7 @@ class NoteCache:
             title: Of the progress bar.
             definition: The loudness definition of the models.
         """
-        self._budget_bytes, self._title, self.loudness_definition = memory_mb * 1e6, title, definition
+        self._budget_bytes, self._title, self._definition = memory_mb * 1e6, title, definition
         self._persistent = environment.get(environment.NOTE_CACHE)
         self._root_path = Path(self._persistent or Path(tempfile.gettempdir(), "luthier-stage"))
         self._directorys: list[Path] = []
@@ -84,6 +80,10 @@ class NoteCache:
             for directory in self._directorys:
                 with _locked(directory):
                     shutil.rmtree(directory, ignore_errors=True)
+
+    def loudness(self, audio: FloatArray) -> FloatArray:
+        """Returns the loudness of sounds by the definition of the models; see loudness.loudness_db."""
+        return loudness_db(audio, self._definition)
 
     def notes(self, data: SortedSet, split: str, family: str, wanted: range | list[int]) -> Batch:
         """Returns some of a family's notes.
@@ -106,7 +106,7 @@ class NoteCache:
             batch = Batch(**{name: np.empty([len(rows), width], np.float32) for name, width in _WIDTHS.items()})
             self._fill(batch, parts, rows)
             return batch
-        key = f"{data.fingerprint(split)}-{split}-{family}-{len(rows)}-{self.loudness_definition}-labels"
+        key = f"{data.fingerprint(split)}-{split}-{family}-{len(rows)}-{self._definition}-labels"
         with disk_full_as_step_error(
             f"cannot cache {counted(len(rows), 'note')} ({size / 1e6:,.0f} MB) in '{self._root_path}'"
         ):
@@ -117,7 +117,7 @@ class NoteCache:
         needed = [part for part in parts if any(part.first + i in rows for i in range(part.count))]
         stopped = threading.Event()
         with ThreadPoolExecutor(_READERS) as pool, self._bar(len(rows)) as bar:
-            reads = [pool.submit(_read, batch, part, rows, self.loudness_definition, stopped) for part in needed]
+            reads = [pool.submit(_read, batch, part, rows, self._definition, stopped) for part in needed]
             try:
                 for read in as_completed(reads):
                     count = read.result()

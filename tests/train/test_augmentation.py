@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -28,7 +30,7 @@ def _pitch_hz(audio: np.ndarray) -> float:
 
 
 def test_pitch_and_loudness_are_those_of_what_is_heard():
-    batch = batch_of_step(_tones(), SETTINGS, 3)
+    batch = batch_of_step(_tones(), SETTINGS, 3, loudness_db)
     assert batch.audio.shape == (6, 16_000)
     assert batch.f0_hz.shape == batch.loudness_db.shape == (6, 250)
     sounding = np.abs(batch.audio[:, :4000]).max(axis=1) > 0
@@ -47,20 +49,20 @@ def test_pitch_and_loudness_are_those_of_what_is_heard():
 
 def test_a_step_has_the_same_batch_whenever_it_is_asked_for_and_the_level_moves():
     notes = _tones()
-    first, again, other = (batch_of_step(notes, SETTINGS, step) for step in (2, 2, 3))
+    first, again, other = (batch_of_step(notes, SETTINGS, step, loudness_db) for step in (2, 2, 3))
     np.testing.assert_array_equal(first.audio, again.audio)
     np.testing.assert_array_equal(first.loudness_db, again.loudness_db)
     assert (first.audio != other.audio).any()
     levels = {round(float(np.abs(each).max()), 2) for each in np.concatenate([first.audio, other.audio])}
     assert len(levels) > 4
     loud = Batch(notes.audio * 3.2, notes.f0_hz, notes.loudness_db)  # nearly full scale
-    assert np.abs(batch_of_step(loud, SETTINGS, 2).audio).max() <= 1.0
+    assert np.abs(batch_of_step(loud, SETTINGS, 2, loudness_db).audio).max() <= 1.0
 
 
 @pytest.mark.parametrize("definition", [LOUDNESS_DEFINITION, POWER_DEFINITION])
 def test_whole_notes_and_other_loudness(definition):
     notes = _tones()
     whole = TrainSettings(batch_size=3, crop_samples=64_000, augment_gain_db=6.0)
-    batch = batch_of_step(notes, whole, 0, definition)
+    batch = batch_of_step(notes, whole, 0, partial(loudness_db, definition=definition))
     np.testing.assert_allclose(batch.loudness_db, loudness_db(batch.audio, definition), atol=1e-3)
     assert sorted(batch.f0_hz[:, 0]) == [220.0, 400.0, 900.0]
