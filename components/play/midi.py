@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from components import storage
 from components.core.errors import InputError
 from components.core.text import counted
+from components.play.riff import unwrapped
 
 LONGEST_S = 1_800
 """The longest music that is played, in seconds."""
@@ -103,7 +104,7 @@ class Score:
 
 
 def read_score(uri: str) -> Score:
-    """Reads a MIDI file of type 0 or 1.
+    """Reads a MIDI file of type 0 or 1, also in RIFF (.rmi).
 
     Args:
         uri: Local or gs://.
@@ -118,7 +119,7 @@ def read_score(uri: str) -> Score:
             f"the MIDI file '{uri}' is too large: expected {_LARGEST_BYTES >> 20} MB at most; "
             "try one without its system exclusive data, or a part of the piece"
         )
-    file = _parse(content, uri)
+    file = _parse(unwrapped(content), uri)
     reader = _Reader(uri)
     for seconds, track, message in _timed(file, uri):
         reader.take(seconds, track, message)

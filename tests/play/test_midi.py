@@ -81,6 +81,14 @@ def _file(tracks, data, kind=1):
     return _chunk(b"MThd", struct.pack(">HHH", kind, tracks, 480)) + _chunk(b"MTrk", data)
 
 
+def _riff(*chunks):
+    parts = [
+        name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
+        for name, data in zip(chunks[::2], chunks[1::2], strict=True)
+    ]
+    return b"RIFF" + struct.pack("<I", 4 + sum(map(len, parts))) + b"RMID" + b"".join(parts)
+
+
 _NOTE = b"\x00\x90\x3c\x40\x83\x60\x80\x3c\x40"
 _END = b"\x00\xff\x2f\x00"
 
@@ -90,6 +98,8 @@ _END = b"\x00\xff\x2f\x00"
     [
         (b"", "is not a MIDI file"),
         (b"RIFF1234WAVE", "is not a MIDI file"),
+        (_riff(b"data", b"not MIDI"), "is not a MIDI file"),
+        (_riff(b"data", b"")[:14], "is not a MIDI file"),
         (b"MThd", "is damaged: it ends within a track"),
         (_file(1, _NOTE + _END)[:-7], "is damaged: it ends within a track"),
         (_file(0x7FFF, _NOTE + _END), "is damaged: it ends within a track"),
@@ -123,6 +133,12 @@ def test_bad_files(tmp_path, content, complaint):
     with pytest.raises(InputError, match=r"bad\.mid") as error:
         read_score(str(tmp_path / "bad.mid"))
     assert complaint in str(error.value)
+
+
+def test_a_midi_file_in_riff_is_read(tmp_path):
+    wrapped = _riff(b"INFO", b"odd", b"data", _file(1, _NOTE + _END))
+    (tmp_path / "a.rmi").write_bytes(wrapped)
+    assert _spans(read_score(str(tmp_path / "a.rmi")).parts[0]) == [(0.0, 0.5, 60)]
 
 
 def test_damaged_files_are_read_or_refused(tmp_path):

@@ -55,20 +55,33 @@ export class FileInput {
   }
 }
 
+/** The length of a file in seconds, without decoding it; NaN where the browser does not know. */
+function secondsOf(file: File): Promise<number> {
+  const url = URL.createObjectURL(file);
+  const media = new Audio();
+  return new Promise<number>((resolve) => {
+    media.onloadedmetadata = () => resolve(media.duration);
+    media.onerror = () => resolve(Number.NaN);
+    media.src = url;
+  }).finally(() => URL.revokeObjectURL(url));
+}
+
+function checkLength(name: string, seconds: number): void {
+  if (!(seconds > MOST_SECONDS) || seconds === Number.POSITIVE_INFINITY) return; // a stream may have no length
+  const minutes = (seconds / 60).toFixed(1);
+  throw new Trouble(`"${name}" has ${minutes} minutes: the page takes up to ${MOST_SECONDS / 60}. Cut it first.`);
+}
+
 /** Decodes a file to mono at 16 kHz. */
 async function decoded(file: File): Promise<Float32Array> {
+  if (file.size > 0) checkLength(file.name, await secondsOf(file)); // before hours of sound fill the memory
   let buffer: AudioBuffer;
   try {
     buffer = await new OfflineAudioContext(1, 1, RATE_HZ).decodeAudioData(await file.arrayBuffer());
   } catch {
     throw new Trouble(`"${file.name}" cannot be read as audio. Try a WAV, FLAC, MP3 or OGG file.`);
   }
-  if (buffer.duration > MOST_SECONDS) {
-    const minutes = (buffer.duration / 60).toFixed(1);
-    throw new Trouble(
-      `"${file.name}" has ${minutes} minutes: the page takes up to ${MOST_SECONDS / 60}. Cut it first.`,
-    );
-  }
+  checkLength(file.name, buffer.duration);
   const mono = new Float32Array(buffer.length);
   for (let c = 0; c < buffer.numberOfChannels; c++) {
     const channel = buffer.getChannelData(c);
