@@ -24,7 +24,7 @@ Array = NDArray[np.floating[Any]]
 
 KINDS = ("original", "resynthesis")
 """The clips of a piece and of a kept note."""
-PIECES = ("tune", "phrase")
+PIECES = ("tune", "phrase", "transfer")
 """The kinds of `Piece`."""
 LONGEST_STEM = 120
 """Of a note's part in the names of its files: the parts around it fit into the 255 bytes of a name on a disk."""
@@ -43,8 +43,9 @@ class Piece:
     """A longer clip to listen to, without scores.
 
     Attributes:
-        kind: "tune": a tune, played by the family's recorded notes and by the model; or "phrase": held-out notes with a
-            melody, one after another, and their resyntheses.
+        kind: "tune": a tune, played by the family's recorded notes and by the model; "phrase": held-out notes with a
+            melody, one after another, and their resyntheses; "transfer": a phrase of another instrument, and its timbre
+            transfer.
         clips: FLAC files in LISTENING_DIR by KINDS.
     """
 

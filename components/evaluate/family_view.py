@@ -79,13 +79,14 @@ def family_view(
         gate: The gate of the run.
     """
     notes = views(trainings, max_notes)
+    verdict = family_verdict(name, {each.synth: each.evaluation for each in trainings}, gate)
     evaluated = [training.evaluation for training in trainings if training.evaluation]
     return FamilyView(
         name=name,
-        verdict=family_verdict(name, {each.synth: each.evaluation for each in trainings}, gate),
+        verdict=verdict,
         rows=_rows(trainings),
         missing=[f"{training.synth} {training.missing()}" for training in trainings if training.missing()],
-        pieces=piece_views(name, trainings),
+        pieces=piece_views(name, trainings, verdict.best),
         notes=notes,
         kept=kept_view(name, trainings, [note.id for note in notes], kept_bytes),
         curves=_curves(name, trainings),

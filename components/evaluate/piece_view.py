@@ -1,4 +1,4 @@
-"""The tune and the phrase at the top of the report, as recordings and every synth play them."""
+"""The pieces at the top of the report: a tune and a phrase by every synth, a timbre transfer by the best one."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ _TITLES = {
         "A phrase",
         "recorded, held out from the training, and played by each synth from its pitch and loudness",
     ),
+    "transfer": (
+        "Timbre transfer",
+        "a flute plays Scarborough Fair, and the model plays that from its pitch and loudness, moved into its range",
+    ),
 }
 
 
@@ -32,28 +36,33 @@ class PieceView:
     clips: list[Clip]
 
 
-def piece_views(family: str, trainings: Sequence[TrainingView]) -> list[PieceView]:
+def piece_views(family: str, trainings: Sequence[TrainingView], best: str) -> list[PieceView]:
     """Returns the pieces that trainings of one family have played.
 
     Args:
         family: The family.
         trainings: In the order of the clips.
+        best: The synth that plays the transfer; the others would make the report larger.
     """
-    return [view for kind in PIECES if (view := _view(kind, family, trainings))]
+    chosen = [each for each in trainings if each.synth == best] or trainings[:1]
+    some = {kind: chosen if kind == "transfer" else trainings for kind in PIECES}
+    return [view for kind in PIECES if (view := _view(kind, family, some[kind]))]
 
 
 def _view(kind: str, family: str, trainings: Sequence[TrainingView]) -> PieceView | None:
     title, text = _TITLES[kind]
+    # The transfer takes no part in the blind test: none of its sounds is a copy of the other.
+    source, compared = ("Flute", False) if kind == "transfer" else ("Recordings", True)
     some: list[Sound] = []
     for training in trainings:
         for piece in training.evaluation.pieces if training.evaluation else []:
             if piece.kind != kind:
                 continue
             if not some:
-                recordings = _audio(training, piece, ORIGINAL)
-                some.append(Sound("Recordings", f"recordings, {family} {kind}", recordings, ORIGINAL))
-            name = f"{training.synth}, {family} {kind}"
-            some.append(Sound(training.synth, name, _audio(training, piece, "resynthesis"), training.synth))
+                audio = _audio(training, piece, ORIGINAL)
+                some.append(Sound(source, f"{source.lower()}, {family} {kind}", audio, ORIGINAL if compared else ""))
+            name, synth = f"{training.synth}, {family} {kind}", training.synth if compared else ""
+            some.append(Sound(training.synth, name, _audio(training, piece, "resynthesis"), synth))
     return PieceView(title, text, clips(some, _PICTURE_SIZE)) if some else None
 
 

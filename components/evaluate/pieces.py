@@ -1,4 +1,4 @@
-"""The longer clips of an evaluation: a tune, and a phrase of the held-out notes that have a melody."""
+"""The longer clips of an evaluation: a tune, a phrase of the held-out notes that have a melody, a timbre transfer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from components.artifacts.clips import Piece, write_piece
 from components.audio.f0 import confident_hz, melody_name
-from components.evaluate import scoring, tune
+from components.evaluate import foreign_phrase, scoring, tune
 from components.nsynth.note import FloatArray, Note
 from components.nsynth.sorted_set import SortedSet
 
@@ -42,6 +42,8 @@ def write_pieces(out_uri: str, instrument: Instrument, data: SortedSet, notes: S
         results = list(scoring.resynthesise(instrument, melodies[:_MAX_PHRASE_NOTES]))
         originals = _joined([each.note.audio for each in results])
         found.append(write_piece(out_uri, "phrase", originals, _joined([each.audio for each in results])))
+    recording = foreign_phrase.recording()
+    found.append(write_piece(out_uri, "transfer", recording, foreign_phrase.transferred(instrument, recording)))
     return found
 
 

@@ -2,13 +2,14 @@
 
 The reference is a sampler's: for every note of the tune, the recorded note with the nearest pitch, resampled to the
 tune's pitch and cut to its length. So attacks, vibrato and releases are a player's, and the model gets pitch and
-loudness of a sound that was made of recordings. The tune is Greensleeves (anonymous, 1580): public domain.
+loudness of a sound that was made of recordings. The tunes are anonymous and in the public domain.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,15 +27,44 @@ if TYPE_CHECKING:
 Array = NDArray[np.floating[Any]]
 
 _EIGHTH_S = 0.4
-# MIDI pitch and length in eighths.
-_TUNE = (
+
+
+@dataclass(frozen=True)
+class Tune:
+    """A tune: MIDI pitch and length in eighths of each note, and the seconds at which its phrases end."""
+
+    notes: tuple[tuple[int, float], ...]
+    phrase_ends_s: tuple[float, ...]
+
+    @property
+    def centre(self) -> float:
+        """The pitch between its lowest and its highest note."""
+        pitches = [pitch for pitch, _ in self.notes]
+        return (min(pitches) + max(pitches)) / 2
+
+    @property
+    def onset_frames(self) -> tuple[int, ...]:
+        """Where its notes begin."""
+        lengths = [_frames_of(length) for _, length in self.notes]
+        return tuple(sum(lengths[:number]) for number in range(len(lengths)))
+
+
+# About 1580.
+_GREENSLEEVES_NOTES = (
     *((69, 1), (72, 2), (74, 1), (76, 1.5), (77, 0.5), (76, 1), (74, 2), (71, 1), (67, 1.5), (69, 0.5), (71, 1)),
     *((72, 2), (69, 1), (69, 1.5), (68, 0.5), (69, 1), (71, 2), (68, 1), (64, 2)),
     *((69, 1), (72, 2), (74, 1), (76, 1.5), (77, 0.5), (76, 1), (74, 2), (71, 1), (67, 1.5), (69, 0.5), (71, 1)),
     *((72, 1.5), (71, 0.5), (69, 1), (68, 1.5), (66, 0.5), (68, 1), (69, 5)),
 )
-_TUNE_CENTRE = 70.5  # between its lowest and its highest note
-_PHRASE_END_S = (9.6, 19.6)
+GREENSLEEVES = Tune(_GREENSLEEVES_NOTES, (9.6, 19.6))
+# An English ballad of the 17th century; its first half.
+SCARBOROUGH_FAIR = Tune(
+    (
+        *((62, 2), (62, 1), (69, 2), (69, 1), (64, 1.5), (65, 0.5), (64, 1), (62, 3), (69, 1), (72, 1)),
+        *((74, 2), (72, 1), (69, 1), (71, 1), (67, 1), (69, 4)),
+    ),
+    (4.8, 9.6),
+)
 _SWELL_DB = 5.0  # from the ends of a phrase to its middle
 _RELEASE_S, _GLIDE_FRAMES = 0.12, 9
 _ONSET_DB = -30.0  # below the peak: where a recorded note begins
@@ -62,30 +92,28 @@ class _Donor:
     lufs: float
 
 
-def tune(notes: Sequence[Note], card: ModelCard) -> Phrase | None:
-    """Returns the tune, played by a family's recorded notes in the middle of the model's range; None without any.
+def tune(notes: Sequence[Note], card: ModelCard, played: Tune = GREENSLEEVES) -> Phrase | None:
+    """Returns a tune, played by a family's recorded notes in the middle of the model's range; None without any.
 
     Args:
         notes: Notes of the family; those of several pitches, or without a pitch, are left out.
         card: Of the model.
+        played: The tune.
     """
     donors = [donor for note in notes if (donor := _donor(note))]
     if not donors:
         return None
     middle = hz_to_midi(np.array(card.f0_hz.median)) if card.f0_hz else np.median([each.midi for each in donors])
-    shift, lufs = round(float(middle) - _TUNE_CENTRE), float(np.median([each.lufs for each in donors]))
-    frames = sum(_frames_of(length) for _, length in _TUNE) + round(0.5 * FRAME_RATE_HZ)
-    audio, f0_hz, onsets = np.zeros(frames * HOP_SAMPLES, np.float32), np.zeros(frames, np.float32), list[int]()
-    first = 0
-    for written, length in _TUNE:
-        note_lufs = lufs + _swell_db(first / FRAME_RATE_HZ)
+    shift, lufs = round(float(middle) - played.centre), float(np.median([each.lufs for each in donors]))
+    frames = sum(_frames_of(length) for _, length in played.notes) + round(0.5 * FRAME_RATE_HZ)
+    audio, f0_hz = np.zeros(frames * HOP_SAMPLES, np.float32), np.zeros(frames, np.float32)
+    for (written, length), first in zip(played.notes, played.onset_frames, strict=True):
+        note_lufs = lufs + _swell_db(first / FRAME_RATE_HZ, played.phrase_ends_s)
         sound, pitch = _played(donors, written + shift, _frames_of(length), note_lufs)
         start, end = first * HOP_SAMPLES, min(first * HOP_SAMPLES + len(sound), len(audio))
         audio[start:end] += sound[: end - start]
         f0_hz[first:] = np.pad(pitch, (0, max(0, frames - first - len(pitch))), mode="edge")[: frames - first]
-        onsets.append(first)
-        first += _frames_of(length)
-    return Phrase(audio, _glided(f0_hz), tuple(onsets))
+    return Phrase(audio, _glided(f0_hz), played.onset_frames)
 
 
 def _frames_of(eighths: float) -> int:
@@ -125,9 +153,9 @@ def _played(donors: Sequence[_Donor], midi: int, frames: int, lufs: float) -> tu
     return sound, np.asarray(np.interp(times, np.arange(len(donor.f0_hz)), donor.f0_hz) * ratio, np.float32)
 
 
-def _swell_db(at_s: float) -> float:
+def _swell_db(at_s: float, phrase_ends_s: Sequence[float]) -> float:
     """Returns how much louder a note is than one at the ends of its phrase: a player shapes a phrase."""
-    start, end = (0.0, _PHRASE_END_S[0]) if at_s < _PHRASE_END_S[0] else _PHRASE_END_S
+    start, end = next(pair for pair in pairwise((0.0, *phrase_ends_s)) if at_s < pair[1])
     return _SWELL_DB * float(np.sin(np.pi * np.clip((at_s - start) / (end - start), 0, 1)) - 0.5)
 
 
@@ -138,15 +166,16 @@ def _glided(f0_hz: FloatArray) -> FloatArray:
     return np.asarray(2.0 ** np.convolve(padded, window / window.sum(), "valid"), np.float32)
 
 
-def render(instrument: Instrument, phrase: Phrase) -> FloatArray:
-    """Returns a phrase as a model renders it, f32[samples].
+def render(instrument: Instrument, phrase: Phrase, loudness: FloatArray | None = None) -> FloatArray:
+    """Returns a phrase as a model renders it, f32[samples]; by default with the phrase's own loudness, f32[frames].
 
     A model is compiled for notes of four seconds, so the phrase is rendered in parts of that length. A part begins
     0.4 s before the note at which it takes over: there the network has settled, and a new note hides the seam.
     """
     from components.synths.loudness import loudness_db
 
-    loudness = np.asarray(loudness_db(phrase.audio[None], instrument.loudness_definition))[0]
+    if loudness is None:
+        loudness = np.asarray(loudness_db(phrase.audio[None], instrument.loudness_definition))[0]
     parts = _parts(phrase.onset_frames, len(phrase.f0_hz))
     starts = [max(0, first - _LEAD_IN_FRAMES) for first, _ in parts]
     f0_rows, loudness_rows = (np.stack([_row(curve, each) for each in starts]) for curve in (phrase.f0_hz, loudness))

@@ -1,9 +1,7 @@
 """Fitting of a recording's features to the range that a model was trained in, as in ddsp's timbre transfer demo.
 
 Pitch moves by whole octaves until its median is nearest to the training's. Loudness is mapped so that the recording's
-quantiles over the frames that sound become the training's, linearly between them: the demo's quantile mapping, through
-the quantiles in the model's card. Values beyond the outermost quantiles are shifted with them. Unlike in the demo, the
-mapping stretches or compresses by 1.5 at most: else the flutter of a steady tone would become a crescendo.
+quantiles over the frames that sound become the training's (artifacts.loudness_fit).
 """
 
 from __future__ import annotations
@@ -11,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from components.artifacts.model_card import ModelCard, Percentiles
+from components.artifacts.loudness_fit import fit_loudness_db
+from components.artifacts.model_card import ModelCard
 from components.audio.f0 import fill_nearest, octaves_to_fit
 from components.audio.levels import gate, sounding_frames
 from components.audio.loudness import FLOOR_DB
@@ -21,10 +19,7 @@ from components.core.errors import InputError
 from components.nsynth.note import FloatArray
 from components.transfer.analysis import Features
 
-_MAX_STRETCH = 1.5
 _MAX_OCTAVES, _MAX_DB = 6, 60  # to move by: more than the range of music, and of loudness
-
-_Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -83,35 +78,10 @@ def fit(features: Features, card: ModelCard, options: TransferOptions) -> Fitted
         octaves = octaves_to_fit(features.f0_hz, sounding, trained.median) if trained else 0
     loudness = features.loudness[card.loudness_definition]
     if options.auto and card.loudness_db:
-        loudness = _map_quantiles(loudness, loudness[sounding], card.loudness_db)
+        loudness = fit_loudness_db(loudness, loudness[sounding], card.loudness_db)
     return FittedFeatures(
         octaves,
         (fill_nearest(features.f0_hz) * 2.0**octaves).astype(np.float32),
         np.maximum(loudness + options.loudness_db, FLOOR_DB).astype(np.float32),
         gate(sounding),
     )
-
-
-def _map_quantiles(loudness_db: FloatArray, sounding_db: FloatArray, wanted_db: Percentiles) -> FloatArray:
-    """Maps loudness so that the quantiles of `sounding_db` become those of a card, f32[frames]; see the module."""
-    shares, wanted = _quantiles(wanted_db)
-    found = np.percentile(sounding_db, shares)
-    steps, middle = np.diff(found), len(found) // 2
-    reached = wanted.copy()
-    # From the middle outwards: where the limit keeps a quantile from its target, the next ones compensate.
-    for i in range(middle, len(steps)):
-        lowest, highest = reached[i] + steps[i] / _MAX_STRETCH, reached[i] + steps[i] * _MAX_STRETCH
-        reached[i + 1] = np.clip(wanted[i + 1], lowest, highest)
-    for i in reversed(range(middle)):
-        lowest, highest = reached[i + 1] - steps[i] * _MAX_STRETCH, reached[i + 1] - steps[i] / _MAX_STRETCH
-        reached[i] = np.clip(wanted[i], lowest, highest)
-    inside = np.clip(loudness_db, found[0], found[-1])
-    fitted: FloatArray = (np.interp(inside, found, reached) + loudness_db - inside).astype(np.float32)
-    return fitted
-
-
-def _quantiles(wanted_db: Percentiles) -> tuple[_Array, _Array]:
-    """Returns percentages and the training's loudness at them; the card of an older model has only three."""
-    if wanted_db.quantiles:
-        return np.linspace(0, 100, len(wanted_db.quantiles)), np.array(wanted_db.quantiles)
-    return np.array([5.0, 50.0, 95.0]), np.array([wanted_db.p5, wanted_db.median, wanted_db.p95])

@@ -72,7 +72,7 @@ def test_without_another_family_there_is_no_matrix(trainings: list[TrainingView]
 def test_of_many_families_the_winners_alone_are_shown(trainings: list[TrainingView]) -> None:
     names = ("brass", "flute", "reed", "string", "vocal")
     many = [dataclasses.replace(each, family=name) for name in names for each in trainings[:3]]
-    page = render(many, "all", gate_of())["report.html"]
+    page = render(many, "all", gate_of(), {})["report.html"]
     assert page.count('<span class="model">') == 2 * len(names)
     assert "Only the best model of each family is shown." in page
 

@@ -83,11 +83,11 @@ def test_every_clip_decodes_and_plays(browser: Browser, report: Path) -> None:
           return results;
         }"""
     )
-    # string has 3 synths, keyboard 1. The tune: recordings and synths. 2 notes: the recording, and each synth's copy
-    # and its noise. The matrix: 2 notes, the recording and the 4 models.
+    # string has 3 synths, keyboard 1. The tune: recordings and synths. The transfer: the flute and the best. 2 notes:
+    # the recording, and each synth's copy and its noise. The matrix: 2 notes, the recording and the 4 models.
     tunes, notes, matrix = 4 + 2, 2 * (1 + 3 * 2) + 2 * (1 + 2), 2 * (1 + 4)
     durations = sorted(duration for duration, _, _ in played)
-    assert durations == pytest.approx([2.0] * matrix + [4.0] * notes + [19.7] * tunes, abs=0.1)
+    assert durations == pytest.approx([2.0] * matrix + [4.0] * notes + [10.1] * 4 + [19.7] * tunes, abs=0.1)
     assert all(time > 0 and error is None for _, time, error in played)
     assert watched.complaints == []
     watched.page.close()
@@ -122,7 +122,7 @@ def test_on_a_narrow_screen_the_recording_and_its_copies_are_seen_together(brows
     heights = page.evaluate(
         "[...document.querySelectorAll('.note .clips, .piece')].map(each => each.getBoundingClientRect().height)"
     )
-    assert len(heights) == 6 and max(heights) < 500
+    assert len(heights) == 8 and max(heights) < 500
     page.close()
 
 
