@@ -17,7 +17,7 @@ RUN_EXTRAS := $(addprefix --extra ,train register export launch pipeline)  # wit
 # If a machine sets this, every process compiles all modules of TensorFlow again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test test-cluster test-kfp lint web bench bench-sort bench-train bench-gpu bench-quality setup setup-dev browser promtool kubectl policy dashboard images compile submit ui lock clean
+.PHONY: help run test test-gpu test-cluster test-kfp lint web bench bench-sort bench-train bench-gpu bench-quality setup setup-dev browser promtool kubectl policy dashboard images compile submit ui lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -31,6 +31,10 @@ test: $(BIN)/.dev browser promtool kubectl ## set up what is missing and run the
 
 test-cluster: $(BIN)/.dev ## run the tests that need a cluster: KUBECONFIG= LUTHIER_DATA_IMAGE= LUTHIER_TRAIN_IMAGE=
 	@$(BIN)/python -m pytest tests/cluster -m cluster -v
+
+test-gpu: $(BIN)/.dev ## compare the layers' outputs and gradients on a GPU with float64
+	@LUTHIER_XLA=1 $(BIN)/python -m pytest tests/synths/test_on_gpu.py tests/synths/test_decoder.py \
+	  tests/synths/test_oscillators.py tests/synths/test_noise_and_loss.py tests/synths/test_dictionary.py -v -rs
 
 test-kfp: $(BIN)/.dev ## run the tests that need Kubeflow Pipelines: KFP_HOST= LUTHIER_KFP_SOURCE= LUTHIER_KFP_WORKSPACE=
 	@$(BIN)/python -m pytest tests/kfp -m kfp -v

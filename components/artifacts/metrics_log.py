@@ -31,9 +31,14 @@ class MetricsLog:
             seconds: What the training took before.
         """
         self._path = dir_path / METRICS_NAME
-        self._start = time.monotonic() - seconds
+        self._seconds_before = seconds
+        self.start_clock()
         self.last: dict[str, Line] = {}
         self.rewind(after_step, validated_step)
+
+    def start_clock(self) -> None:
+        """Leaves out the time since the construction, in which other trainings of the process may have compiled."""
+        self._start = time.monotonic() - self._seconds_before
 
     @property
     def seconds(self) -> float:

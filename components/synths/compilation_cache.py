@@ -56,7 +56,7 @@ def removed_if_damaged() -> Iterator[None]:
         yield
     except Exception as error:
         folder = _folder()
-        if not folder or not _is_of_an_entry(str(error), folder):
+        if not folder or not is_damaged(error):
             raise
         shutil.rmtree(folder, ignore_errors=True)
         raise StepError(
@@ -64,8 +64,10 @@ def removed_if_damaged() -> Iterator[None]:
         ) from (None)
 
 
-def _is_of_an_entry(text: str, folder: Path) -> bool:
-    return "Read less bytes than requested" in text or str(folder) in text
+def is_damaged(error: Exception) -> bool:
+    """Returns whether an error says that TensorFlow could not read an entry of the folder."""
+    folder, text = _folder(), str(error)
+    return folder is not None and ("Read less bytes than requested" in text or str(folder) in text)
 
 
 def _folder() -> Path | None:

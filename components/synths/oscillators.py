@@ -8,17 +8,18 @@ cache. Nothing is kept for the gradient: it computes the oscillators again.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from components.synths import resampling
 from components.synths.ddsp_imports import tf
-from components.synths.xla import compiled, float32_matmul
+from components.synths.xla import compiled, float32_matmul, on_gpu
 
 Tensors = tuple[tf.Tensor, ...]
 
+_GPU_OSCILLATORS = 10  # oscillators in an iteration on a GPU, at most
 # sin(2 pi x) as a Taylor series up to x^13: exact to float32 for |x| <= 1/4.
 _SINE = [(-1) ** i * (2 * math.pi) ** (2 * i + 1) / math.factorial(2 * i + 1) for i in range(7)]
 
@@ -35,16 +36,41 @@ def _sine(cycles: tf.Tensor) -> tf.Tensor:
     return series * folded
 
 
-def _loop(count: int, body: Callable[[tf.Tensor, Any], Any], state: Any) -> Any:
-    """Returns body(count - 1, ... body(1, body(0, state))), as one loop."""
-    end = tf.while_loop(
-        lambda k, _: k < count, lambda k, s: (k + 1, body(k, s)), (tf.constant(0), state), maximum_iterations=count
-    )
-    return end[1]
+def _sum(count: int, term: Callable[[tf.Tensor], tf.Tensor], shape: tuple[int, ...]) -> tf.Tensor:
+    """Returns term(0) + ... + term(count - 1), f32[*shape], by a loop."""
+    together = _together(count)
+
+    def body(i: tf.Tensor, total: tf.Tensor) -> Tensors:
+        for k in (i * together + offset for offset in range(together)):
+            total += term(k)
+        return i + 1, total
+
+    return _loop(count // together, body, tf.zeros(shape))
 
 
-def _put(all_values: tf.Tensor, k: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    return tf.tensor_scatter_nd_update(all_values, k[None, None], values[None])
+def _each(count: int, values: Callable[[tf.Tensor], Tensors], shapes: Sequence[tuple[int, ...]]) -> Tensors:
+    """Returns values(0), ..., values(count - 1) stacked, f32[count, *shape] for each shape, by a loop."""
+    together = _together(count)
+    iterations = count // together
+
+    def body(i: tf.Tensor, arrays: tuple[tf.TensorArray, ...]) -> tuple[Any, ...]:
+        results = [values(i * together + offset) for offset in range(together)]
+        stacked = zip(arrays, zip(*results, strict=True), strict=True)
+        return i + 1, tuple(array.write(i, tf.stack(of_array)) for array, of_array in stacked)
+
+    empty = tuple(tf.TensorArray(tf.float32, iterations, element_shape=[together, *shape]) for shape in shapes)
+    filled = _loop(iterations, body, empty)
+    return tuple(tf.reshape(array.stack(), [count, *shape]) for array, shape in zip(filled, shapes, strict=True))
+
+
+def _loop(count: int, body: Callable[[tf.Tensor, Any], tuple[Any, ...]], state: Any) -> Any:
+    return tf.while_loop(lambda i, _: i < count, body, (tf.constant(0), state), maximum_iterations=count)[1]
+
+
+def _together(count: int) -> int:
+    """Returns how many oscillators an iteration has: on a GPU XLA makes one kernel of them; a CPU's cache holds one."""
+    largest = min(count, _GPU_OSCILLATORS) if on_gpu() else 1
+    return next(divisor for divisor in range(largest, 0, -1) if count % divisor == 0)
 
 
 def _harmonic_waves(
@@ -73,12 +99,11 @@ def _harmonic_audio(
     waves, weights = _harmonic_waves(f0_hz, offsets, hop, sample_rate), resampling.hann_weights(hop)
     pairs = tf.split(resampling.with_next(amplitudes), len(offsets))
 
-    def add(k: tf.Tensor, audio: tf.Tensor) -> tf.Tensor:
-        for of_offset, wave in zip(pairs, waves(k), strict=True):
-            audio += float32_matmul(weights, of_offset[k]) * wave
-        return audio
+    def of_harmonic(k: tf.Tensor) -> tf.Tensor:
+        parts = zip(pairs, waves(k), strict=True)
+        return tf.add_n([float32_matmul(weights, of_offset[k]) * wave for of_offset, wave in parts])
 
-    return resampling.to_audio(_loop(count, add, tf.zeros([hop, pairs[0].shape[2]])), batch)
+    return resampling.to_audio(_sum(count, of_harmonic, (hop, pairs[0].shape[2])), batch)
 
 
 @compiled
@@ -88,14 +113,10 @@ def _harmonics_gradient(
     waves, weights = _harmonic_waves(f0_hz, offsets, hop, sample_rate), resampling.hann_weights(hop).T
     grad_frames = resampling.from_audio(upstream, hop)
 
-    def body(k: tf.Tensor, gradients: Tensors) -> Tensors:
-        return tuple(
-            _put(of_offset, k, float32_matmul(weights, grad_frames * wave))
-            for of_offset, wave in zip(gradients, waves(k), strict=True)
-        )
+    def of_harmonic(k: tf.Tensor) -> Tensors:
+        return tuple(float32_matmul(weights, grad_frames * wave) for wave in waves(k))
 
-    empty = tf.zeros([count, 2, grad_frames.shape[1]])
-    gradients = tf.concat(_loop(count, body, (empty,) * len(offsets)), axis=0)
+    gradients = tf.concat(_each(count, of_harmonic, [(2, grad_frames.shape[1])] * len(offsets)), axis=0)
     return resampling.with_next_transposed(gradients, f0_hz.shape[0])
 
 
@@ -152,11 +173,11 @@ def _sinusoid_audio(amplitudes: tf.Tensor, frequencies_hz: tf.Tensor, hop: int, 
     oscillator = _oscillators(amplitudes, frequencies_hz, hop, sample_rate)
     batch, count = amplitudes.shape[0], amplitudes.shape[2]
 
-    def add(k: tf.Tensor, audio: tf.Tensor) -> tf.Tensor:
+    def of_sinusoid(k: tf.Tensor) -> tf.Tensor:
         phase, envelope, _ = oscillator(k)
-        return audio + envelope * _sine(phase)
+        return envelope * _sine(phase)
 
-    return resampling.to_audio(_loop(count, add, tf.zeros([hop, batch * amplitudes.shape[1]])), batch)
+    return resampling.to_audio(_sum(count, of_sinusoid, (hop, batch * amplitudes.shape[1])), batch)
 
 
 @compiled
@@ -169,14 +190,13 @@ def _sinusoids_gradient(
     # Rows: the phase at the frame's start, the frame's frequency, the next frame's frequency.
     of_phase = tf.constant(np.vstack([np.ones(hop), resampling.phase_weights(hop).T]), tf.float32)
 
-    def body(k: tf.Tensor, gradients: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+    def of_sinusoid(k: tf.Tensor) -> Tensors:
         phase, envelope, below_nyquist = oscillator(k)
         grad_amplitude = float32_matmul(hann, tf.where(below_nyquist, grad_frames * _sine(phase), 0.0))
         grad_phase = float32_matmul(of_phase, grad_frames * envelope * (2 * math.pi * _sine(phase + 0.25)))
-        return _put(gradients[0], k, grad_amplitude), _put(gradients[1], k, grad_phase)
+        return grad_amplitude, grad_phase
 
-    empty = tf.zeros([count, 2, batch * length]), tf.zeros([count, 3, batch * length])
-    grad_amplitude, grad_phase = _loop(count, body, empty)
+    grad_amplitude, grad_phase = _each(count, of_sinusoid, [(2, batch * length), (3, batch * length)])
     # A frame's frequency changes the start phases of all frames after it.
     grad_start = tf.cast(tf.reshape(grad_phase[:, :1], [count, 1, batch, length]), tf.float64)
     following = tf.cast(tf.cumsum(grad_start, axis=3, exclusive=True, reverse=True), tf.float32)

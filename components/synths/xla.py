@@ -1,11 +1,11 @@
 """Compilation by XLA, and what differs on a GPU.
 
 XLA pays off where a small operation is repeated many times: a recurrence, or a sum over oscillators. It turns thousands
-of TensorFlow kernel launches into one loop. A whole training step under XLA is slower on a CPU than one without, so the
-layers compile their loops only and leave the rest to TensorFlow.
+of TensorFlow kernel launches into one loop. On a CPU a whole training step under XLA is slower than one without: the
+layers compile their loops only and leave the rest to TensorFlow. A GPU pays for every kernel that it starts: a whole
+training step is one computation there, most of whose kernels start as CUDA graphs.
 
-LUTHIER_XLA=0 turns compilation off: the loops are then graphs that TensorFlow runs. LUTHIER_XLA=2 compiles a whole
-training step, for a GPU, which pays for every kernel that it starts.
+LUTHIER_XLA=0 turns compilation off: the loops are then graphs that TensorFlow runs. 1 compiles loops, 2 whole steps.
 """
 
 from __future__ import annotations
@@ -47,14 +47,18 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         small = tf.executing_eagerly() and sum(map(int, sizes)) < _WORTH_COMPILING
         if small or not _compile.get():
             return function(*arguments)
-        return made[True if environment.get_int(environment.XLA, 1) else None](*arguments)
+        return made[True if _level() else None](*arguments)
 
     return call
 
 
 def whole_step() -> bool:
     """Returns whether a training step is to be one computation of XLA."""
-    return environment.get_int(environment.XLA, 1) == 2
+    return _level() == 2
+
+
+def _level() -> int:
+    return environment.get_int(environment.XLA, 2 if on_gpu() else 1)
 
 
 def on_gpu() -> bool:

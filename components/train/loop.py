@@ -93,6 +93,7 @@ class Loop:
             StepError: The training diverged once too often, or the disk is full.
             SystemExit: The process was asked to end; a checkpoint has been written.
         """
+        self._log.start_clock()
         self._set_position()
         self._batches.start(self.state.step)
         try:

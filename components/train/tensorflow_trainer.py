@@ -13,9 +13,10 @@ from typing import Any
 from components.config.settings import TrainSettings
 from components.core.errors import InputError
 from components.nsynth.note import NOTE_SAMPLES, FloatArray
+from components.synths import compilation_cache, xla
 from components.synths import model as models
-from components.synths import xla
 from components.synths.ddsp_imports import tf
+from components.telemetry import log
 from components.train.checkpoints import Arrays, Weights
 from components.train.dataset import Batch
 from components.train.devices import Devices
@@ -23,6 +24,7 @@ from components.train.hearing import level_and_pitch
 from components.train.optimizer import Optimizer
 from components.train.state import Interval
 
+_LOG = log.get(__name__)
 Tensors = tuple[Any, ...]
 
 
@@ -52,21 +54,49 @@ class TensorFlowTrainer:
             self._optimizer = Optimizer(settings, model.trainable_variables)
             # Of the interval: loss, gradient norm, steps, steps that were not finite. Means over the replicas.
             self._sums = tf.Variable(tf.zeros([4]), trainable=False, aggregation=tf.VariableAggregation.MEAN)
-        # ddsp's own Python has no control flow that depends on tensors, so tracing it needs no autograph.
-        self._step = tf.function(
-            lambda *arguments: devices.run(self._step_on_replica, arguments),
-            autograph=False,
-            jit_compile=True if xla.whole_step() and devices.replicas == 1 else None,
-        )
         self._validate = tf.function(
             lambda *arguments: devices.run(self._validate_on_replica, arguments), autograph=False
         )
+        silence = Batch.silence(settings.batch_size, settings.crop_samples)
         message = (tf.zeros([3]),) if devices.workers > 1 else ()
-        self._step.get_concrete_function(
-            *self.load(Batch.silence(settings.batch_size, settings.crop_samples), 0), *message
-        )
+        self._first_arguments = (*self.load(silence, 0), *message)
+        self._step = self._traced_step(whole=xla.whole_step() and self.replicas == 1)
         self._validate.get_concrete_function(*devices.split(Batch.silence(devices.replicas, NOTE_SAMPLES)))
         self._untrained = {name: variable.numpy() for name, variable in self._variables() if "weights" not in name}
+
+    def _traced_step(self, whole: bool) -> Any:
+        """Returns the training step, traced; as one computation of XLA, which is compiled and tried, if `whole`."""
+        # ddsp's own Python has no control flow that depends on tensors, so tracing it needs no autograph.
+        step = tf.function(
+            lambda *arguments: self._devices.run(self._step_on_replica, arguments),
+            autograph=False,
+            jit_compile=True if whole else None,
+        )
+        step.get_concrete_function(*self._first_arguments)
+        try:
+            if whole:
+                self._try(step)
+        except tf.errors.OpError as error:
+            if compilation_cache.is_damaged(error):
+                raise
+            reason = (str(error).splitlines() or [""])[0]
+            _LOG.warning("XLA cannot compile the training step as one computation (%s): it is in parts, slower", reason)
+            return self._traced_step(whole=False)
+        return step
+
+    def _try(self, step: Any) -> None:
+        """Does a step on silence, which compiles it, and takes it back."""
+        before = self.arrays()
+        try:
+            step(*self._first_arguments)
+            self._sums.numpy()  # waits for the device
+        finally:
+            self.restore(before)
+
+    def compile(self) -> None:
+        """Has everything compiled that a training needs: does a step and a validation, and takes them back."""
+        self._try(self._step)
+        self._validate(*self._devices.split(Batch.silence(self.replicas, NOTE_SAMPLES)))
 
     @property
     def traces(self) -> int:

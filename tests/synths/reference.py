@@ -16,7 +16,10 @@ def close(found: Any, expected: np.ndarray, tolerance: float = 1e-5) -> None:
 
 
 def with_gradient(function: Any, upstream: Any, *inputs: np.ndarray) -> list[np.ndarray]:
-    """Returns the function's output and the gradients by its inputs (None where there is none), as one graph."""
+    """Returns the function's output and the gradients by its inputs (nan where there is none), as one graph.
+
+    A GPU multiplies in float32 here, not in TF32 with its 10 bits.
+    """
     from components.synths.ddsp_imports import tf
 
     def traced(upstream: Any, *inputs: Any) -> Any:
@@ -27,7 +30,12 @@ def with_gradient(function: Any, upstream: Any, *inputs: np.ndarray) -> list[np.
         return [output, *(tf.constant(np.nan) if slope is None else slope for slope in slopes)]
 
     tensors = [tf.constant(values, tf.float32) for values in (upstream, *inputs)]
-    return [values.numpy() for values in tf.function(traced, autograph=False)(*tensors)]
+    tf32 = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        return [values.numpy() for values in tf.function(traced, autograph=False)(*tensors)]
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(tf32)
 
 
 def following(values: np.ndarray) -> np.ndarray:

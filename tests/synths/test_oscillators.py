@@ -37,14 +37,22 @@ def _read_tables(hop: int):
     return lambda amplitudes, tables, f0_hz: read_tables(amplitudes, tables, f0_hz, hop, float(RATE_HZ))
 
 
-# Batch, frames, hop, and LUTHIER_XLA: compiled as for users where it says 1. The last one is 4 s: phases are exact at
-# any time.
-SHAPES = [(1, 1, 64, "0"), (2, 5, 63, "0"), (2, 9, 2, "0"), (3, 7, 64, "1"), (1, 1000, 64, "1")]
+# Batch, frames, hop, and LUTHIER_XLA: compiled as for users where it says 1, and with a GPU's layout of the loops where
+# it says 2. The fifth one is 4 s: phases are exact at any time.
+SHAPES = [(1, 1, 64, "0"), (2, 5, 63, "0"), (2, 9, 2, "0"), (3, 7, 64, "1"), (1, 1000, 64, "1"), (2, 3, 8, "2")]
+
+
+def _use_xla(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from components.synths import oscillators, xla
+
+    monkeypatch.setenv("LUTHIER_XLA", level)
+    for module in (oscillators, xla) if level == "2" else ():
+        monkeypatch.setattr(module, "on_gpu", lambda: True)
 
 
 @pytest.mark.parametrize(("batch", "frames", "hop", "xla"), SHAPES)
 def test_harmonics(batch, frames, hop, xla, monkeypatch):
-    monkeypatch.setenv("LUTHIER_XLA", xla)
+    _use_xla(xla, monkeypatch)
     amplitudes, f0_hz, _, random = _controls(batch, frames, 60)
     upstream = random.normal(size=(batch, frames * hop)).astype(np.float32)
     audio, by_amplitude, by_f0 = with_gradient(_harmonics(hop), upstream, amplitudes, f0_hz)
@@ -57,7 +65,7 @@ def test_harmonics(batch, frames, hop, xla, monkeypatch):
 
 @pytest.mark.parametrize(("batch", "frames", "hop", "xla"), SHAPES)
 def test_sinusoids(batch, frames, hop, xla, monkeypatch):
-    monkeypatch.setenv("LUTHIER_XLA", xla)
+    _use_xla(xla, monkeypatch)
     amplitudes, _, frequencies_hz, random = _controls(batch, frames, 50)
     upstream = random.normal(size=(batch, frames * hop)).astype(np.float32)
     found = with_gradient(_sinusoids(hop), upstream, amplitudes, frequencies_hz)
