@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from components.core.errors import EXIT_AGAIN, InputError
+from components.config.settings import TrainSettings
+from components.core.errors import EXIT_AGAIN, InputError, StepError
 from components.core.text import counted
 from components.synths.ddsp_imports import tf
 from components.telemetry import log
@@ -124,6 +125,27 @@ def assign_devices(count: int, workers: Workers | None) -> list[Devices]:
         _LOG.info("training on %s", counted(len(visible), "device"))
         return [Devices(tf.distribute.MirroredStrategy([device.name for device in visible]))]
     return [Devices(tf.distribute.OneDeviceStrategy(visible[i % len(visible)].name)) for i in range(count)]
+
+
+@contextmanager
+def full_memory_as_step_error(name: str, settings: TrainSettings) -> Iterator[None]:
+    """Turns TensorFlow's error of a device whose memory is full into one line.
+
+    Args:
+        name: Of the training.
+        settings: Of the training.
+
+    Raises:
+        StepError: The memory of a device is full.
+    """
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        _LOG.debug("%s", error)
+        raise StepError(
+            f"{name}: the memory of the device is full with train.batch_size = {settings.batch_size} and "
+            f"train.crop_samples = {settings.crop_samples}: try fewer or shorter examples, or end what else uses it"
+        ) from None
 
 
 # What TensorFlow raises when a peer is gone, or its collectives are cancelled because of that.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from components.synths.ddsp_imports import gin, tf
 from components.telemetry import log
 from components.train.checkpoints import Checkpoints, Snapshot, Weights, disk_full_as_step_error
 from components.train.dataset import Dataset
-from components.train.devices import Devices, assign_devices, exit_if_peer_died
+from components.train.devices import Devices, assign_devices, exit_if_peer_died, full_memory_as_step_error
 from components.train.directory_sync import DirectorySync
 from components.train.loop import Loop
 from components.train.metrics import Metrics
@@ -134,7 +134,8 @@ class Training:
         """
         self.plan, self.settings = setup.plan, setup.settings
         self._setup, self._dataset, self._directory = setup, dataset, directory
-        self._model, self._trainer, self._config = setup.build()
+        with self._one_line_if_memory_is_full():
+            self._model, self._trainer, self._config = setup.build()
         record, local_dir = self.plan.record, directory.local_dir
         metrics, self._summaries = Metrics(record.family, record.synth, self.settings), Summaries(local_dir)
         outputs = Outputs(local_dir, setup.checkpoints, metrics, self._summaries, directory.publish)
@@ -148,7 +149,8 @@ class Training:
 
     def compile(self) -> None:
         """Has everything compiled that the training needs, before its clock starts."""
-        self._trainer.compile()
+        with self._one_line_if_memory_is_full():
+            self._trainer.compile()
 
     def run(self, bar: ProgressBar) -> None:
         """Trains to the end and writes the model; the run record says how it ended.
@@ -162,7 +164,8 @@ class Training:
         """
         status = "FAILED"
         try:
-            with disk_full_as_step_error(f"cannot write to '{self._directory.local_dir}'"):
+            disk = disk_full_as_step_error(f"cannot write to '{self._directory.local_dir}'")
+            with disk, self._one_line_if_memory_is_full():
                 self.plan.writer.update()
                 self._logger.start()
                 (self._directory.local_dir / CONFIG_NAME).write_text(self._config)
@@ -179,6 +182,9 @@ class Training:
             raise
         finally:
             self._logger.close(status)
+
+    def _one_line_if_memory_is_full(self) -> AbstractContextManager[None]:
+        return full_memory_as_step_error(self.plan.name, self.settings)
 
     def _train(self, bar: ProgressBar) -> StopReason:
         name = self.plan.name

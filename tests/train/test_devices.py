@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from components.core.errors import InputError
+from components.core.errors import InputError, StepError
 from components.train.workers import Workers
 from tests.conftest import _free_port
 from tests.train.nursery import Nursery
@@ -127,3 +127,16 @@ def test_several_synths_and_several_workers_are_refused():
 
     with pytest.raises(InputError, match="got 2 synths for 2 workers"):
         assign_devices(2, Workers(("127.0.0.1:1", "127.0.0.1:2"), 0))
+
+
+def test_a_device_whose_memory_is_full_ends_a_training_with_one_line():
+    from components.config.settings import TrainSettings
+    from components.synths.ddsp_imports import tf
+    from components.train.devices import full_memory_as_step_error
+
+    with pytest.raises(StepError) as ended, full_memory_as_step_error("string-harmonic", TrainSettings(batch_size=512)):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\nof shape [512,64000]")
+    assert str(ended.value) == (
+        "string-harmonic: the memory of the device is full with train.batch_size = 512 and train.crop_samples = 64000: "
+        "try fewer or shorter examples, or end what else uses it"
+    )
