@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
+from components import storage
 from components.evaluate.compare import compare
 from components.evaluate.play_view import ChampionNote, PlayLink, PlayView, play_view
 from components.evaluate.training_view import TrainingView
 from tests.browser import launching
+from tests.conftest import Gcs
 from tests.evaluate.conftest import EvaluatedRun
 
 
@@ -44,6 +47,14 @@ def test_every_model_with_a_page_has_a_link_and_the_champion_is_marked(
     beside = play_view(trainings[:1], f"{run}/string-harmonic", None, False)
     assert beside == PlayView([PlayLink("harmonic", "play.html")], "")
     assert play_view(trainings, str(run / "elsewhere"), None, False) is None
+
+
+def test_a_run_on_gs(gcs: Gcs, trainings: list[TrainingView]) -> None:
+    run = f"{gcs.bucket()}/runs/one"
+    storage.write_bytes(f"{run}/string-harmonic/play.html", b"page")
+    remote = [replace(each, uri=f"{run}/string-{each.synth}") for each in trainings]
+    found = play_view(remote, run, None, False)
+    assert found == PlayView([PlayLink("harmonic", "string-harmonic/play.html")], "")
 
 
 def test_what_is_said_of_the_champion(run: Path, trainings: list[TrainingView]) -> None:
