@@ -22,6 +22,7 @@ from components.nsynth.note import FRAME_RATE_HZ, HOP_SAMPLES, SAMPLE_RATE_HZ
 from components.nsynth.sorted_set import SortedSet
 from components.synths import model as models
 from components.synths.ddsp_imports import ddsp, tf
+from components.synths.loudness import loudness_db
 from components.train.dataset import Batch, batch_of_step
 from components.train.note_cache import NoteCache
 from components.train.prefetch import Prefetcher
@@ -72,7 +73,7 @@ def _ours(
 ) -> tuple[Any, Callable[[], None], Callable[[], None]]:
     """Returns a learner and functions for its next step and its end; batches come as in the training loop."""
     ours = Ours(synth, preset, bindings)
-    batches = Prefetcher(lambda step: ours.load(batch_of_step(train, ours.settings, step), step))
+    batches = Prefetcher(lambda step: ours.load(batch_of_step(train, ours.settings, step, loudness_db), step))
     batches.start(first_step=0)
     count = 0
 

@@ -31,7 +31,7 @@ class TrainSettings:
         batch_size: Examples in a step.
         crop_samples: Length of an example, cut at random from a note of 64,000 samples; a multiple of 64.
         augment_semitones: Examples are played higher or lower by up to this many semitones, at random, with their pitch
-            and loudness; 0: as they are. For few recordings; see docs/sound.md.
+            and loudness; 0, or one note: as they are. For few recordings; see docs/sound.md.
         augment_gain_db: And louder or softer by up to this many dB, though never beyond full scale.
         learning_rate: Of Adam, at the first step.
         decay_rate: The learning rate is multiplied by this over every `decay_steps` steps, smoothly.

@@ -176,7 +176,8 @@ def _log_read(family: str, train: Batch, valid: Batch, seconds: float) -> None:
 def batch_of_step(notes: Batch, settings: TrainSettings, step: int, loudness: Loudness | None = None) -> Batch:
     """Returns the examples of one step: the notes in a new order every epoch, each cropped at a random position.
 
-    With augmentation, each of them is played at another pitch and level as well.
+    With augmentation, each of them is played at another pitch and level as well, unless there is one note only, which
+    is to be learned as it is.
 
     Args:
         notes: Whole notes.
@@ -188,7 +189,7 @@ def batch_of_step(notes: Batch, settings: TrainSettings, step: int, loudness: Lo
     epochs = examples // len(notes)
     orders = {epoch: _random(settings, epoch).permutation(len(notes)) for epoch in np.unique(epochs)}
     chosen = np.array([orders[epoch][example % len(notes)] for epoch, example in zip(epochs, examples, strict=True)])
-    if settings.augment_semitones or settings.augment_gain_db:
+    if len(notes) > 1 and (settings.augment_semitones or settings.augment_gain_db):
         assert loudness is not None
         random = _random(settings, step, 2)
         varied = [varied_crop(notes.audio[note], notes.f0_hz[note], settings, random, loudness) for note in chosen]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -57,6 +58,13 @@ def test_a_step_has_the_same_batch_whenever_it_is_asked_for_and_the_level_moves(
     assert len(levels) > 4
     loud = Batch(notes.audio * 3.2, notes.f0_hz, notes.loudness_db)  # nearly full scale
     assert np.abs(batch_of_step(loud, SETTINGS, 2, loudness_db).audio).max() <= 1.0
+
+
+def test_a_single_note_is_learned_as_it_is():
+    note = _tones()[1:2]
+    batch = batch_of_step(note, replace(SETTINGS, crop_samples=64_000), 0)
+    np.testing.assert_array_equal(batch.audio, np.repeat(note.audio, 6, axis=0))
+    np.testing.assert_array_equal(batch.loudness_db, np.repeat(note.loudness_db, 6, axis=0))
 
 
 @pytest.mark.parametrize("definition", [LOUDNESS_DEFINITION, POWER_DEFINITION])
