@@ -74,10 +74,7 @@ def expression_of(labels: Array, f0_hz: Array, loudness_db: Array) -> Expression
 def _measured(pitch: int, velocity: int, f0_hz: Array, loudness_db: Array) -> _Measured | None:
     if not 0 < pitch < 128 or not above_floor(loudness_db).any():
         return None
-    loudest = float(loudness_db.max())
-    onset = max(0, int(np.argmax(loudness_db > loudest + _ONSET_DB)) - _BEFORE_ONSET)
-    end = int(np.flatnonzero(loudness_db > loudest + _END_DB)[-1])
-    release = _release(loudness_db, end)
+    onset, end, release = span(loudness_db)
     held = (end if release is None else release) - onset
     if held < _LEAST_FRAMES or not (f0_hz[onset : onset + held] > 0).all():
         return None
@@ -96,6 +93,18 @@ def _measured(pitch: int, velocity: int, f0_hz: Array, loudness_db: Array) -> _M
         ),
         bool(decays),
     )
+
+
+def span(loudness_db: Array) -> tuple[int, int, int | None]:
+    """Returns the frames where a note begins, where it has faded, and where it is let go (None where it fades itself).
+
+    Args:
+        loudness_db: f32[frames]; some of it sounds.
+    """
+    loudest = float(loudness_db.max())
+    onset = max(0, int(np.argmax(loudness_db > loudest + _ONSET_DB)) - _BEFORE_ONSET)
+    end = int(np.flatnonzero(loudness_db > loudest + _END_DB)[-1])
+    return onset, end, _release(loudness_db, end)
 
 
 def _release(loudness_db: Array, end: int) -> int | None:
