@@ -12,9 +12,8 @@ from components.config.settings import TrainSettings
 from components.nsynth.note import HOP_SAMPLES, FloatArray
 
 _UP = 100  # by which a sound is resampled, over a whole number around 100: steps of 17 cents
-_MARGIN_FRAMES = (
-    25  # on both sides of a crop: longer than the window of a loudness, and a whole number of samples before
-)
+# On both sides of a crop: longer than the window of a loudness, and a whole number of samples at every speed.
+_MARGIN_FRAMES = 25
 
 
 Loudness = Callable[[FloatArray], FloatArray]
