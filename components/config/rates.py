@@ -24,7 +24,7 @@ class Rate:
 # By part of the device's name. With the batch and the crop of the preset.
 _RATES: dict[tuple[str, str], dict[str, Rate]] = {
     ("H100", "standard"): {
-        "harmonic": Rate(28.1),
+        "harmonic": Rate(27.6, is_lowest=True),
         "wavetable": Rate(19.9, is_lowest=True),
         "sinusoidal": Rate(17.2, is_lowest=True),
     },

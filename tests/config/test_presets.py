@@ -11,7 +11,7 @@ from components.core.errors import InputError
 
 def test_a_preset_in_numbers():
     standard = read_preset("standard")
-    assert (standard.steps, standard.batch_size, standard.gru_units, standard.dense_layers) == (30_000, 16, 512, 3)
+    assert (standard.steps, standard.batch_size, standard.gru_units, standard.dense_layers) == (30_000, 64, 512, 3)
     changed = read_preset("standard", ["train.max_steps = 7", "RnnFcDecoder.rnn_channels = 8"])
     assert (changed.steps, changed.gru_units) == (7, 8)
     for bindings in (["train.max_steps = 'many'"], ["train.max_steps = True"], ["os.system = 1"], ["x"]):

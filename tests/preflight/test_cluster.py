@@ -252,10 +252,10 @@ def test_a_server_that_is_away(cluster):
 def test_gpu_hours():
     synths = ["harmonic", "sinusoidal", "wavetable"]
     known = only(check_hours("standard", [], synths, 2, 1, ["NVIDIA-H100-80GB-HBM3"]))
-    expected = 2 * 30_000 * (1 / 28.1 + 1 / 17.2 + 1 / 19.9) / 3600
+    expected = 2 * 30_000 * (1 / 27.6 + 1 / 17.2 + 1 / 19.9) / 3600
     assert known.text == (f"at most {expected:.1f} on NVIDIA-H100-80GB-HBM3: 6 trainings of at most 30,000 steps")
     longer = only(check_hours("standard", ["train.max_steps = 300"], ["harmonic"], 1, 4, ["H100"]))
-    assert longer.text.startswith(f"about {4 * 300 / 28.1 / 3600:.1f} on H100: 1 training of at most 300 steps")
+    assert longer.text.startswith(f"at most {4 * 300 / 27.6 / 3600:.1f} on H100: 1 training of at most 300 steps")
     unknown = only(check_hours("standard", [], synths, 2, 1, ["NVIDIA-L4"]))
     assert unknown.status is Status.NOTE and f"on H100 at most {expected:.1f}" in unknown.text
     assert "whose model no node names" in only(check_hours("vst", [], synths, 2, 1, [])).text
