@@ -12,7 +12,7 @@ from components.nsynth.note import SAMPLE_RATE_HZ, FloatArray
 from components.synths.ddsp_imports import ddsp, gin, tf
 
 _SEED = 2022
-_INITIAL_DB = -30.0  # of the reverberation, relative to the dry sound, for white noise
+_INITIAL_DB = -15.0  # of the reverberation, relative to the dry sound, for white noise
 _NEPERS = 10.0  # Adam moves every variable by about the learning rate a step
 _DECAY_NEPERS = np.log(1e3)  # 60 dB
 
