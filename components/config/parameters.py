@@ -148,9 +148,11 @@ PARAMETERS: Mapping[str, Mapping[str, Domain]] = {
 # The layers that share their name with ddsp's: without the prefix, gin calls the name ambiguous.
 REPLACED = ("FilteredNoise", "Harmonic", "Reverb", "RnnFcDecoder", "Sinusoidal", "SpectralLoss", "Wavetable")
 
-MACROS: Mapping[str, Domain] = dict.fromkeys(
-    ("HARMONICS", "NOISE_MAGNITUDES", "SINUSOIDS", "WAVETABLE_POINTS", "WAVETABLES"), Whole(1, 2_048)
-)
+MACROS: Mapping[str, Domain] = {
+    **dict.fromkeys(("HARMONICS", "NOISE_MAGNITUDES", "SINUSOIDS", "WAVETABLE_POINTS", "WAVETABLES"), Whole(1, 2_048)),
+    "AUGMENT_GAIN_DB": Real(0, 60),
+    "AUGMENT_SEMITONES": Real(0, 12),
+}
 """The macros that a configuration may define and use."""
 
 
