@@ -161,3 +161,10 @@ def test_nothing_empty_is_rendered(folder):
         return found + [each for key, value in pairs for each in empty(value, f"{path}.{key}")]
 
     assert not [each for item in render(folder) for each in empty(item, item["metadata"]["name"])]
+
+
+def test_an_apply_on_kind_loads_the_samples_into_the_new_storage():
+    pod = pod_templates(render("overlays/kind"))["Deployment storage"]["spec"]
+    # Recreate ends the old pod first. It ignores SIGTERM, and the Service sends it requests until it has ended.
+    assert of_kind(render("overlays/kind"), "Deployment")["storage"]["spec"]["strategy"]["type"] == "Recreate"
+    assert pod["terminationGracePeriodSeconds"] <= 1
