@@ -47,9 +47,14 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         small = tf.executing_eagerly() and sum(map(int, sizes)) < _WORTH_COMPILING
         if small or not _compile.get():
             return function(*arguments)
-        return made[True if _level() else None](*arguments)
+        return made[True if compiles() else None](*arguments)
 
     return call
+
+
+def compiles() -> bool:
+    """Returns whether XLA compiles anything in this process."""
+    return _level() > 0
 
 
 def whole_step() -> bool:

@@ -94,7 +94,9 @@ class TensorFlowTrainer:
             self.restore(before)
 
     def compile(self) -> None:
-        """Has everything compiled that a training needs: does a step and a validation, and takes them back."""
+        """Has XLA compile all that a training needs: does a step and a validation, and takes them back."""
+        if not xla.compiles():
+            return
         self._try(self._step)
         self._validate(*self._devices.split(Batch.silence(self.replicas, NOTE_SAMPLES)))
 

@@ -24,24 +24,13 @@ def _blocks(*names):
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    """The parts that start processes of their own: the start, and the GPU's on the processor."""
+    """The parts for a GPU, on the processor."""
     folder = tmp_path_factory.mktemp("bench-train")
-    (folder / "page.md").write_text(_blocks("startup", "gpu", "gpu-loop", "flat"))
-    sizes = ["--starts", 1, "--cpu", "--gpu-preset", "smoke", "--batch", 1, "--together", 2, "--gpu-steps", 6]
+    (folder / "page.md").write_text(_blocks("gpu", "gpu-loop", "flat"))
+    sizes = ["--cpu", "--gpu-preset", "smoke", "--batch", 1, "--together", 2, "--gpu-steps", 6]
     step = ["--part", "gpu", "--case", "harmonic:1:0.256", "--contender", "ours", "--profile"]
     places = ["--out", folder / "out", "--page", folder / "page.md"]
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.train",
-        "--part",
-        "startup",
-        "--part",
-        "gpu-loop",
-        *step,
-        *sizes,
-        *places,
-    ]
+    command = [sys.executable, "-m", "benchmarks.train", "--part", "gpu-loop", *step, *sizes, *places]
     done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder, done.stdout
@@ -50,11 +39,10 @@ def measured(tmp_path_factory):
 def test_json_has_exactly_the_agreed_form(measured):
     folder, _ = measured
     rows = json.loads((folder / "out/train.json").read_text())
-    assert rows.keys() == {"startup-seed-harmonic", "gpu-loop-smoke-2-together-batch-1"}
+    assert rows.keys() == {"gpu-loop-smoke-2-together-batch-1"}
     for row in rows.values():
         assert row.keys() == {"ours_s", "peer_s", "ratio"}
         assert row["ratio"] == pytest.approx(row["peer_s"] / row["ours_s"], rel=0.01)
-    assert rows["startup-seed-harmonic"]["peer_s"] > 2  # TensorFlow's import alone
 
 
 def test_several_synths_train_together_on_a_machine_without_a_gpu(measured):
@@ -90,7 +78,7 @@ def test_a_case_that_cannot_be_measured_is_refused(text):
 def test_page_has_the_blocks_of_what_was_measured(measured):
     folder, _ = measured
     text = (folder / "page.md").read_text()
-    for found in ("`startup-seed-harmonic`", "2 together", "CPU: ", "commit: "):
+    for found in ("2 together", "CPU: ", "commit: "):
         assert found in text
     assert text.count("nothing yet") == 1  # of the part that did not run
 
