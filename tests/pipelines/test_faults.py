@@ -25,8 +25,7 @@ STEPS = {
     "compare": "pipelines.registration:compare",
 }
 
-
-# A training is a child process, in which sitecustomize breaks the function.
+# A training is a child process, in which sitecustomize breaks the function for one synth.
 CHILDREN = {"train string-harmonic", "train string-harmonic, evaluated"}
 
 
@@ -48,7 +47,7 @@ def arguments(recordings, tmp_path, registry):
         "source": str(recordings),
         "workspace": str(tmp_path),
         "families": ["string"],
-        "synths": ["harmonic"],
+        "synths": ["harmonic", "wavetable"],
         "preset": "smoke",
         "bindings": [*training, *gate, "gate.min_pitch_heard_share = 0", "gate.min_pitch_within_share = 0"],
         "tracking_uri": registry,
@@ -66,48 +65,50 @@ def broken_here(monkeypatch, where):
     monkeypatch.setattr(importlib.import_module(module), function, broken)
 
 
-def broken_in_children(monkeypatch, where, only_if=""):
+def broken_in_children(monkeypatch, where):
     monkeypatch.setenv("PYTHONPATH", str(FAULTS))
     monkeypatch.setenv("LUTHIER_BREAK", where)
-    monkeypatch.setenv("LUTHIER_BREAK_IF", only_if)
+    monkeypatch.setenv("LUTHIER_BREAK_IF", "string-harmonic")
+
+
+def trained_by(run):
+    return {title for title in run.titles("start") if title.startswith("train")}
 
 
 def test_every_step_may_break_and_the_same_command_goes_on(pipeline, arguments, tmp_path, luthier, monkeypatch):
-    trained_at = {}
+    trained_at, runs = {}, {}
     for task, where in STEPS.items():
         with monkeypatch.context() as patched:
             (broken_in_children if task in CHILDREN else broken_here)(patched, where)
-            run = pipeline.run(arguments)
+            run = runs[task] = pipeline.run(arguments)
         assert not run.succeeded
         assert (
             run.first_failure["title"] == task.partition(",")[0] and "an injected fault" in run.first_failure["message"]
         )
         assert not run.first_failure["input_fault"]
         trained_at |= {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/*/model/model.json")}
-    # Trained once, whatever broke behind it.
+        if task == "train string-harmonic":
+            assert_the_other_synth_is_an_instrument(run, tmp_path)
+    # Each synth was trained once, whatever broke behind it.
+    assert len(trained_at) == 2
     assert {path: path.stat().st_mtime_ns for path in trained_at} == trained_at
+    assert trained_by(runs["train string-harmonic, evaluated"]) == {"train string-harmonic"}
+    assert trained_by(runs["register string"]) == {"train string-harmonic"}
+    assert trained_by(runs["compare"]) == set()
     (run_folder,) = (tmp_path / "runs").iterdir()
     assert json.loads((run_folder / "string-harmonic" / "evaluation.json").read_text())["notes"]
     # It was registered by the run in which only the comparison broke: nothing is left to do.
     sets = [part for binding in arguments["bindings"] for part in ("--set", binding)]
-    options = ["--source", arguments["source"], "--workspace", tmp_path, "--synths", "harmonic", "--if-changed", *sets]
+    synths = ",".join(arguments["synths"])
+    options = ["--source", arguments["source"], "--workspace", tmp_path, "--synths", synths, "--if-changed", *sets]
     done = luthier("run", *options)
     assert (done.code, done.out) == (0, f"nothing new: string of {arguments['source']} are registered\n"), done.err
 
 
-def test_a_training_that_fails_takes_nothing_with_it(pipeline, arguments, tmp_path, monkeypatch):
-    arguments["synths"] = ["harmonic", "wavetable"]
-    with monkeypatch.context() as patched:
-        broken_in_children(patched, "components.train.step:train", only_if="wavetable")
-        run = pipeline.run(arguments)
-    assert not run.succeeded
-    assert run.titles("failed") == ["train string-wavetable", "failed-trainings"]
-    assert "string-wavetable: training string-wavetable ended with exit code 1" in run.events[-1]["message"]
-    (run_folder,) = (tmp_path / "runs").iterdir()
-    page = (run_folder / "report.html").read_text()
-    assert "Missing: wavetable" in page
-    assert "ddsp-string: harmonic v1; champion harmonic v1" in run.text("register string")
-    run = pipeline.run(arguments)
-    assert run.succeeded, run.events
-    assert [title for title in run.titles("start") if title.startswith("train")] == ["train string-wavetable"]
-    assert "Missing" not in (run_folder / "report.html").read_text()
+def assert_the_other_synth_is_an_instrument(run, workspace):
+    """A training that failed took nothing with it: the other one is registered and reported."""
+    assert run.titles("failed") == ["train string-harmonic", "failed-trainings"]
+    assert "string-harmonic: training string-harmonic ended with exit code 1" in run.events[-1]["message"]
+    assert "ddsp-string: wavetable v1; champion wavetable v1" in run.text("register string")
+    (run_folder,) = (workspace / "runs").iterdir()
+    assert "Missing: harmonic" in (run_folder / "report.html").read_text()
