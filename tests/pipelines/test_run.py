@@ -18,6 +18,8 @@ import soundfile
 
 from components.registry.aliases import champion_version
 from components.registry.client import open_client
+from pipelines.run import summary
+from pipelines.run.display import Display
 from tests.cli.test_documentation import PAGES, commands
 from tests.pipelines.in_process import Pipeline
 
@@ -100,25 +102,35 @@ def test_killed_run_continues_and_ends_right(workspace):
         assert f'href="string-{synth}/play.html"' in (run / "report.html").read_text()
 
 
+def again(workspace, package, monkeypatch):
+    """Runs the pipeline with the arguments of the workspace's run, its tasks in this process."""
+    arguments = json.loads((workspace / "kfp" / "request.json").read_text())["arguments"]
+    run = Pipeline(package, workspace, monkeypatch).run(arguments)
+    assert run.succeeded, run.events
+    return run, [title for title in run.titles("start") if title.startswith("train")]
+
+
 def test_run_again_reuses_what_is_done(workspace, local_package, monkeypatch):
     folder, _, _ = workspace
-    arguments = json.loads((folder / "kfp" / "request.json").read_text())["arguments"]
     before = {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("model/*")}
-    run = Pipeline(local_package, folder, monkeypatch).run(arguments)
-    assert run.succeeded, run.events
-    assert not [title for title in run.titles("start") if title.startswith("train")]
+    run, trainings = again(folder, local_package, monkeypatch)
+    assert not trainings
     assert run.text("select").startswith("string: 0 of 2 trainings to do; all registered, report ")
     assert {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("model/*")} == before
 
 
-def test_model_that_was_removed_is_trained_again(workspace, recordings):
-    folder, options, _ = workspace
+def test_model_that_was_removed_is_trained_again(workspace, local_package, monkeypatch, capsys):
+    folder, _, _ = workspace
     (training,) = (folder / "runs").glob("*/string-wavetable")
     shutil.rmtree(training)
-    code, stdout, stderr = finish(start(recordings, folder, *options))
-    assert code == 0, stderr
+    run, trainings = again(folder, local_package, monkeypatch)
+    assert trainings == ["train string-wavetable"]
     assert (training / "model" / "model.json").exists()
-    assert "reused    string-harmonic\n" in stdout
+    with Display() as display:
+        for event in run.events:
+            display.show(event)
+    summary.show(display, f"sqlite:///{folder}/mlflow/mlflow.db")
+    assert "reused    string-harmonic\n" in capsys.readouterr().out
 
 
 def test_two_runs_do_not_share_a_workspace(workspace, recordings):
@@ -196,7 +208,7 @@ def test_the_commands_of_the_documents_run(workspace, luthier, tmp_path, monkeyp
     (tmp_path / "my-recordings").symlink_to(tmp_path / "samples")
     notes, rate_hz = soundfile.read(next((SAMPLES / "flute").glob("*.flac")))
     for name in ("voice.wav", "humming.wav"):
-        soundfile.write(tmp_path / name, notes, rate_hz)
+        soundfile.write(tmp_path / name, notes[:rate_hz], rate_hz)
     (trained,) = registered.glob("runs/*/string-wavetable")
     for name in ("string-wavetable", "string-room"):  # what the `luthier train` of the documents make
         shutil.copytree(trained, tmp_path / "build" / name)
