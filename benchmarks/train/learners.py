@@ -29,6 +29,7 @@ _OURS_ALONE = (
     "Sinusoidal.pull",
     "Sinusoidal.fade",
     "Sinusoidal.pull_power",
+    "Sinusoidal.reach",
     "SpectralLoss.level_weight",
     "luthier.Reverb",
 )

@@ -70,6 +70,7 @@ PARAMETERS: Mapping[str, Mapping[str, Domain]] = {
         "pull": Real(0, 1),
         "fade": Real(0, 100),
         "pull_power": Whole(1, 64),
+        "reach": Real(0, 64),
     },
     "luthier.Wavetable": {
         **_TONE,

@@ -8,7 +8,7 @@ from components.synths import dictionary
 from components.synths.ddsp_imports import ddsp, gin, tf
 from components.synths.noise import filtered, white
 from components.synths.oscillators import harmonics, sinusoids
-from components.synths.partials import pull_to_multiples
+from components.synths.partials import near_multiples, pull_to_multiples
 from components.synths.scaling import unit_wavetable
 from components.synths.wavetables import read_tables
 from components.synths.xla import on_gpu
@@ -73,9 +73,10 @@ class Sinusoidal(ddsp.synths.Sinusoidal):  # type: ignore[misc]
         pull: float = 0.0,
         fade: float = 0.0,
         pull_power: int = 4,
+        reach: float = 0.0,
         name: str = "sinusoidal",
     ) -> None:
-        """Takes ddsp's arguments and three more. With `pull` and `fade` 0, the layer computes what ddsp's does.
+        """Takes ddsp's arguments and four more. With `pull` and `fade` 0, the layer computes what ddsp's does.
 
         Args:
             n_samples: Length of the audio.
@@ -90,6 +91,9 @@ class Sinusoidal(ddsp.synths.Sinusoidal):  # type: ignore[misc]
                 the level around every multiple is a Gaussian, as in ddsp's TWMLoss (after Maher and Beauchamp 1994).
                 The network can learn to add what is subtracted.
             pull_power: How far the pull reaches; see partials.pull_to_multiples.
+            reach: 0: the frequencies are those of `freq_scale_fn`. Above 0, sinusoid k starts at k times the pitch
+                instead and stays within `reach` times the pitch of it, so its amplitude is that of a partial,
+                whatever the pitch; see partials.near_multiples. Without pull and fade it has no effect.
             name: The layer's name, which the gin graph refers to.
 
         Raises:
@@ -98,7 +102,7 @@ class Sinusoidal(ddsp.synths.Sinusoidal):  # type: ignore[misc]
         if not 0 <= pull <= 1:
             raise ValueError(f"{name}: pull is {pull}: expected 0 to 1")
         super().__init__(n_samples, sample_rate, amp_scale_fn, amp_resample_method, freq_scale_fn, name)
-        self.pull, self.fade, self.pull_power = pull, fade, pull_power
+        self.pull, self.fade, self.pull_power, self.reach = pull, fade, pull_power, reach
 
     def get_controls(
         self, amplitudes: tf.Tensor, frequencies: tf.Tensor, f0_hz: tf.Tensor | None = None
@@ -115,7 +119,7 @@ class Sinusoidal(ddsp.synths.Sinusoidal):  # type: ignore[misc]
         """
         if f0_hz is None or not (self.pull or self.fade):
             return super().get_controls(amplitudes, frequencies)  # type: ignore[no-any-return]
-        frequencies = self.freq_scale_fn(frequencies)
+        frequencies = near_multiples(frequencies, f0_hz, self.reach) if self.reach else self.freq_scale_fn(frequencies)
         frequencies, distance = pull_to_multiples(frequencies, f0_hz, self.pull, self.pull_power)
         amplitudes = self.amp_scale_fn(amplitudes - self.fade * distance**2)
         return {

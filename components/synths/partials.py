@@ -1,10 +1,25 @@
-"""Frequencies of free sinusoids that start near the harmonics of a pitch."""
+"""Frequencies of free sinusoids that start at the harmonics of a pitch, or near them."""
 
 from __future__ import annotations
 
 from components.synths.ddsp_imports import tf
 
 _LOWEST_F0_HZ = 20.0  # replaces a pitch of 0, where there is none
+
+
+def near_multiples(outputs: tf.Tensor, f0_hz: tf.Tensor, reach: float) -> tf.Tensor:
+    """Gives each sinusoid the place of one multiple of a pitch: number k is at k times the pitch, and can leave it.
+
+    Args:
+        outputs: Network outputs; 0 is the multiple itself, f32[batch, frames, sinusoids].
+        f0_hz: The pitch in Hz, f32[batch, frames, 1].
+        reach: How far a sinusoid can be from its multiple, in units of the pitch, above 0.
+
+    Returns:
+        The frequencies in Hz, f32[batch, frames, sinusoids].
+    """
+    number = tf.range(1, outputs.shape[2] + 1, dtype=tf.float32)
+    return tf.maximum(f0_hz, _LOWEST_F0_HZ) * (number + reach * tf.tanh(outputs))
 
 
 def pull_to_multiples(

@@ -120,7 +120,8 @@ def test_what_is_not_ours_is_ddsp_s(more):
 
 def _ddsp_s(config: str) -> str:
     """The configuration with ddsp's layers, where a drop-in of the same variables stands for them."""
-    told = ("luthier.Sinusoidal.pull", "luthier.Sinusoidal.fade")  # the pitch: ddsp's sinusoids are not
+    # The pitch: ddsp's sinusoids are not told it.
+    told = tuple(f"luthier.Sinusoidal.{name}" for name in ("pull", "fade", "reach"))
     config = "\n".join(line for line in config.splitlines() if not line.startswith(told))
     config = config.replace("'sin_freqs', 'f0_hz'", "'sin_freqs'")
     for module, name in (("decoders", "RnnFcDecoder"), ("synths", "Harmonic"), ("synths", "Sinusoidal")):

@@ -23,6 +23,14 @@ def _built(synth: str, preset: str = "smoke", bindings: Sequence[str] = ()):
         return model
 
 
+def _sinusoidal(bindings: Sequence[str] = (), config: str = ""):
+    """The layer alone, which takes less time to build than a model."""
+    from components.synths.ddsp_imports import gin
+
+    with configured(config or config_text("sinusoidal", "smoke", bindings)):
+        return gin.get_configurable("luthier.Sinusoidal")()
+
+
 def _linear(values: np.ndarray) -> np.ndarray:
     """[frames, channels] -> [samples, channels]: straight lines between frames, the last one held."""
     held = np.concatenate([values, values[-1:]]).astype(np.float64)
@@ -99,8 +107,12 @@ def _places(sinusoidal, f0_hz, outputs=0.0):
     return controls["frequencies"].numpy()[0], controls["amplitudes"].numpy()[0]
 
 
-def test_told_a_pitch_the_sinusoids_begin_as_its_partials():
-    sinusoidal = _built("sinusoidal").processor_group.sinusoidal
+_IN_BANDS = ("Sinusoidal.reach = 0.0", "Sinusoidal.fade = 2.0")  # training version 3 and before
+
+
+@pytest.mark.parametrize("bindings", [(), _IN_BANDS])
+def test_told_a_pitch_the_sinusoids_begin_as_its_partials(bindings):
+    sinusoidal = _sinusoidal(bindings)
     for f0_hz in (65.0, 196.0, 441.0, 987.0):
         for outputs in (0.0, *np.random.default_rng(0).normal(0, 0.5, (3, 100))):
             frequencies_hz, amplitudes = (values[0] for values in _places(sinusoidal, [f0_hz], outputs))
@@ -111,6 +123,41 @@ def test_told_a_pitch_the_sinusoids_begin_as_its_partials():
             assert set(range(1, 8)) <= set(number[loud])
             below = frequencies_hz < f0_hz / 2
             assert (amplitudes[below] < amplitudes.max() / 80).all()
+
+
+def _partials_db(bindings: Sequence[str]) -> np.ndarray:
+    """Levels of the first five partials from 200 to 400 Hz, [pitches, 5], for the same random outputs everywhere."""
+    sinusoidal = _sinusoidal(bindings)
+    f0_hz = np.geomspace(200.0, 400.0, 97)
+    amplitudes, places = (np.repeat(_random(seed, 100)[None, :1], len(f0_hz), axis=1) for seed in (1, 2))
+    controls = sinusoidal.get_controls(3 * amplitudes, 0.5 * places, f0_hz[None, :, None].astype(np.float32))
+    frequencies_hz, amplitudes = (controls[name].numpy()[0] for name in ("frequencies", "amplitudes"))
+    numbers = np.round(frequencies_hz / f0_hz[:, None])
+    powers = np.stack([np.sum(amplitudes**2 * (numbers == k), axis=1) for k in range(1, 6)], axis=1)
+    return 10 * np.log10(powers + 1e-12)
+
+
+def test_a_partial_keeps_its_level_at_pitches_between_those_of_the_training():
+    """What the network learned for one pitch holds for its neighbours: no partial vanishes between them."""
+    assert np.ptp(_partials_db(()), axis=0).max() < 0.1
+    assert np.ptp(_partials_db(_IN_BANDS), axis=0).max() > 10  # another sinusoid plays the partial, semitones away
+
+
+@pytest.mark.parametrize(("reach", "furthest"), [(0.4, 0.4 * 0.8**16), (0.5, 0.5)])
+def test_a_sinusoid_can_leave_its_partial_but_not_reach_the_next(reach, furthest):
+    sinusoidal = _sinusoidal([f"Sinusoidal.reach = {reach}"])
+    for outputs, offset in ((-9.0, -furthest), (0.0, 0.0), (9.0, furthest)):
+        frequencies_hz, _ = _places(sinusoidal, [65.0, 440.0], outputs)
+        expected = np.array([[65.0], [440.0]]) * (np.arange(1, 101) + offset)
+        np.testing.assert_allclose(frequencies_hz, expected, rtol=1e-3)
+
+
+def test_a_model_from_before_sinusoids_were_partials_has_bands():
+    lines = config_text("sinusoidal", "smoke", _IN_BANDS[1:]).splitlines()
+    config = "\n".join(line for line in lines if not line.startswith("luthier.Sinusoidal.reach"))
+    before, expected = _sinusoidal(config=config), _places(_sinusoidal(_IN_BANDS), [65.0, 440.0], 0.3)
+    for found, values in zip(_places(before, [65.0, 440.0], 0.3), expected, strict=True):
+        np.testing.assert_array_equal(found, values)
 
 
 def test_every_frequency_is_within_reach_whatever_the_pitch():

@@ -188,7 +188,10 @@ export class Scaler {
     const pitch = Math.max(f0Hz, LOWEST_F0_HZ);
     to.amplitude = 0;
     for (let k = 0; k < partials.length; k++) {
-      let hz = criticalBand(outputs, start + this.second + k * frequency.depth, k, frequency);
+      let hz =
+        "reach" in frequency
+          ? pitch * (k + 1 + frequency.reach * Math.tanh(outputs[start + this.second + k] as number))
+          : criticalBand(outputs, start + this.second + k * frequency.depth, k, frequency);
       let lowered = 0;
       if (pull || fade) {
         const number = Math.max(roundEven(hz / pitch), 1);

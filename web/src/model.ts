@@ -28,9 +28,21 @@ export interface CriticalBands {
   hz_max: number;
 }
 
+/** Frequencies that start at the multiples of the pitch and stay within `reach` times the pitch of them. */
+export interface NearMultiples {
+  reach: number;
+}
+
 export type Tone =
   | { synth: "harmonic"; amplitude: Scale; below_nyquist: boolean }
-  | { synth: "sinusoidal"; amplitude: Scale; frequency: CriticalBands; pull: number; pull_power: number; fade: number }
+  | {
+      synth: "sinusoidal";
+      amplitude: Scale;
+      frequency: CriticalBands | NearMultiples;
+      pull: number;
+      pull_power: number;
+      fade: number;
+    }
   | { synth: "wavetable"; amplitude: Scale; table: "unit" | "linear" }
   | { synth: "wavetable"; amplitude: Scale; table: "dictionary"; partials: number };
 

@@ -103,9 +103,11 @@ def _tone(synth: str, network: ControlNetwork) -> dict[str, Any]:
             "below_nyquist": bool(layer.normalize_below_nyquist),
         }
     if synth == "sinusoidal":
-        frequency = _critical_bands(layer.freq_scale_fn, network.outputs[network.tone_inputs[0]])
         follows_pitch = "f0_hz" in network.tone_inputs
         pull, fade = (float(value) if follows_pitch else 0.0 for value in (layer.pull, layer.fade))
+        frequency: dict[str, Any] = {"reach": float(layer.reach)}
+        if not (layer.reach and (pull or fade)):
+            frequency = _critical_bands(layer.freq_scale_fn, network.outputs[network.tone_inputs[0]])
         return {
             "synth": synth,
             "amplitude": _level(layer.amp_scale_fn),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from components.export.graphs import Arrays, Step
 from components.export.web.model_file import decode
@@ -110,12 +111,8 @@ def _mixed(outputs: FloatArray, f0_hz: float, tone: dict[str, Any]) -> FloatArra
 
 
 def _sinusoidal(amps: FloatArray, frequencies: FloatArray, f0_hz: float, tone: dict[str, Any]) -> Arrays:
-    bands, pitch_hz = tone["frequency"], max(f0_hz, _LOWEST_F0_HZ)
-    weights = float(bands["depth_scale"]) ** -np.arange(bands["depth"])
-    modifier = (np.tanh(frequencies.reshape(-1, bands["depth"])) * weights).sum(axis=1)
-    free_hz = np.array(bands["centre_hz"]) + np.array(bands["width_hz"]) * modifier
-    low, high = bands["hz_min"], bands["hz_max"]
-    hz = np.logaddexp(0, free_hz) + low - np.logaddexp(0, free_hz - (high - low))
+    pitch_hz = max(f0_hz, _LOWEST_F0_HZ)
+    hz = _free_frequencies(frequencies, pitch_hz, tone["frequency"])
     if tone["pull"] or tone["fade"]:
         number = np.maximum(np.round(hz / pitch_hz), 1)
         offset = hz / pitch_hz - number
@@ -126,6 +123,19 @@ def _sinusoidal(amps: FloatArray, frequencies: FloatArray, f0_hz: float, tone: d
         amps = amps - np.float32(tone["fade"]) * (distance**2).astype(np.float32)
     levels = np.where(hz < SAMPLE_RATE_HZ / 2, _levels(amps, tone["amplitude"]), 0)
     return {"amplitudes": levels, "frequencies": hz.astype(np.float32)}
+
+
+def _free_frequencies(outputs: FloatArray, pitch_hz: float, bands: dict[str, Any]) -> npt.NDArray[np.float64]:
+    """Returns frequencies near the multiples of the pitch, or in critical bands."""
+    if "reach" in bands:
+        multiples: npt.NDArray[np.float64] = np.arange(1, len(outputs) + 1) + bands["reach"] * np.tanh(outputs)
+        return pitch_hz * multiples
+    weights = float(bands["depth_scale"]) ** -np.arange(bands["depth"])
+    modifier = (np.tanh(outputs.reshape(-1, bands["depth"])) * weights).sum(axis=1)
+    free_hz = np.array(bands["centre_hz"]) + np.array(bands["width_hz"]) * modifier
+    low, high = bands["hz_min"], bands["hz_max"]
+    limited: npt.NDArray[np.float64] = np.logaddexp(0, free_hz) + low - np.logaddexp(0, free_hz - (high - low))
+    return limited
 
 
 _TONES: dict[str, Callable[..., Arrays]] = {"harmonic": _harmonic, "wavetable": _wavetable, "sinusoidal": _sinusoidal}

@@ -21,6 +21,7 @@ _TABLE_OF_EVERY_FRAME = (
     "luthier.Wavetable.band_limited = False",
     "luthier.RnnFcDecoder.output_splits = (('amps', 1), ('wavetables', 128), ('noise_magnitudes', 65))",
 )
+_CRITICAL_BANDS = ("luthier.Sinusoidal.reach = 0.0", "luthier.Sinusoidal.fade = 2.0")
 _LARGEST_BYTES = {"vst": 4_000_000, "standard": 15_000_000}
 _FRAMES = 60
 
@@ -121,12 +122,14 @@ def test_every_preset_is_small_and_equal_to_the_model(
         page.close()
 
 
-def test_older_wavetables_are_equal_to_the_model_and_a_room_is_in_the_page(browser: Browser, tmp_path: Path) -> None:
+def test_older_synths_are_equal_to_the_model_and_a_room_is_in_the_page(browser: Browser, tmp_path: Path) -> None:
     room = ("luthier.Reverb.seconds = 0.1",)
     model = beginner(tmp_path / "model", "wavetable", "smoke", *_TABLE_OF_EVERY_FRAME, *room)
-    export_page([model], str(tmp_path / "page"))
+    bands = beginner(tmp_path / "bands", "sinusoidal", "smoke", *_CRITICAL_BANDS)
+    export_page([model, bands], str(tmp_path / "page"))
     page = open_page(browser.new_page(), tmp_path / "page" / PAGE_NAME)
     _assert_equal_to_the_model(page, 0, model)
+    _assert_equal_to_the_model(page, 1, bands)
     response = Instrument.load(model).impulse_response
     found = np.array(page.evaluate("luthier.inRoom(0, [1, 0, 0, 0], 16000)"))
     np.testing.assert_allclose(found[: len(response) + 1], [1, *response], atol=1e-4 * np.abs(response).max())
