@@ -7,7 +7,7 @@ interval.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from components.config.settings import TrainSettings
@@ -72,7 +72,8 @@ class TensorFlowTrainer:
             autograph=False,
             jit_compile=True if whole else None,
         )
-        step.get_concrete_function(*self._first_arguments)
+        with xla.without_xla() if whole else nullcontext():  # no computation of its own inside of the step's
+            step.get_concrete_function(*self._first_arguments)
         try:
             if whole:
                 self._try(step)

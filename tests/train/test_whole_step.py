@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from components.config.settings import train_settings
 from tests.train.trainings import BINDINGS
@@ -46,3 +47,21 @@ def test_compiling_before_the_first_step_trains_nothing():
     assert all(np.array_equal(before[name], after[name]) for name in before | after)
     assert trainer.interval() is None
     assert trainer.traces == 1
+
+
+@pytest.mark.parametrize("on_gpu", [False, True])
+def test_a_whole_step_is_compiled_once_whatever_the_weights_and_the_noise(on_gpu, monkeypatch):
+    """A value that XLA takes as a constant makes a computation of its own: it would compile at every step."""
+    from components.synths import decoder, gru, layers, oscillators, xla
+    from components.train.dataset import Batch
+    from components.train.tensorflow_trainer import TensorFlowTrainer
+
+    for module in (decoder, gru, layers, oscillators, xla):
+        monkeypatch.setattr(module, "on_gpu", lambda: on_gpu)
+    monkeypatch.setattr(xla, "whole_step", lambda: True)
+    monkeypatch.setattr(TensorFlowTrainer, "_try", lambda self, step: None)
+    trainer = _trainer()
+    of_step = trainer.load(Batch.silence(2, 2048), 0)
+    listing = trainer._step.experimental_get_compiler_ir(*of_step)(stage="hlo")
+    inputs = trainer._step.get_concrete_function(*of_step).inputs
+    assert listing[listing.index("\nENTRY ") :].count(" parameter(") == len(inputs)
