@@ -15,9 +15,9 @@ from pathlib import Path
 
 from benchmarks import machine, report
 from benchmarks.process import ROOT
-from benchmarks.quality import champions, table
+from benchmarks.quality import champions, product, table
 from benchmarks.quality.arrays import Judge, Verdict
-from benchmarks.quality.trainings import DDSP, OURS, Case, Trainings, of_run, play, sorted_source
+from benchmarks.quality.trainings import DDSP, NAMES, OURS, Case, Trainings, of_run, play, sorted_source
 from components.config.catalog import SYNTHS
 from components.telemetry import log, progress
 
@@ -30,22 +30,27 @@ def main() -> None:
     options = _options()
     facts = machine.describe({}, _LIBRARIES)
     verdicts = _judge_run(options) if options.run else _judge_trainings(options)
-    agreed = table.agreement(verdicts)
+    agreed = {name: table.agreement(some) for name, some in _groups(verdicts).items()}
     parts, chosen = [table.markdown(verdicts)], champions.champions(verdicts)
     if chosen:
         parts.append(champions.markdown(chosen))
-    if agreed:
-        notes = sum(len(verdict.notes) for case, verdict in verdicts.items() if case.whose == OURS)
-        ranks = ", ".join(f"`{name}` {value:.2f}" for name, value in agreed.items())
-        parts.append(f"Rank correlation of evaluation.json with the judge over {notes} notes: {ranks}.")
+    parts += [table.agreement_text(name, found) for name, found in agreed.items() if found.ranks]
     text = "\n\n".join(parts)
     print(text)
     choices = [asdict(each) | {"agree": each.agree} for each in chosen]
-    found = {"machine": facts, "agreement": agreed, "champions": choices, "models": table.as_json(verdicts)}
+    ranks = {name: asdict(found) for name, found in agreed.items()}
+    found = {"machine": facts, "agreement": ranks, "champions": choices, "models": table.as_json(verdicts)}
     report.write_json(options.work / "quality.json", found)
     (options.work / "quality.md").write_text(f"{text}\n")
     if options.page:
         report.replace_block(options.page, "bench-quality", f"{text}\n\n{_terms(options, facts)}")
+
+
+def _groups(verdicts: dict[Case, Verdict]) -> dict[str, dict[Case, Verdict]]:
+    """Returns the verdicts whose notes are compared in order, by what to call their models; all of them first."""
+    whose = dict.fromkeys(case.whose for case in verdicts)
+    groups = {f"{NAMES[each]}'s models": {c: v for c, v in verdicts.items() if c.whose == each} for each in whose}
+    return groups if len(groups) == 1 else {"all models": verdicts, **groups}
 
 
 def _terms(options: argparse.Namespace, facts: Mapping[str, str]) -> str:
@@ -73,17 +78,18 @@ def _judge_trainings(options: argparse.Namespace) -> dict[Case, Verdict]:
             trainings.train(case)
             bar.advance(note=str(case))
     trainings.play(cases)
-    return _verdicts({case: trainings.played(case) for case in cases})
+    return _verdicts({case: trainings.played(case) for case in cases}, str(sorted_uri))
 
 
 def _judge_run(options: argparse.Namespace) -> dict[Case, Verdict]:
     found, sorted_uri = of_run(options.run)
     files = {case: options.work / folder.name / "played.npz" for case, folder in found.items()}
     play({str(folder): files[case] for case, folder in found.items()}, sorted_uri)
-    return _verdicts(files)
+    return _verdicts(files, sorted_uri)
 
 
-def _verdicts(files: dict[Case, Path]) -> dict[Case, Verdict]:
+def _verdicts(files: dict[Case, Path], sorted_uri: str) -> dict[Case, Verdict]:
+    product.score(((case.family, path) for case, path in files.items()), sorted_uri)
     judge = Judge()
     with progress.bar("judge", len(files), "models") as bar:
         found = dict[Case, Verdict]()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.quality.arrays import Played
+from benchmarks.quality.product import held_out
 from benchmarks.quality.steady import FRAMES, PITCHES, SILENCE_PITCH, SILENT_DB
 from benchmarks.train.learners import Stock, ddsps_layers, stock_config
 from benchmarks.train.learning import stock_batches
 from components.audio.f0 import fill_forward, midi_to_hz
 from components.audio.levels import sounding_frames
 from components.audio.loudness import LOUDNESS_DEFINITION
-from components.evaluate import note_selection, scoring
+from components.evaluate import scoring
 from components.nsynth.note import Note
 from components.nsynth.sorted_set import SortedSet
 from components.synths import model as models
@@ -40,11 +40,9 @@ def play_ours(trainings: str) -> None:
     """Lets trained models play their held-out notes: a JSON list of [training directory, sorted set, file to write]."""
     for training, sorted_uri, out in json.loads(trainings):
         instrument = Instrument.load(training)
-        notes = _held_out(sorted_uri, instrument.card.family)
+        notes = held_out(sorted_uri, instrument.card.family)
         played = np.stack([result.audio for result in scoring.resynthesise(instrument, notes)])
-        numbers, _ = scoring.score(instrument, notes)
-        steady = _steady(_render_ours(instrument), notes, instrument.loudness_definition)
-        _played(notes, played, steady, [asdict(each.numbers) for each in numbers]).write(Path(out))
+        _played(notes, played, _render_ours(instrument), instrument.loudness_definition).write(Path(out))
 
 
 def train_ddsp(
@@ -61,15 +59,11 @@ def train_ddsp(
         while time.perf_counter() - begin < float(seconds):
             stock.step(iterator)
             steps += 1
-    notes, render = _held_out(sorted_uri, family), _render_stock(stock, synth, stock_config(synth, preset, bindings))
+    notes, render = held_out(sorted_uri, family), _render_stock(stock, synth, stock_config(synth, preset, bindings))
     f0_hz = fill_forward(np.stack([note.f0_hz for note in notes]))
     _, played = render(f0_hz, np.asarray(loudness_db(np.stack([note.audio for note in notes]))))
-    _played(notes, played, _steady(render, notes, LOUDNESS_DEFINITION), []).write(Path(out))
+    _played(notes, played, render, LOUDNESS_DEFINITION).write(Path(out))
     return {"steps": float(steps)}
-
-
-def _held_out(sorted_uri: str, family: str) -> list[Note]:
-    return note_selection.held_out_notes(SortedSet.open(sorted_uri), family, 0)[1]
 
 
 def _render_ours(instrument: Instrument) -> Render:
@@ -105,10 +99,8 @@ def _steady(render: Render, notes: list[Note], definition: str) -> tuple[Array, 
     return tones[:-1], sounds[:-1], sounds[-1]
 
 
-def _played(
-    notes: list[Note], played: Array, steady: tuple[Array, Array, Array], product: list[dict[str, Any]]
-) -> Played:
-    tones, sounds, silence = steady
+def _played(notes: list[Note], played: Array, render: Render, definition: str) -> Played:
+    tones, sounds, silence = _steady(render, notes, definition)
     return Played(
         ids=[note.id for note in notes],
         recordings=np.stack([note.audio for note in notes]),
@@ -116,5 +108,5 @@ def _played(
         tones=tones,
         sounds=sounds,
         silence=silence,
-        product=product,
+        loudness_definition=definition,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -33,8 +33,10 @@ _SAME = {
     "pitch_within_share": "pitch_within_share",
 }
 _LEAST_NOTES = 8
-# Nearer than 10 cents nobody hears a difference, and CREPE and swift-f0 disagree; no pitch is an octave off.
+# What nobody hears is no difference in order, and trackers disagree about it: less than 10 cents; two frames of the
+# judge, 80 ms, out of tune at the ends of a note, 2.5 % of the shortest. Without any pitch, a note is an octave off.
 _LEAST_CENTS, _MOST_CENTS = 10.0, 1200.0
+_IN_TUNE_SHARE = 0.975
 _MUST_WIN = ("log_mel_db", "mfcc")
 
 
@@ -50,19 +52,42 @@ def markdown(verdicts: Verdicts) -> str:
     return "\n".join(lines)
 
 
-def agreement(verdicts: Verdicts) -> dict[str, float]:
-    """Returns the rank correlation (Spearman) of the product's numbers with the judge's, over the notes of all models.
+@dataclass(frozen=True)
+class Agreement:
+    """How well the product's numbers order notes as the judge does.
 
-    A number that applies to fewer than eight notes has none, nor one that is the same for all notes.
+    Attributes:
+        notes: The number of notes.
+        ranks: The rank correlation (Spearman) by name of the product's number. A number that applies to fewer than
+            eight notes has none, nor one that is the same for all notes.
+        alike: Those of which product or judge hears no difference between any two notes.
     """
+
+    notes: int
+    ranks: dict[str, float]
+    alike: tuple[str, ...]
+
+
+def agreement(verdicts: Verdicts) -> Agreement:
+    """Compares the order of the notes of some models by the product's numbers with that by the judge's."""
     pairs = [pair for verdict in verdicts.values() if verdict.product for pair in _pairs(verdict)]
-    found = dict[str, float]()
+    ranks, alike = dict[str, float](), []
     for product, judged in _SAME.items():
         values = [pair for ours, theirs in pairs if (pair := _comparable(ours, theirs, product, judged))]
-        differ = all(len(set(column)) > 1 for column in zip(*values, strict=True))
-        if len(values) >= _LEAST_NOTES and differ:
-            found[product] = round(float(spearmanr(values).statistic), 3)
-    return found
+        if len(values) < _LEAST_NOTES:
+            continue
+        if all(len(set(column)) > 1 for column in zip(*values, strict=True)):
+            ranks[product] = round(float(spearmanr(values).statistic), 3)
+        else:
+            alike.append(product)
+    return Agreement(len(pairs), ranks, tuple(alike))
+
+
+def agreement_text(whose: str, found: Agreement) -> str:
+    """Returns the agreement as a sentence."""
+    ranks = ", ".join(f"`{name}` {value:.2f}" for name, value in found.ranks.items())
+    alike = f"; no difference is heard in {', '.join(f'`{name}`' for name in found.alike)}" if found.alike else ""
+    return f"Rank correlation with the judge over {found.notes} notes of {whose}: {ranks}{alike}."
 
 
 def _comparable(ours: dict[str, Any], theirs: dict[str, Any], product: str, judged: str) -> tuple[float, float] | None:
@@ -71,6 +96,8 @@ def _comparable(ours: dict[str, Any], theirs: dict[str, Any], product: str, judg
     if product == "pitch_error_cents" and theirs["pitch_within_share"] is not None:
         cents = [_MOST_CENTS if each is None else min(max(each, _LEAST_CENTS), _MOST_CENTS) for each in (one, other)]
         return cents[0], cents[1]
+    if product == "pitch_within_share" and one is not None and other is not None:
+        return min(one, _IN_TUNE_SHARE), min(other, _IN_TUNE_SHARE)
     return None if one is None or other is None else (float(one), float(other))
 
 

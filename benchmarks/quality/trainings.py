@@ -13,6 +13,7 @@ from components.artifacts.training_dir import TrainingDir, training_name
 from components.core.versions import TRAINING_VERSION
 
 OURS, DDSP = "ours", "ddsp"
+NAMES = {OURS: "Luthier", DDSP: "ddsp"}
 _ENDLESS_STEPS = 10_000_000
 _DONE = "done"
 

@@ -19,7 +19,7 @@ from components.audio.timbre import COARSE_MEL, FINE_MEL, MelResolution, mel_spe
 Array = NDArray[np.floating[Any]]
 
 _MEL_RANGE_DB = 80.0
-_MFCC = slice(1, 13)
+_COEFFICIENTS = (13, 20)  # the first of which is the level: as many as speech has, and as librosa has for music
 _LEAST_SILENCE_FRAMES = 16  # a quarter of a second
 _FLOOR_DB = -120.0
 
@@ -42,8 +42,9 @@ def mel_distances(reference: Array, other: Array) -> tuple[float, float]:
     """Compares log-mel spectrograms, and takes the mean of a coarse and of a fine resolution.
 
     Both sounds are clipped below at 80 dB under the reference's loudest cell, so that inaudible differences do not
-    count. Judges differ in their resolution, and one resolution alone agrees with another in the order of notes by a
-    rank correlation of 0.75 only, the mean with each by 0.9.
+    count. Judges differ in their resolution and in the number of coefficients: on 48 notes of models, the two
+    resolutions agree in the order of the cepstral distances by a rank correlation of 0.8, 12 and 19 coefficients by
+    0.9. The mean agrees with each better than they do with each other.
 
     Args:
         reference: The original's audio, f32[samples].
@@ -51,7 +52,8 @@ def mel_distances(reference: Array, other: Array) -> tuple[float, float]:
 
     Returns:
         The mean absolute difference, in dB; and the mean Euclidean distance of the mel-frequency cepstral coefficients
-        1 to 12 (orthonormal DCT-II over the bands), which leaves the level out and keeps the shape of the spectrum.
+        from 1 on (orthonormal DCT-II over the bands), which leaves the level out and keeps the shape of the spectrum:
+        the mean for the coefficients up to 12 and up to 19.
     """
     found = [_mel_distances(reference, other, resolution) for resolution in (COARSE_MEL, FINE_MEL)]
     log_mel_db, cepstral = np.mean(found, axis=0)
@@ -62,8 +64,9 @@ def _mel_distances(reference: Array, other: Array, resolution: MelResolution) ->
     reference_db, other_db = (mel_spectrogram_db(sound, resolution) for sound in (reference, other))
     floor_db = reference_db.max() - _MEL_RANGE_DB
     difference_db = np.maximum(other_db, floor_db) - np.maximum(reference_db, floor_db)
-    cepstral = dct(difference_db, type=2, norm="ortho", axis=1)[:, _MFCC]
-    return float(np.mean(np.abs(difference_db))), float(np.mean(np.linalg.norm(cepstral, axis=1)))
+    cepstral = dct(difference_db, type=2, norm="ortho", axis=1)
+    distances = [np.linalg.norm(cepstral[:, 1:count], axis=1) for count in _COEFFICIENTS]
+    return float(np.mean(np.abs(difference_db))), float(np.mean(distances))
 
 
 def silence_level_db(reference: Array, other: Array) -> float | None:

@@ -80,7 +80,7 @@ def score(
     title = f"evaluate {training_name(instrument.card.family, instrument.card.synth)}"
     # The first note loads and compiles what the others use: not a part of the speed.
     for first in resynthesise(instrument, notes[:1]):
-        _note_numbers(first)
+        note_numbers(first)
     pending: list[Future[NoteNumbers]] = []
     begin = time.monotonic()
     with progress.bar(title, total=len(notes), unit="notes") as bar, ThreadPoolExecutor(1) as executor:
@@ -164,10 +164,11 @@ def _resynthesise_batch(instrument: Instrument, notes: Sequence[Note]) -> list[R
 def _scored(result: Resynthesis, keep: Callable[[Resynthesis], None] | None) -> NoteNumbers:
     if keep:
         keep(result)
-    return _note_numbers(result)
+    return note_numbers(result)
 
 
-def _note_numbers(result: Resynthesis) -> NoteNumbers:
+def note_numbers(result: Resynthesis) -> NoteNumbers:
+    """Returns the scores of a note, as evaluation.json holds them."""
     note, pitch = result.note, result.pitch()
     return NoteNumbers(note.id, note.pitch, note.velocity, _numbers(result, pitch), pitch.finding)
 

@@ -1,13 +1,16 @@
 """The independent judge of benchmarks.quality, on sounds whose answer is known, and its tables."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from benchmarks.quality import champions, steady, table
-from benchmarks.quality.arrays import Judge, Played, Verdict
+from benchmarks.quality.arrays import SCORED, Judge, Played, Verdict, read_known, write_known
 from benchmarks.quality.judge import RATE_HZ, Heard, Judged, judge
 from benchmarks.quality.trainings import DDSP, OURS, Case, Trainings
 from components.artifacts.scores import Numbers
+from components.core.versions import EVALUATION_VERSION
 
 SECONDS = np.arange(RATE_HZ) / RATE_HZ
 
@@ -65,13 +68,18 @@ def test_what_was_judged_is_not_judged_again(tmp_path, recording, monkeypatch):
         tones=np.tile(recording, (len(steady.PITCHES), 2)),
         sounds=np.tile(recording, (len(steady.PITCHES), 2)),
         silence=np.zeros(RATE_HZ, np.float32),
-        product=[{"loudness_error_db": 6.0}],
     )
-    played.write(tmp_path / "played.npz")
-    first = Judge().verdict(tmp_path / "played.npz")
+    path = tmp_path / "played.npz"
+    played.write(path)
+    write_known(path, SCORED, EVALUATION_VERSION, {"notes": [{"loudness_error_db": 6.0}]})
+    first = Judge().verdict(path)
     assert first.steady.silence_db == -120
+    assert first.product == [{"loudness_error_db": 6.0}]
+    assert read_known(path, SCORED, EVALUATION_VERSION + 1) is None  # by another version
     monkeypatch.setattr(Heard, "of", lambda audio: 1 / 0)
-    assert Judge().verdict(tmp_path / "played.npz") == first
+    assert Judge().verdict(path) == first
+    dataclasses.replace(played, played=recording[None]).write(path)
+    assert read_known(path, SCORED, EVALUATION_VERSION) is None  # of other sounds
 
 
 def note(distance):
@@ -88,11 +96,36 @@ def test_the_table_says_who_is_ahead_and_the_agreement_who_agrees():
     }
     assert table.markdown(verdicts).splitlines()[2].startswith("| harmonic | brass | 8.5 / 9.5 | 85 / 95 | 3.0 / 3.0 |")
     assert table.markdown(verdicts).endswith("| yes |")
-    assert table.agreement(verdicts) == {"log_mel_distance_db": 1.0}  # the loudness error is the same for all notes
+    found = table.agreement(verdicts)
+    assert (found.notes, found.ranks) == (8, {"log_mel_distance_db": 1.0})
+    assert found.alike == ("loudness_error_db", "pitch_error_cents")
+    assert table.agreement_text("all models", found).endswith(
+        "8 notes of all models: `log_mel_distance_db` 1.00; no "
+        "difference is heard in `loudness_error_db`, `pitch_error_cents`."
+    )
     swapped = {
         Case(OURS if case.whose == DDSP else DDSP, "brass", "harmonic", 0): each for case, each in verdicts.items()
     }
     assert table.markdown(swapped).endswith("| no: log-mel, dB, MFCC |")
+
+
+def test_what_nobody_hears_is_no_difference_in_pitch():
+    steadily = steady.Steady(-70.0, 96, 1.0, -90.0)
+    of_judge = [(1.0, 1.0), (8.0, 0.98), (3.0, 0.99), (9.0, 0.975), (2.0, 1.0), (60.0, 0.4), (1500.0, 0.0), (None, 0.0)]
+    of_product = [
+        (9.0, 0.99),
+        (2.0, 1.0),
+        (8.0, 1.0),
+        (1.0, 0.995),
+        (4.0, 0.98),
+        (70.0, 0.5),
+        (None, 0.0),
+        (3000.0, 0.0),
+    ]
+    notes = [Judged(5.0, 50.0, 3.0, -1.0, *each) for each in of_judge]
+    product = [dict(zip(("pitch_error_cents", "pitch_within_share"), each, strict=True)) for each in of_product]
+    found = table.agreement({Case(DDSP, "brass", "harmonic", 0): Verdict(notes, steadily, product)})
+    assert found.ranks == {"pitch_error_cents": 1.0, "pitch_within_share": 1.0}
 
 
 def product(distance):

@@ -43,6 +43,29 @@ def test_a_wrong_label_is_told_from_wrong_play() -> None:
     assert (moved.finding, moved.within_share) == ("", pytest.approx(1, abs=0.05))
 
 
+def test_a_slide_that_is_played_32_ms_early_is_right() -> None:
+    slide = np.where(SECONDS < 0.4, 220.0 * 2 ** (SECONDS * 10 / 12), 220.0 * 2 ** (4 / 12))  # ten semitones a second
+    early = np.concatenate([slide[512:], np.full(512, slide[-1])])
+    recording, played = (
+        (0.2 * sum(np.sin(k * 2 * np.pi * np.cumsum(each) / SAMPLE_RATE_HZ) / k for k in range(1, 9))).astype(
+            np.float32
+        )
+        for each in (slide, early)
+    )
+    starts = np.arange(NOTE_FRAMES) < 100
+    assert pitch_scores(recording, played, slide[::HOP_SAMPLES], starts).within_share > 0.95
+    late = np.concatenate([np.full(1600, slide[0]), slide[:-1600]])
+    wrong = (0.2 * np.sin(2 * np.pi * np.cumsum(late) / SAMPLE_RATE_HZ)).astype(np.float32)
+    assert pitch_scores(recording, wrong, slide[::HOP_SAMPLES], starts).within_share < 0.8
+
+
+def test_what_no_pitch_explains_is_not_taken_for_the_right_one() -> None:
+    random = np.random.default_rng(0)
+    inharmonic = sum(0.02 * np.sin(2 * np.pi * f0_hz * SECONDS) for f0_hz in 50 * 2 ** random.uniform(0, 7, 30))
+    found = pitch_scores(tone(220.0), inharmonic.astype(np.float32), label(220.0), EVERYWHERE)
+    assert (found.finding, found.within_share) == (PLAYED_WRONG, 0)
+
+
 def test_silence_has_no_pitch() -> None:
     found = pitch_scores(tone(220.0), np.zeros(NOTE_SAMPLES, np.float32), label(220.0), EVERYWHERE)
     assert (found.error_cents, found.within_share, found.heard_share) == (None, 0, 0)
