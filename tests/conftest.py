@@ -7,6 +7,7 @@ worker together, so that what the file's fixtures build is built once.
 from __future__ import annotations
 
 import fcntl
+import gc
 import json
 import logging
 import os
@@ -64,6 +65,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the longest folders first."""
     ranks = {name: rank for rank, name in enumerate(_FIRST)}
     items.sort(key=lambda item: ranks.get(item.path.relative_to(_TESTS).parts[0], len(_FIRST)))
+
+
+def pytest_collection_finish() -> None:
+    """Takes what was imported out of the garbage collection, which would walk a million objects again and again."""
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
 
 
 BuiltOnce = Callable[[str, Callable[[Path], None]], Path]

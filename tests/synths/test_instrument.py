@@ -34,14 +34,20 @@ def model_dirs(tmp_path_factory: pytest.TempPathFactory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def instruments(model_dirs):
+    """The models, loaded once: building one takes a second."""
+    return {synth: Instrument.load(str(model_dirs / synth)) for synth in SYNTHS}
+
+
 def _curves(frames: int, batch: int = 1) -> tuple[np.ndarray, np.ndarray]:
     f0_hz = np.linspace(200, 400, frames)[None].repeat(batch, 0)
     return f0_hz, np.linspace(-50, -20, frames)[None].repeat(batch, 0)
 
 
 @pytest.mark.parametrize("synth", SYNTHS)
-def test_plays_any_length_as_the_sum_of_its_parts(model_dirs, synth):
-    instrument = Instrument.load(str(model_dirs / synth))
+def test_plays_any_length_as_the_sum_of_its_parts(instruments, synth):
+    instrument = instruments[synth]
     assert (instrument.card.family, instrument.card.synth) == ("string", synth)
     for frames in (1, 7, 130):
         played = instrument.play(*_curves(frames, batch=2))
@@ -55,8 +61,8 @@ def test_plays_any_length_as_the_sum_of_its_parts(model_dirs, synth):
         assert all(values.shape[:2] == (2, frames) for values in controls.values())
 
 
-def test_equal_arguments_give_equal_sound_and_only_the_noise_follows_the_seed(model_dirs):
-    instrument = Instrument.load(str(model_dirs / "harmonic"))
+def test_equal_arguments_give_equal_sound_and_only_the_noise_follows_the_seed(instruments):
+    instrument = instruments["harmonic"]
     first = instrument.play(*_curves(20))
     np.testing.assert_array_equal(first["audio"][0], instrument.play(*_curves(20, batch=3))["audio"][2])
     other = instrument.play(*_curves(20), seed=1)
@@ -64,8 +70,8 @@ def test_equal_arguments_give_equal_sound_and_only_the_noise_follows_the_seed(mo
     assert (first["noise"] != other["noise"]).any()
 
 
-def test_the_same_after_a_move_and_beside_other_models(model_dirs, tmp_path, gcs):
-    before = {synth: Instrument.load(str(model_dirs / synth)).play(*_curves(9))["audio"] for synth in SYNTHS}
+def test_the_same_after_a_move_and_beside_other_models(model_dirs, instruments, tmp_path, gcs):
+    before = {synth: instruments[synth].play(*_curves(9))["audio"] for synth in SYNTHS}
     moved = shutil.copytree(model_dirs / "wavetable" / "model", tmp_path / "elsewhere")
     remote = f"{gcs.bucket()}/models/sinusoidal"
     storage.upload_tree(model_dirs / "sinusoidal" / "model", remote)
@@ -74,10 +80,10 @@ def test_the_same_after_a_move_and_beside_other_models(model_dirs, tmp_path, gcs
         np.testing.assert_array_equal(instrument.play(*_curves(9))["audio"], before[synth])
 
 
-def test_gin_is_left_empty_and_what_was_in_it_does_not_matter(model_dirs):
+def test_gin_is_left_empty_and_what_was_in_it_does_not_matter(model_dirs, instruments):
     from components.synths.ddsp_imports import gin
 
-    expected = Instrument.load(str(model_dirs / "harmonic")).play(*_curves(5))["audio"]
+    expected = instruments["harmonic"].play(*_curves(5))["audio"]
     with gin.unlock_config():
         gin.parse_config("luthier.Harmonic.sample_rate = 8000\nexp_sigmoid.max_value = 9.0")
     np.testing.assert_array_equal(Instrument.load(str(model_dirs / "harmonic")).play(*_curves(5))["audio"], expected)
@@ -99,7 +105,7 @@ def test_a_binding_is_part_of_the_saved_model(tmp_path):
     assert amplitudes.max() < 1e-3
 
 
-def test_a_model_saved_with_ddsp_s_own_layers_plays_with_ours(model_dirs, tmp_path):
+def test_a_model_saved_with_ddsp_s_own_layers_plays_with_ours(model_dirs, instruments, tmp_path):
     older = shutil.copytree(model_dirs / "harmonic" / "model", tmp_path / "older")
     config = (older / "operative_config.gin").read_text()
     config = config.replace("@luthier.RnnFcDecoder", "@decoders.RnnFcDecoder").replace("@luthier.Har", "@synths.Har")
@@ -109,11 +115,11 @@ def test_a_model_saved_with_ddsp_s_own_layers_plays_with_ours(model_dirs, tmp_pa
         model = build()
     model.load_weights(str(older / "weights.h5"))
     save(model, ModelCard("string", "harmonic"), config, older)
-    expected = Instrument.load(str(model_dirs / "harmonic")).play(*_curves(9))["audio"]
+    expected = instruments["harmonic"].play(*_curves(9))["audio"]
     np.testing.assert_array_equal(Instrument.load(str(older)).play(*_curves(9))["audio"], expected)
 
 
-def test_a_model_saved_before_sinusoids_knew_the_pitch_plays_as_it_did(model_dirs, tmp_path):
+def test_a_model_saved_before_sinusoids_knew_the_pitch_plays_as_it_did(model_dirs, instruments, tmp_path):
     older = shutil.copytree(model_dirs / "sinusoidal" / "model", tmp_path / "older")
     with configured(config_text("sinusoidal", "smoke")):
         model = build()
@@ -136,7 +142,7 @@ def test_a_model_saved_before_sinusoids_knew_the_pitch_plays_as_it_did(model_dir
     )
     played = Instrument.load(str(older)).play(*_curves(9))
     np.testing.assert_array_equal(Instrument.load(str(tmp_path / "ddsps")).play(*_curves(9))["audio"], played["audio"])
-    tuned = Instrument.load(str(model_dirs / "sinusoidal")).play(*_curves(9))
+    tuned = instruments["sinusoidal"].play(*_curves(9))
     assert np.abs(tuned["controls"]["frequencies"] - played["controls"]["frequencies"]).max() > 20.0
 
 
@@ -157,8 +163,8 @@ def test_no_model_or_half_a_model_is_said_clearly(model_dirs, tmp_path):
         Instrument.load(str(torn))
 
 
-def test_curves_that_do_not_match_are_refused(model_dirs):
-    instrument = Instrument.load(str(model_dirs / "harmonic"))
+def test_curves_that_do_not_match_are_refused(instruments):
+    instrument = instruments["harmonic"]
     for f0_hz, loudness_db in ((np.ones((1, 4)), np.ones((1, 5))), (np.ones(4), np.ones(4)), (np.ones((0, 4)),) * 2):
         with pytest.raises(InputError, match="expected both"):
             instrument.play(f0_hz, loudness_db)

@@ -6,6 +6,7 @@ from a shell, and answers with its pid and then, when it has ended, with its exi
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -148,6 +149,7 @@ def _serve() -> None:
 
     librosa.A_weighting(np.array([100.0]))
     assert tensorboard.summary.v2
+    gc.freeze()  # or a child's first collection writes to all pages, which are copied
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
