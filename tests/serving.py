@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from werkzeug.serving import make_server
+
+# Its first line would go to the stream of the test of then, and later ones to a closed one.
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 
 @contextmanager
