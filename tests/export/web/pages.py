@@ -36,7 +36,7 @@ def pitch_hz(page: Page, seconds: float = 0.5) -> tuple[float, float]:
     return float(np.argmax(spectrum) * rate / (1 << 19)), float(np.abs(audio).max())
 
 
-def is_harmonic_of(found_hz: float, f0_hz: float, cents: float = 10.0) -> bool:
+def is_harmonic_of(found_hz: float, f0_hz: float, cents: float = 20.0) -> bool:
     number = max(1, round(found_hz / f0_hz))
     return abs(1200 * np.log2(found_hz / (number * f0_hz))) <= cents
 
