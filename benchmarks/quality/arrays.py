@@ -50,9 +50,9 @@ class Played:
         """Writes the file; it is there whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".part.npz")
-        arrays = {name: np.asarray(getattr(self, name), np.float32) for name in _SOUNDS}
+        arrays: dict[str, Any] = {name: np.asarray(getattr(self, name), np.float32) for name in _SOUNDS}
         facts = json.dumps({"ids": self.ids, "loudness_definition": self.loudness_definition})
-        np.savez(partial, facts=facts, **arrays)  # type: ignore[arg-type]
+        np.savez(partial, facts=facts, **arrays)
         partial.replace(path)
 
     @classmethod

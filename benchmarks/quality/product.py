@@ -19,6 +19,7 @@ from components.evaluate import note_selection
 from components.evaluate.scoring import Resynthesis, note_numbers
 from components.nsynth.note import Note
 from components.nsynth.sorted_set import SortedSet
+from components.synths.loudness import loudness_db
 
 
 def score(played: Iterable[tuple[str, Path]], sorted_uri: str) -> None:
@@ -44,8 +45,6 @@ def held_out(sorted_uri: str, family: str) -> list[Note]:
 
 
 def _resyntheses(notes: list[Note], played: Played) -> list[Resynthesis]:
-    from components.synths.loudness import loudness_db
-
     asked_db, heard_db = (
         np.asarray(loudness_db(sounds, played.loudness_definition)) for sounds in (played.recordings, played.played)
     )

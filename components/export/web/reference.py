@@ -125,15 +125,15 @@ def _sinusoidal(amps: FloatArray, frequencies: FloatArray, f0_hz: float, tone: d
     return {"amplitudes": levels, "frequencies": hz.astype(np.float32)}
 
 
-def _free_frequencies(outputs: FloatArray, pitch_hz: float, bands: dict[str, Any]) -> npt.NDArray[np.float64]:
+def _free_frequencies(outputs: FloatArray, pitch_hz: float, frequency: dict[str, Any]) -> npt.NDArray[np.float64]:
     """Returns frequencies near the multiples of the pitch, or in critical bands."""
-    if "reach" in bands:
-        multiples: npt.NDArray[np.float64] = np.arange(1, len(outputs) + 1) + bands["reach"] * np.tanh(outputs)
+    if "reach" in frequency:
+        multiples: npt.NDArray[np.float64] = np.arange(1, len(outputs) + 1) + frequency["reach"] * np.tanh(outputs)
         return pitch_hz * multiples
-    weights = float(bands["depth_scale"]) ** -np.arange(bands["depth"])
-    modifier = (np.tanh(outputs.reshape(-1, bands["depth"])) * weights).sum(axis=1)
-    free_hz = np.array(bands["centre_hz"]) + np.array(bands["width_hz"]) * modifier
-    low, high = bands["hz_min"], bands["hz_max"]
+    weights = float(frequency["depth_scale"]) ** -np.arange(frequency["depth"])
+    modifier = (np.tanh(outputs.reshape(-1, frequency["depth"])) * weights).sum(axis=1)
+    free_hz = np.array(frequency["centre_hz"]) + np.array(frequency["width_hz"]) * modifier
+    low, high = frequency["hz_min"], frequency["hz_max"]
     limited: npt.NDArray[np.float64] = np.logaddexp(0, free_hz) + low - np.logaddexp(0, free_hz - (high - low))
     return limited
 
