@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import gc
 import json
-import logging
 import os
 import shutil
 import socket
@@ -25,6 +24,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import loggers
 from tests.faulty_gcs import FaultyGcs
 
 # Before anything imports TensorFlow: ddsp 3.7 uses Keras 2.
@@ -205,10 +205,8 @@ def luthier(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         captured = capsys.readouterr()
         return Finished(code, captured.out, captured.err)
 
-    yield run
-    for name in ("components", "pipelines"):
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [], True
+    with loggers.restored(*loggers.OURS):
+        yield run
 
 
 @pytest.fixture

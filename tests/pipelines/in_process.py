@@ -19,6 +19,7 @@ from kfp.dsl.executor import Executor
 from components.core import environment
 from pipelines.package import compile_to
 from pipelines.run import local, runner
+from tests import loggers
 
 _SOURCE_FOLLOWS = '"$program_path/ephemeral_component.py"'
 
@@ -74,7 +75,9 @@ class Pipeline:
         """Runs the pipeline; a task that fails makes no exception."""
         self._events.write_text("")
         try:
-            runner.run(self._package, arguments, self._state)
+            # Each of KFP's threads restores the root logger to what it found, which may be another thread's.
+            with loggers.restored("", *loggers.OURS):
+                runner.run(self._package, arguments, self._state)
         except RuntimeError:  # KFP's: its first line names the task
             succeeded = False
         else:

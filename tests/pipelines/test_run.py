@@ -1,6 +1,7 @@
 """`luthier run` end to end: the compiled YAML, KFP's local runner, a handful of notes, MLflow on SQLite."""
 
 import fcntl
+import io
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import mido
@@ -119,18 +121,18 @@ def test_run_again_reuses_what_is_done(workspace, local_package, monkeypatch):
     assert {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("model/*")} == before
 
 
-def test_model_that_was_removed_is_trained_again(workspace, local_package, monkeypatch, capsys):
+def test_model_that_was_removed_is_trained_again(workspace, local_package, monkeypatch):
     folder, _, _ = workspace
     (training,) = (folder / "runs").glob("*/string-wavetable")
     shutil.rmtree(training)
     run, trainings = again(folder, local_package, monkeypatch)
     assert trainings == ["train string-wavetable"]
     assert (training / "model" / "model.json").exists()
-    with Display() as display:
+    with redirect_stdout(io.StringIO()) as printed, Display() as display:
         for event in run.events:
             display.show(event)
-    summary.show(display, f"sqlite:///{folder}/mlflow/mlflow.db")
-    assert "reused    string-harmonic\n" in capsys.readouterr().out
+        summary.show(display, f"sqlite:///{folder}/mlflow/mlflow.db")
+    assert "reused    string-harmonic\n" in printed.getvalue()
 
 
 def test_two_runs_do_not_share_a_workspace(workspace, recordings):
