@@ -46,5 +46,13 @@ def wait_for_sound(page: Page) -> None:
     page.wait_for_timeout(300)
 
 
+def wait_for_silence(page: Page) -> None:
+    """Waits until the page plays nothing: a voice that is no longer active fades out over a frame or two."""
+    until(page, "!luthier.sounding")
+    deadline = time.monotonic() + 5
+    while (peak := pitch_hz(page, 0.1)[1]) >= 1e-4:
+        assert time.monotonic() < deadline, peak
+
+
 def sample(name: str) -> np.ndarray:
     return soundfile.read(next((REPOSITORY / "samples").glob(f"*/{name}.flac")), dtype="float32")[0]

@@ -15,7 +15,7 @@ from components.play.midi import Controllers
 from components.play.playing import Playing
 from components.play.voices import allocate
 from tests.browser import Watched
-from tests.export.web.pages import is_harmonic_of, open_page, pitch_hz, until, wait_for_sound
+from tests.export.web.pages import is_harmonic_of, open_page, pitch_hz, until, wait_for_silence, wait_for_sound
 
 
 def test_computer_keys_play_their_pitch_and_legato_glides(opened: Page) -> None:
@@ -33,8 +33,7 @@ def test_computer_keys_play_their_pitch_and_legato_glides(opened: Page) -> None:
     opened.wait_for_timeout(400)
     assert is_harmonic_of(pitch_hz(opened)[0], a_hz)
     opened.keyboard.up("n")
-    until(opened, "!luthier.sounding")
-    assert pitch_hz(opened, 0.1)[1] < 1e-4
+    wait_for_silence(opened)
     numbers = opened.evaluate("luthier.numbers")
     assert 0 < numbers["attackMs"] < 1000 and 0 <= numbers["load"] < 1
 
