@@ -26,6 +26,9 @@ _LOG = log.get(__name__)
 RENEW_S = 60.0
 """A launcher renews the annotation this often."""
 
+_LAST_RENEWAL_S = 2.0
+"""A launcher that ends waits so long for a renewal that is on its way."""
+
 UNATTENDED_S = 300.0
 """A Job that no launcher has followed for so long is unattended. A launcher whose pod moves to another node is away for
 a few minutes; where it is away longer, it resumes its Job."""
@@ -54,17 +57,20 @@ def clear(api: Api, job: Object) -> None:
 def renewed(api: Api, job: Object, every_s: float = RENEW_S, kubeflow_run: str = "") -> Iterator[None]:
     """Renews the annotations in a thread while the block runs.
 
-    It does so at once if they are older than `every_s`, or of another run; see `set_in` for `kubeflow_run`.
+    It does so at once if they are older than `every_s`, or of another run; see `set_in` for `kubeflow_run`. No renewal
+    arrives after the block, unless the API server takes longer than `_LAST_RENEWAL_S` to answer one.
     """
     ended = threading.Event()
     age = age_s(job) if followed_by(job) == kubeflow_run else None
     first_s = 0.0 if age is None else min(max(every_s - age, 0.0), every_s)
     arguments = (api, job, kubeflow_run or None, first_s, every_s, ended)
-    threading.Thread(target=_renew, args=arguments, name="launch-renew", daemon=True).start()
+    renewals = threading.Thread(target=_renew, args=arguments, name="launch-renew", daemon=True)
+    renewals.start()
     try:
         yield
     finally:
         ended.set()
+        renewals.join(_LAST_RENEWAL_S)
 
 
 def age_s(job: Object, now: datetime | None = None) -> float | None:
