@@ -1,7 +1,8 @@
 """`luthier train` on a GPU: steps and seconds of audio per second, by batch size, for one synth and several together.
 
-Ours is `luthier train`, several in one process. ddsp trains one model a process; several here take turns in one,
-each with a batch of its own, which is the most that one process of it can do.
+Ours is `luthier train`, several in one process. Beside it, the training steps of the same models alone, in turns: what
+the loop, its batches, logs and checkpoints cost is the difference. ddsp trains one model a process; several here take
+turns in one, each with a batch of its own, which is the most that one process of it can do.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class _Case:
     Attributes:
         synths: What trains together.
         batch: The batch of each.
-        rates: Steps a second of all of them, of "ours" and "peer"; None where it does not fit into the memory.
+        rates: Steps a second of all of them, of "ours", "step" (ours, without the loop) and "peer"; None where it does
+            not fit into the memory.
     """
 
     synths: tuple[str, ...]
@@ -69,11 +71,11 @@ def measure(
     if not device and not on_cpu:
         raise SystemExit(NO_GPU)
     data, cases = samples.sorted_samples(folder), list[_Case]()
-    with progress.bar("gpu-loop", 2 * len(batches) * len(together), "trainings") as bar:
+    with progress.bar("gpu-loop", 3 * len(batches) * len(together), "trainings") as bar:
         for batch in batches:
             for synths in (SYNTHS[:count] for count in together):
                 rates = dict[str, float | None]()
-                for whose, rate in (("ours", _ours), ("peer", _peer)):
+                for whose, rate in (("ours", _ours), ("step", _step), ("peer", _peer)):
                     rates[whose] = _if_it_fits(partial(rate, data, folder, synths, preset, batch, steps))
                     bar.advance(note=f"{whose}, batch {batch}, {', '.join(synths)}: {rates[whose]} steps/s")
                 cases.append(_Case(synths, batch, rates))
@@ -105,6 +107,26 @@ def stock(data: str, synths: str, preset: str, batch: str, steps: str) -> dict[s
             for learner, feed in zip(learners, feeds, strict=True):
                 learner.step(feed)
         return {"steps_per_s": counted * len(learners) / (time.perf_counter() - start)}
+
+
+def bare(synths: str, preset: str, batch: str, steps: str) -> dict[str, float]:
+    """Does training steps in turns, each model's with the same batch again, and returns the steps per second, added."""
+    from benchmarks.train.learners import Ours, tones
+
+    learners = [Ours(synth, preset, [f"train.batch_size = {batch}"]) for synth in synths.split(",")]
+    batches = [tones(learner.settings) for learner in learners]
+    for learner, features in zip(learners, batches, strict=True):
+        learner.trace(features)
+    counted, start = int(steps) - round(_WARM_UP * int(steps)), 0.0
+    waits_every = max(1, int(steps) // 10)
+    for number in range(int(steps)):
+        if number == int(steps) - counted:
+            start = time.perf_counter()
+        for learner, features in zip(learners, batches, strict=True):
+            learner.start_step(features)
+            if number % waits_every == 0 or number == int(steps) - 1:
+                learner.wait()
+    return {"steps_per_s": counted * len(learners) / (time.perf_counter() - start)}
 
 
 def _ours(data: Path, folder: Path, synths: Sequence[str], preset: str, batch: int, steps: int) -> float:
@@ -139,6 +161,10 @@ def _peer(data: Path, folder: Path, synths: Sequence[str], preset: str, batch: i
     ]
 
 
+def _step(data: Path, folder: Path, synths: Sequence[str], preset: str, batch: int, steps: int) -> float:
+    return run_function("benchmarks.train.gpu_loop:bare", ",".join(synths), preset, batch, steps).extra["steps_per_s"]
+
+
 def _if_it_fits(rate: Callable[[], float]) -> float | None:
     """Returns the rate; None if the memory of the device is too small."""
     try:
@@ -171,22 +197,27 @@ def _example_s(preset: str) -> float:
 
 
 def _row(case: _Case, preset: str) -> list[Row]:
-    ours, peer = case.rates["ours"], case.rates["peer"]
-    if not (ours and peer):
-        return []
     name = f"gpu-loop-{preset}-{case.who.replace(' ', '-')}-batch-{case.batch}"
-    return [Row(name, Series((1 / ours,)), Series((1 / peer,)), "a step, after the warm-up")]
+    ours, step, peer = (case.rates[whose] for whose in ("ours", "step", "peer"))
+    rows = list[Row]()
+    if ours and peer:
+        rows.append(Row(name, Series((1 / ours,)), Series((1 / peer,)), "a step, after the warm-up"))
+    if ours and step:
+        what = "a step of `luthier train` by the step alone"
+        rows.append(Row(f"{name}-of-the-step", Series((1 / ours,)), Series((1 / step,)), what, 0.95))
+    return rows
 
 
 def _table(cases: list[_Case], example_s: float) -> str:
     lines = [
-        "| synth | batch | steps/s, Luthier | ddsp | audio s/s, Luthier | ddsp | ratio |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| synth | batch | steps/s, Luthier | the step alone | of it | ddsp | audio s/s, Luthier | ddsp | ratio |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for case in cases:
-        ours, peer = case.rates["ours"], case.rates["peer"]
-        steps = [f"{rate:.2f}" if rate else "no room" for rate in (ours, peer)]
+        ours, step, peer = (case.rates[whose] for whose in ("ours", "step", "peer"))
+        rates = [f"{rate:.2f}" if rate else "no room" for rate in (ours, step, peer)]
         audio = [f"{rate * case.batch * example_s:,.1f}" if rate else "no room" for rate in (ours, peer)]
-        ratio = f"{ours / peer:.2f}" if ours and peer else ""
-        lines.append(f"| {case.who} | {case.batch} | {' | '.join([*steps, *audio, ratio])} |")
+        share, ratio = f"{ours / step:.0%}" if ours and step else "", f"{ours / peer:.2f}" if ours and peer else ""
+        cells = [case.who, str(case.batch), *rates[:2], share, rates[2], *audio, ratio]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
