@@ -20,7 +20,7 @@ from components.artifacts.expression import Expression
 from components.artifacts.training_dir import TrainingDir
 from components.audio.f0 import confident_hz, midi_to_hz
 from components.audio.levels import gate, sounding_frames
-from components.audio.loudness import FLOOR_DB
+from components.audio.loudness import FLOOR_DB, loudness_db
 from components.evaluate import metrics, note_selection
 from components.evaluate.pitch_scores import pitch_scores
 from components.nsynth.note import FRAME_RATE_HZ, HOP_SAMPLES, NOTE_FRAMES, Note
@@ -29,7 +29,6 @@ from components.play.curves import ONSET_FRAMES
 from components.play.playing import Playing
 from components.synths.instrument import Instrument
 from components.synths.losses import spectral_loss
-from components.synths.loudness import loudness_db
 from components.train.expression import span
 
 _Array = npt.NDArray[np.floating[Any]]

@@ -21,13 +21,12 @@ from benchmarks.train.learners import Stock, ddsps_layers, stock_config
 from benchmarks.train.learning import stock_batches
 from components.audio.f0 import fill_forward, midi_to_hz
 from components.audio.levels import sounding_frames
-from components.audio.loudness import LOUDNESS_DEFINITION
+from components.audio.loudness import LOUDNESS_DEFINITION, loudness_db
 from components.evaluate import scoring
 from components.nsynth.note import Note
 from components.nsynth.sorted_set import SortedSet
 from components.synths import model as models
 from components.synths.instrument import Instrument
-from components.synths.loudness import loudness_db
 from components.train.note_cache import NoteCache
 
 Array = npt.NDArray[np.floating[Any]]

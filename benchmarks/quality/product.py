@@ -14,12 +14,12 @@ import numpy as np
 
 from benchmarks.process import run_function
 from benchmarks.quality.arrays import SCORED, Played, read_known, write_known
+from components.audio.loudness import loudness_db
 from components.core.versions import EVALUATION_VERSION
 from components.evaluate import note_selection
 from components.evaluate.scoring import Resynthesis, note_numbers
 from components.nsynth.note import Note
 from components.nsynth.sorted_set import SortedSet
-from components.synths.loudness import loudness_db
 
 
 def score(played: Iterable[tuple[str, Path]], sorted_uri: str) -> None:

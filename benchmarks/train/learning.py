@@ -17,12 +17,12 @@ import numpy as np
 
 from benchmarks.train.learners import Ours, Stock, seeded, stock_exactly
 from benchmarks.train.samples import FAMILY
+from components.audio.loudness import loudness_db
 from components.config.settings import TrainSettings
 from components.nsynth.note import FRAME_RATE_HZ, HOP_SAMPLES, SAMPLE_RATE_HZ
 from components.nsynth.sorted_set import SortedSet
 from components.synths import model as models
 from components.synths.ddsp_imports import ddsp, tf
-from components.synths.loudness import loudness_db
 from components.train.dataset import Batch, batch_of_step
 from components.train.note_cache import NoteCache
 from components.train.prefetch import Prefetcher

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.process import ROOT
+from components.audio.loudness import loudness_db
 from components.nsynth import example
 from components.nsynth.framing import frame
 from components.nsynth.sorted_set import SortedSet
@@ -49,7 +50,6 @@ def sorted_note(folder: Path) -> Path:
 def write_for_ddsp(sorted_uri: Path, path: Path) -> None:
     """Writes the training notes for ddsp's LegacyTFRecordProvider, with Luthier's loudness."""
     from components.audio.f0 import fill_forward
-    from components.synths.loudness import loudness_db
 
     with path.open("wb") as stream:
         for note in SortedSet.open(str(sorted_uri)).notes("train", FAMILY):

@@ -85,7 +85,7 @@ class ModelCard:
         num_parameters: Trained numbers.
         sample_rate_hz: Of the audio.
         frame_rate_hz: Of the curves of pitch and loudness.
-        loudness_definition: Which loudness the model takes; see synths.loudness. "loudness" in the file.
+        loudness_definition: Which loudness the model takes; see audio.loudness. "loudness" in the file.
         f0_hz: Pitch in the training, in Hz; None where the card does not say.
         loudness_db: Loudness in the training, by the loudness definition; None where the card does not say.
         expression: How the instrument was played in the training; None where the card does not say.

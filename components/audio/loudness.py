@@ -1,8 +1,9 @@
-"""Loudness: the names of the models' definitions, and the data set's own (`loudness/db`), which is a third one.
+"""Loudness: the two definitions of the models, and the data set's own (`loudness/db`), which is a third one.
 
-Every model is trained with, evaluated with and given loudness by one definition, named in its card:
+Every model is trained with, evaluated with and given loudness by one definition, named in its card; `loudness_db`
+computes both:
 
-* "ddsp-3.7" (LOUDNESS_DEFINITION): A-weighted mean power in dB; components.synths.loudness computes it with ddsp.
+* "ddsp-3.7" (LOUDNESS_DEFINITION): A-weighted mean power in dB.
 * "ddsp-3.7-power" (POWER_DEFINITION): mean power in dB, unweighted, which the plugin DDSP-VST uses.
 
 The records hold another one, `nsynth_loudness_db`, which no model is given: the definition of ddsp before 2.0,
@@ -13,11 +14,13 @@ weighting minus 20.7, not below -120 per bin.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from components.core.errors import InputError
 from components.nsynth.note import HOP_SAMPLES, SAMPLE_RATE_HZ, FloatArray
 
 LOUDNESS_DEFINITION = "ddsp-3.7"
@@ -26,6 +29,8 @@ WINDOW_SAMPLES = {LOUDNESS_DEFINITION: 512, POWER_DEFINITION: 1024}
 """Of each definition: the length of the window, in samples, that is centred on a frame's first sample."""
 FLOOR_DB = -80.0
 """The lowest value of both definitions."""
+
+_FRAMES_AT_ONCE = 4096  # 8 to 16 MB of samples
 
 _FFT_SAMPLES = 2048
 _REFERENCE_DB = 20.7
@@ -48,6 +53,66 @@ def a_weighting_db(frequencies_hz: npt.NDArray[np.floating[Any]]) -> npt.NDArray
         )
     floored: npt.NDArray[np.floating[Any]] = np.maximum(weights, -80.0)
     return floored
+
+
+def loudness_db(audio: npt.ArrayLike, definition: str = LOUDNESS_DEFINITION) -> FloatArray:
+    """Computes the loudness that a model is trained with and must be given. Its card names the definition.
+
+    "ddsp-3.7" is ddsp 3.7's `spectral_ops.compute_loudness`: the A-weighted mean power of a 512-sample frame centred at
+    sample 64 * i, in dB, not below -80. "ddsp-3.7-power" is its `compute_power` as its vst.gin has it: the mean power
+    of 1,024 samples, unweighted, in dB, not below -80. The records hold another definition (the mean of dB values, some
+    75 dB lower), which is never given to a model.
+
+    Computed here rather than by ddsp: in a fifth of the time, which augmentation needs at every step.
+
+    Args:
+        audio: Mono at 16 kHz, -1..1, [batch, samples]; a whole number of 64-sample hops.
+        definition: One of WINDOW_SAMPLES.
+
+    Returns:
+        Loudness in dB, about -80..0, f32[batch, samples / 64].
+
+    Raises:
+        InputError: The definition is unknown: a newer Luthier made the model.
+    """
+    if definition not in WINDOW_SAMPLES:
+        raise InputError(
+            f"the model needs the loudness '{definition}', which is unknown: expected {' or '.join(WINDOW_SAMPLES)}; "
+            "update Luthier"
+        )
+    mean_power = _mean_power if definition == POWER_DEFINITION else _a_weighted_mean_power
+    size = WINDOW_SAMPLES[definition]
+    padded = np.pad(np.asarray(audio, np.float32), ((0, 0), (size // 2, size // 2)))
+    # One frame more than hops would fit: it is centred on the end of the audio and controls nothing.
+    frames = np.lib.stride_tricks.sliding_window_view(padded, size, axis=1)[:, :-1:HOP_SAMPLES]
+    power = np.empty(frames.shape[:2], np.float32)
+    for row, of_row in zip(power, frames, strict=True):
+        for first in range(0, len(row), _FRAMES_AT_ONCE):
+            some = slice(first, first + _FRAMES_AT_ONCE)
+            row[some] = mean_power(of_row[some])
+    smallest = np.float32(10 ** (FLOOR_DB / 10))
+    levels_db: FloatArray = np.maximum(10 * np.log10(np.maximum(power, smallest)), np.float32(FLOOR_DB))
+    return levels_db
+
+
+def _mean_power(frames: FloatArray) -> FloatArray:
+    power: FloatArray = np.mean(np.square(frames), axis=1)
+    return power
+
+
+def _a_weighted_mean_power(frames: FloatArray) -> FloatArray:
+    window, weighting = _hann_and_a_weighting(frames.shape[1])
+    spectrum = np.fft.rfft(frames * window)
+    power: FloatArray = (np.square(spectrum.real) + np.square(spectrum.imag)) @ weighting
+    return power
+
+
+@lru_cache(maxsize=2)
+def _hann_and_a_weighting(size: int) -> tuple[FloatArray, FloatArray]:
+    """Returns the window, f32[size], and the factors that make the mean of a power spectrum, f32[size / 2 + 1]."""
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
+    factors = 10 ** (a_weighting_db(np.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ)) / 10)
+    return window.astype(np.float32), (factors / len(factors)).astype(np.float32)
 
 
 def nsynth_loudness_db(audio: FloatArray) -> FloatArray:

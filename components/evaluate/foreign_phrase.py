@@ -17,7 +17,7 @@ import soundfile
 from components.artifacts.loudness_fit import fit_loudness_db
 from components.audio.f0 import fill_nearest, octaves_to_fit
 from components.audio.levels import gate, sounding_frames
-from components.audio.loudness import FLOOR_DB, LOUDNESS_DEFINITION
+from components.audio.loudness import FLOOR_DB, LOUDNESS_DEFINITION, loudness_db
 from components.audio.pitch import track
 from components.evaluate import tune
 from components.nsynth.note import HOP_SAMPLES, FloatArray
@@ -37,8 +37,6 @@ def recording() -> FloatArray:
 
 def transferred(instrument: Instrument, audio: FloatArray) -> FloatArray:
     """Returns the phrase as a model plays it, f32[samples]."""
-    from components.synths.loudness import loudness_db
-
     card, definition = instrument.card, instrument.loudness_definition
     audible_db, own_db = (np.asarray(loudness_db(audio[None], name))[0] for name in (LOUDNESS_DEFINITION, definition))
     sounding, f0_hz = sounding_frames(audible_db), track(audio).on_frames(len(own_db))

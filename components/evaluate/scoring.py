@@ -18,6 +18,7 @@ from components.artifacts.scores import NoteNumbers, Numbers, rounded
 from components.artifacts.training_dir import training_name
 from components.audio.f0 import confident_hz, octaves_to_fit
 from components.audio.levels import sounding_frames
+from components.audio.loudness import loudness_db
 from components.audio.timbre import harmonic_to_noise_db
 from components.core.errors import StepError
 from components.evaluate import metrics
@@ -134,8 +135,6 @@ def _octaves(note: Note, loudness_db: Array, card: ModelCard) -> int:
 
 
 def _resynthesise_batch(instrument: Instrument, notes: Sequence[Note]) -> list[Resynthesis]:
-    from components.synths.loudness import loudness_db
-
     definition = instrument.loudness_definition
     input_db = np.asarray(loudness_db(np.stack([note.audio for note in notes]), definition))
     octaves = [_octaves(note, loud, instrument.card) for note, loud in zip(notes, input_db, strict=True)]

@@ -18,6 +18,7 @@ from scipy.signal import resample
 
 from components.artifacts.model_card import ModelCard
 from components.audio.f0 import confident_hz, fill_nearest, hz_to_midi, melody_name
+from components.audio.loudness import loudness_db
 from components.audio.program_loudness import program_loudness_lufs
 from components.nsynth.note import FRAME_RATE_HZ, HOP_SAMPLES, NOTE_FRAMES, SAMPLE_RATE_HZ, FloatArray, Note
 
@@ -172,8 +173,6 @@ def render(instrument: Instrument, phrase: Phrase, loudness: FloatArray | None =
     A model is compiled for notes of four seconds, so the phrase is rendered in parts of that length. A part begins
     0.4 s before the note at which it takes over: there the network has settled, and a new note hides the seam.
     """
-    from components.synths.loudness import loudness_db
-
     if loudness is None:
         loudness = np.asarray(loudness_db(phrase.audio[None], instrument.loudness_definition))[0]
     parts = _parts(phrase.onset_frames, len(phrase.f0_hz))

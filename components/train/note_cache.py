@@ -21,7 +21,7 @@ import numpy as np
 
 from components import storage
 from components.audio.f0 import fill_forward
-from components.audio.loudness import LOUDNESS_DEFINITION
+from components.audio.loudness import LOUDNESS_DEFINITION, loudness_db
 from components.core import environment
 from components.core.errors import InputError
 from components.core.locks import file_lock
@@ -30,7 +30,6 @@ from components.nsynth.example import BadExample
 from components.nsynth.framing import BadRecord, Damage, Scanner
 from components.nsynth.note import NOTE_FRAMES, NOTE_SAMPLES, FloatArray, Note
 from components.nsynth.sorted_set import SortedSet
-from components.synths.loudness import loudness_db
 from components.telemetry import log, progress
 from components.train.checkpoints import disk_full_as_step_error
 from components.train.data_checks import check_note

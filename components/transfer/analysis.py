@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.audio import pictures, pitch
-from components.audio.loudness import LOUDNESS_DEFINITION, WINDOW_SAMPLES
+from components.audio.loudness import LOUDNESS_DEFINITION, WINDOW_SAMPLES, loudness_db
 from components.nsynth.note import HOP_SAMPLES, FloatArray
-from components.synths.loudness import loudness_db
 
 _MAX_COLUMNS = 1_200
 _FRAMES_PER_COLUMN = 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from components.audio.loudness import loudness_db
 from components.evaluate import metrics
 from components.nsynth.note import NOTE_SAMPLES, SAMPLE_RATE_HZ
 from tests.notes import make_note
@@ -25,8 +26,6 @@ def test_loudness_error_over_the_sounding_frames() -> None:
 
 
 def test_twice_the_amplitude_is_six_decibels_by_the_models_definition() -> None:
-    from components.synths.loudness import loudness_db
-
     quiet_db, loud_db = loudness_db(np.stack([tone(220.0), 2 * tone(220.0)]))
     assert metrics.loudness_errors_db(quiet_db, loud_db)[1] == pytest.approx(6.02, abs=0.05)
 

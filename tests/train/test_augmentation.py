@@ -8,9 +8,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from components.audio.loudness import LOUDNESS_DEFINITION, POWER_DEFINITION
+from components.audio.loudness import LOUDNESS_DEFINITION, POWER_DEFINITION, loudness_db
 from components.config.settings import TrainSettings
-from components.synths.loudness import loudness_db
 from components.train.dataset import Batch, batch_of_step
 
 SETTINGS = TrainSettings(batch_size=6, crop_samples=16_000, augment_semitones=3.0, augment_gain_db=6.0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from components.audio.loudness import loudness_db
 from components.audio.pitch import track
 from components.synths.instrument import Instrument
-from components.synths.loudness import loudness_db
 from tests.notes import make_note
 from tests.train.trainings import options
 

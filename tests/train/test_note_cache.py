@@ -11,10 +11,10 @@ import pytest
 
 from components import storage
 from components.audio.f0 import fill_forward
+from components.audio.loudness import loudness_db
 from components.core import environment
 from components.core.errors import InputError, StepError
 from components.nsynth.sorted_set import SortedSet
-from components.synths.loudness import loudness_db
 from components.train.dataset import Batch, Dataset
 from components.train.note_cache import NoteCache
 from tests.notes import make_note, write_sorted_set

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from components.artifacts.metrics_log import read_lines
-from components.audio.loudness import POWER_DEFINITION
+from components.audio.loudness import POWER_DEFINITION, loudness_db
 from components.nsynth.sorted_set import SortedSet
 from components.synths.instrument import Instrument
-from components.synths.loudness import loudness_db
 from components.train.devices import Devices
 from components.train.reproduce import EarlierTraining
 from components.train.start import TrainingPlan

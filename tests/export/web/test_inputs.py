@@ -9,8 +9,8 @@ import pytest
 import soundfile
 from playwright.sync_api import Browser, Page
 
+from components.audio.loudness import loudness_db
 from components.audio.pitch import track
-from components.synths.loudness import loudness_db
 from tests.browser import Launch, Watched
 from tests.export.web.pages import is_harmonic_of, open_page, pitch_hz, sample, until
 

@@ -47,14 +47,15 @@ CASES: dict[str, tuple[str, str, tuple[str, ...]]] = {
 
 
 def tolerances(case: str) -> dict[str, float]:
-    """Returns by which share the numbers of some names may differ: ten times what other rounding moves them by.
+    """Returns by which share the numbers of some names may differ: beyond what other rounding moves them by.
 
-    The gradients of free sinusoids by their frequencies are the least stable: rounding moves them by 1% within six
-    steps, those of the other synths by 2e-4, or by 4e-3 where it turns the sign of one frame in the term of the level.
+    The gradients of free sinusoids by their frequencies are the least stable: rounding the loudness otherwise, by 1e-5
+    dB, moved one by 10% and the mean change of the weights by 4%, and no loss by 1e-3. Rounding moves those of the
+    other synths by 2e-4, or by 4e-3 where it turns the sign of one frame in the term of the level.
     """
     sinusoidal = case == "sinusoidal"
-    norms = {f"grad_norm of step {step}": 5e-2 if sinusoidal else 1e-2 for step in range(1, _STEPS + 1)}
-    return {**norms, _WEIGHTS_CHANGE: 5e-3 if sinusoidal else 1e-3}
+    norms = {f"grad_norm of step {step}": 2e-1 if sinusoidal else 1e-2 for step in range(1, _STEPS + 1)}
+    return {**norms, _WEIGHTS_CHANGE: 1e-1 if sinusoidal else 1e-3}
 
 
 _NOT_NUMBERS = ("checkpoint_every_s", "memory_mb", "sound_every_steps", "log_every_steps")

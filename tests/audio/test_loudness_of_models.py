@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components.audio.loudness import POWER_DEFINITION, WINDOW_SAMPLES
+from components.audio.loudness import POWER_DEFINITION, WINDOW_SAMPLES, loudness_db
 from components.core.errors import InputError
-from components.synths.loudness import loudness_db
 from tests.notes import make_note
 
 
