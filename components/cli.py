@@ -24,6 +24,7 @@ from components.core.errors import (
     one_line,
 )
 from components.core.redaction import redact
+from components.synths import compilation_cache
 
 
 class Command(NamedTuple):
@@ -125,7 +126,8 @@ def main() -> None:
     # Without it, a Python that is started with -m or -c imports what lies in the current directory: kfp.py, json.py.
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
-        cli(prog_name="luthier", standalone_mode=False)
+        with compilation_cache.removed_if_damaged():
+            cli(prog_name="luthier", standalone_mode=False)
     except (InputError, StepError) as error:
         _exit(error)
     except click.ClickException as error:

@@ -6,6 +6,7 @@ worker together, so that what the file's fixtures build is built once.
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import gc
 import json
@@ -14,6 +15,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -32,6 +34,11 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # XLA compiles for a second wherever a shape is new, and the tests need no speed. Those whose subject it is turn it on.
 os.environ.setdefault("LUTHIER_XLA", "0")
+if (
+    "LUTHIER_COMPILATION_CACHE" not in os.environ
+):  # one for all processes of these tests: what one compiles, others load
+    os.environ["LUTHIER_COMPILATION_CACHE"] = tempfile.mkdtemp(prefix="luthier-xla-")
+    atexit.register(shutil.rmtree, os.environ["LUTHIER_COMPILATION_CACHE"], ignore_errors=True)
 # Several workers share the processor's cores, their child processes too.
 if _workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
     for _threads in ("LUTHIER_THREADS", "OPENBLAS_NUM_THREADS"):

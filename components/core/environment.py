@@ -26,7 +26,8 @@ XLA = "LUTHIER_XLA"
 one computation; the default on a GPU, where 1 is used if XLA fails. On a CPU 2 is slower than 1."""
 
 COMPILATION_CACHE = "LUTHIER_COMPILATION_CACHE"
-"""Folder of this user alone for what XLA has compiled, so that a later process need not; unset: none is kept."""
+"""Folder of this user alone for what XLA has compiled, so that a later process need not; "off": nothing is kept; unset:
+luthier/xla in the user's cache, ~/.cache or XDG_CACHE_HOME."""
 
 NOTE_CACHE = "LUTHIER_STAGE"
 """Directory on a local disk for notes that do not fit into memory; unset: a temporary one, deleted after training."""

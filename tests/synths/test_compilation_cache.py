@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import time
+from contextlib import nullcontext
 
 import pytest
 
@@ -20,10 +23,15 @@ with removed_if_damaged():
 """
 
 
+def _forget_flags(monkeypatch):
+    monkeypatch.setenv("TF_XLA_FLAGS", "")  # so that it is gone again after the test
+    monkeypatch.delenv("TF_XLA_FLAGS")
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("LUTHIER_COMPILATION_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("TF_XLA_FLAGS", raising=False)
+    _forget_flags(monkeypatch)
     return tmp_path / "cache"
 
 
@@ -47,6 +55,7 @@ def test_a_folder_that_others_may_write_into_is_refused(folder):
     compilation_cache.enable()
     (made,) = folder.iterdir()
     made.chmod(0o777)
+    os.environ.pop("TF_XLA_FLAGS")
     with pytest.raises(InputError, match="others may write into"):
         compilation_cache.enable()
 
@@ -63,8 +72,53 @@ def test_other_errors_pass(folder):
         raise KeyError("PartitionedCall")
 
 
-def test_without_a_folder_nothing_is_set(monkeypatch):
-    monkeypatch.delenv("LUTHIER_COMPILATION_CACHE", raising=False)
-    before = os.environ.get("TF_XLA_FLAGS")
+def test_off_keeps_nothing(monkeypatch):
+    monkeypatch.setenv("LUTHIER_COMPILATION_CACHE", "off")
+    _forget_flags(monkeypatch)
     compilation_cache.enable()
-    assert os.environ.get("TF_XLA_FLAGS") == before
+    assert "TF_XLA_FLAGS" not in os.environ
+
+
+@pytest.fixture
+def users_cache(tmp_path, monkeypatch):
+    monkeypatch.delenv("LUTHIER_COMPILATION_CACHE", raising=False)
+    _forget_flags(monkeypatch)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "luthier/xla"
+
+
+def test_without_a_name_it_is_in_the_users_cache_and_what_was_not_used_for_a_month_is_removed(users_cache):
+    compilation_cache.enable()
+    (folder,) = users_cache.iterdir()
+    assert f"--tf_xla_persistent_cache_directory={folder} " in os.environ["TF_XLA_FLAGS"]
+    for name, content, age_days in (("old", b"code", 31), ("new", b"code", 29), ("cut", b"", 0)):
+        (folder / name).write_bytes(content)
+        used_s = time.time() - age_days * 86_400
+        os.utime(folder / name, (used_s, used_s))
+    os.environ.pop("TF_XLA_FLAGS")
+    compilation_cache.enable()
+    assert [path.name for path in folder.iterdir()] == ["new"]
+
+
+def test_the_folder_that_tensorflow_was_told_stays(users_cache, monkeypatch):
+    monkeypatch.setenv("TF_XLA_FLAGS", "--tf_xla_persistent_cache_directory=/elsewhere")
+    compilation_cache.enable()
+    assert os.environ["TF_XLA_FLAGS"] == "--tf_xla_persistent_cache_directory=/elsewhere"
+    assert not users_cache.exists()
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_on_a_full_disk_nothing_is_kept_and_a_named_folder_is_refused(users_cache, monkeypatch, named):
+    usage = shutil.disk_usage(users_cache.parent.parent)._replace(free=1 << 20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    if named:
+        monkeypatch.setenv("LUTHIER_COMPILATION_CACHE", str(users_cache))
+    with pytest.raises(InputError, match="1,048,576 bytes free") if named else nullcontext():
+        compilation_cache.enable()
+    assert "TF_XLA_FLAGS" not in os.environ
+
+
+def test_without_a_place_for_it_nothing_is_kept(users_cache):
+    users_cache.parent.parent.joinpath("luthier").write_text("a file is in the way")
+    compilation_cache.enable()
+    assert "TF_XLA_FLAGS" not in os.environ
