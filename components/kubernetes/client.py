@@ -80,7 +80,12 @@ class Api:
         return Api(self._client, namespace, self._policy)
 
     def get(
-        self, collection: str, name: str = "", query: Mapping[str, str] | None = None, limit_s: float | None = None
+        self,
+        collection: str,
+        name: str = "",
+        query: Mapping[str, str] | None = None,
+        limit_s: float | None = None,
+        until_closed: bool = False,
     ) -> Object:
         """Returns an object, or the list of a collection.
 
@@ -89,13 +94,15 @@ class Api:
             name: Of the object; "" for the list.
             query: The query parameters, for instance `labelSelector`.
             limit_s: Time limit, instead of that of the RetryPolicy.
+            until_closed: Do not try again after `close`.
 
         Raises:
             ApiError: The server refused the request: NotFound where there is no such object.
             StepError: The server did not answer within the time limit.
             InputError: The server's certificate is not trusted.
+            StreamsClosed: `close` was called, and `until_closed` is set.
         """
-        return self._request("GET", collection, name, query, limit_s=limit_s)
+        return self._request("GET", collection, name, query, limit_s=limit_s, until_closed=until_closed)
 
     def get_path(self, path: str) -> Object:
         """Returns what a path has that is not one of the namespace's collections: "/apis/scheduling.k8s.io/v1/...".
@@ -167,7 +174,7 @@ class Api:
             self._check_open()
             yield _lines(response)
             self._check_open()
-        except ConnectionLost:
+        except (ConnectionLost, Unavailable):
             self._check_open()
             raise
         finally:
@@ -200,8 +207,9 @@ class Api:
         query: Mapping[str, str] | None = None,
         body: Object | None = None,
         limit_s: float | None = None,
+        until_closed: bool = False,
     ) -> Object:
-        return self._repeated(method, self._path(collection, name), query, body, limit_s)
+        return self._repeated(method, self._path(collection, name), query, body, limit_s, until_closed)
 
     def _repeated(
         self,
@@ -210,17 +218,20 @@ class Api:
         query: Mapping[str, str] | None = None,
         body: Object | None = None,
         limit_s: float | None = None,
+        until_closed: bool = False,
     ) -> Object:
         retries = self.backoff(limit_s)
         while True:
+            if until_closed:
+                self._check_open()
             try:
                 response = self._send(method, path, query or {}, body, _TIMEOUT_S)
                 result: Object = json.loads(_read(response))
                 return result
-            except ConnectionLost as error:
-                retries.failed(error)
-            except Unavailable as error:
-                retries.failed(error, error.retry_after_s)
+            except (ConnectionLost, Unavailable) as error:
+                if until_closed:
+                    self._check_open()
+                retries.failed(error, error.retry_after_s if isinstance(error, Unavailable) else None)
 
     def _send(self, method: str, path: str, query: Mapping[str, str], body: Object | None, timeout_s: Any) -> Any:
         """Sends one request and returns the open response, a urllib3.HTTPResponse."""

@@ -37,7 +37,7 @@ def snapshots(
     """
     backoff = api.backoff()
     while True:
-        listed = api.get(collection, query=selectors)
+        listed = api.get(collection, query=selectors, until_closed=True)
         snapshot = {item["metadata"]["name"]: item for item in listed["items"]}
         yield dict(snapshot)
         version = listed["metadata"]["resourceVersion"]
