@@ -28,6 +28,16 @@ class Handler(Streams, BaseHTTPRequestHandler):
     def log_message(self, *arguments: object) -> None:
         pass
 
+    def setup(self) -> None:
+        super().setup()
+        with self.cluster.changed:
+            self.cluster.connections.add(self.connection)
+
+    def finish(self) -> None:
+        with self.cluster.changed:
+            self.cluster.connections.discard(self.connection)
+        super().finish()
+
     def handle_one_request(self) -> None:
         try:
             super().handle_one_request()
@@ -74,6 +84,8 @@ class Handler(Streams, BaseHTTPRequestHandler):
     def _fault(self, verb: str, resource: str) -> tuple[object, int | None]:
         with self.cluster.changed:
             self.cluster.requests.append((verb, resource, self.query))
+            # Whatever comes after the request was counted is about its stream, even if that has not begun.
+            self.drops, self.ends = self.cluster.drops.get(verb, (0, False))[0], self.cluster.ends
             self.cluster.changed.notify_all()
             faults = self.cluster.faults[verb, resource]
             return faults.popleft() if faults else (None, None)

@@ -7,6 +7,7 @@ versions that it has forgotten. And it breaks as real ones do, where it is told 
 * `fail` lets the next requests of a verb fail with a status, or with a connection that is reset before or after the
   server did what was asked;
 * `drop` resets every open watch or log, in the middle of a line if asked;
+* `end` ends every open watch as a server does whose time limit for it is over, with a last bookmark;
 * `forget` drops the history, so that versions from before are 410 Gone, as a status or within the stream;
 * `away` closes the port for a while.
 """
@@ -14,12 +15,13 @@ versions that it has forgotten. And it breaks as real ones do, where it is told 
 from __future__ import annotations
 
 import copy
+import socket
 import ssl
 import threading
 import uuid
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import ThreadingHTTPServer
 
 import kubernetes_validate
@@ -41,6 +43,9 @@ class ApiServer:
         self.requests: list[tuple[str, str, dict]] = []  # verb, resource, query
         self.faults: dict[tuple[str, str], deque] = defaultdict(deque)
         self.drops: dict[str, tuple[int, bool]] = {}  # verb: how many drops so far, and whether within a line
+        self.ends = 0  # of watches, so far
+        self.watching: Counter[str] = Counter()  # open watches by collection
+        self.connections: set[socket.socket] = set()
         self.is_gone_in_stream = self.is_away = False
         self.has_kueue = True
         self.bookmark_s = 0.2
@@ -88,7 +93,7 @@ class ApiServer:
         with self.changed:
             return copy.deepcopy(self.objects[collection].get(name))
 
-    def wait_until(self, happened: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
+    def wait_until(self, happened: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
         with self.changed:
             assert self.changed.wait_for(happened, timeout_s), f"never happened: {what}"
 
@@ -105,6 +110,11 @@ class ApiServer:
             self.drops[verb] = (self.drops.get(verb, (0, False))[0] + 1, within_line)
             self.changed.notify_all()
 
+    def end(self) -> None:
+        with self.changed:
+            self.ends += 1
+            self.changed.notify_all()
+
     def forget(self, in_stream: bool = False) -> None:
         with self.changed:
             self.version += 1
@@ -117,6 +127,9 @@ class ApiServer:
         with self.changed:
             self.is_away = True
             self.changed.notify_all()
+            for connection in self.connections:
+                with suppress(OSError):  # it has ended already
+                    connection.shutdown(socket.SHUT_RDWR)
         try:
             yield
         finally:

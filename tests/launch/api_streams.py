@@ -18,20 +18,30 @@ class Streams:
 
     def stream_watch(self, is_stalled: bool) -> None:
         cluster, version = self.cluster, int(self.query["resourceVersion"])
-        drops = cluster.drops.get("watch", (0, False))[0]
         with cluster.changed:
             is_gone = version < cluster.oldest
             gone = RefusedError(410, "Expired", f"too old resource version: {version} ({cluster.oldest})")
             if is_gone and not cluster.is_gone_in_stream:
                 raise gone
+            cluster.watching[self.collection] += not is_gone and not is_stalled
         self._begin("application/json")
         if is_gone:
             self._chunk({"type": "ERROR", "object": gone.status})
             return self._finish()
         if is_stalled:  # the connection is open, and nothing comes any more
             with cluster.changed:
-                cluster.changed.wait_for(lambda: cluster.drops.get("watch", (0, False))[0] > drops, 30)
+                cluster.changed.wait_for(lambda: cluster.drops.get("watch", (0, False))[0] > self.drops, 30)
             raise ResetError
+        try:
+            self._send_changes(version)
+        finally:
+            with cluster.changed:
+                cluster.watching[self.collection] -= 1
+        return self._finish()
+
+    def _send_changes(self, version: int) -> None:
+        """Sends what changes after a version, and bookmarks, until the watch is over."""
+        cluster = self.cluster
         deadline = time.monotonic() + min(cluster.watch_s, float(self.query["timeoutSeconds"]))
         api_version, kind = KINDS[self.collection]
         while time.monotonic() < deadline:
@@ -41,23 +51,24 @@ class Streams:
                     cluster.changed.wait(min(cluster.bookmark_s, max(0.0, deadline - time.monotonic())))
                     news = [entry for entry in cluster.history if entry[0] > version]
                 version, dropped = cluster.version, cluster.drops.get("watch", (0, False))
+                is_ended = cluster.ends > self.ends
             for _, collection, event, item in news:
                 if collection == self.collection and self.selects(item):
-                    if dropped[0] > drops and dropped[1]:
+                    if dropped[0] > self.drops and dropped[1]:
                         self._chunk({"type": event, "object": item}, share=0.5)
                         raise ResetError
                     self._chunk({"type": event, "object": item})
-            if cluster.is_away or (dropped[0] > drops and not dropped[1]):
+            if cluster.is_away or (dropped[0] > self.drops and not dropped[1]):
                 raise ResetError
-            if not news:
+            if is_ended or not news:
                 metadata = {"resourceVersion": str(version)}
                 bookmark = {"kind": kind, "apiVersion": api_version, "metadata": metadata}
                 self._chunk({"type": "BOOKMARK", "object": bookmark})
-        return self._finish()
+            if is_ended:
+                return
 
     def stream_log(self) -> None:
         cluster, log = self.cluster, self.cluster.logs[self.name]
-        drops = cluster.drops.get("log", (0, False))[0]
         with cluster.changed:
             pod = cluster.find("pods", self.name)
             if not pod["status"].get("containerStatuses"):
@@ -79,12 +90,12 @@ class Streams:
             for at_ns, text in news:
                 if at_ns >= since_ns or at_ns < 0:
                     line = f"{_stamp(at_ns)} {text}\n".encode() if at_ns >= 0 else f"{text}\n".encode()
-                    if dropped[0] > drops and dropped[1]:
+                    if dropped[0] > self.drops and dropped[1]:
                         self._raw(line[: len(line) // 2])
                         raise ResetError
                     self._raw(line)
             position += len(news)
-            if cluster.is_away or (dropped[0] > drops and not dropped[1]):
+            if cluster.is_away or (dropped[0] > self.drops and not dropped[1]):
                 raise ResetError
             if is_over and not news:
                 return self._finish()

@@ -64,6 +64,7 @@ def server(tmp_path, monkeypatch):
 def controllers(server):
     controllers = Controllers(server)
     yield controllers
+    controllers.join()
     assert not controllers.errors, controllers.errors
 
 
@@ -104,7 +105,7 @@ class LogLines(logging.Handler):
 
     def wait(self, part: str) -> None:
         with self.changed:
-            assert self.changed.wait_for(lambda: any(part in text for text in self.texts), 20), (part, self.texts)
+            assert self.changed.wait_for(lambda: any(part in text for text in self.texts), 60), (part, self.texts)
 
     def count(self, part: str) -> int:
         return sum(part in text for text in self.texts)
@@ -138,13 +139,13 @@ def timing(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def time_limit():
-    """Fails the test of a launcher that waits for more than a minute."""
+    """Fails the test of a launcher that waits for ever."""
 
     def too_long(number, frame):
-        raise TimeoutError("the launcher still waits after 60 s")
+        raise TimeoutError("the launcher still waits after 300 s")
 
     before = signal.signal(signal.SIGALRM, too_long)
-    signal.alarm(60)
+    signal.alarm(300)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)

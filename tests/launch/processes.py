@@ -23,19 +23,21 @@ class Launcher:
         self.process.start()
         os.close(child)
         self.text, self.changed = "", threading.Condition()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def wait_for(self, part: str) -> None:
         with self.changed:
-            assert self.changed.wait_for(lambda: part in self.text, 30), self.text
+            assert self.changed.wait_for(lambda: part in self.text, 120), self.text
 
     def signal(self, number: int) -> None:
         os.kill(self.process.pid, number)
 
     def end(self) -> int:
-        """Waits for the end, and returns the exit code, negative after a signal."""
-        self.process.join(30)
+        """Waits for the end and for all that it said; returns the exit code, negative after a signal."""
+        self.process.join(120)
         assert self.process.exitcode is not None, self.text
+        self._reader.join(120)
         return self.process.exitcode
 
     def _read(self) -> None:

@@ -1,5 +1,6 @@
 """The states of a Job and their reasons, each logged once, and the errors of a Job that fails or cannot run."""
 
+import re
 import time
 
 import pytest
@@ -286,12 +287,9 @@ def never_completed(workload):
 @pytest.mark.parametrize(
     ("simulate", "expected"),
     [
-        (in_deletion, f"Job {NAME} has been in deletion for 0 s (finalizers: foregroundDeletion)"),
-        (
-            on_a_lost_node,
-            f"pod {NAME}-00001 of Job {NAME} has been terminating for 0 s on node node-1",
-        ),
-        (never_completed, f"Job {NAME} has not been completed for 0 s after its pods succeeded"),
+        (in_deletion, rf"Job {NAME} has been in deletion for \d+ s \(finalizers: foregroundDeletion\)"),
+        (on_a_lost_node, rf"pod {NAME}-00001 of Job {NAME} has been terminating for \d+ s on node node-1"),
+        (never_completed, rf"Job {NAME} has not been completed for \d+ s after its pods succeeded"),
     ],
 )
 def test_a_job_that_stays_terminating_is_an_error(controllers, luthier, arguments, timing, simulate, expected):
@@ -299,7 +297,7 @@ def test_a_job_that_stays_terminating_is_an_error(controllers, luthier, argument
     controllers.simulate = simulate
     finished = luthier(*arguments)
     assert finished.code == 1
-    assert expected in finished.err.splitlines()[-1]
+    assert re.search(expected, finished.err.splitlines()[-1])
     assert "kubectl -n luthier" in finished.err.splitlines()[-1]
 
 

@@ -133,8 +133,9 @@ def test_a_server_that_does_not_answer_delays_the_end_for_a_limited_time(log_lin
     assert log_lines.count("the Job was not stopped in time") == 1
 
 
-def test_a_job_whose_creation_was_interrupted_is_suspended(server, launch, monkeypatch):
-    monkeypatch.setattr(server, "create", delayed(server.create, 0.4))
+def test_a_job_whose_creation_was_interrupted_is_suspended(server, launch):
+    # It is created after the launcher has looked for it once.
+    server.admission = lambda *_: server.wait_until(lambda: server.count("get", "jobs") > 0, "it looks for the Job")
     launcher = launch()
     server.wait_until(lambda: server.count("create", "jobs") > 0, "it asks to create the Job")
     launcher.process.terminate()

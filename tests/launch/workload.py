@@ -168,13 +168,22 @@ class Controllers:
         self.server = server
         self.workloads: list[Workload] = []
         self.errors: list[BaseException] = []
+        self.threads: list[threading.Thread] = []
         self.simulate: Callable[[Workload], object] = lambda workload: None
         server.created, server.deleted = self._created, self._deleted
 
     def _created(self, job: dict) -> None:
         workload = Workload(self.server, job)
-        self.workloads.append(workload)
-        threading.Thread(target=self._simulate, args=(workload,), daemon=True).start()
+        thread = threading.Thread(target=self._simulate, args=(workload,), daemon=True)
+        self.threads.append(thread)
+        thread.start()
+        self.workloads.append(workload)  # which is what tests wait for
+
+    def join(self) -> None:
+        """Waits until everything that was to happen has happened."""
+        for thread in self.threads:
+            thread.join(120)
+            assert not thread.is_alive(), "it still waits for what does not happen"
 
     def _simulate(self, workload: Workload) -> None:
         try:
@@ -185,7 +194,7 @@ class Controllers:
                 workload.fail("BrokenTest", repr(error))
 
     def _deleted(self, job: dict) -> None:
-        threading.Timer(0.05, self.collect, [job]).start()
+        self.later(lambda: time.sleep(0.05), then=lambda: self.collect(job))
 
     def collect(self, job: dict) -> None:
         """Deletes the pods of a Job, then the Job, as the garbage collector does."""
@@ -206,5 +215,6 @@ class Controllers:
                 self.errors.append(error)
 
         thread = threading.Thread(target=run, daemon=True)
+        self.threads.append(thread)
         thread.start()
         return thread
