@@ -11,8 +11,10 @@ import google_crc32c
 import pytest
 
 from components import storage
+from components.core.backoff import Backoff
 from components.core.errors import InputError, StepError
 from components.storage import gcs_client, gcs_reading, retry
+from tests.waiting import wait_until
 
 MB = 1 << 20
 
@@ -20,8 +22,14 @@ MB = 1 << 20
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(retry, "POLICY", replace(retry.POLICY, first_pause_s=0.02))
-    monkeypatch.setattr(gcs_client, "READ_TIMEOUT_S", 1.0)
     monkeypatch.setattr(gcs_reading, "RANGE_BYTES", 2 * MB)
+
+
+@pytest.fixture
+def impatient(monkeypatch, kind):
+    """A connection that stalls is given up soon; where none is to stall, a busy machine's slow answers are awaited."""
+    if kind == "stall":
+        monkeypatch.setattr(gcs_client, "READ_TIMEOUT_S", 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -66,13 +74,15 @@ def _read(uri):
         ("unranged", {}),
     ],
 )
-def test_a_read_goes_on_where_it_broke(faulty_gcs, uri, content, kind, details):
+def test_a_read_goes_on_where_it_broke(faulty_gcs, uri, content, impatient, kind, details):
     storage.write_bytes(uri, content)
     before = storage.retries().get("read", 0)
     faulty_gcs.inject("read", kind, times=3, **details)
     assert _read(uri) == content
     assert faulty_gcs.injected == {f"read {kind}": 3}
-    assert storage.retries().get("read", 0) - before == (0 if kind == "unranged" else 3)
+    retries = storage.retries().get("read", 0) - before
+    # A second without a byte may come by itself on a busy machine.
+    assert retries >= 3 if kind == "stall" else retries == (0 if kind == "unranged" else 3)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -85,13 +95,20 @@ def test_reading_through_a_storm(faulty_gcs, uri, content, seed, monkeypatch):
 
 
 @pytest.mark.parametrize("as_date", [False, True])
-def test_retry_after_is_heeded(faulty_gcs, uri, as_date):
+def test_retry_after_is_heeded(faulty_gcs, uri, as_date, monkeypatch):
     storage.write_bytes(uri, b"x")
+    pauses_s = []
+
+    def recording(*given, sleep):
+        return Backoff(*given, sleep=lambda pause_s: (pauses_s.append(pause_s), sleep(pause_s)))
+
+    monkeypatch.setattr(retry, "Backoff", recording)
+    start_s = time.monotonic()
     wait = email.utils.formatdate(time.time() + 2, usegmt=True) if as_date else "1"  # a date has whole seconds
     faulty_gcs.inject("read", 429, retry_after=wait)
-    start_s = time.monotonic()
     assert storage.read_bytes(uri) == b"x"
-    assert 0.9 < time.monotonic() - start_s < 4
+    assert time.monotonic() - start_s > 0.9
+    assert sum(pauses_s) < 4
     assert faulty_gcs.injected == {"read 429": 1}
 
 
@@ -114,7 +131,9 @@ def test_retry_after_is_heeded(faulty_gcs, uri, as_date):
     ],
 )
 @pytest.mark.parametrize("if_generation_match", [None, "0"])
-def test_a_write_goes_on_where_it_broke(faulty_gcs, uri, content, operation, kind, details, if_generation_match):
+def test_a_write_goes_on_where_it_broke(
+    faulty_gcs, uri, content, impatient, operation, kind, details, if_generation_match
+):
     faulty_gcs.inject(operation, kind, times=2, **details)
     if kind == "lost" and operation == "finish":  # then the status is asked for
         faulty_gcs.inject("status", 503, times=2)
@@ -152,10 +171,7 @@ def test_a_lost_answer_does_not_hide_another_writer(faulty_gcs, uri):
     content = bytes(300_000)
     with pytest.raises(storage.Conflict, match="another writer"), storage.open_write(uri, "0", 256 << 10) as stream:
         stream.write(content)
-        deadline_s = time.monotonic() + 5
-        while not faulty_gcs.requests["chunk"]:
-            assert time.monotonic() < deadline_s
-            time.sleep(0.01)
+        wait_until(lambda: faulty_gcs.requests["chunk"], "the first chunk is sent")
         storage.write_bytes(uri, content, "0")
         faulty_gcs.inject("finish", "reset")
     assert faulty_gcs.injected == {"finish reset": 1}
@@ -246,10 +262,7 @@ def test_a_reader_that_leaves_early_leaves_nothing_behind(faulty_gcs, uri, conte
     storage.write_bytes(uri, content)
     with storage.open_read(uri) as stream:
         assert stream.read(10) == content[:10]
-    deadline_s = time.monotonic() + 5
-    while gcs_reading._POOL._idle < gcs_reading._POOL._threads:
-        assert time.monotonic() < deadline_s
-        time.sleep(0.01)
+    wait_until(lambda: gcs_reading._POOL._idle >= gcs_reading._POOL._threads, "no thread is at work")
 
 
 def test_requester_pays_is_explained(faulty_gcs, uri, monkeypatch):
