@@ -28,11 +28,11 @@ def test_a_held_lock_names_its_holder_and_is_free_when_the_holder_is_killed(tmp_
     path = tmp_path / "lock"
     with pytest.raises(LockHeld, match=rf"cannot lock '.*lock': process {holder.pid} holds it"), file_lock(path, 0):
         pass
-    with pytest.raises(LockHeld, match=r"after 0 s: process") as found, file_lock(path, wait_s=0.15):
+    with pytest.raises(LockHeld, match=r"after \d+ s: process") as found, file_lock(path, wait_s=0.15):
         pass
     assert found.value.holder == str(holder.pid)
     holder.kill()
-    with file_lock(path, wait_s=5):
+    with file_lock(path, wait_s=60):
         assert path.read_text() == str(os.getpid())
 
 
@@ -46,8 +46,8 @@ def test_waiting_ends_when_the_holder_releases(tmp_path):
 
     thread = threading.Thread(target=first)
     thread.start()
-    held.wait(5)
-    with file_lock(tmp_path / "lock", wait_s=5):
+    held.wait(60)
+    with file_lock(tmp_path / "lock", wait_s=60):
         order.append("second")
     thread.join()
     assert order == ["first", "second"]
