@@ -12,11 +12,9 @@ import gc
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -28,6 +26,8 @@ import pytest
 
 from tests import loggers
 from tests.faulty_gcs import FaultyGcs
+from tests.ports import free_port
+from tests.waiting import wait_until
 
 # Before anything imports TensorFlow: ddsp 3.7 uses Keras 2.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
@@ -130,36 +130,26 @@ class Gcs:
         return f"gs://{name}"
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def _wait_until_up(endpoint: str, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(200):
-        try:
-            urllib.request.urlopen(f"{endpoint}/storage/v1/b?project=emulator").close()
-            return
-        except urllib.error.HTTPError:
-            return
-        except OSError:
-            assert process.poll() is None, "the emulator ended"
-            time.sleep(0.05)
-    raise TimeoutError(f"no emulator at {endpoint} after 10 s")
+def _is_up(endpoint: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{endpoint}/storage/v1/b?project=emulator").close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture(scope="session")
 def gcs() -> Iterator[Gcs]:
-    port = _free_port()
+    port = free_port()
     start = "from gcp_storage_emulator.__main__ import main; main()"
     arguments = ["start", "--host", "127.0.0.1", "--port", str(port), "--in-memory", "--quiet"]
     process = subprocess.Popen([sys.executable, "-c", start, *arguments], stderr=subprocess.DEVNULL)
     endpoint = f"http://127.0.0.1:{port}"
     earlier = os.environ.get("STORAGE_EMULATOR_HOST")
     try:
-        _wait_until_up(endpoint, process)
+        wait_until(lambda: _is_up(endpoint), f"the emulator at {endpoint} answers", process=process)
         os.environ["STORAGE_EMULATOR_HOST"] = endpoint
         yield Gcs(endpoint, count())
     finally:

@@ -6,8 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.manifests.rendering import of_kind
+from tests.waiting import wait_until
 
 _BIN = Path(sys.executable).parent
 
@@ -42,9 +41,8 @@ def command_of(
 
 
 def _placed(text: str, places: Mapping[str, str]) -> str:
-    for there, here in places.items():
-        text = text.replace(there, here)
-    return text
+    # At once: what one place is replaced by may look like another one, such as a port in a longer port.
+    return re.sub("|".join(map(re.escape, places)), lambda match: places[match[0]], text)
 
 
 @contextmanager
@@ -58,16 +56,16 @@ def running(command: list[str], settings: Mapping[str, str], probe_url: str, fol
             yield
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(120)
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + 180  # on a machine that does much else
-    while time.monotonic() < end:
+    def answers() -> bool:
         try:
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        except (OSError, urllib.error.URLError):
+            urllib.request.urlopen(url, timeout=30).close()
+        except OSError:
             assert process.poll() is None, log.read_text()
-            time.sleep(0.1)
-    raise TimeoutError(f"no answer from {url}: {log.read_text()}")
+            return False
+        return True
+
+    wait_until(answers, f"{url} answers", seconds=300, pause_s=0.1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -16,6 +15,7 @@ from mlflow import MlflowClient
 
 from tests.manifests.containers import command_of, running
 from tests.manifests.rendering import ROOT, all_objects, pod_templates
+from tests.ports import free_port
 
 _KIND = "overlays/kind"
 
@@ -26,21 +26,14 @@ def _container(name: str) -> dict[str, Any]:
     return container
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def test_samples_are_loaded_and_sorted(tmp_path):
-    items, port = all_objects(_KIND), _free_port()
+    items, port = all_objects(_KIND), free_port()
     places = {
         "http://storage:9023": f"http://127.0.0.1:{port}",
         "/data": str(tmp_path / "data"),
         "0.0.0.0": "127.0.0.1",
         "9023": str(port),
-        "9090": str(_free_port()),
+        "9090": str(free_port()),
         "/app/samples": str(ROOT.parent / "samples/string"),
     }
     storage = _container("Deployment storage")
@@ -60,7 +53,7 @@ def test_samples_are_loaded_and_sorted(tmp_path):
 @pytest.fixture
 def mlflow_server(tmp_path):
     """The MLflow of overlays/kind; yields its address."""
-    items, port = all_objects(_KIND), _free_port()
+    items, port = all_objects(_KIND), free_port()
     places = {"/artifacts": str(tmp_path / "artifacts"), "--port=5000": f"--port={port}", "0.0.0.0": "127.0.0.1"}
     (tmp_path / "artifacts").mkdir()
     command, settings = command_of(items, _container("Deployment mlflow"), places)

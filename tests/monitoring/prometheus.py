@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
-import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import yaml
+
+from tests.ports import free_port
+from tests.waiting import wait_until
 
 OVERLAY = Path(__file__).parents[2] / "manifests/overlays/monitoring"
 
@@ -47,13 +49,6 @@ def pod_relabelings() -> list[dict[str, Any]]:
 def promtool(*arguments: object, given: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
     """Runs promtool to its end."""
     return subprocess.run(["promtool", *map(str, arguments)], input=given, capture_output=True)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class Prometheus:
@@ -92,17 +87,25 @@ class Prometheus:
         result: list[dict[str, Any]] = self.get("query", query=promql)["result"]
         return result
 
-    def wait_for(self, promql: str, seconds: float = 60.0) -> None:
-        """Waits until a query gives something."""
-        self.wait_until(lambda: bool(self.query(promql)), promql, seconds)
+    def wait_for(self, promql: str) -> list[dict[str, Any]]:
+        """Waits until a query gives samples, and returns them: while a machine is busy, a scrape may be too late."""
+        found: list[dict[str, Any]] = []
 
-    def wait_until(self, condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
-        end = time.monotonic() + seconds
-        while True:
+        def is_found() -> bool:
+            found[:] = self.query(promql)
+            return bool(found)
+
+        self.wait_until(is_found, promql)
+        return found
+
+    def wait_until(self, condition: Callable[[], bool], what: str) -> None:
+        def holds() -> bool:
             try:
-                if condition():
-                    return
-            except OSError:  # not up yet
+                return condition()
+            except OSError as error:  # not up yet
+                if isinstance(error, HTTPError) and error.code != 503:
+                    raise
                 assert self._process.poll() is None, (self._folder / "log").read_text()
-            assert time.monotonic() < end, f"not within {seconds} s: {what}"
-            time.sleep(0.1)
+                return False
+
+        wait_until(holds, what, seconds=300, pause_s=0.1)

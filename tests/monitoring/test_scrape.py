@@ -18,8 +18,9 @@ import pytest
 from components import storage
 from tests.conftest import Gcs
 from tests.faulty_gcs import FaultyGcs
-from tests.monitoring.prometheus import Prometheus, alerts, free_port, panels, pod_relabelings, promtool
+from tests.monitoring.prometheus import Prometheus, alerts, panels, pod_relabelings, promtool
 from tests.notes import make_note, shard_name, write_sorted_set, write_source
+from tests.ports import free_port
 from tests.train.nursery import Nursery
 from tests.train.trainings import BINDINGS, command, last_step
 
@@ -137,9 +138,8 @@ QUERIES = {
 
 @pytest.mark.parametrize("name", QUERIES)
 def test_every_panel_shows_something(prometheus, name):
-    found = prometheus.query(_everywhere(QUERIES[name]))
-    assert found or NEEDS_A_GPU in QUERIES[name]
-    for series in found:
+    promql = _everywhere(QUERIES[name])
+    for series in prometheus.query(promql) if NEEDS_A_GPU in QUERIES[name] else prometheus.wait_for(promql):
         assert set(re.findall(r"\{\{(\w+)\}\}", name)) <= set(series["metric"])
 
 
@@ -153,7 +153,7 @@ def test_every_metric_of_the_rules_and_panels_is_told_by_somebody(prometheus):
 
 
 def test_the_labels_of_a_pod_arrive(prometheus):
-    [step] = prometheus.query("luthier_train_step")
+    [step] = prometheus.wait_for("luthier_train_step")
     told = {
         name: step["metric"][name]
         for name in ("namespace", "job_name", "run", "part_of", "component", "family", "synth")
@@ -172,19 +172,23 @@ def test_the_labels_of_a_pod_arrive(prometheus):
 
 @pytest.mark.parametrize("variable", ["namespace", "run", "family", "synth"])
 def test_the_dashboard_can_be_narrowed_down(prometheus, variable):
-    assert prometheus.get(f"label/{variable}/values", **{"match[]": "luthier_train_max_steps"})
+    labels = lambda: prometheus.get(f"label/{variable}/values", **{"match[]": "luthier_train_max_steps"})  # noqa: E731
+    prometheus.wait_until(lambda: bool(labels()), f"there are values of {variable}")
 
 
 def test_the_rules_are_evaluated_and_say_what_is_wrong(prometheus):
-    def active() -> set[str]:
-        return {alert["labels"]["alertname"] for alert in prometheus.get("alerts")["alerts"]}
-
     # The last two wait for ten minutes and for six hours before they fire.
     expected = {"LuthierJobFailed", "LuthierSortQuarantined", "LuthierRetrainingOld", "LuthierTrainingWaits"}
-    prometheus.wait_until(lambda: active() == expected, f"{expected} alone")
+    active: list[dict[str, Any]] = []
+
+    def are_the_expected() -> bool:
+        active[:] = prometheus.get("alerts")["alerts"]
+        return {alert["labels"]["alertname"] for alert in active} == expected
+
+    prometheus.wait_until(are_the_expected, f"{expected} alone")
     rules = [rule for group in prometheus.get("rules")["groups"] for rule in group["rules"]]
     assert {rule["name"]: rule["health"] for rule in rules} == {alert["alert"]: "ok" for alert in alerts()}
-    said = [text for alert in prometheus.get("alerts")["alerts"] for text in alert["annotations"].values()]
+    said = [text for alert in active for text in alert["annotations"].values()]
     assert "Records of train that a sort set aside: 1" in said
     assert "Job luthier-r1-brass-harmonic failed" in said
     assert not any(mistake in text for text in said for mistake in ("<error", "<no value>", "  ", "%!"))

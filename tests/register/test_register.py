@@ -3,12 +3,11 @@ import dataclasses
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,9 @@ from components.registry import runs
 from components.registry.aliases import find_champion
 from components.registry.client import check_usable, open_for_writing
 from components.registry.trained_model import open_trained_model
+from tests.ports import free_port
 from tests.register.trainings import write_evaluation, write_training
+from tests.waiting import wait_until
 
 SYNTHS = {"harmonic": 5.0, "sinusoidal": 6.0, "wavetable": 4.5}
 
@@ -162,9 +163,12 @@ def test_a_database_whose_making_was_interrupted_is_made_anew(fresh_workspace):
     uris = trainings(fresh_workspace)
     script = "import sys; from components.register.step import register; register(sys.argv[2:], sys.argv[1])"
     process = subprocess.Popen([sys.executable, "-c", script, uri_of(fresh_workspace), *uris])
-    while not (found := list(fresh_workspace.glob("mlflow/**/mlflow.db"))) or found[0].stat().st_size < 100_000:
-        assert process.poll() is None
-        time.sleep(0.005)
+
+    def is_begun():
+        with suppress(FileNotFoundError):  # it gets its name when it is complete
+            return any(path.stat().st_size >= 100_000 for path in fresh_workspace.glob("mlflow/**/mlflow.db"))
+
+    wait_until(is_begun, "the database has its first tables", pause_s=0.005, process=process)
     process.kill()
     process.wait()
     assert register(uris, uri_of(fresh_workspace)).champion.version == 3
@@ -184,16 +188,14 @@ def test_two_families_at_once_on_a_fresh_database_without_tensorflow(fresh_works
         for family in ("string", "keyboard")
     ]
     for family, process in zip(("string", "keyboard"), running, strict=True):
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=300)
         assert process.returncode == 0, err
         versions = "harmonic v1, sinusoidal v2, wavetable v3; champion wavetable v3, loss 4.50"
         assert (out, err) == (f"ddsp-{family}: {versions}\n", "")  # and not a word from MLflow
 
 
 def test_the_same_on_a_server_named_by_the_environment(workspace, empty_registry, tmp_path, monkeypatch):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     # What `mlflow server` serves, without its workers and job runner.
     store = f"sqlite:///{shutil.copy(empty_registry, tmp_path / 'server.db')}"
     environment = {
@@ -207,7 +209,7 @@ def test_the_same_on_a_server_named_by_the_environment(workspace, empty_registry
     server = subprocess.Popen([sys.executable, "-c", serve], env=os.environ | environment, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     try:
-        _wait_for(f"{url}/health")
+        wait_until(lambda: _answers(f"{url}/health"), f"{url} answers", pause_s=0.2, process=server)
         monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
         check_usable(url)  # before there is anything
         uris = trainings(workspace)
@@ -238,15 +240,12 @@ def test_a_training_on_cloud_storage_is_registered_without_its_checkpoints(works
     assert register([remote], uri_of(workspace)).versions == {"harmonic": 1}
 
 
-def _wait_for(url, seconds=90):
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        except OSError:
-            assert time.monotonic() < end, f"{url} does not answer"
-            time.sleep(0.2)
+def _answers(url):
+    try:
+        urllib.request.urlopen(url, timeout=30).close()
+    except OSError:
+        return False
+    return True
 
 
 def _edit(uri, name, **changes):

@@ -13,6 +13,7 @@ import requests
 
 from components import storage
 from components.storage import gcs_client
+from tests.waiting import wait_until
 
 MB = 1 << 20
 
@@ -64,15 +65,20 @@ def test_memory_does_not_grow_with_the_object(gcs):
 def test_a_process_ends_at_once_though_a_connection_hangs(faulty_gcs):
     uri = f"{faulty_gcs.bucket()}/x"
     storage.write_bytes(uri, bytes(MB))
-    faulty_gcs.inject("read", "stall", times=9, seconds=30)
+    faulty_gcs.inject("read", "stall", times=9, seconds=300)
     code = """
-        import sys, threading, time
+        import sys, threading
         from components import storage
+        from components.storage import gcs_client
+        gcs_client.READ_TIMEOUT_S = 300.0
         opened = storage.open_read(sys.argv[1])
         threading.Thread(target=opened.__enter__().read, daemon=True).start()
-        time.sleep(0.5)
+        sys.stdin.read()
     """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(code), uri], check=True, timeout=20)
+    reader = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code), uri], stdin=subprocess.PIPE)
+    wait_until(lambda: faulty_gcs.injected, "the connection hangs", process=reader)
+    reader.communicate(timeout=120)
+    assert reader.returncode == 0
     assert faulty_gcs.injected == {"read stall": 1}
 
 
