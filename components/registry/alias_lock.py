@@ -30,6 +30,7 @@ RENEW_S = 2.0  # moving an alias takes a second
 STALE_AFTER_S = 10.0
 POLL_S = 0.5
 TIMEOUT_S = 300.0
+_RELEASE_LIMIT_S = 10.0
 _HOLDER_TAG, _PROCESS_TAG, _RENEWALS_TAG = "luthier.holder", "luthier.process", "luthier.renewals"
 
 
@@ -39,11 +40,13 @@ def alias_lock(client: MlflowClient, model_name: str) -> Iterator[None]:
     lock, holder = f"{model_name}.moving", uuid.uuid4().hex
     _wait_for(client, lock, holder)
     released = threading.Event()
-    threading.Thread(target=_renew, args=(client, lock, released), name="alias-lock", daemon=True).start()
+    renewing = threading.Thread(target=_renew, args=(client, lock, released), name="alias-lock", daemon=True)
+    renewing.start()
     try:
         yield
     finally:
         released.set()
+        renewing.join(_RELEASE_LIMIT_S)  # a renewal on its way would be one of the next holder's lock
         tags = _tags(client, lock)
         if tags is not None and tags.get(_HOLDER_TAG) == holder:
             client.delete_registered_model(lock)
@@ -59,7 +62,7 @@ class _Watched:
     """
 
     tags: dict[str, str]
-    since: float = field(default_factory=time.monotonic)
+    since: float = field(default_factory=lambda: time.monotonic())
 
     @property
     def process(self) -> ProcessIdentity:

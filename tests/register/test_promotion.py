@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import pytest
 from mlflow import MlflowClient
@@ -19,6 +20,7 @@ from components.register.step import register
 from components.registry import alias_lock as alias_lock_module
 from components.registry.aliases import find_champion
 from tests.register.trainings import write_evaluation, write_training
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -177,7 +179,7 @@ def test_a_lock_whose_holder_died_is_taken_away(registry, trained, monkeypatch, 
     client = MlflowClient(tracking_uri=registry, registry_uri=registry)
     dead = {"pid": 42, "host": "node-7", "started": "1", "machine": "another"}
     if holder == "killed here":
-        monkeypatch.setattr(alias_lock_module, "TIMEOUT_S", 3.0)  # no waiting for it to become stale
+        monkeypatch.setattr(alias_lock_module, "STALE_AFTER_S", 600.0)  # no waiting for it to become stale
         dead = asdict(replace(ProcessIdentity.of_this(), started="1"))
     else:
         monkeypatch.setattr(alias_lock_module, "STALE_AFTER_S", 0.3)
@@ -194,14 +196,28 @@ def test_a_lock_whose_holder_died_is_taken_away(registry, trained, monkeypatch, 
 def test_a_lock_that_is_renewed_is_waited_for(registry, trained, monkeypatch):
     trained("run-1", 5.0)
     client = MlflowClient(tracking_uri=registry, registry_uri=registry)
-    for name, seconds in (("RENEW_S", 0.05), ("POLL_S", 0.05), ("STALE_AFTER_S", 3.0), ("TIMEOUT_S", 4.0)):
+    for name, seconds in (("RENEW_S", 0.05), ("STALE_AFTER_S", 3.0), ("TIMEOUT_S", 6.0)):
         monkeypatch.setattr(alias_lock_module, name, seconds)
+    now_s, polls = [0.0], []
+
+    def renewals():
+        return client.get_registered_model("ddsp-string.moving").tags["luthier.renewals"]
+
+    def sleep_until_it_is_renewed(_):
+        before = renewals()
+        wait_until(lambda: renewals() != before, "it is renewed")
+        polls.append(before)
+        now_s[0] += 1.0
+
+    clock = SimpleNamespace(monotonic=lambda: now_s[0], sleep=sleep_until_it_is_renewed)
+    monkeypatch.setattr(alias_lock_module, "time", clock)
     with (
         alias_lock_module.alias_lock(client, "ddsp-string"),
         pytest.raises(StepError, match=r"lock 'ddsp-string\.moving' was held by other clients"),
         alias_lock_module.alias_lock(client, "ddsp-string"),
     ):
         pass
+    assert len(polls) > 3
     assert [model.name for model in client.search_registered_models()] == ["ddsp-string"]
 
 
