@@ -142,10 +142,13 @@ class Cluster:
         end = time.monotonic() + seconds
         with _nothing_there():
             self._core.delete_namespace(self.namespace)
-            while time.monotonic() < end:
+            while True:
                 last = self._core.read_namespace(self.namespace)
+                if time.monotonic() > end:
+                    raise AssertionError(
+                        f"namespace {self.namespace} is still there after {seconds:.0f} s: {last.status}"
+                    )
                 time.sleep(POLL_S)
-            raise AssertionError(f"namespace {self.namespace} is still there after {seconds:.0f} s: {last.status}")
 
     # --- waiting
 

@@ -133,7 +133,7 @@ def test_a_wait_ends_at_once_when_the_job_has_failed(server, cluster):
 def test_a_wait_goes_on_until_it_happens(server, cluster):
     states = iter([_job(), _job(), _job(("Complete", ""))])
     server.answers[f"/apis/batch/v1/namespaces/test/jobs/{TRAINING}"] = lambda: next(states)
-    cluster.wait("it is complete", lambda: cluster.is_complete(TRAINING), 10)
+    cluster.wait("it is complete", lambda: cluster.is_complete(TRAINING), 120)
 
 
 def test_the_log_of_a_pod_that_has_not_started_is_empty(server, cluster):

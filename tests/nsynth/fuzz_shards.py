@@ -12,14 +12,11 @@ from __future__ import annotations
 import io
 import math
 import random
-import signal
 import struct
 import tempfile
 import time
 import tracemalloc
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import google_crc32c
@@ -27,6 +24,7 @@ import google_crc32c
 from components.nsynth.example import BadExample, Labels
 from components.nsynth.framing import Record, Scanner, frame
 from tests import fuzz_command
+from tests.deadline import deadline
 from tests.nsynth.encodings import entry, field, varint
 from tests.nsynth.shards import header, masked
 
@@ -117,20 +115,6 @@ def _check_by_tensorflow(record: Record, label: int | str | None) -> None:
     assert label in labels, (record, label, labels)
 
 
-@contextmanager
-def _deadline(seconds: float) -> Iterator[None]:
-    def stop(*_: object) -> None:
-        raise TimeoutError(f"a scan took more than {seconds} s")
-
-    earlier = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, earlier)
-
-
 def _walk(shard: bytes, size: int | None, reader: Labels) -> list[tuple[Record, int | str | None]]:
     """Scans a mutant, with all that is true of any scan checked; returns the records with their labels."""
     scanner, records, position = Scanner(io.BytesIO(shard), "mutant", size), [], 0
@@ -189,7 +173,7 @@ def _check(shard: bytes, originals: dict[bytes, int], size_known: bool, reader: 
     met = Counter[str]()
     tracemalloc.start()
     try:
-        with _deadline(DEADLINE_S):
+        with deadline(DEADLINE_S):
             records = _walk(shard, len(shard) if size_known else None, reader)
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:

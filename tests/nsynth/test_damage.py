@@ -123,10 +123,10 @@ def test_a_length_that_claims_much_holds_a_record_and_no_more(before, most_bytes
 def test_many_false_headers_take_no_quadratic_time(piece, known):
     """Were each false header's claim read and summed, this would take hours."""
     shard = piece * (200_000 // len(piece)) + bytes(40 << 20)
-    started = time.monotonic()
+    started = time.process_time()
     scanner = Scanner(io.BytesIO(shard), "shard", len(shard) if known else None)
     assert sum(item.size for item in scanner) == len(shard)
-    assert time.monotonic() - started < 60
+    assert time.process_time() - started < 60
 
 
 def test_what_was_read_ahead_is_used_up_and_reading_goes_on_as_before():
