@@ -301,7 +301,7 @@ def test_a_job_that_stays_terminating_is_an_error(controllers, luthier, argument
     assert "kubectl -n luthier" in finished.err.splitlines()[-1]
 
 
-def test_a_pod_may_take_its_grace_period_to_end(controllers, log_lines, luthier, arguments, timing):
+def test_a_pod_may_take_its_grace_period_to_end(controllers, server, log_lines, luthier, arguments, timing):
     timing(terminating_s=0.01)
 
     def simulate(workload):
@@ -314,7 +314,9 @@ def test_a_pod_may_take_its_grace_period_to_end(controllers, log_lines, luthier,
         last = workload.pod(node="node-2").runs()
         log_lines.wait("runs on node node-2")
         workload.trained()
+        looks = server.count("list", "pods")
         workload.complete()  # before its pod ends: the limit of 0.01 s holds for that as well
+        server.wait_until(lambda: server.count("list", "pods") > looks, "the launcher knows that it is complete")
         last.ends(0)
 
     controllers.simulate = simulate
