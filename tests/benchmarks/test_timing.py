@@ -3,7 +3,7 @@ from functools import partial
 
 import pytest
 
-from benchmarks import timing
+from benchmarks import process, timing
 from benchmarks.process import run_commands, run_function
 from benchmarks.report import Row, rows_json
 from benchmarks.timing import Contender, Run, Series
@@ -41,16 +41,31 @@ def test_ratio_is_of_medians_and_above_one_where_we_are_faster():
     assert row.verdict == ">= 2.0 met"
 
 
-def test_fresh_process_reports_seconds_processor_time_and_memory():
-    run = run_function("tests.benchmarks.work:use", 60 << 20, 0.2, watch_memory=True)
+@pytest.fixture
+def seen(tmp_path, monkeypatch):
+    """A file that is there as soon as a process with more than 60 MB was looked at."""
+    mark, look = tmp_path / "seen", process._high_water_bytes
+
+    def looked(pid):
+        size = look(pid)
+        if size > 60 << 20:
+            mark.touch()
+        return size
+
+    monkeypatch.setattr(process, "_high_water_bytes", looked)
+    return mark
+
+
+def test_fresh_process_reports_seconds_processor_time_and_memory(seen):
+    run = run_function("tests.benchmarks.work:use", 60 << 20, 0.2, seen, watch_memory=True)
     assert 0.2 < run.work_s < run.wall_s
     assert run.cpu_s > 0.1
     assert 60 << 20 < run.peak_rss_bytes < 200 << 20
     assert run.extra["answer"] == 42
 
 
-def test_memory_is_that_of_the_largest_child_too():
-    run = run_function("tests.benchmarks.work:use_in_child", 60 << 20, watch_memory=True)
+def test_memory_is_that_of_the_largest_child_too(seen):
+    run = run_function("tests.benchmarks.work:use_in_child", 60 << 20, seen, watch_memory=True)
     assert run.peak_rss_bytes > 60 << 20
     assert run.extra["processes"] >= 2
 
