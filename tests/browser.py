@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, sync_playwright
@@ -16,6 +17,9 @@ FLAGS = (
     "--disable-component-update --disable-sync"
 )
 
+
+LIMIT_MS = 120_000.0
+"""Longer than a page takes for anything on a slow and busy machine; a wait ends when its condition holds."""
 
 Launch = Callable[..., Browser]
 """Starts Chromium with further flags."""
@@ -28,7 +32,16 @@ def launching() -> Iterator[Launch]:
     with sync_playwright() as playwright:
         if not chromium and not Path(playwright.chromium.executable_path).exists():
             pytest.skip("there is no Chromium: make browser")
-        yield lambda *flags: playwright.chromium.launch(executable_path=chromium, args=[*FLAGS.split(), *flags])
+        yield lambda *flags: playwright.chromium.launch(
+            executable_path=chromium, args=[*FLAGS.split(), *flags], timeout=LIMIT_MS
+        )
+
+
+def new_page(browser: Browser, **options: Any) -> Page:
+    """Opens a page whose waits have LIMIT_MS; the options are of Browser.new_page."""
+    page = browser.new_page(**options)
+    page.set_default_timeout(LIMIT_MS)
+    return page
 
 
 class Watched:

@@ -14,7 +14,7 @@ from components import storage
 from components.evaluate.compare import compare
 from components.evaluate.play_view import ChampionNote, PlayLink, PlayView, play_view
 from components.evaluate.training_view import TrainingView
-from tests.browser import launching
+from tests.browser import launching, new_page
 from tests.conftest import Gcs
 from tests.evaluate.conftest import EvaluatedRun
 
@@ -77,7 +77,7 @@ def browser() -> Iterator[Browser]:
 
 def test_a_click_opens_the_page_and_a_copy_of_the_report_says_where_it_is(browser: Browser, run: Path) -> None:
     compare([str(run / "string-harmonic")], str(run), champions={"string": None})
-    page = browser.new_page()
+    page = new_page(browser)
     page.goto((run / "report.html").as_uri())
     assert "none has passed the gate" in page.inner_text(".play")
     page.click(".play a")

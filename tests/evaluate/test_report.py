@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 from components.evaluate import kept_view, pitch_plot
 from components.evaluate import report as report_module
 from components.evaluate.compare import compare
-from tests.browser import Watched, launching
+from tests.browser import Watched, launching, new_page
 from tests.evaluate.conftest import HOSTILE_ID, EvaluatedRun
 
 MEBIBYTE = 1 << 20
@@ -36,7 +36,7 @@ def report(evaluated_run: EvaluatedRun, tmp_path_factory: pytest.TempPathFactory
 
 
 def opened(browser: Browser, report: Path, width: int = 1280) -> Watched:
-    watched = Watched(browser.new_page(viewport={"width": width, "height": 900}))
+    watched = Watched(new_page(browser, viewport={"width": width, "height": 900}))
     watched.page.goto(report.as_uri())
     return watched
 
@@ -208,7 +208,7 @@ def test_it_works_in_a_frame_that_allows_scripts_only(browser: Browser, report: 
     outer.write_text(
         f'<link rel="icon" href="data:,"><iframe sandbox="allow-scripts" src="{report.as_uri()}"></iframe>'
     )
-    watched = Watched(browser.new_page())
+    watched = Watched(new_page(browser))
     watched.page.goto(outer.as_uri())
     frame = watched.page.frame_locator("iframe")
     for place in (0, 1):  # one after the other, at once

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 
 from components.config.catalog import SYNTHS
 from components.export.web.step import PAGE_NAME, export_page
-from tests.browser import Launch, Watched, launching
+from tests.browser import Launch, Watched, launching, new_page
 from tests.export.web.pages import open_page
 
 
@@ -38,7 +38,7 @@ def page_path(beginners: dict[str, str], tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture
 def opened(browser: Browser, page_path: Path) -> Iterator[Page]:
     """The page, which must request nothing and complain about nothing."""
-    watched = Watched(browser.new_page(viewport={"width": 1280, "height": 900}))
+    watched = Watched(new_page(browser, viewport={"width": 1280, "height": 900}))
     yield open_page(watched.page, page_path)
     watched.page.close()
     assert watched.complaints == []

@@ -9,6 +9,8 @@ import numpy as np
 import soundfile
 from playwright.sync_api import Page
 
+from tests.browser import LIMIT_MS
+
 REPOSITORY = Path(__file__).parents[3]
 
 
@@ -20,7 +22,7 @@ def open_page(page: Page, path: Path) -> Page:
 
 def until(page: Page, condition: str) -> None:
     """Waits; Playwright's own wait needs `eval`, which the page's policy forbids."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + LIMIT_MS / 1000
     while not page.evaluate(condition):
         assert time.monotonic() < deadline, condition
         page.wait_for_timeout(30)
@@ -37,19 +39,36 @@ def pitch_hz(page: Page, seconds: float = 0.5) -> tuple[float, float]:
 
 
 def is_harmonic_of(found_hz: float, f0_hz: float, cents: float = 20.0) -> bool:
+    if found_hz <= 0:
+        return False
     number = max(1, round(found_hz / f0_hz))
     return abs(1200 * np.log2(found_hz / (number * f0_hz))) <= cents
 
 
+def play_on(page: Page, seconds: float) -> None:
+    """Lets the page play so many seconds of audio, which take longer where the audio thread does not keep up."""
+    page.evaluate("s => luthier.record(s).then(() => true)", seconds)
+
+
 def wait_for_sound(page: Page) -> None:
     until(page, "luthier.sounding")
-    page.wait_for_timeout(300)
+    play_on(page, 0.3)
+
+
+def wait_for_pitch(page: Page, f0_hz: float) -> float:
+    """Waits until the page plays partials of a pitch, as after a glide; returns the peak level."""
+    deadline = time.monotonic() + LIMIT_MS / 1000
+    while True:
+        found_hz, peak = pitch_hz(page)
+        if is_harmonic_of(found_hz, f0_hz):
+            return peak
+        assert time.monotonic() < deadline, (found_hz, peak)
 
 
 def wait_for_silence(page: Page) -> None:
     """Waits until the page plays nothing: a voice that is no longer active fades out over a frame or two."""
     until(page, "!luthier.sounding")
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + LIMIT_MS / 1000
     while (peak := pitch_hz(page, 0.1)[1]) >= 1e-4:
         assert time.monotonic() < deadline, peak
 

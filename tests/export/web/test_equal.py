@@ -12,6 +12,7 @@ from components.config.catalog import SYNTHS
 from components.core.errors import InputError
 from components.export.web.step import PAGE_NAME, export_page
 from components.synths.instrument import Instrument
+from tests.browser import new_page
 from tests.export.conftest import beginner
 from tests.export.web.pages import open_page
 
@@ -117,7 +118,7 @@ def test_every_preset_is_small_and_equal_to_the_model(
         export_page([model], str(folder / "page"))
         path = folder / "page" / PAGE_NAME
         assert path.stat().st_size < _LARGEST_BYTES[preset]
-        page = open_page(browser.new_page(), path)
+        page = open_page(new_page(browser), path)
         _assert_equal_to_the_model(page, 0, model)
         page.close()
 
@@ -127,7 +128,7 @@ def test_older_synths_are_equal_to_the_model_and_a_room_is_in_the_page(browser: 
     model = beginner(tmp_path / "model", "wavetable", "smoke", *_TABLE_OF_EVERY_FRAME, *room)
     bands = beginner(tmp_path / "bands", "sinusoidal", "smoke", *_CRITICAL_BANDS)
     export_page([model, bands], str(tmp_path / "page"))
-    page = open_page(browser.new_page(), tmp_path / "page" / PAGE_NAME)
+    page = open_page(new_page(browser), tmp_path / "page" / PAGE_NAME)
     _assert_equal_to_the_model(page, 0, model)
     _assert_equal_to_the_model(page, 1, bands)
     response = Instrument.load(model).impulse_response

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser
 
 from components.export.web.page import ARTEFACT_NAME
 from components.export.web.step import PAGE_NAME
+from tests.browser import new_page
 from tests.export.web.pages import REPOSITORY, open_page
 
 _SOURCE = REPOSITORY / "web"
@@ -21,7 +22,7 @@ _SOURCE = REPOSITORY / "web"
 @pytest.mark.parametrize("width", [1280, 360])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_narrow_screens_in_both_schemes(browser: Browser, page_path: Path, width: int, scheme: str) -> None:
-    page = browser.new_page(viewport={"width": width, "height": 780}, color_scheme=scheme)
+    page = new_page(browser, viewport={"width": width, "height": 780}, color_scheme=scheme)
     open_page(page, page_path)
     for name in ("Keys", "MIDI", "Microphone", "File"):
         assert page.get_by_text(name, exact=True).is_visible()

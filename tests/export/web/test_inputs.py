@@ -11,12 +11,12 @@ from playwright.sync_api import Browser, Page
 
 from components.audio.loudness import loudness_db
 from components.audio.pitch import track
-from tests.browser import Launch, Watched
-from tests.export.web.pages import is_harmonic_of, open_page, pitch_hz, sample, until
+from tests.browser import Launch, Watched, new_page
+from tests.export.web.pages import is_harmonic_of, open_page, sample, until, wait_for_pitch
 
 
 def test_what_is_denied_is_said_in_words(browser: Browser, page_path: Path) -> None:
-    page = browser.new_page()
+    page = new_page(browser)
     page.add_init_script("navigator.requestMIDIAccess = async () => { throw new DOMException('no') }")
     open_page(page, page_path).click("text=MIDI")
     until(page, "document.querySelector('#message').textContent.includes('MIDI was not allowed')")
@@ -45,15 +45,13 @@ def test_the_microphone_is_heard_and_played(launch: Launch, page_path: Path, tmp
     soundfile.write(tmp_path / "mic.wav", np.concatenate([np.zeros(8_000), note / np.abs(note).max()]), 16_000)
     fake = ("--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={tmp_path / 'mic.wav'}")
     chromium = launch("--use-fake-ui-for-media-stream", *fake)
-    watched = Watched(chromium.new_page())
+    watched = Watched(new_page(chromium))
     page = open_page(watched.page, page_path)
     page.get_by_text("Microphone", exact=True).click()
     until(page, "document.querySelector('#heard').textContent.startsWith('Hearing A4')")
     until(page, "document.querySelector('#meter').value > -40")
     until(page, "luthier.sounding")
-    page.wait_for_timeout(200)
-    found, peak = pitch_hz(page)
-    assert peak > 1e-3 and is_harmonic_of(found, 440.0, cents=20), found
+    assert wait_for_pitch(page, 440.0) > 1e-3  # between two silences
     until(page, "document.querySelector('#heard').textContent === 'No signal.'")
     until(page, "!luthier.sounding")
     page.get_by_text("Keys", exact=True).click()
