@@ -13,7 +13,7 @@ LUTHIER = [sys.executable, "-m", "components.cli"]
 
 
 def luthier(*arguments):
-    return subprocess.run([*LUTHIER, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+    return subprocess.run([*LUTHIER, *map(str, arguments)], capture_output=True, text=True, timeout=600)
 
 
 def test_help_answers_at_once():

@@ -22,7 +22,9 @@ BY_HAND = sorted((ROOT / "overlays/kind/jobs").glob("*.yaml"))
 def _kubectl() -> str:
     kubectl = shutil.which("kubectl")
     assert kubectl, "these tests render with kubectl 1.31 or later: try `make kubectl`"
-    done = subprocess.run([kubectl, "version", "--client", "--output=json"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [kubectl, "version", "--client", "--output=json"], capture_output=True, text=True, timeout=300
+    )
     found = json.loads(done.stdout).get("kustomizeVersion", "none")
     assert found.startswith("v5."), f"{kubectl} has kustomize {found}, expected v5: take kubectl 1.31 or later"
     return kubectl
@@ -32,7 +34,7 @@ def _kubectl() -> str:
 def render(folder: str) -> list[dict[str, Any]]:
     """Returns the objects of a folder of manifests/, or of an absolute one. Not to be changed: they are shared."""
     command = [_kubectl(), "kustomize", str(ROOT / folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert not done.stderr, done.stderr  # kustomize warns of what it deprecates
     return [item for item in yaml.safe_load_all(done.stdout) if item]

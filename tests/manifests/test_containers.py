@@ -41,7 +41,7 @@ def test_samples_are_loaded_and_sorted(tmp_path):
     with running(*command_of(items, storage, places), probe, tmp_path):
         for name in ("Job load-samples", "Job luthier-sort-"):
             command, settings = command_of(items, _container(name), places)
-            done = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, timeout=120)
+            done = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, timeout=600)
             assert done.returncode == 0, done.stderr
         launch, _ = command_of(items, _container("Job luthier-launch-"), places)
         data = next(word for word in launch if word.startswith("--data=")).removeprefix("--data=gs://luthier/")

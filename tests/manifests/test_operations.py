@@ -82,7 +82,7 @@ def _run(place: Path, command: str) -> list[str]:
         (place / log).write_text("")
     settings = {**os.environ, **_GIVEN, "PATH": f"{place / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT.parent)}
     subprocess.run(
-        ["bash", "-c", command], cwd=place, env=settings, stdin=subprocess.DEVNULL, capture_output=True, timeout=60
+        ["bash", "-c", command], cwd=place, env=settings, stdin=subprocess.DEVNULL, capture_output=True, timeout=300
     )
     assert not (place / "wrong.log").read_text(), command
     return (place / "kubectl.log").read_text().splitlines()

@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from pipelines.run import summary
 from pipelines.run.display import Display
 from tests.cli.test_documentation import PAGES, commands
 from tests.pipelines.in_process import Pipeline
+from tests.waiting import wait_until
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 NOTES_PER_FAMILY = 4
@@ -43,7 +43,7 @@ def start(source, workspace, *more, folder=None):
     return subprocess.Popen([*command, *bindings, *more], cwd=folder, env=os.environ | {"LUTHIER_XLA": "1"}, **pipes)
 
 
-def finish(process, timeout_s=600):
+def finish(process, timeout_s=1200):
     stdout, stderr = process.communicate(timeout=timeout_s)
     return process.returncode, stdout, stderr
 
@@ -69,7 +69,8 @@ def workspace(tmp_path_factory, recordings):
         (trap / f"{name}.py").write_text("raise SystemExit(f'{__name__} was imported from the current folder')")
     options = ("--families", "string", "--synths", "harmonic,wavetable")
     killed = start(recordings, folder, *options, folder=trap)
-    wait_for(lambda: list(folder.glob("runs/*/string-*/run.json")), killed)
+    is_trained = lambda: list(folder.glob("runs/*/string-*/run.json"))  # noqa: E731
+    wait_until(is_trained, "it trains", seconds=600, pause_s=0.1, process=killed)
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     for path in recordings.rglob("*.flac"):
@@ -77,14 +78,6 @@ def workspace(tmp_path_factory, recordings):
     code, stdout, stderr = finish(start(recordings, folder, *options, folder=trap))
     assert code == 0, stderr
     return folder, options, stdout
-
-
-def wait_for(condition, process, timeout_s=300):
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline, "the run did not get that far in time"
-        time.sleep(0.1)
 
 
 def test_killed_run_continues_and_ends_right(workspace):

@@ -40,7 +40,7 @@ def test_the_champion_plays_in_a_fresh_process(tmp_path, registry):
     curves, audio = tmp_path / "curves.npz", tmp_path / "audio.npz"
     np.savez(curves, f0_hz=f0_hz, loudness_db=loudness_db)
     folder.rename(tmp_path / "elsewhere")  # the registry has its own copy
-    subprocess.run([sys.executable, "-c", PLAY, registry, str(curves), str(audio)], check=True, timeout=240)
+    subprocess.run([sys.executable, "-c", PLAY, registry, str(curves), str(audio)], check=True, timeout=600)
 
     played = np.load(audio)
     assert played["seed_0"].shape == (2, FRAMES * 64) and played["seed_0"].dtype == np.float32

@@ -141,8 +141,9 @@ def test_a_registry_that_is_none(refuse, recording, monkeypatch):
         return refuse(recording, "--tracking-uri", uri, model="models:/ddsp-string@champion")
 
     assert "cannot reach MLflow at 'http://127.0.0.1:9'" in answer("http://127.0.0.1:9")
-    with socket.create_server(("127.0.0.1", 0)) as mute:  # takes the connection and says nothing
-        monkeypatch.setattr(client, "HEALTH_TIMEOUT_S", 0.5)
+    # It takes the connection and says nothing.
+    with socket.create_server(("127.0.0.1", 0)) as mute, monkeypatch.context() as impatient:
+        impatient.setattr(client, "HEALTH_TIMEOUT_S", 0.5)
         assert "cannot reach MLflow at" in answer(f"http://127.0.0.1:{mute.getsockname()[1]}")
     with ThreadingHTTPServer(("127.0.0.1", 0), _Stranger) as other:
         Thread(target=other.serve_forever, daemon=True).start()
