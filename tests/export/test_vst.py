@@ -106,7 +106,7 @@ def test_the_plugin_reads_where_the_model_is_at_home(exported):
     # By its time, with microseconds, the plugin tells one export from another.
     written = datetime.fromtimestamp((exported / "flute.tflite").stat().st_mtime, UTC)
     exported_at = datetime.fromisoformat(metadata["export_time"]).replace(tzinfo=UTC)
-    assert exported_at.microsecond and abs((written - exported_at).total_seconds()) < 60
+    assert exported_at.microsecond and abs((written - exported_at).total_seconds()) < 600
 
 
 def test_the_example_runs_with_the_runtime_alone_and_equals_the_model(exported, plugin_beginner):

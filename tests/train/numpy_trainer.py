@@ -236,14 +236,21 @@ def run_to_end(out: Path, settings: TrainSettings = SETTINGS, **options: Any) ->
     make_loop(out, settings, **options).run(SilentBar())
 
 
-def main(out: str, max_steps: str, step_s: str) -> None:
+def main(out: str, max_steps: str, step_s: str, held_at: str = "inf") -> None:
     """Trains in a process of its own, which exits as `luthier train` does; every call takes some seconds.
 
-    The file "started" is there as soon as a signal is caught and a restored checkpoint counts.
+    The file "started" is there as soon as a signal is caught and a restored checkpoint counts. At the step `held_at` it
+    waits for a signal.
     """
     settings = replace(SETTINGS, max_steps=int(max_steps), log_every_steps=3, checkpoint_every_s=0.01)
-    trainer = NumpyTrainer(settings, on_call=lambda name: time.sleep(float(step_s)))
-    termination = Termination()
+    termination, loop = Termination(), None
+
+    def on_call(name: str) -> None:
+        time.sleep(float(step_s))
+        while loop and loop.state.step >= float(held_at) and not termination.requested:
+            time.sleep(float(step_s))
+
+    trainer = NumpyTrainer(settings, on_call=on_call)
     with termination.caught(), termination.polled():
         loop = make_loop(Path(out), settings, trainer, termination)
         Path(out, "started").touch()

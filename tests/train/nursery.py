@@ -14,13 +14,14 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from tests.waiting import wait_until
 
 
 class Nursery:
@@ -88,13 +89,17 @@ class Nursery:
         self.pid = 0
         return code
 
-    def wait_until(self, condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    def wait_until(self, condition: Callable[[], bool], seconds: float = 300.0) -> None:
         """Waits until something holds that the running training is to bring about."""
-        end = time.monotonic() + seconds
-        while not condition():
-            assert Path(f"/proc/{self.pid}").exists(), f"the training has ended: {self.stderr()}"
-            assert time.monotonic() < end, f"nothing for {seconds} s: {self.stderr()}"
-            time.sleep(0.005)
+
+        def holds() -> bool:
+            runs = Path(f"/proc/{self.pid}").exists()
+            if condition():
+                return True
+            assert runs, f"the training has ended: {self.stderr()}"
+            return False
+
+        wait_until(holds, "what the training is to bring about", seconds, pause_s=0.005)
 
     def run(self, *arguments: object, **limits: Any) -> tuple[int, str]:
         """Runs `luthier ARGUMENTS...` to its end. Returns the exit code and stderr."""

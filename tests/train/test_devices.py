@@ -14,7 +14,7 @@ import pytest
 
 from components.core.errors import InputError, StepError
 from components.train.workers import Workers
-from tests.conftest import _free_port
+from tests.ports import free_port
 from tests.train.nursery import Nursery
 from tests.train.trainings import BINDINGS, STEPS, command, curve, last_step, run_json, saved_steps
 
@@ -38,7 +38,7 @@ def alone(data, nursery, tmp_path_factory) -> Path:
 
 
 def _start(workers: list[Nursery], arguments: list[str]) -> None:
-    hosts = ",".join(f"127.0.0.1:{_free_port()}" for _ in workers)
+    hosts = ",".join(f"127.0.0.1:{free_port()}" for _ in workers)
     for index, worker in enumerate(workers):
         worker.start(*arguments, LUTHIER_WORKER_HOSTS=hosts, JOB_COMPLETION_INDEX=str(index))
 
@@ -76,10 +76,10 @@ def test_workers_stop_together_by_a_signal_or_a_death_and_resume(data, nursery, 
     _start(workers, command(data, tmp_path, _ENDLESS))
     nursery.wait_until(lambda: last_step(tmp_path) >= 10)
     os.kill(peer.pid, signal.SIGTERM)
-    start = time.monotonic()
+    told = last_step(tmp_path)
     assert [each.wait() for each in workers] == [75, 75], [each.stderr() for each in workers]
-    assert time.monotonic() - start < 20
     step = saved_steps(tmp_path)[-1]
+    assert step <= told + 20
     assert all(f"saved a checkpoint at step {step}; run the same" in each.stderr() for each in workers)
     _start(workers, command(data, tmp_path, _ENDLESS))
     nursery.wait_until(lambda: saved_steps(tmp_path)[-1] >= step + 6)
@@ -104,7 +104,7 @@ def test_any_worker_whose_peer_died_exits_with_the_code_to_run_again(caplog, ind
 
 
 def test_a_worker_that_waits_for_the_others_can_be_stopped(data, peer, tmp_path):
-    hosts = f"127.0.0.1:{_free_port()},127.0.0.1:{_free_port()}"
+    hosts = f"127.0.0.1:{free_port()},127.0.0.1:{free_port()}"
     pid = peer.start(*command(data, tmp_path), LUTHIER_WORKER_HOSTS=hosts, JOB_COMPLETION_INDEX="1")
     peer.wait_until(lambda: "waiting for the other workers" in peer.stderr())
     time.sleep(1)

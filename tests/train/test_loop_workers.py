@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,7 +19,7 @@ class _Average:
     """Returns to each of two workers, each in a thread, the mean of their messages of a step."""
 
     def __init__(self) -> None:
-        self._barrier = threading.Barrier(2, timeout=10)
+        self._barrier = threading.Barrier(2, timeout=60)
         self._messages: dict[int, list[float]] = {}
 
     def of(self, worker: int):
@@ -57,7 +57,7 @@ def _two_workers(out: Path, settings, on_calls=(lambda name: None,) * 2, **optio
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(300)
     return loops, ended
 
 
@@ -88,10 +88,16 @@ def _assert_same_arrays_and_curve(whole: Path, out: Path) -> None:
     assert_same_arrays(whole, out)
 
 
-def test_workers_end_roll_back_and_save_together(memory_path):
-    settings = replace(SETTINGS, max_minutes=0.3 / 60, eval_every_steps=1000, max_steps=100_000, log_every_steps=5)
-    slow = [lambda trainer, termination: time.sleep(0.001), _nothing]
-    loops, ended = _two_workers(memory_path, settings, slow, nan_steps={17: 1})
+def test_workers_end_roll_back_and_save_together(memory_path, monkeypatch):
+    settings = replace(SETTINGS, max_minutes=1, eval_every_steps=1000, max_steps=100_000, log_every_steps=5)
+    now_s = [0.0]
+    monkeypatch.setattr("components.artifacts.metrics_log.time", SimpleNamespace(monotonic=lambda: now_s[0]))
+
+    def a_minute_passes_at_step_60(trainer, termination) -> None:
+        if trainer.calls.count("step") >= 60:
+            now_s[0] = 61.0
+
+    loops, ended = _two_workers(memory_path, settings, [a_minute_passes_at_step_60, _nothing], nan_steps={17: 1})
     assert [reason.kind for reason in ended] == ["max_minutes"] * 2
     assert loops[0].state.step == loops[1].state.step == saved_steps(memory_path)[-1]
     assert loops[0].state.rollbacks == loops[1].state.rollbacks

@@ -17,13 +17,21 @@ from components.artifacts.metrics_log import MetricsLog, read_lines
 from components.artifacts.run_record import RunRecord, RunRecordWriter
 from components.artifacts.training_dir import TrainingDir
 from components.nsynth.sorted_set import SortedSet
+from components.train import mlflow_logger
 from components.train.mlflow_logger import MlflowLogger
 from components.train.start import TrainingPlan
-from tests.conftest import _free_port
+from tests.ports import free_port
 from tests.train.trainings import BINDINGS, command, run_json
 
 _ENDLESS = [*BINDINGS, "train.max_steps = 100000", "train.checkpoint_every_s = 1"]
 _CONFIG = "train.batch_size = 2\ntrain.learning_rate = 0.007\n"
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """On a busy machine, the first connection takes longer than a training waits at its end."""
+    monkeypatch.setattr(mlflow_logger, "_CLOSE_LIMIT_S", 300.0)
+    monkeypatch.setattr(mlflow_logger, "_KILLED_CLOSE_LIMIT_S", 300.0)
 
 
 def _runs(uri: str):
@@ -102,8 +110,8 @@ def test_the_next_process_continues_the_same_run(data, tmp_path, registry, statu
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:{port}", "nosuch://place"])
 def test_an_mlflow_that_is_down_costs_one_warning(data, tmp_path, caplog, uri):
     start = time.monotonic()
-    _log(data, tmp_path, uri.format(port=_free_port()), range(3), "FINISHED")
-    assert time.monotonic() - start < 30
+    _log(data, tmp_path, uri.format(port=free_port()), range(3), "FINISHED")
+    assert time.monotonic() - start < 120  # MLflow's own retries take longer
     assert caplog.text.count("cannot send the metrics to MLflow") == 1
     assert "mlflow_run_id" not in run_json(tmp_path)
 
@@ -116,9 +124,11 @@ def _metrics(port: int) -> dict[str, float]:
 
 def test_a_training_is_seen_while_it_runs(data, nursery, tmp_path, registry):
     """In MLflow, and by Prometheus."""
-    port = _free_port()
+    port = free_port()
     pid = nursery.start(
-        *command(data, tmp_path / "out", _ENDLESS, "--tracking-uri", registry), LUTHIER_METRICS_PORT=str(port)
+        *command(data, tmp_path / "out", _ENDLESS, "--tracking-uri", registry),
+        before="patient_mlflow",
+        LUTHIER_METRICS_PORT=str(port),
     )
     nursery.wait_until(lambda: _any_run(registry, lambda run: "train/spectral_loss" in run.data.metrics))
     assert _runs(registry)[1][0].info.status == "RUNNING"

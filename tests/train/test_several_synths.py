@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +11,7 @@ import pytest
 from components.core.errors import StepError
 from components.synths.instrument import Instrument
 from components.train.training import run_side_by_side
-from tests.train.trainings import BINDINGS, assert_same, command, last_step, run_json, saved_steps
+from tests.train.trainings import BINDINGS, assert_same, command, run_json, saved_steps
 
 
 def _several(data: str, out: Path, synths: str, bindings: list[str] = BINDINGS) -> list[str]:
@@ -23,11 +21,9 @@ def _several(data: str, out: Path, synths: str, bindings: list[str] = BINDINGS) 
 def test_stopped_together_resumed_alone_and_together_each_is_what_it_is_alone(undisturbed, data, nursery, tmp_path):
     together, alone, names = tmp_path / "together", tmp_path / "alone", "harmonic,wavetable"
     synths = names.split(",")
-    pid = nursery.start(*_several(data, together, names))
-    nursery.wait_until(lambda: max(last_step(together / f"string-{synth}") for synth in synths) >= 10)
-    os.kill(pid, signal.SIGTERM)
-    assert nursery.wait() == 75, nursery.stderr()
-    assert nursery.stderr().count("notes, 1 MB, into memory") == 1
+    code, said = nursery.run(*_several(data, together, names), before="terminated_after_12_steps")
+    assert code == 75, said
+    assert said.count("notes, 1 MB, into memory") == 1
     for synth in synths:
         assert saved_steps(together / f"string-{synth}"), synth
     assert nursery.run(*command(data, together / "string-harmonic"))[0] == 0
@@ -66,7 +62,7 @@ class _Fake:
 
     def run(self, bar: object) -> None:
         if self._after:
-            assert self._after.wait(10)
+            assert self._after.wait(60)
         if self._error:
             raise self._error
         self.finished = True
