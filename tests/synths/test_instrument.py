@@ -23,8 +23,9 @@ _OWN_CONTROLS = {"harmonic": "harmonic_distribution", "sinusoidal": "frequencies
 @pytest.fixture(scope="module")
 def model_dirs(tmp_path_factory: pytest.TempPathFactory):
     """An untrained model of every synth, saved as a training saves it."""
-    from components.synths.ddsp_imports import gin
+    from components.synths.ddsp_imports import gin, tf
 
+    tf.keras.utils.set_random_seed(8)
     folder = tmp_path_factory.mktemp("models")
     for synth in SYNTHS:
         with configured(config_text(synth, "smoke")):

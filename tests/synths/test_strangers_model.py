@@ -17,6 +17,7 @@ from components import storage
 from components.artifacts.model_card import ModelCard, local_copy
 from components.config.parameters import PARAMETERS
 from components.core.errors import InputError
+from components.synths.ddsp_imports import tf
 from components.synths.instrument import Instrument, save
 from components.synths.model import build, config_text, configured
 from components.synths.weights import load_weights
@@ -25,6 +26,7 @@ from components.synths.weights import load_weights
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained model, saved as a training saves it."""
+    tf.keras.utils.set_random_seed(9)
     folder, config = tmp_path_factory.mktemp("good"), config_text("harmonic", "smoke")
     with configured(config):
         save(build(), ModelCard("string", "harmonic"), config, folder)

@@ -44,10 +44,11 @@ def strings(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="package")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Untrained models, by synth."""
-    from components.synths.ddsp_imports import gin
+    from components.synths.ddsp_imports import gin, tf
     from components.synths.instrument import save
     from components.synths.model import build, config_text, configured
 
+    tf.keras.utils.set_random_seed(7)
     folder = tmp_path_factory.mktemp("untrained")
     for synth in ("harmonic", "wavetable"):
         with configured(config_text(synth, "smoke")):
