@@ -29,7 +29,7 @@ from components.preflight.training import (
     check_training,
     sample_job,
 )
-from pipelines.doctor.kubeflow import Steps, check_kubeflow, check_settings, step_pod, steps_of
+from pipelines.doctor.kubeflow import Steps, check_kubeflow, check_settings, check_steps_namespace, step_pod, steps_of
 from pipelines.doctor.wanted import Wanted
 from pipelines.kubeflow import client
 from pipelines.kubeflow.checks import check_run
@@ -95,8 +95,12 @@ def _check_cluster(wanted: Wanted, options: Options) -> Iterator[Finding]:
     yield from told
     steps = steps_of(kubeflow, options.steps_namespace, options.account)
     with errors_explained(api):
-        yield from check_settings(api, steps)
-    yield from run_checks(_checks(api, steps, wanted, options))
+        missing = list(check_steps_namespace(api, steps.namespace))
+        yield from missing or check_settings(api, steps)
+    checks = _checks(api, steps, wanted, options)
+    if not missing:
+        checks += _checks_of_steps(api, steps, options)
+    yield from run_checks(checks)
 
 
 def _kubeflow(options: Options) -> tuple[client.Kubeflow | None, list[Finding]]:
@@ -129,24 +133,24 @@ def _checks(api: Api, steps: Steps, wanted: Wanted, options: Options) -> list[Ch
         arguments = (wanted.preset, wanted.bindings, wanted.synths, wanted.number_of_families(), gpus)
         return check_hours(*arguments, devices=gpu_models(api))
 
-    checks = [
+    return [
         Check("namespace", lambda: _explained(api, check_namespace)),
         Check("permissions", lambda: _explained(api, check_own)),
-        Check("pipeline", lambda: _explained(api, lambda to: check_account(to, steps.namespace, steps.account))),
         Check("job", training, TRAINING_LIMIT_S),
         Check("registry", lambda: _check_registry(api, steps, wanted)),
         Check("gpu-hours", hours),
     ]
-    if not options.creates_nothing:
-        checks += _image_checks(api.in_namespace(steps.namespace), steps)
-    return checks
 
 
-def _image_checks(api: Api, steps: Steps) -> list[Check]:
-    """Returns the checks of the images of the steps, which are in the compiled package."""
+def _checks_of_steps(api: Api, steps: Steps, options: Options) -> list[Check]:
+    """Returns the checks of the account of the steps, and of their images, which are in the compiled package."""
+    checks = [Check("pipeline", lambda: _explained(api, lambda to: check_account(to, steps.namespace, steps.account)))]
+    if options.creates_nothing:
+        return checks
+    there = api.in_namespace(steps.namespace)
     images = dict.fromkeys([environment.data_image(), environment.train_image()])
-    return [
-        Check("image", partial(check_image, api, step_pod(image, steps.account)), IMAGE_LIMIT_S) for image in images
+    return checks + [
+        Check("image", partial(check_image, there, step_pod(image, steps.account)), IMAGE_LIMIT_S) for image in images
     ]
 
 

@@ -68,6 +68,19 @@ def check_kubeflow(kubeflow: Kubeflow) -> Iterator[Finding]:
         yield Finding("kubeflow", Status.OK, f"{text} is {version}")
 
 
+def check_steps_namespace(api: Api, namespace: str) -> Iterator[Finding]:
+    """Looks for the namespace of the steps; yields nothing where it exists, or cannot be read."""
+    try:
+        api.get_path(f"/api/v1/namespaces/{namespace}")
+    except Forbidden:
+        return
+    except NotFound:
+        advice = "install Kubeflow Pipelines (docs/kubeflow.md), or name the namespace of its steps with --namespace"
+        yield Finding(
+            "settings", Status.WRONG, f"there is no namespace '{namespace}' for the steps of a pipeline", advice
+        )
+
+
 def check_settings(api: Api, steps: Steps) -> Iterator[Finding]:
     """Compares the namespace of the Jobs with what the steps will read; fills in `steps.settings`.
 

@@ -68,6 +68,16 @@ def test_what_is_wrong_is_named_with_what_to_do(cluster, options, luthier):
     assert done.err.splitlines()[-1].endswith("checks failed")
 
 
+def test_a_cluster_without_the_namespace_of_the_steps_is_one_finding(cluster, options, luthier):
+    del cluster.answers["/api/v1/namespaces/kubeflow"]
+    cluster.answers["/apis/batch/v1/namespaces/luthier/jobs"] = 403  # no pod of an image to wait for
+    done = luthier("doctor", "--json", *options)
+    findings = json.loads(done.out)
+    (found,) = [each for each in findings if "no namespace 'kubeflow'" in each["text"]]
+    assert done.code == 2 and found["check"] == "settings" and "install Kubeflow Pipelines" in found["advice"]
+    assert "pipeline" not in {each["check"] for each in findings}
+
+
 def test_a_cluster_that_is_away_ends_in_one_line(options, luthier, monkeypatch, tmp_path):
     monkeypatch.setattr("pipelines.doctor.checks.POLICY", RetryPolicy(limit_s=0.1, first_pause_s=0.01))
     config = (tmp_path / "kubeconfig").read_text()

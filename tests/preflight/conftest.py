@@ -34,6 +34,7 @@ class Cluster:
         self.answers: dict[str, Any] = {
             "/version": recorded["version"],
             "/api/v1/namespaces/luthier": {"metadata": {"name": "luthier"}, "status": {"phase": "Active"}},
+            "/api/v1/namespaces/kubeflow": {"metadata": {"name": "kubeflow"}, "status": {"phase": "Active"}},
             "/api/v1/nodes": recorded["nodes"],
             "/api/v1/namespaces/luthier/resourcequotas": {"items": []},
             "/api/v1/namespaces/luthier/events": {"items": []},
