@@ -105,6 +105,19 @@ class RnnFcDecoder(decoders.RnnFcDecoder):  # type: ignore[misc]
         return dict(zip(names, tf.split(outputs, sizes, axis=2), strict=True))
 
 
+def spread_thresholds(network: RnnFcDecoder) -> None:
+    """Sets the first biases of a new network, so that its channels begin to follow an input at values from 0 to 1.
+
+    A scaled pitch or loudness is one number of about 0 to 1. With biases of 0, as Keras has them, the channels of the
+    first layer are multiples of that number, and the layer norm takes most of its size away: such a network tells
+    pitches and levels apart only when its biases have grown, and its range of levels is too small for long.
+    """
+    for stack in network.input_stacks:
+        first = stack.layers[0].layers[0]
+        if first.kernel.shape[0] == 1:
+            first.bias.assign(-first.kernel[0] * tf.random.uniform(first.bias.shape))
+
+
 def _stack(stack: Any, rows: tf.Tensor) -> tf.Tensor:
     """Runs rows, [rows, channels], through ddsp's nn.FcStack: dense layer, layer norm, leaky ReLU, repeated."""
     for layer in stack.layers:

@@ -88,6 +88,8 @@ def build(precision: str = "float32") -> models.Autoencoder:
         set_frames(model, frames)
         zeros = tf.zeros([1, frames, 1])
         model({**inputs(zeros, zeros), "audio": tf.zeros([1, frames * HOP_SAMPLES])}, training=True)
+    if isinstance(model.decoder, decoder.RnnFcDecoder):
+        decoder.spread_thresholds(model.decoder)
     return model
 
 

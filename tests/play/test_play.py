@@ -17,9 +17,10 @@ _SMALL = ("RnnFcDecoder.ch = 8", "RnnFcDecoder.rnn_channels = 8")
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> str:
     """An untrained instrument, which renders the pitch that it is asked for."""
-    from components.synths.ddsp_imports import gin
+    from components.synths.ddsp_imports import gin, tf
     from components.synths.model import build, config_text, configured
 
+    tf.keras.utils.set_random_seed(6)
     folder = tmp_path_factory.mktemp("model")
     with configured(config_text("harmonic", "smoke", _SMALL)):
         untrained, config = build(), gin.operative_config_str()

@@ -182,3 +182,20 @@ def test_short_numbers_are_in_the_network_alone(precision):
     np.testing.assert_array_equal(outputs["f0_hz"], f0_hz)
     difference = np.abs(outputs["harmonic"]["controls"]["amplitudes"] - wanted["harmonic"]["controls"]["amplitudes"])
     assert 0 < difference.max() < 0.1
+
+
+def test_the_first_layers_of_a_new_network_tell_values_of_their_input_apart():
+    """With biases of 0, the channels for all inputs above 0 are multiples of each other."""
+    with configured(config_text("harmonic", "smoke")):
+        stacks = build().decoder.input_stacks
+    values = np.array([[0.2], [0.5], [0.9]], np.float32)
+
+    def likeness(rows):
+        sizes = np.linalg.norm(rows, axis=1)
+        return [float(rows[i] @ rows[i + 1] / (sizes[i] * sizes[i + 1])) for i in (0, 1)]
+
+    for stack in stacks:
+        assert max(likeness(np.asarray(stack(values)))) < 0.9
+        dense = stack.layers[0].layers[0]
+        dense.bias.assign(np.zeros(dense.bias.shape))
+        assert min(likeness(np.asarray(stack(values)))) > 0.9999
