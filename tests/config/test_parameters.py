@@ -62,11 +62,11 @@ _ROOT = Path(__file__).parents[2]
     ids=lambda binding: binding[:40].encode("unicode_escape").decode(),
 )
 def test_what_no_parameter_may_be_is_refused_in_a_short_line_at_once(binding):
-    began = time.process_time()
+    began_s = time.thread_time()
     with pytest.raises(InputError) as refused:
         check_bindings([binding])
     assert len(str(refused.value)) < 600
-    assert time.process_time() - began < 1.0
+    assert time.thread_time() - began_s < 5.0  # 0.2 s, and the collection of other tests' garbage
 
 
 @pytest.mark.parametrize(
