@@ -98,33 +98,29 @@ def stock(data: str, synths: str, preset: str, batch: str, steps: str) -> dict[s
         notes = cache.notes(sorted_set, "train", samples.FAMILY, range(sorted_set.families("train")[samples.FAMILY]))
         learners = [Stock(synth, preset, [f"train.batch_size = {batch}"]) for synth in synths.split(",")]
         feeds = [stock_batches(notes, learner.settings) for learner in learners]
-        for learner, feed in zip(learners, feeds, strict=True):
-            learner.trace(feed)
-        counted, start = int(steps) - round(_WARM_UP * int(steps)), 0.0
-        for number in range(int(steps)):
-            if number == int(steps) - counted:
-                start = time.perf_counter()
-            for learner, feed in zip(learners, feeds, strict=True):
-                learner.step(feed)
-        return {"steps_per_s": counted * len(learners) / (time.perf_counter() - start)}
+        return _in_turns(learners, feeds, int(steps), waits_every=1)
 
 
-def bare(synths: str, preset: str, batch: str, steps: str) -> dict[str, float]:
-    """Does training steps in turns, each model's with the same batch again, and returns the steps per second, added."""
+def steps_alone(synths: str, preset: str, batch: str, steps: str) -> dict[str, float]:
+    """Does training steps in turns, each model's on the same batch again, and returns their steps per second, added."""
     from benchmarks.train.learners import Ours, tones
 
     learners = [Ours(synth, preset, [f"train.batch_size = {batch}"]) for synth in synths.split(",")]
     batches = [tones(learner.settings) for learner in learners]
-    for learner, features in zip(learners, batches, strict=True):
-        learner.trace(features)
-    counted, start = int(steps) - round(_WARM_UP * int(steps)), 0.0
-    waits_every = max(1, int(steps) // 10)
-    for number in range(int(steps)):
-        if number == int(steps) - counted:
+    return _in_turns(learners, batches, int(steps), waits_every=max(1, int(steps) // 10))
+
+
+def _in_turns(learners: Sequence[Any], feeds: Sequence[Any], steps: int, waits_every: int) -> dict[str, float]:
+    """Returns the steps per second of all learners after the warm-up; they wait for the device after some steps."""
+    for learner, feed in zip(learners, feeds, strict=True):
+        learner.trace(feed)
+    counted, start = steps - round(_WARM_UP * steps), 0.0
+    for number in range(steps):
+        if number == steps - counted:
             start = time.perf_counter()
-        for learner, features in zip(learners, batches, strict=True):
-            learner.start_step(features)
-            if number % waits_every == 0 or number == int(steps) - 1:
+        for learner, feed in zip(learners, feeds, strict=True):
+            learner.start_step(feed)
+            if number % waits_every == 0 or number == steps - 1:
                 learner.wait()
     return {"steps_per_s": counted * len(learners) / (time.perf_counter() - start)}
 
@@ -162,7 +158,9 @@ def _peer(data: Path, folder: Path, synths: Sequence[str], preset: str, batch: i
 
 
 def _step(data: Path, folder: Path, synths: Sequence[str], preset: str, batch: int, steps: int) -> float:
-    return run_function("benchmarks.train.gpu_loop:bare", ",".join(synths), preset, batch, steps).extra["steps_per_s"]
+    return run_function("benchmarks.train.gpu_loop:steps_alone", ",".join(synths), preset, batch, steps).extra[
+        "steps_per_s"
+    ]
 
 
 def _if_it_fits(rate: Callable[[], float]) -> float | None:
@@ -210,7 +208,7 @@ def _row(case: _Case, preset: str) -> list[Row]:
 
 def _table(cases: list[_Case], example_s: float) -> str:
     lines = [
-        "| synth | batch | steps/s, Luthier | the step alone | of it | ddsp | audio s/s, Luthier | ddsp | ratio |",
+        "| synth | batch | steps/s, Luthier | the step alone | share | ddsp | audio s/s, Luthier | ddsp | ratio |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for case in cases:

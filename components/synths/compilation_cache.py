@@ -27,6 +27,7 @@ OFF = "off"
 _FLAGS, _FLAG = "TF_XLA_FLAGS", "--tf_xla_persistent_cache_directory"
 _CPU_FACTS = ("vendor_id", "cpu family", "model", "stepping", "flags", "Features")
 _UNUSED_S = 30 * 86_400.0
+_EMPTY_S = 3_600.0  # an empty file that is younger is an entry that a process is writing
 _FREE_BYTES = 1 << 30  # with less space on the disk, nothing is kept: TensorFlow fails if it cannot write an entry
 _ERRORS_OF_AN_ENTRY = (
     "Read less bytes than requested",
@@ -78,11 +79,12 @@ def _make(folder: Path) -> None:
 
 
 def _remove_unused(folder: Path) -> None:
-    oldest_s = time.time() - _UNUSED_S
+    now_s = time.time()
     for entry in folder.iterdir():
         with suppress(OSError):  # another process removed it
             facts = entry.stat()
-            if max(facts.st_atime, facts.st_mtime) < oldest_s or not facts.st_size:
+            age_s = now_s - max(facts.st_atime, facts.st_mtime)
+            if age_s > (_UNUSED_S if facts.st_size else _EMPTY_S):
                 entry.unlink()
 
 

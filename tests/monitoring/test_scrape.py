@@ -172,8 +172,10 @@ def test_the_labels_of_a_pod_arrive(prometheus):
 
 @pytest.mark.parametrize("variable", ["namespace", "run", "family", "synth"])
 def test_the_dashboard_can_be_narrowed_down(prometheus, variable):
-    labels = lambda: prometheus.get(f"label/{variable}/values", **{"match[]": "luthier_train_max_steps"})  # noqa: E731
-    prometheus.wait_until(lambda: bool(labels()), f"there are values of {variable}")
+    def has_values() -> bool:
+        return bool(prometheus.get(f"label/{variable}/values", **{"match[]": "luthier_train_max_steps"}))
+
+    prometheus.wait_until(has_values, f"there are values of {variable}")
 
 
 def test_the_rules_are_evaluated_and_say_what_is_wrong(prometheus):

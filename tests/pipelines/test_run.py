@@ -69,8 +69,9 @@ def workspace(tmp_path_factory, recordings):
         (trap / f"{name}.py").write_text("raise SystemExit(f'{__name__} was imported from the current folder')")
     options = ("--families", "string", "--synths", "harmonic,wavetable")
     killed = start(recordings, folder, *options, folder=trap)
-    is_trained = lambda: list(folder.glob("runs/*/string-*/run.json"))  # noqa: E731
-    wait_until(is_trained, "it trains", seconds=600, pause_s=0.1, process=killed)
+    wait_until(
+        lambda: list(folder.glob("runs/*/string-*/run.json")), "it trains", seconds=600, pause_s=0.1, process=killed
+    )
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     for path in recordings.rglob("*.flac"):

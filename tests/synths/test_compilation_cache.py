@@ -91,13 +91,14 @@ def test_without_a_name_it_is_in_the_users_cache_and_what_was_not_used_for_a_mon
     compilation_cache.enable()
     (folder,) = users_cache.iterdir()
     assert f"--tf_xla_persistent_cache_directory={folder} " in os.environ["TF_XLA_FLAGS"]
-    for name, content, age_days in (("old", b"code", 31), ("new", b"code", 29), ("cut", b"", 0)):
+    entries = (("old", b"code", 31), ("new", b"code", 29), ("cut", b"", 1), ("being written", b"", 0))
+    for name, content, age_days in entries:
         (folder / name).write_bytes(content)
         used_s = time.time() - age_days * 86_400
         os.utime(folder / name, (used_s, used_s))
     os.environ.pop("TF_XLA_FLAGS")
     compilation_cache.enable()
-    assert [path.name for path in folder.iterdir()] == ["new"]
+    assert {path.name for path in folder.iterdir()} == {"new", "being written"}
 
 
 def test_the_folder_that_tensorflow_was_told_stays(users_cache, monkeypatch):
