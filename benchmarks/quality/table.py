@@ -37,6 +37,7 @@ _LEAST_NOTES = 8
 # judge, 80 ms, out of tune at the ends of a note, 2.5 % of the shortest. Without any pitch, a note is an octave off.
 _LEAST_CENTS, _MOST_CENTS = 10.0, 1200.0
 _IN_TUNE_SHARE = 0.975
+_LEAST_DB = 0.5  # of level: half of the smallest change of a level that is noticed
 _MUST_WIN = ("log_mel_db", "mfcc")
 
 
@@ -98,7 +99,17 @@ def _comparable(ours: dict[str, Any], theirs: dict[str, Any], product: str, judg
         return cents[0], cents[1]
     if product == "pitch_within_share" and one is not None and other is not None:
         return min(one, _IN_TUNE_SHARE), min(other, _IN_TUNE_SHARE)
-    return None if one is None or other is None else (float(one), float(other))
+    if one is None or other is None:
+        return None
+    if product == "loudness_error_db":
+        return max(one, _LEAST_DB), max(other, _LEAST_DB)
+    if product == "level_bias_db":
+        return _noticed(one), _noticed(other)
+    return float(one), float(other)
+
+
+def _noticed(bias_db: float) -> float:
+    return bias_db if abs(bias_db) > _LEAST_DB else 0.0
 
 
 def mean(verdicts: Sequence[Verdict], name: str) -> float | None:

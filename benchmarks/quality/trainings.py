@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.process import run_function
 from benchmarks.train.samples import run_luthier
 from components.artifacts.training_dir import TrainingDir, training_name
-from components.core.versions import TRAINING_VERSION
+from components.core.versions import EVALUATION_VERSION, TRAINING_VERSION
 
 OURS, DDSP = "ours", "ddsp"
 NAMES = {OURS: "Luthier", DDSP: "ddsp"}
@@ -54,8 +54,8 @@ class Trainings:
         return seeds / training_name(case.family, case.synth)
 
     def played(self, case: Case) -> Path:
-        """Returns the file of what a model plays; see arrays.Played."""
-        return self.folder(case) / "played.npz"
+        """Returns the file of what a model plays; see arrays.Played. Luthier's models play as an evaluation has it."""
+        return self.folder(case) / (f"played-{EVALUATION_VERSION}.npz" if case.whose == OURS else "played.npz")
 
     def train(self, case: Case) -> None:
         """Trains a model, unless that is done."""

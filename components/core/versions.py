@@ -14,7 +14,7 @@ TRAINING_VERSION = 5
 PREPARE_VERSION = 3
 """Of the records that `prepare` writes and of their order in a sorted set."""
 
-EVALUATION_VERSION = 5
+EVALUATION_VERSION = 6
 """Of the numbers and files of an evaluation."""
 
 _FINGERPRINTS = {"91b5a029bc21e54a": 1}

@@ -31,8 +31,9 @@ from components.config.bindings import read_configuration
 from components.core.errors import InputError
 from components.core.scratch import scratch_directory
 from components.nsynth.note import HOP_SAMPLES, FloatArray
+from components.synths import level
 from components.synths import model as models
-from components.synths.ddsp_imports import tf
+from components.synths.ddsp_imports import preprocessing, tf
 from components.synths.preprocessor import stride_of
 from components.synths.reverb import Reverb
 from components.synths.weights import load_weights
@@ -51,6 +52,7 @@ class Instrument:
         """Takes a model that was built under the gin configuration `config`; use `load`."""
         self.card = card
         self._model, self._config = model, config
+        self._layers = {each.name: each for each in model.processor_group.processors}
 
     @property
     def model(self) -> Any:
@@ -68,13 +70,37 @@ class Instrument:
         return stride_of(self._model.preprocessor)
 
     @property
+    def tone(self) -> Any:
+        """The synthesizer layer."""
+        return self._layers[self.card.synth]
+
+    @property
+    def noise(self) -> Any:
+        """The filtered noise layer."""
+        return self._layers[_NOISE]
+
+    @property
+    def tone_inputs(self) -> list[str]:
+        """The names of the synthesizer's inputs: outputs of the decoder, and f0_hz."""
+        return next(list(node[1]) for node in self._model.processor_group.dag if node[0] == self.tone.name)
+
+    @property
+    def corrects_level(self) -> bool:
+        """Whether the level of the controls is corrected: not with a room, which adds an unknown level to the sound."""
+        return self._room is None
+
+    @property
+    def _room(self) -> Reverb | None:
+        layers = self._layers.values()
+        return next((each for each in layers if isinstance(each, Reverb) and each.length), None)
+
+    @property
     def impulse_response(self) -> FloatArray | None:
         """The room's impulse response, f32[samples]; None without a reverb. See reverb.Reverb.impulse_response."""
-        for layer in self._model.processor_group.processors:
-            if isinstance(layer, Reverb) and layer.length:
-                response: FloatArray = layer.impulse_response().numpy()
-                return response
-        return None
+        if self._room is None:
+            return None
+        response: FloatArray = self._room.impulse_response().numpy()
+        return response
 
     def configured(self) -> AbstractContextManager[None]:
         """Makes the instrument's configuration gin's only one inside the block; see models.configured."""
@@ -131,15 +157,34 @@ class Instrument:
             rendered = [self._render_row(pitch[i : i + 1], loudness[i : i + 1], seed) for i in range(len(pitch))]
         return tf.nest.map_structure(lambda *rows: np.concatenate(rows), *rendered)  # type: ignore[no-any-return]
 
+    def controls(self, outputs: dict[str, Any]) -> dict[str, Any]:
+        """Scales the outputs of the decoder, and gives the sound the loudness that was asked for; see level.corrected.
+
+        Args:
+            outputs: Those of the decoder, with f0_hz and the scaled loudness, [batch, frames, channels] each.
+
+        Returns:
+            The controls of the synthesizer and 'noise_magnitudes', [batch, frames, channels] each.
+        """
+        tone = self.tone.get_controls(*(outputs[name] for name in self.tone_inputs))
+        noise = self.noise.get_controls(outputs["noise_magnitudes"], tf.zeros([2], tf.int32))
+        controls = {**tone, "noise_magnitudes": noise["magnitudes"]}
+        if not self.corrects_level:
+            return controls
+        asked_db = preprocessing.inv_scale_db(outputs["pw_scaled" if "pw_scaled" in outputs else "ld_scaled"])
+        return level.corrected(controls, outputs["f0_hz"], asked_db, self.loudness_definition)
+
     def _render_row(self, f0_hz: FloatArray, loudness_db: FloatArray, seed: int) -> dict[str, Any]:
         frames = f0_hz.shape[1]
         ends = ((0, 0), (0, -frames % self.stride))  # whole frames of the network
         f0_hz, loudness_db = (np.pad(curve, ends, mode="edge") for curve in (f0_hz, loudness_db))
         models.set_frames(self._model, f0_hz.shape[1])
-        outputs = self._model(models.inputs(f0_hz, loudness_db, (seed, 0)), training=False)
-        tone, noise = outputs[self.card.synth], outputs[_NOISE]
-        controls = {**tone["controls"], "f0_hz": outputs["f0_hz"], "noise_magnitudes": noise["controls"]["magnitudes"]}
-        signals = {"audio": outputs["audio_synth"], "tonal": tone["signal"], "noise": noise["signal"]}
+        features = self._model.encode(models.inputs(f0_hz, loudness_db, (seed, 0)), training=False)
+        controls = self.controls({**features, **self._model.decoder(features, training=False)})
+        tonal = self.tone.get_signal(**{name: each for name, each in controls.items() if name != "noise_magnitudes"})
+        noise = self.noise.get_signal(controls["noise_magnitudes"], features["noise_seed"])
+        dry, controls = tonal + noise, {**controls, "f0_hz": features["f0_hz"]}
+        signals = {"audio": self._room.get_signal(dry) if self._room else dry, "tonal": tonal, "noise": noise}
         return {
             **{name: np.asarray(signal)[:, : frames * HOP_SAMPLES] for name, signal in signals.items()},
             "controls": {name: np.repeat(each, self.stride, axis=1)[:, :frames] for name, each in controls.items()},

@@ -26,10 +26,8 @@ class ControlNetwork:
         self._model = instrument.model
         if not isinstance(self._model.decoder.rnn.rnn, tf.keras.layers.GRU) or self._model.decoder.stateless:
             raise InputError("the model's network is not a GRU, which transfer and export need; train it with a GRU")
-        group = self._model.processor_group
-        processors = {each.name: each for each in group.processors}
-        self.tone, self.noise = processors[instrument.card.synth], processors["filtered_noise"]
-        self.tone_inputs = next(node[1] for node in group.dag if node[0] == self.tone.name)
+        self._instrument = instrument
+        self.tone, self.noise, self.tone_inputs = instrument.tone, instrument.noise, instrument.tone_inputs
         self.units, self.stride = int(self._model.decoder.rnn.rnn.units), instrument.stride
         self.outputs = {name: int(channels) for name, channels in self._model.decoder.output_splits}
 
@@ -57,17 +55,15 @@ class ControlNetwork:
         """Computes the controls of some frames of the network.
 
         Args:
-            features: The tensors that the decoder's `input_keys` name, and f0_hz, f32[1, frames, 1] each.
+            features: The tensors that the decoder's `input_keys` name, f0_hz and the scaled loudness, f32[1, frames, 1]
+                each.
             hidden: See `controls`.
 
         Returns:
             See `controls`.
         """
         outputs, hidden = self._decode([features[key] for key in self._model.decoder.input_keys], hidden)
-        outputs["f0_hz"] = features["f0_hz"]
-        tone = self.tone.get_controls(*(outputs[key] for key in self.tone_inputs))
-        noise = self.noise.get_controls(outputs["noise_magnitudes"], tf.zeros([2], tf.int32))
-        return {**tone, "noise_magnitudes": noise["magnitudes"]}, hidden
+        return self._instrument.controls({**features, **outputs}), hidden
 
     def _decode(self, inputs: list[tf.Tensor], hidden: tf.Tensor) -> tuple[Tensors, tf.Tensor]:
         """Runs ddsp's RnnFcDecoder on [1, frames, channels] each; the layer's own call starts from a state of zeros."""

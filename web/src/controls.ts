@@ -1,5 +1,6 @@
 // From the network's outputs to the controls of the synthesizer, as the layers of components/synths scale them.
 
+import { Level } from "./level";
 import type { CriticalBands, ExpSigmoid, Model, Scale, Tone } from "./model";
 
 const SAMPLE_RATE_HZ = 16_000; // of the training
@@ -48,6 +49,7 @@ export class Scaler {
   readonly points: number;
   readonly free: boolean; // whether the partials have frequencies of their own
   readonly bands: number;
+  private readonly level: Level;
 
   constructor({ header, arrays }: Model) {
     this.tone = header.tone;
@@ -80,10 +82,11 @@ export class Scaler {
     this.points = tone.synth === "wavetable" && !mixes ? width : 0;
     this.harmonics = mixes ? tone.partials : tone.synth === "harmonic" ? width : 0;
     this.partials = this.free ? size : this.harmonics * (mixes ? 2 : 1);
+    this.level = new Level(header, bands, this.points);
   }
 
-  /** Scales a voice's outputs, which begin at an index of `outputs`. */
-  scale(outputs: Float32Array, start: number, f0Hz: number, to: Controls): void {
+  /** Scales a voice's outputs, which begin at an index of `outputs`, to the loudness that it was asked for. */
+  scale(outputs: Float32Array, start: number, f0Hz: number, loudnessDb: number, to: Controls): void {
     const { tone } = this;
     to.sounding = true;
     to.f0Hz = f0Hz;
@@ -93,6 +96,7 @@ export class Scaler {
       this.mixture(outputs, start, f0Hz, to, tone.amplitude);
     else if (tone.synth === "wavetable") this.wavetable(outputs, start, to, tone.amplitude, tone.table);
     else this.sinusoidal(outputs, start, f0Hz, to, tone);
+    this.level.correct(to, loudnessDb, this.free, this.cosines);
   }
 
   private levels(outputs: Float32Array, start: number, to: Float32Array, scale: Scale): void {

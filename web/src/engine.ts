@@ -138,7 +138,8 @@ export class Engine {
       const voice = this.voices[v] as Voice;
       if (v < this.askedVoices && source.active[v]) {
         const start = this.network.outputStart(v);
-        this.scaler.scale(this.network.outputs, start, source.f0Hz[v] as number, voice.next);
+        const [f0Hz, loudnessDb] = [source.f0Hz[v] as number, source.loudnessDb[v] as number];
+        this.scaler.scale(this.network.outputs, start, f0Hz, loudnessDb, voice.next);
         if (source.fresh[v]) voice.alignFrequencies();
       } else if (voice.sounds) voice.fadeOut();
     }

@@ -46,6 +46,13 @@ export type Tone =
   | { synth: "wavetable"; amplitude: Scale; table: "unit" | "linear" }
   | { synth: "wavetable"; amplitude: Scale; table: "dictionary"; partials: number };
 
+/** How the level of the controls is corrected; with a limit of 0 dB it is not. */
+export interface LevelOptions {
+  limit_db: number;
+  a_weighted: boolean;
+  window_samples: number; // of the loudness
+}
+
 export interface Header {
   schema: number;
   name: string;
@@ -67,6 +74,7 @@ export interface Header {
   tone_outputs: string[];
   tone: Tone;
   noise: Scale;
+  level: LevelOptions;
   arrays: { name: string; shape: number[]; type: "float32" | "int16" | "int12" }[];
 }
 
@@ -75,7 +83,7 @@ export interface Model {
   arrays: Map<string, Float32Array>;
 }
 
-const SCHEMA = 2;
+const SCHEMA = 3;
 
 async function gunzip(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));

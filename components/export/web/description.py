@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 
 from components.artifacts.plain_expression import DEFAULT_LOUDNESS_DB, expression_of
+from components.audio.loudness import LOUDNESS_DEFINITION, WINDOW_SAMPLES
 from components.core.errors import InputError
 from components.export.graphs import DEFAULT_PITCH_HZ, Graphs
 from components.nsynth.note import SAMPLE_RATE_HZ, FloatArray
+from components.synths import level
 from components.synths.ddsp_imports import ddsp, gin
 from components.synths.dictionary import amplitudes_of, partials_of
 from components.synths.instrument import Instrument
 from components.synths.network import ControlNetwork
 from components.synths.scaling import quiet_exp_sigmoid
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _SILENCE_BELOW_SOFT_DB = 45.0  # where NSynth's sounding frames end, and a note as well
 _INPUTS = ("ld_scaled", "pw_scaled", "f0_scaled")
 
@@ -58,6 +60,7 @@ def describe_model(graphs: Graphs) -> tuple[dict[str, Any], dict[str, FloatArray
         "tone_outputs": [name for name in network.tone_inputs if name != "f0_hz"],
         "tone": tone,
         "noise": noise,
+        "level": _correction(instrument),
     }
     return header, {**_arrays(decoder), **_dictionary(network.tone), **_room(instrument)}
 
@@ -150,6 +153,15 @@ def _level(scale: Callable[..., Any] | None) -> dict[str, float] | None:
     own = _arguments(quiet_exp_sigmoid, "luthier.quiet_exp_sigmoid") if name == "quiet_exp_sigmoid" else {}
     parameters = {key: float(values[key]) for key in ("exponent", "max_value", "threshold")}
     return {**parameters, "bias": float(own.get("initial_bias", 0.0))}
+
+
+def _correction(instrument: Instrument) -> dict[str, Any]:
+    definition = instrument.loudness_definition
+    return {
+        "limit_db": level.LIMIT_DB if instrument.corrects_level else 0.0,
+        "a_weighted": definition == LOUDNESS_DEFINITION,
+        "window_samples": WINDOW_SAMPLES[definition],
+    }
 
 
 def _critical_bands(scale: Callable[..., Any] | None, sinusoids: int) -> dict[str, Any]:

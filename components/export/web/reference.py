@@ -14,6 +14,7 @@ import numpy.typing as npt
 from components.export.graphs import Arrays, Step
 from components.export.web.model_file import decode
 from components.nsynth.note import SAMPLE_RATE_HZ, FloatArray
+from components.synths import level
 from components.synths.dictionary import SMALLEST_MIXTURE_POWER, to_points
 from components.synths.scaling import SMALLEST_POWER
 
@@ -32,9 +33,9 @@ class _Network:
 
     def step(self, inputs: Arrays) -> Arrays:
         header, f0_hz = self._header, float(inputs["f0_hz"][0])
-        level = np.float32(inputs["loudness_db"][0] / 80 + 1)
+        loudness = np.float32(inputs["loudness_db"][0] / 80 + 1)
         pitch = np.float32((12 * np.log2(f0_hz / 440) + 69) / 127)
-        features = [pitch if name == "f0_scaled" else level for name in header["inputs"]]
+        features = [pitch if name == "f0_scaled" else loudness for name in header["inputs"]]
         heads = [
             self._stack(f"in{number}", layers, np.array([feature], np.float32))
             for number, (layers, feature) in enumerate(zip(header["stacks"], features, strict=True))
@@ -48,7 +49,15 @@ class _Network:
         tone = [outputs[name] for name in header["tone_outputs"]]
         noise = _levels(outputs["noise_magnitudes"], header["noise"])
         controls = _TONES[header["synth"]](*tone, f0_hz, {**header["tone"], **self._arrays})
-        return {**controls, "noise_magnitudes": noise, "next_state": state}
+        return {**self._corrected({**controls, "noise_magnitudes": noise}, inputs), "next_state": state}
+
+    def _corrected(self, controls: Arrays, inputs: Arrays) -> Arrays:
+        if not self._header["level"]["limit_db"]:
+            return controls
+        framed = {name: values.astype(np.float32)[None, None] for name, values in controls.items()}
+        f0_hz, loudness_db = (inputs[name].reshape(1, 1, 1) for name in ("f0_hz", "loudness_db"))
+        found = level.corrected(framed, f0_hz, loudness_db, self._header["loudness"])
+        return {name: np.asarray(values)[0, 0] for name, values in found.items()}
 
     def _dense(self, name: str, x: FloatArray) -> FloatArray:
         product: FloatArray = self._arrays[f"{name}.weights"] @ x + self._arrays[f"{name}.bias"]
