@@ -37,7 +37,7 @@ _LEAST_NOTES = 8
 # judge, 80 ms, out of tune at the ends of a note, 2.5 % of the shortest. Without any pitch, a note is an octave off.
 _LEAST_CENTS, _MOST_CENTS = 10.0, 1200.0
 _IN_TUNE_SHARE = 0.975
-_LEAST_DB = 0.5  # of level: half of the smallest change of a level that is noticed
+_LEAST_DB = 1.0  # of loudness, as of the product: components/artifacts/comparison.py
 _MUST_WIN = ("log_mel_db", "mfcc")
 
 
