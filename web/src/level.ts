@@ -2,21 +2,13 @@
 
 import type { Controls } from "./controls";
 import type { Header } from "./model";
+import { aWeighting } from "./weighting";
 
 const SAMPLE_RATE_HZ = 16_000; // of the training
 const FLOOR_POWER = 1e-8; // loudness.py: -80 dB
 const SMALLEST_POWER = 1e-20;
 const HANN_POWER = 3 / 8;
 const WHITE_POWER = 1 / 3;
-const A_GAIN = 10 ** 0.2;
-const POLES = [12194.217, 20.598997, 107.65265, 737.86223].map((hz) => hz ** 2) as [number, number, number, number];
-
-function aWeight(hz: number): number {
-  const squared = hz * hz;
-  const [first, second, third, fourth] = POLES;
-  const below = (squared + first) * (squared + second) * Math.sqrt((squared + third) * (squared + fourth));
-  return A_GAIN * ((first * squared * squared) / below) ** 2;
-}
 
 export class Level {
   private readonly weighted: boolean;
@@ -52,7 +44,7 @@ export class Level {
   }
 
   private weight(hz: number): number {
-    return this.weighted ? aWeight(hz) : 1;
+    return this.weighted ? aWeighting(hz) : 1;
   }
 
   private ofPartials(to: Controls, free: boolean, pairs: boolean): number {

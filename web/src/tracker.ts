@@ -4,6 +4,7 @@
 // at a multiple of the period. Loudness has the two definitions of components/synths/loudness.py.
 
 import { Fft } from "./fft";
+import { aWeighting } from "./weighting";
 
 export const RATE_HZ = 16_000;
 export const HOP = 64;
@@ -191,12 +192,4 @@ export class LoudnessMeter {
     }
     return Math.max(FLOOR_DB, 10 * Math.log10(power + 1e-20));
   }
-}
-
-/** The A weighting of power, not below -80 dB (IEC 61672-1). */
-function aWeighting(hz: number): number {
-  const f = hz * hz;
-  const [a, b, c, d] = [12194.217 ** 2, 20.598997 ** 2, 107.65265 ** 2, 737.86223 ** 2] as const;
-  const gain = (a * f * f) / ((f + b) * Math.sqrt((f + c) * (f + d)) * (f + a));
-  return Math.max(1e-8, 10 ** 0.2 * gain * gain);
 }
