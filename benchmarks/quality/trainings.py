@@ -65,6 +65,8 @@ class Trainings:
             sizes = (self.preset, case.seed, self.seconds, self.played(case))
             run_function("benchmarks.quality.playing:train_ddsp", self.sorted_uri, case.family, case.synth, *sizes)
             return
+        if TrainingDir(str(self.folder(case))).finished_record():
+            return
         settings = {"seed": case.seed, "max_minutes": self.seconds / 60, "max_steps": _ENDLESS_STEPS}
         bindings = [part for name, value in settings.items() for part in ("--set", f"train.{name} = {value}")]
         where = ("--data", self.sorted_uri, "--out", self.folder(case), "--preset", self.preset)
