@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
 
 from components.core.errors import InputError
 from components.nsynth.note import HOP_SAMPLES, SAMPLE_RATE_HZ, FloatArray
@@ -104,7 +103,7 @@ def _mean_power(frames: FloatArray) -> FloatArray:
 def _a_weighted_mean_power(frames: FloatArray) -> FloatArray:
     window, weighting = _hann_and_a_weighting(frames.shape[1])
     # Real and imaginary parts in turns.
-    spectrum = scipy.fft.rfft(frames * window, overwrite_x=True).view(np.float32)
+    spectrum = np.fft.rfft(frames * window).astype(np.complex64, copy=False).view(np.float32)
     power: FloatArray = np.square(spectrum, out=spectrum) @ weighting
     return power
 
