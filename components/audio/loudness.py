@@ -30,7 +30,7 @@ WINDOW_SAMPLES = {LOUDNESS_DEFINITION: 512, POWER_DEFINITION: 1024}
 FLOOR_DB = -80.0
 """The lowest value of both definitions."""
 
-_FRAMES_AT_ONCE = 128  # 256 to 512 KB of samples, which stay in the cache of a core: four times faster than all at once
+_FRAMES_AT_ONCE = 128  # 256 to 512 KB of samples, which stay in the cache of a core: twice as fast as all at once
 
 _FFT_SAMPLES = 2048
 _REFERENCE_DB = 20.7

@@ -1,6 +1,6 @@
 """The level of what a model plays: a gain per frame that gives its sound the loudness that it was asked for.
 
-The controls of a frame tell its loudness exactly: it is the weighted power of the partials and of the filtered noise.
+The controls of a frame tell its loudness: it is the weighted power of the partials and of the filtered noise.
 So the error of the network in level is known before the sound is computed, and is taken back. The network is trained
 without this gain, so that a training sees that it plays too softly.
 """
