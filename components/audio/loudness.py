@@ -29,6 +29,8 @@ WINDOW_SAMPLES = {LOUDNESS_DEFINITION: 512, POWER_DEFINITION: 1024}
 """Of each definition: the length of the window, in samples, that is centred on a frame's first sample."""
 FLOOR_DB = -80.0
 """The lowest value of both definitions."""
+A_WEIGHTING_POLES_HZ = (12194.217, 20.598997, 107.65265, 737.86223)
+"""Frequencies of the poles of the A weighting; the first two are double (IEC 61672-1:2013, annex E)."""
 
 _FRAMES_AT_ONCE = 128  # 256 to 512 KB of samples, which stay in the cache of a core: twice as fast as all at once
 
@@ -41,7 +43,7 @@ _SMALLEST_MAGNITUDE = 1e-20
 def a_weighting_db(frequencies_hz: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
     """Returns the A weighting in dB, not below -80 (IEC 61672-1:2013, annex E; librosa's `A_weighting`)."""
     squared = frequencies_hz**2
-    poles = np.array([12194.217, 20.598997, 107.65265, 737.86223]) ** 2
+    poles = np.square(A_WEIGHTING_POLES_HZ)
     with np.errstate(divide="ignore"):
         weights = 2.0 + 20.0 * (
             np.log10(poles[0])

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from components.audio.loudness import FLOOR_DB, LOUDNESS_DEFINITION, WINDOW_SAMPLES
+from components.audio.loudness import A_WEIGHTING_POLES_HZ, FLOOR_DB, LOUDNESS_DEFINITION, WINDOW_SAMPLES
 from components.nsynth.note import SAMPLE_RATE_HZ
 from components.synths import dictionary
 from components.synths.ddsp_imports import tf
@@ -24,9 +24,7 @@ LIMIT_DB = 6.0
 _HANN_POWER = 3 / 8  # mean of the squared window
 _WHITE_POWER = 1 / 3  # of white noise in -1..1
 _SMALLEST_POWER = 1e-20  # keeps the quotient finite
-# Squared pole frequencies of the A weighting, and its gain at 1 kHz; see loudness.a_weighting_db.
-_POLES = tuple(hz**2 for hz in (12194.217, 20.598997, 107.65265, 737.86223))
-_A_GAIN = 10**0.2
+_A_GAIN = 10**0.2  # 2 dB, which make the A weighting 0 dB at 1 kHz
 
 
 def corrected(controls: Tensors, f0_hz: tf.Tensor, loudness_db: tf.Tensor, definition: str) -> Tensors:
@@ -96,7 +94,7 @@ def _partials(controls: Tensors, f0_hz: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor
 def _a_weight(frequencies_hz: tf.Tensor) -> tf.Tensor:
     """Returns the A weighting of power, the factor of loudness.a_weighting_db, without its floor."""
     squared = frequencies_hz**2
-    first, second, third, fourth = _POLES
+    first, second, third, fourth = (hz**2 for hz in A_WEIGHTING_POLES_HZ)
     above = first * squared**2
     below = (squared + first) * (squared + second) * tf.sqrt((squared + third) * (squared + fourth))
     return _A_GAIN * (above / below) ** 2

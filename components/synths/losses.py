@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import librosa
 import numpy as np
 import numpy.typing as npt
 
+from components.audio.loudness import a_weighting_db
 from components.nsynth.note import SAMPLE_RATE_HZ
 from components.synths.ddsp_imports import ddsp, gin, tf
 from components.synths.xla import compiled
@@ -141,7 +141,7 @@ def _level_size(sizes: tuple[int, ...]) -> int:
 def _a_weighting(size: int) -> npt.NDArray[np.float32]:
     """Returns the A-weighting of power by bin, f32[size / 2 + 1], as ddsp's compute_loudness has it."""
     frequencies = np.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ)[1:]
-    return np.append(0.0, 10 ** (librosa.A_weighting(frequencies, min_db=None) / 10)).astype(np.float32)
+    return np.append(0.0, 10 ** (a_weighting_db(frequencies) / 10)).astype(np.float32)
 
 
 def _frames(audio: tf.Tensor, size: int) -> tf.Tensor:
