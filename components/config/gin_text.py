@@ -18,6 +18,7 @@ from components.core.errors import InputError
 
 LONGEST_TEXT = 200_000  # characters; an operative configuration has about 5,000
 _MOST_LEVELS = 16  # of brackets
+_MOST_PIECES = 256  # of a text in several literals, "a" "b": gin evaluates all of them again with each
 _LONGEST_REASON = 100
 
 
@@ -100,7 +101,7 @@ def parse(text: str) -> GinText:
         raise GinSyntaxError(f"it has {len(text):,} characters, expected {LONGEST_TEXT:,} at most")
     found = _AsWritten()
     try:
-        _check_levels(text)
+        _check_tokens(text)
         statements = list(config_parser.ConfigParser(text, found))
     except GinSyntaxError:
         raise
@@ -123,13 +124,19 @@ def parameters(text: str) -> dict[str, str]:
     return {binding.name: str(binding.value) for binding in parse(text).bindings}
 
 
-def _check_levels(text: str) -> None:
-    """Refuses nested brackets before gin's parser, which calls itself for each, meets them."""
-    levels = 0
+def _check_tokens(text: str) -> None:
+    """Refuses what gin's parser takes too long for, or calls itself too often, before it meets it."""
+    levels = pieces = 0
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         levels += (token.string in ("(", "[", "{")) - (token.string in (")", "]", "}"))
         if levels > _MOST_LEVELS:
             raise GinSyntaxError(f"it has more than {_MOST_LEVELS} nested brackets")
+        if token.type == tokenize.STRING:
+            pieces += 1
+        elif token.type not in (tokenize.NL, tokenize.COMMENT):
+            pieces = 0
+        if pieces > _MOST_PIECES:
+            raise GinSyntaxError(f"it has a text of more than {_MOST_PIECES} pieces; try one pair of quotes")
 
 
 def _reason(error: Exception) -> str:

@@ -8,6 +8,7 @@ from components.config.bindings import check_configuration
 from components.config.catalog import PRESETS, SYNTHS, gin_files
 from components.config.gin_text import GinSyntaxError, parameters, parse
 from components.core.errors import InputError
+from tests.deadline import deadline
 
 _TEXT = """
 SIZE = 3
@@ -26,6 +27,14 @@ def test_values_references_and_macros_stay_as_written():
     }
     found = parse(_TEXT)
     assert (found.references, found.macros, set(found.kinds)) == (("@a.Layer()",), ("%SIZE",), {"binding"})
+
+
+def test_a_text_of_thousands_of_literals_is_refused_at_once():
+    """gin's parser evaluates all of them again with each: minutes for a file of 200 kB."""
+    for between in (" ", "\n", " # remark\n"):
+        with deadline(2), pytest.raises(GinSyntaxError, match="a text of more than 256 pieces"):
+            parse("train.seed = (" + f'"x"{between}' * 15_000 + ")")
+    assert parse('a.b = ("x"\n"y")\n' * 200).bindings[199].value == "xy"
 
 
 def test_statements_are_named_and_not_executed():
