@@ -11,6 +11,7 @@ from typing import Any
 from components.core.strict_json import parse_json
 
 METRICS_NAME = "metrics.jsonl"
+_MOST_STEPS, _MOST_SECONDS = 2**53, 1e10  # MLflow keeps steps and milliseconds in 64 bits
 Line = dict[str, Any]
 
 
@@ -93,7 +94,7 @@ def read_lines(path: Path) -> list[Line]:
 def parse_lines(text: str) -> list[Line]:
     """Returns the whole lines of a metrics.jsonl's content; half a line, which a killed process leaves, is dropped.
 
-    So is a line that no training wrote: one without a step, or with anything but numbers.
+    So is a line that no training wrote: one without a step or a time, or with anything but numbers.
     """
     lines = []
     for line in text.splitlines():
@@ -110,5 +111,6 @@ def _has_numbers(line: Line) -> bool:
     """Tells whether a line has a step, and numbers in all fields but the split."""
     numbers = [value for name, value in line.items() if name != "split" and value is not None]
     are_numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in numbers)
-    step = line.get("step")
-    return are_numbers and isinstance(step, int) and step >= 0 and isinstance(line.get("seconds"), int | float)
+    step, seconds = line.get("step"), line.get("seconds")
+    has_step = isinstance(step, int) and 0 <= step <= _MOST_STEPS
+    return are_numbers and has_step and isinstance(seconds, int | float) and 0 <= seconds <= _MOST_SECONDS  # NaN is not

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from components.artifacts.metrics_log import METRICS_NAME, MetricsLog, read_lines
+import pytest
+
+from components.artifacts.metrics_log import METRICS_NAME, MetricsLog, parse_lines, read_lines
+from components.registry.mlflow_values import points
 
 
 def test_lines_after_the_checkpoint_and_half_a_line_are_dropped(tmp_path):
@@ -36,3 +39,12 @@ def test_a_training_from_the_start_begins_an_empty_file(tmp_path):
     MetricsLog(tmp_path).add(0, "valid", 20.0)
     MetricsLog(tmp_path)
     assert read_lines(tmp_path / METRICS_NAME) == []
+
+
+@pytest.mark.parametrize(
+    ("step", "seconds"), [("1", "NaN"), ("1", "Infinity"), ("1", "-1"), ("1", "1e308"), ("9223372036854775808", "1.5")]
+)
+def test_lines_with_a_step_or_a_time_that_mlflow_cannot_keep_are_dropped(step, seconds):
+    good = '{"step": 1, "split": "train", "total_loss": 9.0, "seconds": 1.5}\n'
+    text = f'{good}{{"step": {step}, "split": "train", "total_loss": 9.0, "seconds": {seconds}}}\n'
+    assert [point.time_ms for point in points(parse_lines(text), 0)] == [1500]
