@@ -210,8 +210,10 @@ class _Reader:
     def __init__(self, uri: str) -> None:
         self._uri = uri
         self._channels: dict[int, _Channel] = defaultdict(_Channel)
-        # By track, channel and pitch: notes that sound, the oldest first; and those that only the pedal holds.
-        self._sounding: dict[tuple[int, int, int], deque[tuple[float, int]]] = defaultdict(deque)
+        # By channel, then by track and pitch: notes that sound, the oldest first; and those that only the pedal holds.
+        self._sounding: dict[int, dict[tuple[int, int], deque[tuple[float, int]]]] = defaultdict(
+            lambda: defaultdict(deque)
+        )
         self._held: dict[int, list[tuple[int, int, float, int]]] = defaultdict(list)
         self._notes: dict[tuple[int, int], list[ScoreNote]] = defaultdict(list)
         self._drum_notes = self._empty_notes = 0
@@ -224,7 +226,7 @@ class _Reader:
             if message.channel == DRUM_CHANNEL:
                 self._drum_notes += message.type == "note_on" and message.velocity > 0
             elif message.type == "note_on" and message.velocity > 0:
-                self._sounding[track, message.channel, message.note].append((seconds, message.velocity))
+                self._sounding[message.channel][track, message.note].append((seconds, message.velocity))
             else:
                 self._release(seconds, track, message.channel, message.note)
         elif message.type == "pitchwheel":
@@ -238,12 +240,15 @@ class _Reader:
         """Returns the score. Notes that never end do so at the end of the file."""
         for channel in range(16):
             self._end_all(self._seconds, channel)
+        # Once for all parts of a channel: each of a file's thousands of tracks may have one.
+        used = {channel for _, channel in self._notes}
+        controllers = {channel: self._channels[channel].controllers() for channel in used}
         parts = tuple(
             Part(
                 names[track],
                 channel + 1,
                 tuple(sorted(notes, key=lambda each: (each.start_s, each.pitch))),
-                self._channels[channel].controllers(),
+                controllers[channel],
             )
             for (track, channel), notes in sorted(self._notes.items())
         )
@@ -272,7 +277,7 @@ class _Reader:
         return "got none; expected events 'note on'"
 
     def _release(self, seconds: float, track: int, channel: int, pitch: int) -> None:
-        sounding = self._sounding[track, channel, pitch]
+        sounding = self._sounding[channel][track, pitch]
         if not sounding:
             return
         start_s, velocity = sounding.popleft()
@@ -293,8 +298,8 @@ class _Reader:
 
     def _end_all(self, seconds: float, channel: int) -> None:
         self._end_held(seconds, channel)
-        for track, of_channel, pitch in [key for key in self._sounding if key[1] == channel]:
-            for start_s, velocity in self._sounding.pop((track, of_channel, pitch)):
+        for (track, pitch), sounding in self._sounding.pop(channel, {}).items():
+            for start_s, velocity in sounding:
                 self._add(track, channel, ScoreNote(start_s, seconds, pitch, velocity))
 
     def _bend(self, channel: _Channel, seconds: float) -> None:

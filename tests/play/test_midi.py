@@ -10,6 +10,7 @@ import pytest
 
 from components.core.errors import InputError
 from components.play.midi import read_score
+from tests.deadline import deadline
 from tests.play.scores import control, named, notes, tempo, write
 
 
@@ -133,6 +134,24 @@ def test_bad_files(tmp_path, content, complaint):
     with pytest.raises(InputError, match=r"bad\.mid") as error:
         read_score(str(tmp_path / "bad.mid"))
     assert complaint in str(error.value)
+
+
+def test_thousands_of_tracks_and_events_are_read_in_seconds(tmp_path):
+    """A file of 200 kB; each 'all notes off' of a channel once looked at the notes of all others."""
+    tracks = b"".join(_chunk(b"MTrk", _NOTE + _END) for _ in range(6_000))
+    off = b"\x00\xb1\x7b\x00" + b"\x00\x7b\x00" * 50_000
+    content = _chunk(b"MThd", struct.pack(">HHH", 1, 6_001, 480)) + tracks + _chunk(b"MTrk", off + _END)
+    (tmp_path / "a.mid").write_bytes(content)
+    with deadline(8):
+        assert len(read_score(str(tmp_path / "a.mid")).parts) == 6_000
+
+
+def test_the_parts_of_a_channel_share_its_controllers(tmp_path):
+    """One array for all: a file of 2 MB has 50,000 tracks and 350,000 events."""
+    bends = [(at, mido.Message("pitchwheel", pitch=at)) for at in range(3)]
+    parts = read_score(write(tmp_path / "a.mid", bends, *[notes(0, (0, 1, 60, 90))] * 3)).parts
+    assert len(parts) == 3
+    assert len({id(part.controllers.bend) for part in parts}) == 1
 
 
 def test_a_midi_file_in_riff_is_read(tmp_path):
