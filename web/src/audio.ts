@@ -29,10 +29,12 @@ export function scriptUrl(text: string): string {
 }
 
 function microphoneProblem(error: unknown): string {
-  const name = error instanceof DOMException ? error.name : "";
+  const name = (error as { name?: string } | null)?.name ?? "";
   if (name === "NotAllowedError" || name === "SecurityError")
     return "The microphone was not allowed. Allow it for this page in the browser's settings, then choose Microphone again.";
-  if (name === "NotFoundError") return "There is no microphone. Plug one in, then choose Microphone again.";
+  // WebKit without a microphone has the second one, which is no DOMException.
+  if (name === "NotFoundError" || name === "OverconstrainedError")
+    return "There is no microphone. Plug one in, then choose Microphone again.";
   if (name === "NotReadableError") return "The microphone is in use by another program, or does not answer.";
   return `The microphone cannot be opened: ${String(error)}`;
 }
@@ -53,11 +55,23 @@ export class Sound {
   private recorded: ((recording: Recording) => void) | null = null;
   private ready: (() => void) | null = null;
 
-  /** Starts the sound; browsers allow it after a click or a key only. */
+  constructor() {
+    // A finger on a key may not start the sound yet: browsers allow it when the touch ends.
+    for (const type of ["pointerup", "touchend", "click", "keydown"])
+      window.addEventListener(type, () => this.resume(), { capture: true });
+  }
+
+  /** Starts the sound; browsers allow it after a click, a key or the end of a touch only. */
   start(): Promise<void> {
     this.starting ??= this.open();
-    if (this.context?.state === "suspended") void this.context.resume();
+    this.resume();
     return this.starting;
+  }
+
+  /** Goes on after a pause of the browser, such as that of a call on a phone ("interrupted"). */
+  private resume(): void {
+    const { context } = this;
+    if (context && context.state !== "running") context.resume().catch(() => {}); // refused: the next touch asks again
   }
 
   get running(): boolean {

@@ -21,7 +21,7 @@ export class DrawnKeyboard {
   ) {
     element.addEventListener("pointerdown", (event) => this.pointerDown(event));
     element.addEventListener("pointermove", (event) => this.pointerMove(event));
-    for (const type of ["pointerup", "pointercancel"] as const)
+    for (const type of ["pointerup", "pointercancel", "lostpointercapture"] as const)
       element.addEventListener(type, (event) => this.pointerUp(event));
     element.addEventListener("keydown", (event) => this.keyDown(event));
     element.addEventListener("keyup", (event) => this.keyUp(event));
@@ -75,7 +75,7 @@ export class DrawnKeyboard {
     const note = this.noteAt(event);
     if (note === null || event.button !== 0) return;
     event.preventDefault();
-    (event.target as Element).releasePointerCapture?.(event.pointerId);
+    this.element.setPointerCapture(event.pointerId); // a pointer that leaves the keyboard still lifts its key
     this.pointers.set(event.pointerId, note);
     this.player.noteOn(note, this.velocity(event, note));
   }
@@ -87,14 +87,19 @@ export class DrawnKeyboard {
     if (note === null || note === before) return;
     this.pointers.set(event.pointerId, note);
     this.player.noteOn(note, this.velocity(event, note));
-    this.player.noteOff(before);
+    this.lift(before);
   }
 
   private pointerUp(event: PointerEvent): void {
     const note = this.pointers.get(event.pointerId);
     if (note === undefined) return;
     this.pointers.delete(event.pointerId);
-    this.player.noteOff(note);
+    this.lift(note);
+  }
+
+  /** Ends a note, unless another finger is on its key. */
+  private lift(note: number): void {
+    if (![...this.pointers.values()].includes(note)) this.player.noteOff(note);
   }
 
   private focused: number | null = null;

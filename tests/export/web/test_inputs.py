@@ -62,6 +62,14 @@ def test_the_microphone_is_heard_and_played(launch: Launch, page_path: Path, tmp
     chromium.close()
 
 
+def test_no_microphone_is_said_as_webkit_reports_it(browser: Browser, page_path: Path) -> None:
+    page = new_page(browser)
+    page.add_init_script("navigator.mediaDevices.getUserMedia = async () => { throw { name: 'OverconstrainedError' } }")
+    open_page(page, page_path).get_by_text("Microphone", exact=True).click()
+    until(page, "document.querySelector('#message').textContent.includes('There is no microphone')")
+    page.close()
+
+
 def test_a_denied_microphone_is_said_in_words(opened: Page) -> None:
     opened.get_by_text("Microphone", exact=True).click()  # Chromium denies it: nobody can be asked
     until(opened, "document.querySelector('#message').textContent.includes('microphone')")
