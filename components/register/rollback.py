@@ -20,7 +20,7 @@ from components.registry.aliases import (
     restore,
     versions_of,
 )
-from components.registry.client import open_client, open_for_writing
+from components.registry.client import mlflow_errors, open_client, open_for_writing, resolve_uri
 from components.registry.mlflow_values import EXPERIMENT
 
 
@@ -39,8 +39,14 @@ def roll_back(
         The version that was champion, and the champion now; in a dry run, the champion, and the one that would be.
 
     Raises:
-        InputError: There is no such family, no champion, none before it, or no such version.
+        InputError: There is no such family, no champion, none before it, or no such version; or MLflow refuses it.
+        StepError: MLflow does not answer, or has an error of its own.
     """
+    with mlflow_errors(resolve_uri(tracking_uri)):
+        return _roll_back(family, tracking_uri, to_version, dry_run)
+
+
+def _roll_back(family: str, tracking_uri: str, to_version: int | None, dry_run: bool) -> tuple[int, Champion]:
     opened = open_client(tracking_uri)  # fails where there is no registry; `open_for_writing` would create one
     check_family(family)
     if dry_run:

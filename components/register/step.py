@@ -76,6 +76,7 @@ def register(
 
     Raises:
         InputError: Trainings that are not finished or do not belong together, or an MLflow that cannot be used.
+        StepError: MLflow, or the place of its files, does not answer or has an error of its own.
     """
     gate = gate_of(gate_bindings)
     with ExitStack() as stack:
@@ -86,6 +87,7 @@ def register(
         from components.registry import aliases, client, kubeflow, versions
 
         family = trainings[0].family
+        stack.enter_context(client.mlflow_errors(client.resolve_uri(tracking_uri)))
         mlflow, experiment_id = stack.enter_context(client.open_for_writing(tracking_uri, experiment))
         name, numbers = aliases.model_name(family), dict[str, int]()
         for each in trainings:

@@ -84,8 +84,9 @@ def _wait_for(client: MlflowClient, lock: str, holder: str) -> None:
                 "try again, or delete the registered model of that name if no registration is running"
             )
         tags = _tags(client, lock)
-        if tags is None:
-            continue  # released at this moment
+        if tags is None:  # released at this moment; or MLflow does not show it to this client
+            time.sleep(POLL_S)
+            continue
         if watched is None or watched.tags != tags:
             watched = _Watched(tags)
         if not first:

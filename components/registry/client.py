@@ -30,6 +30,13 @@ HEALTH_TIMEOUT_S = 10
 _LONGEST_ANSWER = 1 << 20  # bytes of an answer that are read
 _LONGEST_EXCERPT = 200
 _LONGEST_REGISTRATION_S = 1800.0
+_ERRORS_OF_BUCKETS = (
+    ("google.auth.exceptions", "GoogleAuthError"),
+    ("google.api_core.exceptions", "GoogleAPIError"),
+    ("botocore.exceptions", "BotoCoreError"),
+    ("botocore.exceptions", "ClientError"),
+    ("azure.core.exceptions", "AzureError"),
+)
 
 # alembic logs each of the 60 migrations of a new database.
 logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -64,13 +71,13 @@ def mlflow_errors(uri: str) -> Iterator[None]:
 
     Raises:
         InputError: There is no registry of MLflow at the URI, or it refuses the request.
-        StepError: It does not answer, or has an error of its own.
+        StepError: It does not answer, or has an error of its own; or the place of its files has.
     """
     try:
         yield
     except MlflowException as error:
-        message = f"cannot use MLflow at '{uri}': {error.message[:_LONGEST_REASON]}"
-        if error.get_http_status_code() < 500:
+        message = f"cannot use MLflow at '{uri}': {str(error.message)[:_LONGEST_REASON]}"
+        if _is_refusal(error.get_http_status_code()):
             raise InputError(f"{message}; check that it is MLflow's address") from error
         raise StepError(f"{message}; check the server, and that it is one of MLflow") from error
     except ModuleNotFoundError as error:  # such as a database's driver
@@ -81,12 +88,32 @@ def mlflow_errors(uri: str) -> Iterator[None]:
     except _database_errors() as error:
         reason = str(getattr(error, "orig", error))[:_LONGEST_REASON]
         raise InputError(f"cannot use MLflow's database at '{uri}': {reason}; check the file") from error
+    except _errors_of_files() as error:  # its own answers do not raise these: MLflow has no class for them
+        message = f"cannot use the files of MLflow at '{uri}': {str(error)[:_LONGEST_REASON] or type(error).__name__}"
+        response = getattr(error, "response", None)
+        if isinstance(response, requests.Response) and _is_refusal(response.status_code):
+            raise InputError(f"{message}; check the credentials") from error
+        raise StepError(f"{message}; check the credentials, and the place where MLflow keeps its files") from error
+
+
+def _is_refusal(status: int) -> bool:
+    return status < 500 and status != 429
 
 
 def _database_errors() -> tuple[type[Exception], ...]:
     """Returns the errors of MLflow's database. The data image has no SQLAlchemy, because it uses servers alone."""
-    raised = sys.modules.get("sqlalchemy.exc")
-    return (raised.SQLAlchemyError,) if raised else ()
+    return _loaded(("sqlalchemy.exc", "SQLAlchemyError"))
+
+
+def _errors_of_files() -> tuple[type[Exception], ...]:
+    """Returns the errors of the places where MLflow keeps files: behind its server, or a bucket."""
+    return (requests.RequestException, *_loaded(*_ERRORS_OF_BUCKETS))
+
+
+def _loaded(*names: tuple[str, str]) -> tuple[type[Exception], ...]:
+    """Returns the classes of modules that are loaded: one that is not has raised nothing."""
+    found = ((sys.modules.get(module), name) for module, name in names)
+    return tuple(getattr(module, name) for module, name in found if module)
 
 
 def open_client_if_exists(tracking_uri: str) -> MlflowClient | None:

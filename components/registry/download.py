@@ -45,18 +45,19 @@ def _download(uri: str, tracking_uri: str, target: Path) -> Path:
         raise InputError(f"got the model '{uri}', expected models:/NAME@ALIAS or models:/NAME/VERSION")
     from mlflow.exceptions import MlflowException
 
-    from components.registry.client import open_client, resolve_uri
+    from components.registry.client import mlflow_errors, open_client, resolve_uri
 
     client, mlflow_uri = open_client(tracking_uri), resolve_uri(tracking_uri)
-    try:
-        version = _version(client, uri, **found.groupdict())
-        source = client.get_model_version_download_uri(found["name"], version)
-        return _Artifacts(source, mlflow_uri, target).model(uri)
-    except (MlflowException, OSError) as error:
-        raise InputError(
-            f"cannot download '{uri}' from MLflow at '{mlflow_uri}': {error}; check the URI and that MLflow still has "
-            "the model's files"
-        ) from error
+    with mlflow_errors(mlflow_uri):
+        try:
+            version = _version(client, uri, **found.groupdict())
+            source = client.get_model_version_download_uri(found["name"], version)
+            return _Artifacts(source, mlflow_uri, target).model(uri)
+        except (MlflowException, OSError) as error:
+            raise InputError(
+                f"cannot download '{uri}' from MLflow at '{mlflow_uri}': {error}; check the URI and that MLflow still "
+                "has the model's files"
+            ) from error
 
 
 class _Artifacts:
