@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from components.artifacts import evaluation
 from components.core.errors import InputError
@@ -47,6 +48,16 @@ def score_champion(training_uris: Sequence[str], data_uri: str, tracking_uri: st
 
     notes = counted(len(found.notes), "note")
     _LOG.info("scores the champion of %s, version %s, on %s", found.family, champion.version, notes)
-    with downloaded(f"models:/{champion.name}/{champion.version}", tracking_uri) as model_uri:
+    with ExitStack() as stack:
+        try:
+            model_uri = stack.enter_context(downloaded(f"models:/{champion.name}/{champion.version}", tracking_uri))
+        except InputError as error:  # its files are gone, or others have registered it: no reason to register nothing
+            _LOG.warning(
+                "cannot score the champion of %s, version %s: %s; it stays champion until `luthier rollback --to`",
+                found.family,
+                champion.version,
+                error,
+            )
+            return None
         numbers = score(model_uri, data_uri, found)
     return Score(int(champion.version), found.notes_fingerprint, numbers)

@@ -10,6 +10,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from components import storage
 from components.artifacts.training_dir import TrainingDir, training_name
+from components.core.errors import InputError
 from components.nsynth.manifest import MANIFEST_NAME
 from components.nsynth.sorted_set import SortedSet
 from components.plan.changes import TrainingKey, reason_to_train
@@ -94,11 +95,19 @@ def _warm_start(versions: Sequence[ModelVersion], key: TrainingKey, synth: str, 
 
 
 def _exists(training_uri: str) -> bool:
-    return bool(training_uri) and storage.exists(TrainingDir(training_uri).record_uri)
+    return bool(training_uri) and _is_there(TrainingDir(training_uri).record_uri)
 
 
 def _is_sorted_set(data_uri: str) -> bool:
-    return storage.exists(storage.join(data_uri, "train", MANIFEST_NAME))
+    return _is_there(storage.join(data_uri, "train", MANIFEST_NAME))
+
+
+def _is_there(uri: str) -> bool:
+    """Tells whether an object of an earlier run can be read; its address is a tag, which others may have written."""
+    try:
+        return storage.exists(uri)
+    except InputError:  # another scheme, or a bucket that this user may not read
+        return False
 
 
 def _other_families_uri(client: MlflowClient, families: set[str]) -> str:

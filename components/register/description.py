@@ -5,6 +5,7 @@ A text that a person has written is never replaced: Luthier's own texts end in a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from components.config.gate import LOSS
 from components.core.redaction import without_secret
 from components.core.text import counted
 from components.registry.aliases import CHAMPION, champion_version, model_name, versions_of
-from components.registry.tags import DATA_TAG, DATA_URI_TAG, LOSS_TAG, TRAINING_URI_TAG, VERSION_TAG, promotion_status
+from components.registry.tags import DATA_TAG, DATA_URI_TAG, TRAINING_URI_TAG, VERSION_TAG, loss_of, promotion_status
 from components.registry.trained_model import TrainedModel
 
 _NOTE_TAG = "mlflow.note.content"  # what MLflow shows as a run's description
@@ -47,6 +48,8 @@ def describe(
     name, versions = model_name(family), versions_of(client, family)
     for version in versions:
         training = (trainings or {}).get(int(version.version))
+        if "family" not in version.tags:  # others have registered it under the same name
+            continue
         body = _without_mark(version.description or "").partition("\n\n")[2].strip()
         if training:
             run = client.get_run(version.run_id)
@@ -101,8 +104,8 @@ def _of_model(family: str, versions: Sequence[ModelVersion], champion: ModelVers
     if champion is None:
         lines.append("No champion: no version has passed the gate. The description of each version says why.")
     else:
-        loss = champion.tags.get(LOSS_TAG)
-        score = f", spectral loss {float(loss):.2f} on the held-out notes" if loss else ""
+        loss = loss_of(champion.tags)
+        score = f", spectral loss {loss:.2f} on the held-out notes" if math.isfinite(loss) else ""
         synth = champion.tags.get("synth", "")
         lines.append(f"Champion: [version {champion.version}]({_page(champion)}), {synth}{score}.")
         uri, registry = f"models:/{name}@{CHAMPION}", f" --tracking-uri {without_secret(tracking_uri)}"

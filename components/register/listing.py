@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,7 +14,7 @@ from components.core.table import table
 from components.nsynth.families import check_family
 from components.registry.aliases import ALL_FAMILIES, champion_version, model_name
 from components.registry.client import mlflow_errors, open_client, resolve_uri
-from components.registry.tags import LOSS_TAG, promotion_status
+from components.registry.tags import loss_of, promotion_status
 
 _COLUMNS = ("family", "version", "synth", "preset", "loss", "date", "status")
 
@@ -85,7 +86,7 @@ class Listed:
             version=int(version.version),
             synth=tags.get("synth", ""),
             preset=tags.get("preset", ""),
-            loss=float(tags[LOSS_TAG]) if tags.get(LOSS_TAG) else None,
+            loss=loss if math.isfinite(loss := loss_of(tags)) else None,
             created_at=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(timespec="seconds"),
             status=promotion_status(tags),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,8 +10,8 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from components.core.errors import InputError
-from components.registry.client import open_client
-from components.registry.tags import LOSS_TAG, PREVIOUS_TAG, STATUS_TAG
+from components.registry.client import mlflow_errors, open_client, resolve_uri
+from components.registry.tags import PREVIOUS_TAG, STATUS_TAG, loss_of
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 ALL_FAMILIES = "name LIKE 'ddsp-%'"
@@ -40,9 +39,8 @@ class Champion:
     @classmethod
     def of(cls, version: ModelVersion) -> Champion:
         """Returns what is shown of a version that is champion."""
-        loss = float(version.tags.get(LOSS_TAG, math.nan))
         uri = f"models:/{version.name}@{CHAMPION}"
-        return cls(uri, version.tags.get("synth", ""), int(version.version), loss, version.source)
+        return cls(uri, version.tags.get("synth", ""), int(version.version), loss_of(version.tags), version.source)
 
 
 def model_name(family: str) -> str:
@@ -72,7 +70,9 @@ def find_champion(tracking_uri: str, family: str) -> Champion:
     Raises:
         InputError: MLflow cannot be reached, or the family has no champion.
     """
-    found = champion_version(open_client(tracking_uri), family)
+    client = open_client(tracking_uri)
+    with mlflow_errors(resolve_uri(tracking_uri)):
+        found = champion_version(client, family)
     if found is None:
         raise InputError(f"there is no champion of '{family}' in MLflow at '{tracking_uri}'; register one first")
     return Champion.of(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -72,6 +73,14 @@ class Provenance:
 def promotion_status(tags: Mapping[str, str]) -> str:
     """Returns "champion", or the reason why a version is not champion; "" where nothing has been decided."""
     return tags.get(STATUS_TAG) or tags.get(_OLD_STATUS_TAG, "")
+
+
+def loss_of(tags: Mapping[str, str]) -> float:
+    """Returns the loss on the held-out notes; NaN where a version has none, or others have written the tag."""
+    try:
+        return float(tags.get(LOSS_TAG, ""))
+    except ValueError:
+        return math.nan
 
 
 def settings_fingerprint(preset: str, bindings: Sequence[str]) -> str:

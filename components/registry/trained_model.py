@@ -24,6 +24,7 @@ from components.artifacts.training_dir import (
     training_name,
 )
 from components.config.gate import LOSS
+from components.config.gin_text import LONGEST_TEXT, GinSyntaxError
 from components.config.gin_text import parameters as gin_parameters
 from components.core.errors import InputError
 from components.core.fingerprint import content_fingerprint
@@ -146,15 +147,28 @@ class TrainedModel:
         return medians if self.card.valid_loss is None else {"valid_loss": self.card.valid_loss, **medians}
 
     def parameters(self) -> dict[str, str]:
-        """Returns the settings of the run record and the gin bindings in force: "steps", "Adam.learning_rate"."""
+        """Returns the settings of the run record and the gin bindings in force: "steps", "Adam.learning_rate".
+
+        Raises:
+            InputError: The gin configuration is damaged.
+        """
         settings = {
             name: value
             for name, value in self.record.as_dict().items()
             if value is not None and name not in _NOT_SETTINGS
         }
         as_text = {name: value if isinstance(value, str) else json.dumps(value) for name, value in settings.items()}
+        return as_text | self._gin_parameters()
+
+    def _gin_parameters(self) -> dict[str, str]:
         config = self.directory / CONFIG_NAME
-        return as_text | (gin_parameters(config.read_text()) if config.exists() else {})
+        if not config.exists():
+            return {}
+        try:
+            return gin_parameters(storage.read_text(str(config), LONGEST_TEXT))
+        except GinSyntaxError as error:
+            uri = storage.join(self.uri, CONFIG_NAME)
+            raise InputError(f"cannot register '{self.uri}': '{uri}' cannot be read: {error}; copy it again") from error
 
     def requirements(self) -> list[str]:
         """Returns the packages that the model was trained with, pinned.
