@@ -33,6 +33,7 @@ from components.nsynth.manifest import SPLITS
 from components.nsynth.note import Note
 
 SCHEMA_VERSION = 4
+_SCORE = "[a-z][a-z0-9_]{0,63}"  # MLflow's pages show these names
 _READABLE = (3, SCHEMA_VERSION)  # schema 3 has fewer numbers
 
 
@@ -202,7 +203,7 @@ def _parse(fields: Fields, uri: str) -> Evaluation:
         data_fingerprint=fields.name("data_fingerprint"),
         notes_fingerprint=fields.name("notes_fingerprint"),
         notes=fields.each("notes", lambda note: parse_note(note, _identity(note))),
-        summary=fields.each_named("summary", parse_summary),
+        summary=fields.each_named("summary", parse_summary, keys=_SCORE),
         groups=fields.each_named("groups", lambda some: {key: parse_group(some.required(key)) for key in some.values}),
         worst=fields.each("worst", _sample),
         samples=fields.each("heard", _sample),

@@ -13,7 +13,7 @@ from typing import Any
 
 from components import storage
 from components.artifacts.expression import Expression
-from components.audio.loudness import LOUDNESS_DEFINITION
+from components.audio.loudness import LOUDNESS_DEFINITION, WINDOW_SAMPLES
 from components.config.catalog import SYNTHS
 from components.core.errors import InputError, nearest
 from components.core.fields import Fields
@@ -144,7 +144,7 @@ class ModelCard:
             num_parameters=fields.whole("num_parameters", 0, low=0),
             sample_rate_hz=fields.whole("sample_rate_hz", SAMPLE_RATE_HZ, low=SAMPLE_RATE_HZ, high=SAMPLE_RATE_HZ),
             frame_rate_hz=fields.whole("frame_rate_hz", FRAME_RATE_HZ, low=FRAME_RATE_HZ, high=FRAME_RATE_HZ),
-            loudness_definition=fields.name("loudness", LOUDNESS_DEFINITION),
+            loudness_definition=_loudness(fields),
             f0_hz=Percentiles.of(fields.object("f0_hz"), _LOWEST_F0_HZ, _HIGHEST_F0_HZ),
             loudness_db=Percentiles.of(fields.object("loudness_db"), _LOWEST_DB, _HIGHEST_DB),
             expression=Expression.of(fields.object("expression")),
@@ -169,6 +169,13 @@ class ModelCard:
             **{name: value.as_dict() for name, value in ranges.items() if value},
             "crc32c": self.crc32c,
         }
+
+
+def _loudness(fields: Fields) -> str:
+    found = fields.name("loudness", LOUDNESS_DEFINITION)
+    if found not in WINDOW_SAMPLES:
+        raise fields.wrong("loudness", f"{' or '.join(WINDOW_SAMPLES)}; the model may be of a newer Luthier: update")
+    return found
 
 
 def _checksums(fields: Fields) -> dict[str, str]:

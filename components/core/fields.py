@@ -160,11 +160,19 @@ class Fields:
             for number, each in enumerate(self.objects(name))
         ]
 
-    def each_named(self, name: str, read: Callable[[Fields], T]) -> dict[str, T]:
-        """Returns what `read` makes of each object in an object of objects, which must be there."""
+    def each_named(self, name: str, read: Callable[[Fields], T], keys: str = "") -> dict[str, T]:
+        """Returns what `read` makes of each object in an object of objects, which must be there.
+
+        Args:
+            name: The field.
+            read: Reads an object.
+            keys: Regular expression of the keys; "" for any.
+        """
         value = self._given(name, None)
         if not isinstance(value, dict):
             raise self._wrong(name, value, "an object of objects")
+        if wrong := [key for key in value if keys and not re.fullmatch(keys, key)]:
+            raise self._error(f"'{name}' has {_short(wrong[0])}, which is not allowed there")
         return {key: read(Fields(each, self._uri, f"{self._what}, in '{name}'")) for key, each in value.items()}
 
     def object(self, name: str) -> Fields | None:
