@@ -282,7 +282,7 @@ class Loop:
         self._set_position()
 
     def _restore(self, snapshot: Snapshot) -> None:
-        self.state = State(**snapshot.state)
+        self.state = State.of(snapshot.state)
         if self.state.seed != self._settings.seed:
             self._use_seed(self.state.seed)
         self._trainer.restore(snapshot.arrays)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from components.config.settings import TrainSettings
-from components.core.errors import StepError
+from components.core.errors import InputError, StepError
 from components.core.text import counted
 
 MAX_ROLLBACKS = 2
@@ -70,8 +70,20 @@ class State:
     attempts: list[dict[str, Any]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns the fields; `State(**...)` of them is an equal state."""
+        """Returns the fields; `State.of` them is an equal state."""
         return asdict(self)
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> State:
+        """Returns the state in a checkpoint; InputError where it has fields of another release."""
+        unknown = sorted(values.keys() - {each.name for each in fields(cls)})
+        if unknown:
+            raise InputError(
+                f"the checkpoint of step {values.get('step')} is of another release of Luthier: its state has "
+                f"'{unknown[0]}', which this one does not know; continue with that release, or start again with "
+                "`luthier train --restart`"
+            )
+        return cls(**values)
 
     def validated(self, loss: float, min_improvement: float, notes: int = _MANY_NOTES) -> bool:
         """Records a validation at the present step.

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from components.config.settings import TrainSettings
+from components.core.errors import InputError
 from components.train.state import (
     Diverged,
     Interval,
@@ -43,7 +44,12 @@ def test_many_small_improvements_add_up_to_one():
 
 def test_a_state_comes_back_from_its_dictionary():
     state = _validated([20.0, 10.0])
-    assert State(**state.as_dict()) == state
+    assert State.of(state.as_dict()) == state
+
+
+def test_a_state_of_another_release_is_said_in_one_line():
+    with pytest.raises(InputError, match="checkpoint of step 7 is of another release of Luthier: its state has 'ema'"):
+        State.of({"step": 7, "ema": 0.9})
 
 
 @pytest.mark.parametrize(
