@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -13,7 +14,7 @@ import soundfile
 from components import storage
 from components.audio.decoding import blocks as blocks_of
 from components.audio.reading import resampled
-from components.core.errors import InputError, nearest
+from components.core.errors import InputError, StepError, nearest
 from components.nsynth.note import SAMPLE_RATE_HZ, FloatArray
 
 _LOUDEST_PEAK = 0.98
@@ -79,7 +80,33 @@ def write_sound(
 
     Returns:
         The factor that the sound was multiplied by, at most `wanted_gain`.
+
+    Raises:
+        StepError: The disk of the scratch folder, or of the file, is full.
     """
+    with temporary_sound(scratch):
+        finished, gain = _finished(blocks, uri, rate_hz, scratch, channels, wanted_gain)
+    with finished.open("rb") as source, storage.open_write(uri) as stored:
+        shutil.copyfileobj(source, stored)
+    return gain
+
+
+@contextmanager
+def temporary_sound(scratch: Path) -> Iterator[None]:
+    """Turns what libsndfile says of a full disk, "System error", into one line. StepError: a retry may help."""
+    try:
+        yield
+    except soundfile.SoundFileError as error:
+        reason = getattr(error, "error_string", str(error)).rstrip(". ")
+        raise StepError(
+            f"cannot write a temporary sound into '{scratch}': {reason}; free some space there, or set TMPDIR to "
+            "another folder, and run the command again"
+        ) from error
+
+
+def _finished(
+    blocks: Iterable[FloatArray], uri: str, rate_hz: int, scratch: Path, channels: int, wanted_gain: float
+) -> tuple[Path, float]:
     unscaled, (container, subtype) = scratch / "sound.wav", sound_format(uri)
     peak = 0.0
     # Floating point first: the peak is known only at the end.
@@ -95,6 +122,4 @@ def write_sound(
     ):
         for block in blocks_of(file):
             target.write(block * np.float32(gain))
-    with finished.open("rb") as source, storage.open_write(uri) as stored:
-        shutil.copyfileobj(source, stored)
-    return gain
+    return finished, gain

@@ -13,6 +13,7 @@ import soundfile
 from components import storage
 from components.audio import pictures
 from components.audio.program_loudness import LoudnessMeter
+from components.audio.writing import temporary_sound
 from components.core.text import printable
 from components.nsynth.note import SAMPLE_RATE_HZ, FloatArray
 from components.transfer.analysis import Features
@@ -36,11 +37,13 @@ class Player:
     def push(self, audio: FloatArray) -> None:
         """Takes the next block, f32[samples] at 16 kHz."""
         self._meter.push(audio)
-        self._file.write(np.clip(_HEADROOM * audio, -1.0, 1.0))
+        with temporary_sound(self._path.parent):
+            self._file.write(np.clip(_HEADROOM * audio, -1.0, 1.0))
 
     def finish(self) -> tuple[str, float]:
         """Returns the audio as a data: URI and its loudness in LUFS. Call it once, after the last block."""
-        self._file.close()
+        with temporary_sound(self._path.parent):
+            self._file.close()
         return pictures.data_uri("audio/mpeg", self._path.read_bytes()), self._meter.lufs()
 
 
