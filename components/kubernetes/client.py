@@ -1,52 +1,33 @@
 """Requests to a Kubernetes API server. Those that fail because the server is unavailable are repeated.
 
-Objects are plain dictionaries, as in YAML. The official client provides credentials, certificates and connections.
+Objects are plain dictionaries, as in YAML.
 """
 
 from __future__ import annotations
 
 import json
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any, Protocol
-
-import urllib3
+from datetime import datetime
+from typing import Any
 
 from components.core import backoff
 from components.core.backoff import Backoff, RetryPolicy
-from components.core.errors import InputError
 from components.kubernetes.errors import (
+    ApiError,
     Conflict,
     ConnectionLost,
     NotFound,
     StreamsClosed,
     Unavailable,
-    from_client,
 )
+from components.kubernetes.sender import Client, Sender, body_of, lines_of
 
 Object = dict[str, Any]
 _TIMEOUT_S = (10, 60)
-# A stream may be silent for hours. With these, a server that is gone is noticed within about two minutes.
-_KEEPALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-_KEEPALIVE += [
-    (socket.IPPROTO_TCP, getattr(socket, name), value)
-    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
-    if hasattr(socket, name)
-]
-
-
-class _Client(Protocol):
-    """The part of kubernetes.client.ApiClient that Api uses."""
-
-    configuration: Any
-    rest_client: Any
-
-    def request(self, method: str, url: str, **options: Any) -> Any: ...
-    def update_params_for_auth(self, headers: dict[str, str], queries: list[Any], auth_settings: list[str]) -> None: ...
 
 
 class Api:
@@ -57,16 +38,26 @@ class Api:
         server: The API server, for messages: "the API server https://10.0.0.1".
     """
 
-    def __init__(self, client: _Client, namespace: str, policy: RetryPolicy | None = None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        namespace: str,
+        policy: RetryPolicy | None = None,
+        renew: Callable[[], Client] | None = None,
+    ) -> None:
+        """Takes a client, and what returns one with new credentials; see Sender."""
         self.namespace = namespace
         self._policy = policy
-        self._client = client
-        self.server = f"the API server {client.configuration.host}"
-        pool = client.rest_client.pool_manager.connection_pool_kw
-        pool["socket_options"] = [*urllib3.connection.HTTPConnection.default_socket_options, *_KEEPALIVE]
+        self._client, self._renew = client, renew
+        self._sender = Sender(client, renew)
+        self.server = self._sender.server
         self._streams: set[Any] = set()
         self._lock = threading.Lock()
         self._closed = False
+
+    def now(self) -> datetime:
+        """Returns the time by the server's clock; see Sender.now."""
+        return self._sender.now()
 
     def backoff(self, limit_s: float | None = None, sleep: Callable[[float], object] = time.sleep) -> Backoff:
         """Returns a new Backoff for requests to this server; `limit_s` replaces the time limit of its RetryPolicy."""
@@ -77,7 +68,7 @@ class Api:
 
     def in_namespace(self, namespace: str) -> Api:
         """Returns another namespace of the same cluster."""
-        return Api(self._client, namespace, self._policy)
+        return Api(self._client, namespace, self._policy, self._renew)
 
     def get(
         self,
@@ -168,11 +159,11 @@ class Api:
         response = None
         try:
             self._check_open()
-            response = self._send("GET", self._path(collection, name), query or {}, None, (10, silence_s))
+            response = self._sender.send("GET", self._path(collection, name), query or {}, None, (10, silence_s))
             with self._lock:
                 self._streams.add(response)
             self._check_open()
-            yield _lines(response)
+            yield lines_of(response)
             self._check_open()
         except (ConnectionLost, Unavailable):
             self._check_open()
@@ -225,59 +216,19 @@ class Api:
             if until_closed:
                 self._check_open()
             try:
-                response = self._send(method, path, query or {}, body, _TIMEOUT_S)
-                result: Object = json.loads(_read(response))
-                return result
+                response = self._sender.send(method, path, query or {}, body, _TIMEOUT_S)
+                return _parsed(response)
             except (ConnectionLost, Unavailable) as error:
                 if until_closed:
                     self._check_open()
                 retries.failed(error, error.retry_after_s if isinstance(error, Unavailable) else None)
 
-    def _send(self, method: str, path: str, query: Mapping[str, str], body: Object | None, timeout_s: Any) -> Any:
-        """Sends one request and returns the open response, a urllib3.HTTPResponse."""
-        from kubernetes.client.exceptions import ApiException
 
-        headers = {"Accept": "application/json, */*"}
-        headers["Content-Type"] = "application/merge-patch+json" if method == "PATCH" else "application/json"
-        parameters: list[Any] = list(query.items())
-        self._client.update_params_for_auth(headers, parameters, ["BearerToken"])
-        try:
-            return self._client.request(
-                method,
-                self._client.configuration.host + path,
-                query_params=parameters,
-                headers=headers,
-                body=body,
-                _preload_content=False,
-                _request_timeout=timeout_s,
-            )
-        except ApiException as error:
-            if not error.status:  # TLS failed: the client reports it without a status
-                reason = " ".join(str(error.reason).split())
-                raise InputError(
-                    f"the certificate of {self.server} is not trusted: {reason}; check the kubeconfig"
-                ) from error
-            raise from_client(error) from None
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise ConnectionLost(str(error)) from error
-
-
-def _read(response: Any) -> bytes:
+def _parsed(response: Any) -> Object:
+    data = body_of(response)
     try:
-        data: bytes = response.data
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise ConnectionLost(str(error)) from error
-    return data
-
-
-def _lines(response: Any) -> Iterator[bytes]:
-    """Yields lines as they arrive. Where the connection breaks within a line, the part of it is dropped."""
-    rest = b""
-    try:
-        for chunk in response.stream(amt=None, decode_content=False):
-            *lines, rest = (rest + chunk).split(b"\n")
-            yield from lines
-    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-        raise ConnectionLost(str(error)) from error
-    if rest:
-        yield rest
+        result: Object = json.loads(data)
+    except ValueError as error:  # the page of a proxy or of a login
+        begin = " ".join(data[:60].decode(errors="replace").split())
+        raise ApiError(response.status, f"the answer is no JSON but '{begin}': is it an API server?") from error
+    return result

@@ -9,6 +9,7 @@ from components.core import environment
 from components.core.backoff import RetryPolicy
 from components.core.errors import InputError
 from components.kubernetes.client import Api
+from components.kubernetes.sender import Client
 
 POD_NAMESPACE_PATH = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 """The file with the namespace of a pod."""
@@ -26,23 +27,38 @@ def connect(context: str | None = None, namespace: str | None = None, policy: Re
     Raises:
         InputError: There is no cluster, no such context, or no credentials.
     """
+    client = _client(context)
+    found = named_namespace(namespace) or (None if _is_inside(context) else _namespace_of(context))
+    return Api(client, found or "default", policy, renew=lambda: _client(context))
+
+
+def _is_inside(context: str | None) -> bool:
+    return context is None and environment.in_cluster()
+
+
+def _client(context: str | None) -> Client:
+    """Returns a client with the credentials as they are now; a plugin of the kubeconfig is asked for them again.
+
+    Raises:
+        InputError: See `connect`.
+    """
     from kubernetes import client, config
 
     configuration = client.Configuration()
     configuration.retries = False  # Api decides which requests may be repeated, and logs why it waits
-    inside = context is None and environment.in_cluster()
+    inside = _is_inside(context)
     try:
         if inside:
             config.load_incluster_config(client_configuration=configuration)
         else:
             config.load_kube_config(_kubeconfig(), context=context, client_configuration=configuration)
-        found = named_namespace(namespace) or (None if inside else _namespace_of(context))
     except (config.ConfigException, OSError, ValueError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
         credentials = "this pod's service account" if inside else f"the kubeconfig '{_kubeconfig()}'"
         hint = "automountServiceAccountToken: true" if inside else "KUBECONFIG and --context"
         raise InputError(f"cannot connect to a cluster with {credentials}: {reason}; check {hint}") from error
-    return Api(client.ApiClient(configuration), found or "default", policy)
+    found: Client = client.ApiClient(configuration)
+    return found
 
 
 def named_namespace(namespace: str | None) -> str | None:

@@ -12,6 +12,8 @@ from typing import Any
 
 _NOT_PERMITTED = re.compile(r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<resource>[^"]*)"')
 _NO_NAMESPACE = re.compile(r'namespaces "[^"]*" not found')
+# Of admission in an API server that has just started: the same request may succeed a little later.
+_NOT_READY = re.compile(r"not yet ready to handle request")
 _LONGEST_MESSAGE = 1000
 
 
@@ -79,7 +81,7 @@ class Invalid(ApiError):
 
 
 class Unavailable(ApiError):
-    """429 and 5xx: the server is busy, starts or stops. The same request may succeed a little later."""
+    """429, 5xx, and the 403 of a server that is not ready yet: the same request may succeed a little later."""
 
 
 class ConnectionLost(Exception):
@@ -107,6 +109,8 @@ def api_error(status: int, message: str, retry_after_s: float | None = None) -> 
     kind = _CLASSES.get(status, ApiError)
     if kind is Forbidden and _NOT_PERMITTED.search(message):
         kind = NotPermitted
+    elif kind is Forbidden and _NOT_READY.search(message):
+        kind = Unavailable
     if kind is NotFound and _NO_NAMESPACE.search(message):
         kind = NamespaceNotFound
     return kind(status, message, retry_after_s)

@@ -98,7 +98,10 @@ def _changes(
 
 
 def _event(line: bytes) -> tuple[str, Object]:
-    event = json.loads(line)
+    try:
+        event = json.loads(line)
+    except ValueError as error:  # a proxy has ended the stream within a line, as if that were its end
+        raise ConnectionLost(f"the watch ended within a line of {len(line)} bytes") from error
     item: Object = event["object"]
     if event["type"] == "ERROR":
         raise api_error(item.get("code") or 500, item.get("message") or "the watch failed")

@@ -17,6 +17,7 @@ DENIED = 'jobs.batch is forbidden: User "system:serviceaccount:luthier:launcher"
         (401, "Unauthorized", errors.Unauthorized),
         (403, "exceeded quota: jobs", errors.Forbidden),
         (403, DENIED, errors.NotPermitted),
+        (403, 'jobs.batch "x" is forbidden: not yet ready to handle request', errors.Unavailable),
         (404, 'jobs.batch "x" not found', errors.NotFound),
         (404, 'namespaces "music" not found', errors.NamespaceNotFound),
         (409, "already exists", errors.Conflict),

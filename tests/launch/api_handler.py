@@ -10,7 +10,7 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.launch.api_rules import TOKEN, RefusedError
+from tests.launch.api_rules import RefusedError
 from tests.launch.api_streams import ResetError, Streams
 
 _PATH = re.compile(
@@ -53,6 +53,8 @@ class Handler(Streams, BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         self.query = dict(parse_qsl(parts.query))
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.cluster.page:
+            return self._send(200, self.cluster.page)
         if parts.path.startswith(_KUEUE) and not self.cluster.has_kueue:
             return self._send(404, "404 page not found")
         if parts.path == _KUEUE:
@@ -92,7 +94,7 @@ class Handler(Streams, BaseHTTPRequestHandler):
 
     def _check(self, namespace: str | None, verb: str, resource: str) -> None:
         scheme, _, token = self.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or token != TOKEN:
+        if scheme.lower() != "bearer" or token != self.cluster.token:
             raise RefusedError(401, "Unauthorized", "Unauthorized")
         self.cluster.authorize(verb, resource, self.name)
         if namespace not in (self.cluster.namespace, None):

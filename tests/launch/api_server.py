@@ -6,7 +6,7 @@ versions that it has forgotten. And it breaks as real ones do, where it is told 
 
 * `fail` lets the next requests of a verb fail with a status, or with a connection that is reset before or after the
   server did what was asked;
-* `drop` resets every open watch or log, in the middle of a line if asked;
+* `drop` resets every open watch or log, in the middle of a line if asked, or ends it there "in order";
 * `end` ends every open watch as a server does whose time limit for it is over, with a last bookmark;
 * `forget` drops the history, so that versions from before are 410 Gone, as a status or within the stream;
 * `away` closes the port for a while.
@@ -27,14 +27,14 @@ from http.server import ThreadingHTTPServer
 import kubernetes_validate
 
 from tests.launch.api_handler import Handler
-from tests.launch.api_rules import CONFIG_MAPS, GROUPS, KINDS, ROLE, USER, Log, RefusedError, merge, now
+from tests.launch.api_rules import CONFIG_MAPS, GROUPS, KINDS, ROLE, TOKEN, USER, Log, RefusedError, merge, now
 
 
 class ApiServer:
     """The server, its objects and its faults. Everything is guarded by `changed`, which tells of every change."""
 
     def __init__(self, namespace: str = "luthier") -> None:
-        self.namespace = namespace
+        self.namespace, self.token = namespace, TOKEN
         self.changed = threading.Condition(threading.RLock())
         self.objects: dict[str, dict[str, dict]] = defaultdict(dict)
         self.history: list[tuple[int, str, str, dict]] = []
@@ -42,12 +42,13 @@ class ApiServer:
         self.role, self.logs = set(ROLE), defaultdict(Log)
         self.requests: list[tuple[str, str, dict]] = []  # verb, resource, query
         self.faults: dict[tuple[str, str], deque] = defaultdict(deque)
-        self.drops: dict[str, tuple[int, bool]] = {}  # verb: how many drops so far, and whether within a line
+        self.drops: dict[str, tuple[int, bool | str]] = {}  # verb: how many drops so far, and whether within a line
         self.ends = 0  # of watches, so far
         self.watching: Counter[str] = Counter()  # open watches by collection
         self.connections: set[socket.socket] = set()
         self.is_gone_in_stream = self.is_away = False
         self.has_kueue = True
+        self.page = ""  # of a login, in place of every answer
         self.bookmark_s = 0.2
         self.watch_s = 600.0
         self.admission: Callable[[str, dict], None] = lambda collection, body: None
@@ -105,7 +106,7 @@ class ApiServer:
         with self.changed:
             self.faults[verb, resource].extend([(how, retry_after)] * times)
 
-    def drop(self, verb: str, within_line: bool = False) -> None:
+    def drop(self, verb: str, within_line: bool | str = False) -> None:
         with self.changed:
             self.drops[verb] = (self.drops.get(verb, (0, False))[0] + 1, within_line)
             self.changed.notify_all()

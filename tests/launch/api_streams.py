@@ -56,6 +56,8 @@ class Streams:
                 if collection == self.collection and self.selects(item):
                     if dropped[0] > self.drops and dropped[1]:
                         self._chunk({"type": event, "object": item}, share=0.5)
+                        if dropped[1] == "in order":
+                            return
                         raise ResetError
                     self._chunk({"type": event, "object": item})
             if cluster.is_away or (dropped[0] > self.drops and not dropped[1]):
