@@ -12,8 +12,10 @@ from typing import Any
 
 _NOT_PERMITTED = re.compile(r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<resource>[^"]*)"')
 _NO_NAMESPACE = re.compile(r'namespaces "[^"]*" not found')
-# Of admission in an API server that has just started: the same request may succeed a little later.
-_NOT_READY = re.compile(r"not yet ready to handle request")
+NOT_READY = r"not yet ready to handle request|status unknown for quota"
+"""What admission says in an API server that has just started, and of a quota that has just been created."""
+
+_NOT_READY = re.compile(NOT_READY)
 _LONGEST_MESSAGE = 1000
 
 

@@ -39,7 +39,14 @@ class _Position:
         return True
 
 
-def lines(api: Api, pod: str, container: str, ended: threading.Event, tail_lines: int | None = None) -> Iterator[str]:
+def lines(
+    api: Api,
+    pod: str,
+    container: str,
+    ended: threading.Event,
+    tail_lines: int | None = None,
+    limit_s: float | None = None,
+) -> Iterator[str]:
     """Yields the lines of a container's log until the container has ended and all lines have been read.
 
     Args:
@@ -49,6 +56,7 @@ def lines(api: Api, pod: str, container: str, ended: threading.Event, tail_lines
         ended: Set by the caller once the container has ended: then the end of the stream is the end of the log. As
             long as it is not set, the log is requested again after a pause.
         tail_lines: Start so many lines before the end; at the beginning if None.
+        limit_s: The server may be away for this time, instead of that of its RetryPolicy.
 
     Raises:
         Forbidden, Unauthorized: The user may not read logs.
@@ -62,7 +70,7 @@ def lines(api: Api, pod: str, container: str, ended: threading.Event, tail_lines
         else:
             ended.wait(seconds)  # the rest of the log can be read as soon as the container has ended
 
-    backoff, position = api.backoff(sleep=sleep), _Position()
+    backoff, position = api.backoff(limit_s, sleep=sleep), _Position()
     while True:
         was_ended = ended.is_set()  # read before the stream is opened: only then does the stream have the whole log
         try:

@@ -20,7 +20,11 @@ _SERVER_LIMIT_S = 240  # the server ends a watch after this long, so a healthy o
 
 
 def snapshots(
-    api: Api, collection: str, selectors: Mapping[str, str], silence_s: float = SILENCE_S
+    api: Api,
+    collection: str,
+    selectors: Mapping[str, str],
+    silence_s: float = SILENCE_S,
+    limit_s: float | None = None,
 ) -> Iterator[dict[str, Object]]:
     """Yields the objects of a collection by name, at first and after every change. It does not end by itself.
 
@@ -29,15 +33,16 @@ def snapshots(
         collection: See Api.get.
         selectors: `labelSelector` or `fieldSelector`.
         silence_s: The longest silence of a stream before it is opened again.
+        limit_s: The server may be away for this time, instead of that of its RetryPolicy.
 
     Raises:
         ApiError: The server refuses to list or watch it.
         StepError: The server did not answer for too long.
         StreamsClosed: `Api.close` was called.
     """
-    backoff = api.backoff()
+    backoff = api.backoff(limit_s)
     while True:
-        listed = api.get(collection, query=selectors, until_closed=True)
+        listed = api.get(collection, query=selectors, limit_s=limit_s, until_closed=True)
         snapshot = {item["metadata"]["name"]: item for item in listed["items"]}
         yield dict(snapshot)
         version = listed["metadata"]["resourceVersion"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from components.core.errors import StepError
 from components.kubernetes.client import Api, Object
-from components.kubernetes.errors import Forbidden
+from components.kubernetes.errors import NOT_READY, Forbidden
 from components.launch import labels
 from components.launch.pod_state import PendingReason
 from components.telemetry import log
@@ -17,7 +19,9 @@ _QUOTA = re.compile(
     r"exceeded quota: (?P<name>[^,]+), requested: (?P<requested>.*), used: (?P<used>.*), limited: (?P<limited>.*)"
 )
 # Decisions of admission, which stay as they are; a webhook that does not answer is none.
-_ADMISSION_DECISION = re.compile(r" is forbidden: (?!not yet ready)| is invalid: |denied the request")
+_ADMISSION_DECISION = re.compile(rf" is forbidden: (?!{NOT_READY})| is invalid: |denied the request")
+_LIMIT_S = 15.0  # of a request; whether the server is away for too long is for the watches to tell
+_SHORTENED, _HASH_DIGITS = 57, 5  # the longest beginning of a Workload's name with Kueue's ShortWorkloadNames
 _POD_NAME = re.compile(r'^Error creating: pods "[^"]*" is forbidden: ')
 
 
@@ -42,9 +46,10 @@ class Events:
         if created:
             return _creation_failure(created.text)
         if labels.queue_of(job):
-            # The launcher may not read Kueue's Workload of a Job, "job-<name>-<hash>", but it may read its events.
-            prefix = f"job-{job['metadata']['name']}-"
-            pending = self._newest("involvedObject.kind=Workload,reason=Pending", prefix)
+            # The launcher may not read Kueue's Workload of a Job, but it may read its events. That which tells why it
+            # waits has the reason "Pending" before Kueue 0.20, then the cause: "WaitingForQuota", "Misconfigured", ...
+            is_ours = _workload_of(job)
+            pending = self._newest("involvedObject.kind=Workload,type=Warning", is_ours)
             # Of the Job: it was preempted, or a person has deactivated its Workload.
             stopped = self._newest(f"involvedObject.uid={job['metadata']['uid']},reason=Stopped")
             newest = max(filter(None, (stopped, pending)), key=lambda event: event.time, default=None)
@@ -56,20 +61,36 @@ class Events:
         event = self._newest(f"involvedObject.uid={pod['metadata']['uid']},type=Warning")
         return PendingReason(f"its pod does not start: {event.text}") if event else None
 
-    def _newest(self, selector: str, prefix: str = "", since: str = "") -> _Event | None:
+    def _newest(
+        self, selector: str, is_ours: Callable[[str], bool] = lambda name: True, since: str = ""
+    ) -> _Event | None:
         if not self._is_permitted:
             return None
         try:
-            events = self._api.get("events", query={"fieldSelector": selector})["items"]
+            events = self._api.get("events", query={"fieldSelector": selector}, limit_s=_LIMIT_S)["items"]
         except Forbidden as error:
             self._is_permitted = False
             _LOG.warning("events cannot be read, so refusals by quota or admission will not be shown: %s", error)
             return None
-        events = [event for event in events if event["involvedObject"].get("name", "").startswith(prefix)]
+        except StepError:
+            return None
+        events = [event for event in events if is_ours(event["involvedObject"].get("name", ""))]
         newest = max((event for event in events if _time_of(event) >= since.rstrip("Z")), key=_time_of, default=None)
         if newest is None:
             return None
         return _Event(_time_of(newest), " ".join((newest.get("message") or newest["reason"]).split()))
+
+
+def _workload_of(job: Object) -> Callable[[str], bool]:
+    """Returns what tells whether a name is that of a Job's Workload: "job-<name>-<hash>".
+
+    With Kueue's feature ShortWorkloadNames the beginning is cut off, so that several Jobs may share it: then the hash
+    decides. https://github.com/kubernetes-sigs/kueue/blob/main/pkg/controller/jobframework/workload_names.go
+    """
+    name, uid = job["metadata"]["name"], job["metadata"]["uid"]
+    digest = hashlib.sha1(f"Job\nbatch\n{name}\n{uid}".encode(), usedforsecurity=False).hexdigest()[:_HASH_DIGITS]
+    long, short = f"job-{name}-", f"job-{name}"[:_SHORTENED] + f"-{digest}"
+    return lambda workload: workload.startswith(long) or workload == short
 
 
 def _time_of(event: Object) -> str:

@@ -44,6 +44,8 @@ class Timing:
             grace period on top.
         log_end_s: The rest of the log of a finished Job may take this time.
         watch_silence_s: See watch.snapshots.
+        outage_s: The API server may be away for this time while the Job goes on without it: an upgrade of a cluster
+            with one control plane takes several minutes.
         renew_s: See followed_at.renewed.
     """
 
@@ -54,6 +56,7 @@ class Timing:
     terminating_s: float = 600.0
     log_end_s: float = 15.0
     watch_silence_s: float = watch.SILENCE_S
+    outage_s: float = 900.0
     renew_s: float = followed_at.RENEW_S
 
 
@@ -118,7 +121,7 @@ class _Follower:
     ) -> None:
         self._on_change = on_change
         self._api, self._job, self._name, self._timing = api, job, job["metadata"]["name"], timing
-        self._inbox = Inbox(api, job, timing.watch_silence_s)
+        self._inbox = Inbox(api, job, timing.watch_silence_s, timing.outage_s)
         self._pods: list[Object] = []
         self._log_ends: dict[str, threading.Event] = {}  # by uid of the pod: set when its trainer has ended
         self._reading: set[str] = set()  # uids of the pods whose log is being read

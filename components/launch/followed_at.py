@@ -6,6 +6,8 @@ the Job. `luthier jobs` and the alert LuthierTrainingUnattended show the Jobs in
 annotation `labels.FOLLOWED_BY` has the launcher's run in Kubeflow Pipelines, if it belongs to one.
 
 Only a Job that needs a launcher has the annotation: not one of `--detach` or `--on-terminate leave`.
+
+All times are by the clock of the API server (Api.now): that of a laptop which has slept may be minutes behind.
 """
 
 from __future__ import annotations
@@ -34,14 +36,15 @@ UNATTENDED_S = 300.0
 a few minutes; where it is away longer, it resumes its Job."""
 
 
-def set_in(job: Object, kubeflow_run: str = "") -> None:
+def set_in(api: Api, job: Object, kubeflow_run: str = "") -> None:
     """Sets the annotations of a Job that is not created yet.
 
     Args:
+        api: The API.
         job: The Job.
         kubeflow_run: Id of the launcher's run in Kubeflow Pipelines; "" if it belongs to none.
     """
-    job["metadata"]["annotations"][labels.FOLLOWED_AT] = _now_text()
+    job["metadata"]["annotations"][labels.FOLLOWED_AT] = _text(api.now())
     if kubeflow_run:
         job["metadata"]["annotations"][labels.FOLLOWED_BY] = kubeflow_run
 
@@ -61,7 +64,7 @@ def renewed(api: Api, job: Object, every_s: float = RENEW_S, kubeflow_run: str =
     arrives after the block, unless the API server takes longer than `_LAST_RENEWAL_S` to answer one.
     """
     ended = threading.Event()
-    age = age_s(job) if followed_by(job) == kubeflow_run else None
+    age = age_s(job, api.now()) if followed_by(job) == kubeflow_run else None
     first_s = 0.0 if age is None else min(max(every_s - age, 0.0), every_s)
     arguments = (api, job, kubeflow_run or None, first_s, every_s, ended)
     renewals = threading.Thread(target=_renew, args=arguments, name="launch-renew", daemon=True)
@@ -73,16 +76,16 @@ def renewed(api: Api, job: Object, every_s: float = RENEW_S, kubeflow_run: str =
         renewals.join(_LAST_RENEWAL_S)
 
 
-def age_s(job: Object, now: datetime | None = None) -> float | None:
+def age_s(job: Object, now: datetime) -> float | None:
     """Returns the seconds since a launcher last followed a Job; None for one that needs no launcher.
 
     Args:
         job: The Job.
-        now: The time, with a time zone; the present if None.
+        now: The time by the API server's clock; see Api.now.
     """
     text = (job["metadata"].get("annotations") or {}).get(labels.FOLLOWED_AT)
     try:
-        return ((now or datetime.now(UTC)) - datetime.fromisoformat(text)).total_seconds() if text else None
+        return (now - datetime.fromisoformat(text)).total_seconds() if text else None
     except (TypeError, ValueError):
         return None  # a person wrote something else into it
 
@@ -92,7 +95,7 @@ def followed_by(job: Object) -> str:
     return str((job["metadata"].get("annotations") or {}).get(labels.FOLLOWED_BY) or "")
 
 
-def is_unattended(job: Object, now: datetime | None = None) -> bool:
+def is_unattended(job: Object, now: datetime) -> bool:
     """Tells whether a Job runs or waits for a node although its launcher is gone. A suspended Job holds no GPU."""
     if job_state.is_finished(job) or job["metadata"].get("deletionTimestamp") or job["spec"].get("suspend"):
         return False
@@ -117,7 +120,7 @@ def _renew(
     while not ended.wait(wait_s):
         wait_s = every_s
         try:
-            _patch(api, job, _now_text(), kubeflow_run)
+            _patch(api, job, _text(api.now()), kubeflow_run)
         except (NotFound, Conflict):
             return  # it was deleted
         except (ApiError, InputError, StepError) as error:
@@ -132,5 +135,5 @@ def _patch(api: Api, job: Object, time: str | None, kubeflow_run: str | None) ->
     api.patch("jobs", job["metadata"]["name"], {"metadata": metadata})
 
 
-def _now_text() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _text(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -64,8 +64,9 @@ Message = JobChanged | JobDeleted | PodsChanged | LogLine | LogEnd | Failure
 class Inbox:
     """The messages about one Job. Its threads end when the Api is closed."""
 
-    def __init__(self, api: Api, job: Object, watch_silence_s: float) -> None:
-        self._api, self._job, self._silence_s = api, job, watch_silence_s
+    def __init__(self, api: Api, job: Object, watch_silence_s: float, outage_s: float) -> None:
+        """Takes a Job and two of follow.Timing."""
+        self._api, self._job, self._silence_s, self._outage_s = api, job, watch_silence_s, outage_s
         self._messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._pod_selectors = {"labelSelector": f"{labels.CONTROLLER_UID}={job['metadata']['uid']}"}
 
@@ -80,7 +81,7 @@ class Inbox:
 
         def read() -> None:
             try:
-                for line in logs.lines(self._api, name, CONTAINER, ended, tail_lines):
+                for line in logs.lines(self._api, name, CONTAINER, ended, tail_lines, self._outage_s):
                     self._messages.put(LogLine(pod_state.log_text(line)))
             except (ApiError, StepError, ValueError) as error:
                 _LOG.warning("the log of pod %s cannot be read: %s", name, error)
@@ -105,7 +106,7 @@ class Inbox:
         name, uid = self._job["metadata"]["name"], self._job["metadata"]["uid"]
         selectors = {"fieldSelector": f"metadata.name={name}"}
         last: Object | None = None
-        for jobs in watch.snapshots(self._api, "jobs", selectors, self._silence_s):
+        for jobs in watch.snapshots(self._api, "jobs", selectors, self._silence_s, self._outage_s):
             job = jobs.get(name)
             if not job or job["metadata"]["uid"] != uid:
                 self._messages.put(JobDeleted())
@@ -114,7 +115,7 @@ class Inbox:
                 last = job
 
     def _watch_pods(self) -> None:
-        for pods in watch.snapshots(self._api, "pods", self._pod_selectors, self._silence_s):
+        for pods in watch.snapshots(self._api, "pods", self._pod_selectors, self._silence_s, self._outage_s):
             self._messages.put(PodsChanged(list(pods.values())))
 
     def _start(self, name: str, work: Callable[[], None]) -> None:

@@ -91,7 +91,9 @@ def state_of(job: Object, pods: Iterable[Object], from_events: PendingReason | N
             return _starting(pod, from_events, len(active) > 1)
     for pod in active:
         if pod["metadata"].get("deletionTimestamp") or not pod_state.is_running(pod):
-            return State(Phase.TERMINATING, f"pod {pod['metadata']['name']} is terminating", pod=pod)
+            others = ", ".join(pod_state.left_running(pod))
+            what = f"has ended its training, and still runs: {others}" if others else "is terminating"
+            return State(Phase.TERMINATING, f"pod {pod['metadata']['name']} {what}", pod=pod)
     nodes = ", ".join(pod["spec"].get("nodeName") or "?" for pod in active)
     return State(Phase.RUNNING, f"runs on node {nodes} (pod {active[0]['metadata']['name']})", pod=active[0])
 
@@ -165,6 +167,12 @@ def stuck_error(job: Object, state: State, waited_s: float) -> StuckError:
         )
     if state.pod:
         pod, node = state.pod["metadata"]["name"], state.pod["spec"].get("nodeName")
+        if others := ", ".join(pod_state.left_running(state.pod)):
+            return StuckError(
+                f"pod {pod} of Job {name} does not end: its training has ended, and its container {others} has been "
+                f"running {for_s}; exclude the pods of the Job's template from what adds that container, such as Istio "
+                f'(label sidecar.istio.io/inject: "false"), then `kubectl -n {namespace} delete pod {pod}`'
+            )
         return StuckError(
             f"pod {pod} of Job {name} has been terminating {for_s} on node {node}: check that node; if it is lost, "
             f"`kubectl -n {namespace} delete pod {pod} --force`"

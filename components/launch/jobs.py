@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from components.kubernetes.client import Api, Object
@@ -72,7 +72,7 @@ def list_jobs(api: Api, run_id: str | None = None) -> list[JobStatus]:
     pods: defaultdict[str, list[Object]] = defaultdict(list)
     for pod in api.get("pods", query=selector)["items"]:
         pods[pod["metadata"]["labels"].get(labels.CONTROLLER_UID, "")].append(pod)
-    now = datetime.now(UTC)
+    now = api.now()
     found = [_status(job, pods[job["metadata"]["uid"]], now) for job in jobs]
     return sorted(found, key=lambda status: status.name)
 

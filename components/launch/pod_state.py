@@ -29,6 +29,9 @@ _NO_SUCH_IMAGE = re.compile(
     re.I,
 )
 
+NO_SUCH_PLATFORM = re.compile(r"no match for platform|no matching manifest|no image found in .* for architecture")
+"""What containerd, Docker and CRI-O say about an image that exists, but not for the architecture of the node."""
+
 
 @dataclass(frozen=True)
 class PendingReason:
@@ -79,6 +82,14 @@ def has_ended(pod: Object) -> bool:
     return is_over(pod) or "terminated" in (_trainer(pod).get("state") or {})
 
 
+def left_running(pod: Object) -> list[str]:
+    """Returns the containers that run although the trainer has ended: sidecars that a webhook has added to the pod."""
+    if "terminated" not in (_trainer(pod).get("state") or {}):
+        return []
+    statuses: list[Object] = pod.get("status", {}).get("containerStatuses") or []
+    return [each["name"] for each in statuses if "running" in (each.get("state") or {})]
+
+
 def pending_reason(pod: Object) -> PendingReason:
     """Returns why the trainer of a pod has not started."""
     scheduled = _condition(pod, "PodScheduled")
@@ -110,8 +121,7 @@ def ending(pod: Object) -> Ending:
     if code == EXIT_INPUT_ERROR:
         return Ending(f"stopped by an error in its input: {last_line}", code, last_line)
     if disruption.get("status") == "True":
-        unknown = f"disrupted ({disruption.get('message')}); {_RESUMES}"
-        return Ending(_DISRUPTIONS.get(disruption.get("reason", ""), unknown), None, last_line)
+        return Ending(_disruption(disruption, (status.get("message") or "").strip(" .")), None, last_line)
     if status.get("reason") == "Evicted":
         return Ending(f"evicted: {(status.get('message') or '').strip()}", None, last_line)
     if state.get("reason") == "OOMKilled":
@@ -131,6 +141,14 @@ def log_text(line: str) -> str:
         return str(json.loads(line)["message"])
     except (ValueError, KeyError):
         return line
+
+
+def _disruption(condition: Object, message: str) -> str:
+    """Returns what took a pod away. What the kubelet writes into the pod's status names the resource that was short."""
+    reason = condition.get("reason", "")
+    if reason == "TerminationByKubelet" and message:
+        return f"ended by its node ({message}); {_RESUMES}"
+    return _DISRUPTIONS.get(reason, f"disrupted ({condition.get('message')}); {_RESUMES}")
 
 
 def _memory_limit(pod: Object) -> str:
@@ -162,8 +180,12 @@ def _waiting_reason(container: Object, reason: str, message: str) -> PendingReas
         detail = message.rpartition("ErrImagePull: ")[2].rpartition(" desc = ")[2]
         if detail.startswith("Back-off"):
             detail = ""  # without a cause: older kubelets write no more
-        is_permanent = bool(_NO_SUCH_IMAGE.search(detail)) or reason in ("InvalidImageName", "ErrImageNeverPull")
+        is_other_platform = bool(NO_SUCH_PLATFORM.search(detail))
+        is_permanent = is_other_platform or bool(_NO_SUCH_IMAGE.search(detail))
+        is_permanent = is_permanent or reason in ("InvalidImageName", "ErrImageNeverPull")
         cause = detail or message or reason
+        if is_other_platform:
+            cause = f"{cause}: it is for another architecture than its node; set nodeSelector kubernetes.io/arch"
         return PendingReason(f"its image '{container['image']}' cannot be pulled: {cause}", is_permanent)
     if reason and reason not in ("ContainerCreating", "PodInitializing"):
         return PendingReason(f"its container '{container['name']}' cannot be started: {message or reason}")

@@ -172,7 +172,7 @@ def _created_or_adopted(
     """See create_or_adopt. Notes in the Job whether it needs a launcher."""
     admission.check(api, wanted)
     if needs_launcher:
-        followed_at.set_in(wanted, kubeflow_run)
+        followed_at.set_in(api, wanted, kubeflow_run)
     job, is_new = create_or_adopt(
         api, wanted, lambda: result.finished(request, TRAINING_VERSION) is not None, timing.terminating_s
     )
@@ -196,9 +196,7 @@ def _followed(
     except JobDeletedError:
         return result.after_job(request, f"Job {name} was deleted before its training was finished")
     except CannotRunError as error:
-        # It may hold a GPU, and has nothing to lose.
-        api.delete("jobs", name, job["metadata"]["uid"])
-        raise InputError(f"Job {name} cannot run, and was deleted: {error}") from error
+        raise InputError(f"Job {name} cannot run, and {_given_up(api, job)}: {error}") from error
     except StuckError:
         raise
     except StepError as error:
@@ -208,6 +206,15 @@ def _followed(
     if job_state.finished_phase(finished.job) is Phase.COMPLETE:
         return result.after_job(request, f"Job {name} is complete, but '{request.out_uri}' has no finished training")
     raise job_state.failure_of(finished.job, finished.pods, finished.last_line)
+
+
+def _given_up(api: Api, job: Object) -> str:
+    """Deletes a Job that cannot run: it may hold a GPU, and has nothing to lose. Returns what came of it, in words."""
+    try:
+        api.delete("jobs", job["metadata"]["name"], job["metadata"]["uid"])
+    except (ApiError, InputError, StepError) as error:  # which must not hide why the Job cannot run
+        return f"could not be deleted ({error})"
+    return "was deleted"
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import struct
+import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qsl, urlsplit
@@ -24,6 +25,9 @@ _VERBS = {"POST": "create", "PATCH": "patch", "DELETE": "delete"}
 class Handler(Streams, BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     cluster = None
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(time.time() + self.cluster.ahead_s)
 
     def log_message(self, *arguments: object) -> None:
         pass

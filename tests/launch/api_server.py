@@ -48,6 +48,7 @@ class ApiServer:
         self.connections: set[socket.socket] = set()
         self.is_gone_in_stream = self.is_away = False
         self.has_kueue = True
+        self.ahead_s = 0.0  # of its clock before that of the tests
         self.page = ""  # of a login, in place of every answer
         self.bookmark_s = 0.2
         self.watch_s = 600.0

@@ -128,7 +128,8 @@ def timing(monkeypatch):
     """Sets short intervals and time limits; returns a function that changes some of them for one test."""
 
     def change(retries=None, **values):
-        times = {"permanent_s": 0.2, "first_check_s": 0.02, "longest_check_s": 0.2, **values}
+        outage = {"outage_s": retries["limit_s"]} if retries and "limit_s" in retries else {}
+        times = {"permanent_s": 0.2, "first_check_s": 0.02, "longest_check_s": 0.2, **outage, **values}
         monkeypatch.setattr(follow, "DEFAULT_TIMING", follow.Timing(**times))
         policy = {"first_pause_s": 0.02, "longest_pause_s": 0.2, **(retries or {})}
         monkeypatch.setattr(backoff, "DEFAULT", backoff.RetryPolicy(**policy))

@@ -7,6 +7,7 @@ import pytest
 
 from components.kubernetes.connection import connect
 from components.launch import followed_at, labels
+from components.launch.jobs import list_jobs
 from tests.launch.api_rules import ROLE
 from tests.launch.test_launch import NAME, trains
 
@@ -73,6 +74,29 @@ def test_a_renewal_is_no_change_of_the_job(controllers, luthier, arguments):
     assert followed_at.without(after) == followed_at.without(before)
     workload.suspend(True)
     assert followed_at.without(workload.job) != followed_at.without(before)
+
+
+@pytest.mark.parametrize("ahead_s", [-900.0, 900.0])
+def test_the_time_is_that_of_the_server_and_not_of_this_machine(controllers, server, luthier, arguments, ahead_s):
+    """A laptop that has slept may be minutes behind: its Jobs would look unattended, again and again."""
+    server.ahead_s = ahead_s
+
+    def simulate(workload):
+        pod = workload.pod(node="node-1").runs()
+        theirs = datetime.now(UTC) + timedelta(seconds=ahead_s)
+
+        def is_noted():
+            return abs(datetime.fromisoformat(annotation(workload)) - theirs) < timedelta(minutes=2)
+
+        server.wait_until(is_noted, "it is noted with the server's time")
+        (listed,) = list_jobs(connect())
+        assert not listed.is_unattended and listed.followed_s is not None and abs(listed.followed_s) < 120
+        pod.ends(0)
+        workload.trained()
+        workload.complete()
+
+    controllers.simulate = simulate
+    assert luthier(*arguments).code == 0
 
 
 def test_an_adopted_job_is_noted_as_followed_at_once(controllers, server, luthier, arguments):

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 
 import pytest
 import yaml
@@ -91,3 +92,28 @@ def test_an_answer_that_is_no_json_is_one_line(server, luthier, arguments):
     assert finished.code == 1
     line = finished.err.splitlines()[-1]
     assert "the answer is no JSON but '<html> <title>Log in</title>': is it an API server?" in line
+
+
+def test_an_upgrade_of_the_control_plane_does_not_end_the_launch(
+    controllers, server, log_lines, luthier, arguments, timing
+):
+    """It takes longer than one request may: the Job goes on without the server, and so does its launcher."""
+    timing({"limit_s": 0.2}, outage_s=60.0)
+
+    def simulate(workload):
+        workload.event("FailedCreate", "Error creating: Internal error occurred: failed calling webhook")
+        log_lines.wait("its pod is refused")
+        with server.away():
+            time.sleep(1.0)
+        pod = workload.pod(node="node-1").runs().says("step 1")
+        log_lines.wait("runs on node node-1")
+        with server.away():
+            time.sleep(1.0)
+        pod.says("step 2").ends(0)
+        workload.trained()
+        workload.complete()
+
+    controllers.simulate = simulate
+    finished = luthier(*arguments)
+    assert finished.code == 0, finished.err
+    assert "step 2" in finished.out
