@@ -17,6 +17,7 @@ from components.launch.request import Placement, TrainingRequest
 from components.launch.template import CONTAINER, container_of
 
 GPU = "nvidia.com/gpu"
+_PARTS_OF_GPUS = ("nvidia.com/mig-", f"{GPU}.")  # slices such as nvidia.com/mig-1g.10gb, shares: nvidia.com/gpu.shared
 WORKERS_SERVICE = "luthier-workers"
 WORKERS_PORT = 2222
 # Of the MLflow run of the pipeline's step. They change from run to run, so they are not part of the hash.
@@ -64,6 +65,11 @@ def fill_in(
         given = {name: without_secret(value) for name in _PARENT_RUN if (value := environment.get(name))}
         _set_env(container, given)
     return job
+
+
+def is_gpu(resource: str) -> bool:
+    """Tells whether a resource is a GPU of NVIDIA, whole or in part."""
+    return resource == GPU or resource.startswith(_PARTS_OF_GPUS)
 
 
 def first_difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
@@ -124,13 +130,18 @@ def _set_env(container: dict[str, Any], values: Mapping[str, str]) -> None:
 
 
 def _set_gpus(container: dict[str, Any], gpus: int) -> None:
-    """Sets the limit of GPUs. Kubernetes needs no request of them, but one that is there has to equal the limit."""
+    """Sets the limit of GPUs, of the kind that the template has: whole ones, slices or shares.
+
+    Kubernetes needs no request of them, but one that is there has to equal the limit.
+    """
     resources = container.setdefault("resources", {})
+    every = chain.from_iterable(resources.get(kind) or {} for kind in ("limits", "requests"))
+    name = next(filter(is_gpu, every), GPU)
     for kind in ("limits", "requests"):
         values = resources.get(kind) or {}
-        had = values.pop(GPU, None)
-        if gpus and (kind == "limits" or had is not None):
-            values[GPU] = gpus
+        had = [values.pop(each) for each in list(values) if is_gpu(each)]
+        if gpus and (kind == "limits" or had):
+            values[name] = gpus
         if values:
             resources[kind] = values
         else:

@@ -9,14 +9,16 @@ from decimal import Decimal
 from components.core.text import counted
 from components.kubernetes.client import Api, Object
 from components.kubernetes.errors import ApiError, Forbidden, NotFound
-from components.launch.job import GPU
+from components.launch.job import is_gpu
 from components.preflight import answers
 from components.preflight.finding import Finding, Status
+from components.preflight.quota_scopes import counts_pod, has_scopes
 
 _GPU_LABELS = ("nvidia.com/gpu.product", "cloud.google.com/gke-accelerator", "karpenter.k8s.aws/instance-gpu-name")
 _AUTOSCALER_STATUS = "/api/v1/namespaces/kube-system/configmaps/cluster-autoscaler-status"
 _KARPENTER = "/apis/karpenter.sh"
 _SHOWN = 4  # models of GPUs that are named
+_JOBS = "count/jobs.batch"
 
 Resources = Mapping[str, Decimal]
 
@@ -30,6 +32,11 @@ def requests_of(job: Object) -> dict[str, Decimal]:
     return {name: Decimal(value) for name, value in total.items() if value}
 
 
+def gpus_of(job: Object) -> int:
+    """Returns how many GPUs, or parts of one, a pod of a Job requests."""
+    return int(sum(value for name, value in requests_of(job).items() if is_gpu(name)))
+
+
 def check_quotas(api: Api, job: Object, trainings: int) -> Iterator[Finding]:
     """Compares a training, and all of the run, with every ResourceQuota of the namespace."""
     try:
@@ -37,9 +44,13 @@ def check_quotas(api: Api, job: Object, trainings: int) -> Iterator[Finding]:
     except Forbidden:
         yield Finding("quota", Status.NOTE, f"not checked: you may not list the quotas of namespace '{api.namespace}'")
         return
-    wanted = _in_quotas(job)
-    at_once = trainings
+    every = _in_quotas(job)
+    pod, at_once = answers.mapping(job, "spec", "template", "spec"), trainings
     for quota in quotas:
+        if not counts_pod(quota, pod):
+            continue
+        # Only quotas without scopes count objects other than pods.
+        wanted = {name: each for name, each in every.items() if name != _JOBS or not has_scopes(quota)}
         name = answers.text(quota, "metadata", "name")
         hard, used = answers.quantities(quota, "spec", "hard"), answers.quantities(quota, "status", "used")
         for resource in sorted(hard.keys() & wanted.keys()):
@@ -70,6 +81,15 @@ def check_nodes(api: Api, job: Object, trainings: int) -> Iterator[Finding]:
     pod = answers.mapping(job, "spec", "template", "spec")
     rooms = [(node, _room(node, wanted, pod)) for node in nodes]
     fitting = [node for node, room in rooms if room > 0]
+    if not fitting and any(_room(node, wanted, _tolerant(pod, wanted)) for node in nodes):
+        taints = ", ".join(sorted({key for node in nodes for key in _taints(node) & wanted.keys()}))
+        text = f"those that are large enough for a training have the taint {taints}, which its pod does not tolerate"
+        advice = (
+            "add the toleration to the Job's template, as manifests/base has it; without it the pod runs only where "
+            "the admission plugin ExtendedResourceToleration adds it, as on GKE"
+        )
+        yield Finding("nodes", Status.NOTE, text, advice)
+        return
     request = ", ".join(f"{name}={_plain(value)}" for name, value in sorted(wanted.items()))
     if not fitting:
         text = f"none of {len(nodes)} is large enough for a training ({request}), {_largest(nodes, wanted)}"
@@ -81,7 +101,7 @@ def check_nodes(api: Api, job: Object, trainings: int) -> Iterator[Finding]:
         return
     at_once = sum(room for _, room in rooms)
     models = sorted({model for node in fitting if (model := gpu_model(node))})[:_SHOWN]
-    of_gpus = f" with {', '.join(models)}" if models and wanted.get(GPU) else ""
+    of_gpus = f" with {', '.join(models)}" if models and gpus_of(job) else ""
     text = f"{len(fitting)} of {len(nodes)}{of_gpus} can take a training ({request}): at most {at_once} at a time"
     yield Finding("nodes", Status.OK if at_once >= trainings else Status.NOTE, f"{text}, of {trainings}")
 
@@ -102,7 +122,7 @@ def gpu_model(node: Object) -> str:
 
 def _in_quotas(job: Object) -> dict[str, Decimal]:
     """Returns what a training counts in quotas: "requests.cpu" and "cpu", "limits.memory", "pods", ..."""
-    found = {"pods": Decimal(1), "count/jobs.batch": Decimal(1), "count/pods": Decimal(1)}
+    found = {"pods": Decimal(1), _JOBS: Decimal(1), "count/pods": Decimal(1)}
     for name, value in requests_of(job).items():
         found |= {f"requests.{name}": value} | ({} if "/" in name else {name: value})
     for container in answers.objects(job, "spec", "template", "spec", "containers"):
@@ -111,12 +131,20 @@ def _in_quotas(job: Object) -> dict[str, Decimal]:
     return {name: value for name, value in found.items() if value > 0}
 
 
-def _is_tolerated(taint: Object, pod: Object, wanted: Resources) -> bool:
+def _tolerant(pod: Object, wanted: Resources) -> Object:
+    """Returns a pod that tolerates the taints of the resources that it requests."""
+    more = [{"key": name, "operator": "Exists"} for name in wanted]
+    return {**pod, "tolerations": [*answers.objects(pod, "tolerations"), *more]}
+
+
+def _taints(node: Object) -> set[str]:
+    return {answers.text(taint, "key") for taint in answers.objects(node, "spec", "taints")}
+
+
+def _is_tolerated(taint: Object, pod: Object) -> bool:
     if answers.text(taint, "effect") == "PreferNoSchedule":
         return True
     key, value = answers.text(taint, "key"), answers.text(taint, "value")
-    if key in wanted:  # admission tolerates the taint of a resource that a pod requests
-        return True
     for each in answers.objects(pod, "tolerations"):
         is_any = answers.text(each, "operator") == "Exists"
         if answers.text(each, "key") in ("", key) and (is_any or answers.text(each, "value") == value):
@@ -130,7 +158,7 @@ def _room(node: Object, wanted: Resources, pod: Object) -> int:
         return 0
     if answers.text(answers.condition(node, "Ready"), "status") != "True":
         return 0
-    if any(not _is_tolerated(taint, pod, wanted) for taint in answers.objects(node, "spec", "taints")):
+    if any(not _is_tolerated(taint, pod) for taint in answers.objects(node, "spec", "taints")):
         return 0
     labels, selector = answers.mapping(node, "metadata", "labels"), answers.mapping(pod, "nodeSelector")
     if any(labels.get(name) != value for name, value in selector.items()):

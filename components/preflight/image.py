@@ -1,8 +1,11 @@
 """Checks that an image can be pulled and is of this version, by a short-lived Job that ends at once.
 
 Only a node of the cluster knows its registries, mirrors and pull secrets, so the check is a pod. It has the service
-account, pull secrets and security settings of the training's Job, and none of its resources, volumes and settings.
-It writes the commit that the image was built from into its termination message.
+account, pull secrets, security settings, architecture and labels of the training's Job, and none of its resources,
+volumes and settings. It writes the commit that the image was built from into its termination message.
+
+Its small requests, or what else it lacks of a training, may break a rule of the namespace that a training keeps. So a
+pod that is refused tells nothing about the image, unless the service account or Pod Security is the reason.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from collections.abc import Iterator
 
 from components.core import environment, git
 from components.kubernetes.client import Api, Object
+from components.kubernetes.errors import BadRequest, Forbidden, Invalid, NotPermitted
 from components.launch import pod_state
 from components.launch.events import Events
 from components.launch.pod_state import PendingReason
@@ -25,10 +29,21 @@ _POLL_S = 0.5
 _DELETE_LIMIT_S = 5.0
 _OF_THE_POD = ("serviceAccountName", "imagePullSecrets", "securityContext", "runtimeClassName", "priorityClassName")
 _PULLED = "cannot be pulled"
+# What a training may keep though this pod does not: quotas ("failed quota: x: must specify limits.cpu"), LimitRanges
+# ("minimum cpu usage per Container is 100m, but request is 10m"), webhooks and policies.
+_RULE_OF_NAMESPACE = re.compile(r"quota|usage per|limit to request ratio|denied (the )?request", re.I)
+# All of them, since a quota may ask for each.
+_REQUESTS = {"cpu": "10m", "memory": "16Mi", "ephemeral-storage": "1Mi"}
+_LIMITS = {"cpu": "100m", "memory": "64Mi", "ephemeral-storage": "64Mi"}
+_OF_ARCHITECTURE = ("kubernetes.io/arch", "kubernetes.io/os")
+_NOT_COPIED = ("app.kubernetes.io/", "luthier.dev/", "kueue.x-k8s.io/")
 NAME = "luthier-check"
 COMMAND = ("sh", "-c", f'printf %s "${environment.GIT_COMMIT}" > /dev/termination-log')
 """What the pod does. components/job-policy allows a launcher exactly this."""
 
+_ARCHITECTURE = (
+    "build the image for the architecture of the nodes, or set nodeSelector kubernetes.io/arch in the Job's template"
+)
 _COMMIT = re.compile(r"([0-9a-f]{12})[0-9a-f]{0,52}(-dirty)?")
 
 
@@ -42,12 +57,18 @@ def check_image(api: Api, job: Object, limit_s: float = 25.0) -> Iterator[Findin
             counts as one that can be.
 
     Raises:
-        InputError: The server refuses the Job.
+        InputError: You may not create Jobs.
         StepError: It does not answer.
     """
     image = container_of(job)["image"]
     with errors_explained(api):
-        created = api.create("jobs", _short_job(job))
+        try:
+            created = api.create("jobs", _short_job(job))
+        except NotPermitted:
+            raise
+        except (BadRequest, Forbidden, Invalid) as error:  # that of a training is tried by a dry run
+            yield Finding("image", Status.NOTE, f"{image} is not checked, its pod is refused: {error.message}")
+            return
         try:
             found = _wait(api, created, time.monotonic() + limit_s)
         finally:
@@ -55,11 +76,16 @@ def check_image(api: Api, job: Object, limit_s: float = 25.0) -> Iterator[Findin
     if isinstance(found, PendingReason):
         yield _not_started(image, found, limit_s)
     else:
-        yield _started(image, pod_state.ending(found).last_line)
+        yield _started(image, found)
 
 
-def _started(image: str, built_from: str) -> Finding:
+def _started(image: str, pod: Object) -> Finding:
     """Returns the finding about an image that was started; with its commit where it has told one."""
+    ended = pod_state.ending(pod)
+    if pod_state.has_ended(pod) and ended.exit_code:
+        text = f"{image} can be pulled, but on node {pod['spec'].get('nodeName')} its shell {ended.text}"
+        return Finding("image", Status.NOTE, text, _ARCHITECTURE)
+    built_from = ended.last_line
     theirs, ours = _COMMIT.fullmatch(built_from), _COMMIT.match(git.commit() or "")
     if not theirs or not ours or theirs[1] == ours[1]:
         return Finding("image", Status.OK, f"{image} can be pulled" + (f", of commit {theirs[1]}" if theirs else ""))
@@ -70,6 +96,10 @@ def _started(image: str, built_from: str) -> Finding:
 
 def _not_started(image: str, reason: PendingReason, limit_s: float) -> Finding:
     advice = "check the image's name and tag, that it was pushed, and imagePullSecrets of the Job's template"
+    if pod_state.NO_SUCH_PLATFORM.search(reason.text):
+        return Finding("image", Status.NOTE, reason.text, _ARCHITECTURE)
+    if _PULLED not in reason.text and _RULE_OF_NAMESPACE.search(reason.text):
+        return Finding("image", Status.NOTE, f"{image} is not checked: {reason.text}")
     if reason.is_permanent:
         return Finding("image", Status.WRONG, reason.text, advice)
     if _PULLED in reason.text:
@@ -97,10 +127,21 @@ def _wait(api: Api, job: Object, deadline: float) -> PendingReason | Object:
         time.sleep(_POLL_S)
 
 
+def _of_the_operator(metadata: Object, kind: str) -> Object:
+    """Returns the labels or annotations that an operator gave to the pods of trainings; policies may ask for them."""
+    given: Object = metadata.get(kind) or {}
+    return {name: value for name, value in given.items() if not name.startswith(_NOT_COPIED)}
+
+
 def _short_job(job: Object) -> Object:
     pod, trainer = job["spec"]["template"]["spec"], container_of(job)
     name = f"{NAME}-{secrets.token_hex(4)}"
-    labels = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/part-of": "luthier"}
+    labels = {
+        **_of_the_operator(job["spec"]["template"].get("metadata") or {}, "labels"),
+        "app.kubernetes.io/name": NAME,
+        "app.kubernetes.io/part-of": "luthier",
+    }
+    selector = {name: value for name, value in (pod.get("nodeSelector") or {}).items() if name in _OF_ARCHITECTURE}
     security = {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
@@ -112,7 +153,8 @@ def _short_job(job: Object) -> Object:
         "name": CONTAINER,
         "image": trainer["image"],
         "command": list(COMMAND),
-        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
+        "resources": {"requests": _REQUESTS, "limits": _LIMITS},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": trainer.get("securityContext") or security,
         **({"imagePullPolicy": trainer["imagePullPolicy"]} if "imagePullPolicy" in trainer else {}),
     }
@@ -125,11 +167,15 @@ def _short_job(job: Object) -> Object:
             "activeDeadlineSeconds": 120,  # if this process is killed before it deletes the Job
             "ttlSecondsAfterFinished": 60,
             "template": {
-                "metadata": {"labels": labels},
+                "metadata": {
+                    "labels": labels,
+                    "annotations": _of_the_operator(job["spec"]["template"].get("metadata") or {}, "annotations"),
+                },
                 "spec": {
                     "restartPolicy": "Never",
                     "automountServiceAccountToken": False,
                     **{name: pod[name] for name in _OF_THE_POD if name in pod},
+                    **({"nodeSelector": selector} if selector else {}),
                     "containers": [container],
                 },
             },

@@ -11,9 +11,8 @@ from components.core.errors import InputError
 from components.kubernetes.client import Api
 from components.kubernetes.connection import connect
 from components.kubernetes.errors import Forbidden, NotFound
-from components.launch.job import GPU
 from components.launch.step import errors_explained
-from components.preflight.capacity import gpu_models, requests_of
+from components.preflight.capacity import gpu_models, gpus_of
 from components.preflight.cluster import check_namespace, check_version
 from components.preflight.finding import Check, Finding, Status, run_checks
 from components.preflight.hours import check_hours
@@ -129,8 +128,7 @@ def _checks(api: Api, steps: Steps, wanted: Wanted, options: Options) -> list[Ch
         return check_training(api, job, trainings, starts_pods=not options.creates_nothing)
 
     def hours() -> Iterator[Finding]:
-        gpus = int(requests_of(job()).get(GPU, 0))
-        arguments = (wanted.preset, wanted.bindings, wanted.synths, wanted.number_of_families(), gpus)
+        arguments = (wanted.preset, wanted.bindings, wanted.synths, wanted.number_of_families(), gpus_of(job()))
         return check_hours(*arguments, devices=gpu_models(api))
 
     return [

@@ -31,7 +31,8 @@ class Node:
             follows a name if the node is retried; an item of a loop ends with "(0:0)".
         state: PENDING, RUNNING, SUCCEEDED, FAILED, SKIPPED; "" if unknown.
         start, end: None if unknown.
-        message: What Argo says about a failure: "main: Error (exit code 1)", "OOMKilled (exit code 137)".
+        message: What Argo says about a failure: "main: Error (exit code 1)", "OOMKilled (exit code 137)"; about a pod
+            that is pending: "Unschedulable: 0/3 nodes are available", "ImagePullBackOff: Back-off pulling image ...".
     """
 
     id: str

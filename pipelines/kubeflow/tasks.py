@@ -17,6 +17,9 @@ from pipelines.kubeflow.nodes import Node
 
 _ATTEMPT = re.compile(r"\(\d+\)")
 _LAST_ATTEMPT = re.compile(r"\(\d+\)$")
+# What Argo writes of a pending pod (workflow/controller/operator.go, getPendingReason): a reason, and a message if
+# there is one. A container that is being created has the reason alone.
+_PENDING = re.compile(r"(?P<reason>\w+): .*", re.S)
 _EXECUTOR = ".executor"
 _DRIVER = "-driver"
 _ENDED = ("SUCCEEDED", "FAILED", "SKIPPED")
@@ -60,6 +63,23 @@ class FailedTask:
     message: str
 
 
+@dataclass(frozen=True)
+class WaitingPod:
+    """A pod of a task that does not start.
+
+    Attributes:
+        key: The names on the way to it.
+        name: Of its task.
+        reason: In one word: "Unschedulable", "ImagePullBackOff".
+        text: The reason and what is behind it.
+    """
+
+    key: str
+    name: str
+    reason: str
+    text: str
+
+
 def tasks_of(nodes: Sequence[Node]) -> list[PipelineTask]:
     """Returns the tasks that have begun, in the order of their starts."""
     attempts = _by_path(nodes)
@@ -73,6 +93,18 @@ def tasks_of(nodes: Sequence[Node]) -> list[PipelineTask]:
             pod = "" if reused else _last_pod(executors).id
             found.append((node.start or _LATEST, PipelineTask(task, _name(task), node.state, reused, seconds, pod)))
     return [task for _, task in sorted(found, key=lambda each: (each[0], each[1].key))]
+
+
+def waiting_of(nodes: Sequence[Node]) -> list[WaitingPod]:
+    """Returns the pods that do not start for a reason, by name. A pod that is only being created has none."""
+    found = []
+    for node in nodes:
+        match = _PENDING.fullmatch(node.message) if node.state == "PENDING" else None
+        if match:
+            path = _ATTEMPT.sub("", node.name)
+            name = _name(path.removesuffix(_EXECUTOR).removesuffix(_DRIVER))
+            found.append(WaitingPod(node.name, name, match["reason"], " ".join(node.message.split())))
+    return sorted(found, key=lambda each: each.key)
 
 
 def failures_of(nodes: Sequence[Node]) -> list[FailedTask]:

@@ -76,6 +76,9 @@ class Display:
         self.facts.update(event["facts"])
         self._line("✓", "green", event, event["text"])
 
+    def _on_waits(self, event: dict[str, Any]) -> None:
+        self._line("…", "yellow", event, event["text"])
+
     def _on_failed(self, event: dict[str, Any]) -> None:
         self._remove_bars(event)
         self.failures.append(event)

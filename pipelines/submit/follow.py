@@ -17,7 +17,7 @@ from components.telemetry.task import last_end
 from pipelines.kubeflow.client import Kubeflow, UnreachableError, api_errors
 from pipelines.kubeflow.nodes import Node, nodes_of_tasks, nodes_of_workflow
 from pipelines.kubeflow.runs import ENDED, was_stopped
-from pipelines.kubeflow.tasks import PipelineTask, failures_of, tasks_of
+from pipelines.kubeflow.tasks import PipelineTask, WaitingPod, failures_of, tasks_of, waiting_of
 from pipelines.package import PLAN_TASK, TRAIN_TASK
 from pipelines.run.display import Display
 
@@ -51,8 +51,12 @@ def follow(kubeflow: Kubeflow, run_id: str) -> None:
         with Display() as display:
             while True:
                 run = _read(kubeflow, run_id)
-                for event in events_of_run.events(tasks_of(_nodes(kubeflow, run))):
+                nodes = _nodes(kubeflow, run)
+                for event in events_of_run.events(tasks_of(nodes)):
                     display.show(event)
+                if run.state not in ENDED:
+                    for event in events_of_run.waits(waiting_of(nodes)):
+                        display.show(event)
                 if run.state in ENDED:
                     break
                 time.sleep(POLL_S)
@@ -103,6 +107,14 @@ class _TaskEvents:
         self._titles: dict[str, str] = {}
         self._names: Counter[str] = Counter()
         self._ended: set[str] = set()
+        self._waits: set[tuple[str, str]] = set()
+
+    def waits(self, pods: list[WaitingPod]) -> Iterator[dict[str, Any]]:
+        """Yields why pods do not start, each reason of a pod once: its text changes with every look at the nodes."""
+        for pod in pods:
+            if (pod.key, pod.reason) not in self._waits:
+                self._waits.add((pod.key, pod.reason))
+                yield {"kind": "waits", "title": pod.name, "pid": pod.key, "time": time.time(), "text": pod.text}
 
     def events(self, tasks: list[PipelineTask]) -> Iterator[dict[str, Any]]:
         """Yields the events since the last call, in the form of `pipelines.run.display`."""

@@ -114,6 +114,18 @@ def test_no_gpus_leaves_nothing_of_them():
     assert template.container_of(both)["resources"]["requests"]["nvidia.com/gpu"] == 2
 
 
+@pytest.mark.parametrize("resource", ["nvidia.com/mig-1g.10gb", "nvidia.com/gpu.shared"])
+def test_gpus_are_of_the_kind_that_the_template_has(resource):
+    """NVIDIA's device plugin: MIG_STRATEGY=mixed, and time-slicing with renameByDefault."""
+    job = {
+        "spec": {"template": {"spec": {"containers": [{"name": "trainer", "resources": {"limits": {resource: 1}}}]}}}
+    }
+    filled = fill_in(job, request(), Placement("trainer:1", gpus=2), None)
+    assert template.container_of(filled)["resources"] == {"limits": {resource: 2}}
+    filled = fill_in(job, request(), Placement("trainer:1", gpus=0), None)
+    assert "resources" not in template.container_of(filled) or not template.container_of(filled)["resources"]
+
+
 def pod(terminated=None, **status):
     limits = {"limits": {"memory": "4Gi"}}
     if terminated:

@@ -1,5 +1,6 @@
 """Following a run in Kubeflow: how it ended, what failed and why, outages, Ctrl-C."""
 
+import copy
 import signal
 import subprocess
 import sys
@@ -100,3 +101,28 @@ def test_ctrl_c_leaves_the_run_going_and_says_how_to_follow_and_stop_it(kfp_api,
     assert ("POST", "/apis/v2beta1/runs/{run_id}:terminate") not in kfp_api.calls
     assert luthier("submit", "--stop", run_id).code == 0
     assert "the run was stopped" in luthier("submit", "--follow", run_id).err
+
+
+def test_a_step_that_cannot_start_says_why_while_it_waits(kfp_api, luthier):
+    """Else a wrong image or a full cluster looks like a long step, until the step's timeout of hours."""
+    waiting = one_task("PENDING")
+    full = "0/1 nodes are available: {} Insufficient memory. preemption: 0/1 nodes are available"
+    pull = 'Back-off pulling image "luthier-data:9": ErrImagePull: not found'
+    looks = []
+    for message in (
+        f"Unschedulable: {full.format(1)}",
+        f"Unschedulable: {full.format(2)}",
+        f"ImagePullBackOff: {pull}",
+    ):
+        look = copy.deepcopy(waiting)
+        pod = next(node for node in look.nodes.values() if node["displayName"] == "executor(0)")
+        pod["message"] = message
+        looks.append(("RUNNING", look))
+    kfp_api.states = [*looks, ("RUNNING", waiting), ("SUCCEEDED", one_task())]
+    finished = luthier(*SUBMIT)
+    assert finished.code == 0, finished.err
+    lines = [line.split("…", 1)[1].split(maxsplit=1) for line in finished.err.splitlines() if "…" in line]
+    (first_task, unschedulable), (second_task, image) = lines
+    assert first_task == second_task == "plan"
+    assert unschedulable.startswith("Unschedulable: 0/1 nodes are available: 1 Insufficient memory")
+    assert image.startswith('ImagePullBackOff: Back-off pulling image "luthier-data:9": ErrImagePull: not found')

@@ -193,6 +193,9 @@ def test_nodes_and_gpus(cluster):
         cluster.answers["/api/v1/nodes"] = {"items": [{**node, **change}]}
         assert "none of 1 is large enough" in only(check_nodes(cluster.api(), one, 6)).text, change
     cluster.answers["/api/v1/nodes"] = {"items": [{**node, "spec": {"taints": [{"key": "nvidia.com/gpu"}]}}]}
+    tainted = only(check_nodes(cluster.api(), one, 1))
+    assert tainted.status is Status.NOTE and "have the taint nvidia.com/gpu, which" in tainted.text
+    one["spec"]["template"]["spec"]["tolerations"] = [{"key": "nvidia.com/gpu", "operator": "Exists"}]
     assert only(check_nodes(cluster.api(), one, 1)).status is Status.OK
 
 
