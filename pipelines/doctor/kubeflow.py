@@ -17,7 +17,9 @@ from pipelines.kubeflow.client import Kubeflow, api_errors
 TESTED = "2.17"
 """The version of Kubeflow Pipelines that Luthier was tested with."""
 
-_OLDEST = (2, 0)
+# kubernetes_executor_config.proto before 2.15 has no optional Secrets and ConfigMaps in the environment: without them the
+# pods of the steps never start.
+_OLDEST = (2, 15)
 _VERSION = re.compile(r"v?(\d+)\.(\d+)")
 _CONFIG_MAP = "luthier-config"
 _ONE_USER = "pipeline-runner"
@@ -61,7 +63,7 @@ def check_kubeflow(kubeflow: Kubeflow) -> Iterator[Finding]:
     if match is None:
         yield Finding("kubeflow", Status.NOTE, f"{text} does not tell its version; tested is {TESTED}")
     elif (int(match[1]), int(match[2])) < _OLDEST:
-        yield Finding("kubeflow", Status.WRONG, f"{text} is {version}", "expected version 2.0 or later")
+        yield Finding("kubeflow", Status.WRONG, f"{text} is {version}", f"expected {_OLDEST[0]}.{_OLDEST[1]} or later")
     elif f"{match[1]}.{match[2]}" != TESTED:
         yield Finding("kubeflow", Status.NOTE, f"{text} is {version}; tested is {TESTED}")
     else:

@@ -8,6 +8,9 @@ import pytest
 
 from components import storage
 from components.core.backoff import RetryPolicy
+from pipelines.doctor.kubeflow import check_kubeflow
+from pipelines.kubeflow.client import Kubeflow, connect
+from pipelines.kubeflow.endpoint import Endpoint
 from tests.preflight.conftest import cluster as cluster  # a fixture
 
 
@@ -87,3 +90,13 @@ def test_a_cluster_that_is_away_ends_in_one_line(options, luthier, monkeypatch, 
     assert done.code == 2
     (line,) = [line for line in done.out.splitlines() if line.startswith("no answer")]
     assert "kubernetes" in line and "127.0.0.1:9" in line
+
+
+def test_versions_of_kubeflow_pipelines(kfp_api, monkeypatch):
+    """In kubernetes_executor_config.proto, SecretAsEnv is `optional` from 2.15.0 on."""
+    kubeflow, found = connect(Endpoint(kfp_api.host, "", "", None, None)), {}
+    for version in ("2.17.0", "2.15.0", "2.14.4", "2.5.0", ""):
+        monkeypatch.setattr(Kubeflow, "version", lambda self, version=version: version)
+        (finding,) = check_kubeflow(kubeflow)
+        found[version] = str(finding.status)
+    assert found == {"2.17.0": "ok", "2.15.0": "note", "2.14.4": "wrong", "2.5.0": "wrong", "": "note"}
