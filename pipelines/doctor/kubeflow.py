@@ -17,8 +17,8 @@ from pipelines.kubeflow.client import Kubeflow, api_errors
 TESTED = "2.17"
 """The version of Kubeflow Pipelines that Luthier was tested with."""
 
-# kubernetes_executor_config.proto before 2.15 has no optional Secrets and ConfigMaps in the environment: without them the
-# pods of the steps never start.
+# kubernetes_executor_config.proto before 2.15 has no optional Secrets and ConfigMaps in the environment: where they are
+# missing, the pods of the steps never start.
 _OLDEST = (2, 15)
 _VERSION = re.compile(r"v?(\d+)\.(\d+)")
 _CONFIG_MAP = "luthier-config"

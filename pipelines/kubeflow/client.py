@@ -149,6 +149,7 @@ def connect(endpoint: Endpoint) -> Kubeflow:
                 ssl_ca_cert=str(endpoint.ca_file) if endpoint.ca_file else None,
                 ui_host=endpoint.ui_host or None,
             )
+            _refuse_pages(api._run_api.api_client, endpoint.host)
             health = api.get_kfp_healthz()
     except UnreachableError as error:
         raise InputError(f"{error}; check the URL and that it runs") from error
@@ -159,6 +160,23 @@ def connect(endpoint: Endpoint) -> Kubeflow:
             f"Kubeflow Pipelines at '{endpoint.host}' has several users: got no namespace; try --namespace"
         )
     return Kubeflow(api, endpoint, endpoint.namespace)
+
+
+def _refuse_pages(client: ApiClient, host: str) -> None:
+    """Makes an answer that is no JSON an error: kfp reads the page of a login as an object without values."""
+    deserialize = client.deserialize
+
+    def checked(response: Any, response_type: Any) -> Any:
+        try:
+            json.loads(response.data or "{}")
+        except ValueError as error:
+            raise InputError(
+                f"'{host}' answers with a page in place of JSON: expected the API of Kubeflow Pipelines; log in again "
+                f"if your session has expired ({environment.KFP_TOKEN}, {environment.KFP_COOKIE}), or check the URL"
+            ) from error
+        return deserialize(response, response_type)
+
+    client.deserialize = checked
 
 
 @contextmanager
