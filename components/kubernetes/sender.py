@@ -120,7 +120,8 @@ class Sender:
             return InputError(
                 f"{self.server} answers without TLS: {reason}; expected an https:// server, check the kubeconfig"
             )
-        return InputError(f"the certificate of {self.server} is not trusted: {reason}; check the kubeconfig")
+        hint = "this machine's clock, and the kubeconfig" if "not yet valid" in reason else "the kubeconfig"
+        return InputError(f"the certificate of {self.server} is not trusted: {reason}; check {hint}")
 
 
 def body_of(response: Any) -> bytes:

@@ -28,6 +28,9 @@ _LOG = log.get(__name__)
 RENEW_S = 60.0
 """A launcher renews the annotation this often."""
 
+# While the API server is away, a renewal is tried again and again: it has to be there before luthier-unattended looks.
+_REQUEST_LIMIT_S, _AFTER_OUTAGE_S = 10.0, 5.0
+
 _LAST_RENEWAL_S = 2.0
 """A launcher that ends waits so long for a renewal that is on its way."""
 
@@ -120,19 +123,21 @@ def _renew(
     while not ended.wait(wait_s):
         wait_s = every_s
         try:
-            _patch(api, job, _text(api.now()), kubeflow_run)
+            _patch(api, job, _text(api.now()), kubeflow_run, _REQUEST_LIMIT_S)
         except (NotFound, Conflict):
             return  # it was deleted
         except (ApiError, InputError, StepError) as error:
+            if isinstance(error, StepError):
+                wait_s = min(every_s, _AFTER_OUTAGE_S)
             if not is_warned:
                 is_warned = True
                 _LOG.warning("Job %s may look unattended: %s", job["metadata"]["name"], error)
 
 
-def _patch(api: Api, job: Object, time: str | None, kubeflow_run: str | None) -> None:
+def _patch(api: Api, job: Object, time: str | None, kubeflow_run: str | None, limit_s: float | None = None) -> None:
     annotations = {labels.FOLLOWED_AT: time, labels.FOLLOWED_BY: kubeflow_run}
     metadata = {"uid": job["metadata"]["uid"], "annotations": annotations}
-    api.patch("jobs", job["metadata"]["name"], {"metadata": metadata})
+    api.patch("jobs", job["metadata"]["name"], {"metadata": metadata}, limit_s)
 
 
 def _text(time: datetime) -> str:

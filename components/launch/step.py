@@ -197,8 +197,12 @@ def _followed(
         return result.after_job(request, f"Job {name} was deleted before its training was finished")
     except CannotRunError as error:
         raise InputError(f"Job {name} cannot run, and {_given_up(api, job)}: {error}") from error
-    except StuckError:
-        raise
+    except StuckError as error:
+        record = result.finished(request, TRAINING_VERSION)
+        if record is None:
+            raise
+        _LOG.warning("%s is trained, but %s", request.name, error)
+        return record
     except StepError as error:
         raise StepError(
             f"{error}; Job {name} in namespace {namespace} continues, and the same command follows it"

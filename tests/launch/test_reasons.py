@@ -106,6 +106,19 @@ def test_a_sidecar_that_keeps_the_pod_is_named(controllers, luthier, arguments, 
     assert "check that node" not in finished.err
 
 
+def test_a_training_that_is_done_is_used_though_its_pod_does_not_end(controllers, luthier, arguments, timing):
+    timing(terminating_s=0.3)
+
+    def simulate(workload):
+        workload.trained()
+        workload.pod(node="node-1").runs().ends(0)  # and no controller completes the Job
+
+    controllers.simulate = simulate
+    finished = luthier(*arguments)
+    assert finished.code == 0, finished.err
+    assert "is trained, but Job" in finished.err
+
+
 @pytest.mark.parametrize(
     "text",
     [
