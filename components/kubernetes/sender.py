@@ -83,7 +83,7 @@ class Sender:
                     self._client = _kept_alive(self._renew())
             response = self._send(self._client, method, path, query, body, timeout_s)
         with suppress(TypeError, ValueError, OverflowError):  # no Date, or no date in it
-            self._ahead = parsedate_to_datetime(response.headers["Date"]) - datetime.now(UTC)
+            self._ahead = parsedate_to_datetime(response.headers.get("Date")) - datetime.now(UTC)
         return response
 
     def _send(self, client: Client, method: str, path: str, query: Mapping[str, str], body: Any, timeout_s: Any) -> Any:
