@@ -131,11 +131,16 @@ def _bomb(file):
     file.create_dataset("evil", (10**11,), dtype="f4", chunks=(10**6,), compression="gzip")
 
 
+def _chunked(file):
+    # A filter of HDF5 itself; the chunk has 4 GB, the array 40 bytes.
+    file.create_dataset("evil", (10,), dtype="f4", maxshape=(None,), chunks=(10**9,), fletcher32=True)
+
+
 def _text(file):
     file["evil"] = "text"
 
 
-@pytest.mark.parametrize("forge", [_link, _external, _virtual, _bomb, _text])
+@pytest.mark.parametrize("forge", [_link, _external, _virtual, _bomb, _chunked, _text])
 def test_weights_that_are_not_plain_arrays_are_refused(good, tmp_path, forge):
     path = Path(shutil.copy(good / "weights.h5", tmp_path))
     with h5py.File(path, "a") as file:
