@@ -34,6 +34,7 @@ from components.nsynth.note import HOP_SAMPLES, FloatArray
 from components.synths import level
 from components.synths import model as models
 from components.synths.ddsp_imports import preprocessing, tf
+from components.synths.noise import as_seed
 from components.synths.preprocessor import stride_of
 from components.synths.reverb import Reverb
 from components.synths.weights import load_weights
@@ -179,7 +180,7 @@ class Instrument:
         ends = ((0, 0), (0, -frames % self.stride))  # whole frames of the network
         f0_hz, loudness_db = (np.pad(curve, ends, mode="edge") for curve in (f0_hz, loudness_db))
         models.set_frames(self._model, f0_hz.shape[1])
-        features = self._model.encode(models.inputs(f0_hz, loudness_db, (seed, 0)), training=False)
+        features = self._model.encode(models.inputs(f0_hz, loudness_db, (as_seed(seed), 0)), training=False)
         controls = self.controls({**features, **self._model.decoder(features, training=False)})
         tonal = self.tone.get_signal(**{name: each for name, each in controls.items() if name != "noise_magnitudes"})
         noise = self.noise.get_signal(controls["noise_magnitudes"], features["noise_seed"])

@@ -13,6 +13,11 @@ from components.synths.xla import compiled
 _Array = np.ndarray[Any, Any]
 
 
+def as_seed(number: int) -> int:
+    """Returns a whole number of any size as one that TensorFlow takes, int32; one of these as it is."""
+    return (number + 2**31) % 2**32 - 2**31
+
+
 def white(rows: int, samples: int, seed: tf.Tensor) -> tf.Tensor:
     """Draws white noise.
 

@@ -13,6 +13,7 @@ from components.core.errors import StepError
 from components.nsynth.note import HOP_SAMPLES, FloatArray
 from components.synths.ddsp_imports import tf
 from components.synths.instrument import Instrument
+from components.synths.noise import as_seed
 from components.synths.reverb import BlockReverb
 from components.synths.streaming import BLOCK_FRAMES, BlockRenderer
 
@@ -67,7 +68,7 @@ def _render_dry(instrument: Instrument, given: Curves, seed: int) -> Iterator[Fl
         state = renderer.initial_state(*(_frames(curve, 0, 1) for curve in (given.f0_hz, given.loudness_db)))
     for first in range(0, frames + renderer.delay, BLOCK_FRAMES):
         curves = [_frames(curve, first, BLOCK_FRAMES) for curve in (given.f0_hz, given.loudness_db)]
-        block, state = render_block(*curves, tf.constant(seed), state)
+        block, state = render_block(*curves, tf.constant(as_seed(seed)), state)
         start = first - renderer.delay  # the frame at which this block of audio begins
         gated = block["audio"].numpy()[0] * _gain(given.gate, start, BLOCK_FRAMES)
         yield gated[max(0, -start) * HOP_SAMPLES :][: (frames - max(0, start)) * HOP_SAMPLES]

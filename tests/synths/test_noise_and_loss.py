@@ -21,6 +21,13 @@ def _in_float64(white: np.ndarray, magnitudes: np.ndarray) -> np.ndarray:
     return heard[delay : delay + len(white)]
 
 
+def test_a_whole_number_of_any_size_is_a_seed():
+    from components.synths.noise import as_seed
+
+    assert [as_seed(seed) for seed in (0, 7, -7, 2**31 - 1, -(2**31))] == [0, 7, -7, 2**31 - 1, -(2**31)]
+    assert all(-(2**31) <= as_seed(seed) < 2**31 for seed in (2**31, 20_260_101_120_000, -(10**30)))
+
+
 @pytest.mark.usefixtures("with_xla")
 @pytest.mark.parametrize(("frames", "bands", "hop"), [(1, 65, 64), (7, 45, 64), (5, 65, 63)])
 def test_filter_against_float64(frames, bands, hop):
