@@ -23,7 +23,7 @@ export class Midi {
   /** Asks for MIDI devices. */
   async open(): Promise<void> {
     if (!navigator.requestMIDIAccess) {
-      throw new Trouble("This browser has no Web MIDI. Chrome, Edge and Firefox have it.");
+      throw new Trouble("This browser has no Web MIDI for this page. Chrome and Edge have it.");
     }
     try {
       this.access = await navigator.requestMIDIAccess({ sysex: false });
