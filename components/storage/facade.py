@@ -16,10 +16,11 @@ from components.core.errors import InputError
 from components.core.strict_json import parse_json
 from components.storage import local
 from components.storage.names import check_no_link_leaves, local_path
-from components.storage.objects import Backend, ObjectInfo, PassedOver, Tree, WhyPassOver
+from components.storage.objects import Backend, NotJson, ObjectInfo, PassedOver, Tree, WhyPassOver
 
 _GCS_SCHEME = "gs://"
-_ANY_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+# What is left of gs:// without a bucket, or with one slash, must not become a local directory of that name.
+_NO_PATH = re.compile(r"[a-z][a-z0-9+.-]*://|gs:(/|$)", re.IGNORECASE)
 _COPY_CHUNK_BYTES = 1 << 20
 LARGEST_JSON_BYTES = 256 << 20  # the manifest of a large sorted set has a few megabytes
 
@@ -29,7 +30,7 @@ def _backend(uri: str) -> Backend:
         from components.storage import gcs  # imports google.cloud.storage, which takes seconds
 
         return gcs
-    if _ANY_SCHEME.match(uri):
+    if _NO_PATH.match(uri):
         raise InputError(f"cannot open '{uri}': expected gs://bucket/prefix or a local path")
     return local
 

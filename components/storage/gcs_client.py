@@ -7,6 +7,7 @@ may change between calls, and LUTHIER_USER_PROJECT see core/environment.py.
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -40,6 +41,7 @@ _CONNECTIONS = 32  # at least as many as threads that read and write
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 _USUAL_UNIVERSE = "googleapis.com"
 _LONGEST_EXCERPT = 200
+_BUCKET = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 _T = TypeVar("_T")
 
@@ -128,6 +130,11 @@ def split(uri: str) -> tuple[str, str]:
     bucket, _, name = uri.removeprefix("gs://").partition("/")
     if not bucket:
         raise InputError(f"cannot open '{uri}': expected gs://bucket/prefix")
+    if not _BUCKET.fullmatch(bucket):
+        raise InputError(
+            f"cannot open '{uri}': '{bucket}' is no name of a bucket, expected letters, digits, -, _ and ., with a "
+            "letter or digit at both ends; try gs://bucket/prefix"
+        )
     return bucket, name
 
 

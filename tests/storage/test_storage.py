@@ -124,9 +124,21 @@ def test_a_damaged_download_is_noticed(gcs):
         stream.read()
 
 
-def test_another_scheme_is_refused():
-    with pytest.raises(InputError, match="expected gs://bucket/prefix or a local path"):
-        storage.read_bytes("s3://bucket/x")
+@pytest.mark.parametrize("uri", ["s3://bucket/x", "GS://bucket/x", "gs:/bucket/x", storage.join("gs://", "x"), "gs:"])
+def test_what_is_neither_a_bucket_nor_a_path_is_refused_and_no_directory_of_that_name_made(uri, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for use in (storage.read_bytes, lambda uri: storage.write_bytes(uri, b"")):
+        with pytest.raises(InputError, match="expected gs://bucket/prefix or a local path"):
+            use(uri)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("bucket", ["-x", "x-", "..", "a b", "a?b=c", "x\ny", "ü"])
+def test_a_bucket_of_an_impossible_name_is_one_line(gcs, bucket):
+    uses = (storage.list_objects, storage.exists, storage.read_bytes, lambda uri: storage.write_bytes(uri, b""))
+    for use in uses:
+        with pytest.raises(InputError, match="is no name of a bucket, expected letters"):
+            use(f"gs://{bucket}/x")
 
 
 @pytest.mark.parametrize("uri", ["/etc/hostname/x.bin", "/proc/x.bin"])
