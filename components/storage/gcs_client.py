@@ -21,6 +21,7 @@ import google.auth
 import google.auth.exceptions
 import requests
 import urllib3
+from google.auth.environment_vars import CREDENTIALS
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud import storage
 from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
@@ -100,7 +101,14 @@ def _connection(emulator_host: str | None) -> Connection:
         return Connection(client, _pooled(requests.Session()))
     try:
         credentials, project = google.auth.default(scopes=[_SCOPE])
-    except google.auth.exceptions.DefaultCredentialsError:
+    except Exception as error:  # of a key that is no JSON object, google-auth raises anything
+        if path := os.environ.get(CREDENTIALS):  # anonymous requests would fail for another reason
+            raise InputError(
+                f"cannot use '{path}', which {CREDENTIALS} names: {_one_line(error).rstrip('.')}; "
+                "expected the file of a key; or unset the variable"
+            ) from error
+        if not isinstance(error, google.auth.exceptions.DefaultCredentialsError):
+            raise
         return Connection(storage.Client.create_anonymous_client(), _pooled(requests.Session()))
     universe = credentials.universe_domain
     options = {} if universe == _USUAL_UNIVERSE else {"universe_domain": universe}
@@ -232,5 +240,7 @@ def error_of_response(uri: str, status: int | None, text: str) -> Exception:
 def _one_line(problem: object) -> str:
     if isinstance(problem, requests.RequestException) and problem.args:
         problem = getattr(problem.args[0], "reason", None) or problem  # what happened, without the URL
+    if isinstance(problem, google.auth.exceptions.GoogleAuthError) and problem.args:
+        problem = problem.args[0]
     text = " ".join(str(problem).split()) or type(problem).__name__
     return text if len(text) <= _LONGEST_EXCERPT else text[:_LONGEST_EXCERPT] + "…"

@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from components import storage
+from components.core.errors import InputError
 from components.storage import gcs_client
 from tests.waiting import wait_until
 
@@ -109,6 +110,18 @@ def test_credentials_are_used_also_without_a_project(nobody, monkeypatch, tmp_pa
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "user.json"))
     session = gcs_client._connection.__wrapped__(None).session
     assert session.credentials.refresh_token == "t"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"[]", b"\xff", b'{"type": "service_account"}'])
+def test_a_key_that_cannot_be_used_is_named(nobody, monkeypatch, tmp_path, content):
+    """Anonymous requests instead would end in an advice about roles."""
+    key = tmp_path / "key.json"
+    if content is not None:
+        key.write_bytes(content)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+    gcs_client._connection.cache_clear()
+    with pytest.raises(InputError, match=r"cannot use '.*key.json', which GOOGLE_APPLICATION_CREDENTIALS names: "):
+        storage.list_objects("gs://bucket/x")
 
 
 def test_a_service_that_serves_one_at_a_time_is_asked_one_at_a_time(gcs, faulty_gcs, monkeypatch):
