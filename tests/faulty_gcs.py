@@ -10,6 +10,7 @@ cancel; "upload" stands for all of an upload's. Kinds of faults:
 
 * an HTTP status such as 503, with `retry_after` if given: the request does not reach the emulator;
 * "reset": the connection is reset, for a read after `after_bytes` of the body, else before the emulator sees it;
+* "cut": the body ends after `after_bytes`, and the header says so;
 * "short": the body ends after `after_bytes`, though the header promised more;
 * "stall": nothing more comes for `seconds`, after `after_bytes` of the body;
 * "lost": the emulator does what was asked, and the connection is reset instead of an answer;

@@ -60,6 +60,8 @@ class FaultyHandler(BaseHTTPRequestHandler):
             return self._reset()
         if kind == "damaged" and self._operation() == "read":
             content = content[:-1] + bytes([content[-1] ^ 1])
+        if kind == "cut":
+            content = content[: fault.after_bytes]
         return self._answer(status, answered, content, fault)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = _serve  # noqa: N815 (names that http.server looks for)

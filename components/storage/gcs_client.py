@@ -171,6 +171,17 @@ def transient() -> Iterator[None]:
 
 
 @contextmanager
+def _as_documented() -> Iterator[None]:
+    """Turns a response that the client cannot read into `TransientError`: an empty one, for instance, was cut off."""
+    try:
+        yield
+    except (requests.RequestException, google.auth.exceptions.GoogleAuthError, InputError):  # known ones
+        raise
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise TransientError(f"the response is not as documented: {_one_line(error)}") from error
+
+
+@contextmanager
 def request(method: str, url: str, **options: Any) -> Iterator[requests.Response]:
     """Makes one attempt and yields its response, whose status the caller must check.
 
@@ -204,7 +215,7 @@ def attempts(operation: str, uri: str, call: Callable[[], _T]) -> _T:
     retries = RequestRetries(operation, uri)
     while True:
         try:
-            with transient():
+            with transient(), _as_documented():
                 result = call()
             service_answered()
             return result

@@ -59,7 +59,14 @@ def find(uri: str, generation: str | None = None) -> Any:
     options: dict[str, Any] = {"retry": None, "timeout": READ_TIMEOUT_S}
     if generation is not None:
         options["generation"] = int(generation)
-    return attempts("stat", uri, lambda: bucket_of(bucket_name).get_blob(name, **options))
+
+    def once() -> Any:
+        blob = bucket_of(bucket_name).get_blob(name, **options)
+        if blob is not None:
+            _ = blob.size, blob.generation  # an answer without them fails here, and is asked for again
+        return blob
+
+    return attempts("stat", uri, once)
 
 
 def exists(uri: str) -> bool:

@@ -70,6 +70,8 @@ def _read(uri):
         ("reset", {"after_bytes": 0}),
         ("reset", {"after_bytes": 1_000_001}),
         ("short", {"after_bytes": 777_777}),
+        ("cut", {"after_bytes": 777_777}),
+        ("cut", {"after_bytes": 0}),
         ("stall", {"after_bytes": 500_000, "seconds": 2.0}),
         ("unranged", {}),
     ],
@@ -127,6 +129,8 @@ def test_retry_after_is_heeded(faulty_gcs, uri, as_date, monkeypatch):
         ("finish", 500, {}),
         ("finish", "reset", {}),
         ("finish", "lost", {}),
+        ("finish", "cut", {"after_bytes": 0}),
+        ("finish", "cut", {"after_bytes": 40}),
         ("finish", "partial", {"after_bytes": 1000}),
     ],
 )
@@ -151,6 +155,16 @@ def test_writing_through_a_storm(faulty_gcs, uri, content, seed):
     assert faulty_gcs.injected.total() >= 3
     faulty_gcs.heal()
     assert _read(uri) == content
+
+
+@pytest.mark.parametrize("after_bytes", [0, 1, 40])
+def test_an_answer_that_was_cut_off_is_asked_for_again(faulty_gcs, uri, after_bytes):
+    storage.write_bytes(uri, b"1")
+    for operation, ask in (("stat", storage.stat), ("list", lambda uri: storage.list_objects(uri.rpartition("/")[0]))):
+        expected = ask(uri)
+        faulty_gcs.inject(operation, "cut", times=2, after_bytes=after_bytes)
+        assert ask(uri) == expected
+    assert faulty_gcs.injected == {"stat cut": 2, "list cut": 2}
 
 
 @pytest.mark.parametrize("kind", [503, "reset", "lost"])
