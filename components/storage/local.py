@@ -36,13 +36,27 @@ _CHUNK_BYTES = 1 << 20
 
 def list_objects(prefix_uri: str) -> list[ObjectInfo]:
     root = Path(prefix_uri)
-    paths = (path for path in root.rglob("*") if path.is_file() and path.suffix != PARTIAL_SUFFIX)
+    paths = (path for path in _below(root) if path.is_file() and path.suffix != PARTIAL_SUFFIX)
     named = sorted((path.relative_to(root).as_posix(), path) for path in paths)
     found = []
     for name, path in named:
         with suppress(FileNotFoundError):  # deleted meanwhile
             found.append(file_info(path, name))
     return found
+
+
+def _below(root: Path) -> Iterator[Path]:
+    """Yields what is no directory; links to directories are not followed."""
+    for directory, _, names in os.walk(root, onerror=_unlisted):
+        yield from (Path(directory, name) for name in names)
+
+
+def _unlisted(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):  # deleted meanwhile, or no directory
+        advice = "; give yourself the permission to read it" if isinstance(error, PermissionError) else ""
+        raise InputError(
+            f"cannot read the directory '{os.fsdecode(error.filename)}': {error.strerror}{advice}"
+        ) from error
 
 
 def stat(uri: str) -> ObjectInfo | None:

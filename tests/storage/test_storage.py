@@ -1,5 +1,6 @@
 """Every promise of the storage functions, on local disk and on a real emulator alike."""
 
+import os
 from pathlib import Path
 
 import google_crc32c
@@ -90,6 +91,23 @@ def test_trees_are_copied_and_deleted(root, tmp_path):
     assert not storage.exists(root)
     with pytest.raises(InputError, match="nothing found"):
         storage.download_tree(root, tmp_path / "again")
+
+
+def test_a_directory_that_cannot_be_read_is_no_empty_one(tmp_path, monkeypatch):
+    for name in ("one", "two"):
+        storage.write_bytes(str(tmp_path / name / "x"), b"1")
+    scandir = os.scandir
+
+    def refuse(path):  # the tests may run as root, to whom every directory is open
+        if str(path).endswith("two"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    for root in (tmp_path, tmp_path / "two"):
+        with pytest.raises(InputError, match=r"cannot read the directory '.*two': Permission denied"):
+            storage.list_objects(str(root))
+    assert storage.list_objects(str(tmp_path / "three")) == []
 
 
 def test_what_is_missing_is_named(root):
