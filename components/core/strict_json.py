@@ -13,6 +13,7 @@ from typing import Any
 
 MOST_LEVELS = 64
 _LARGEST_WHOLE = 2**63  # Cloud Storage's generations are below
+_TOO_LARGE = "it has a whole number of more than 64 bits"
 
 
 def parse_json(data: bytes | str) -> Any:
@@ -27,6 +28,10 @@ def parse_json(data: bytes | str) -> Any:
         value = json.loads(text, object_pairs_hook=_object)
     except RecursionError:
         raise ValueError(f"it has more than {MOST_LEVELS} levels") from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError as error:  # Python reads no number of thousands of digits, and says how to change that
+        raise ValueError(_TOO_LARGE if "integer string conversion" in str(error) else str(error)) from None
     _check(value)
     return value
 
@@ -58,7 +63,7 @@ def _check(value: Any) -> None:
         elif isinstance(each, str):
             _check_text(each)
         elif isinstance(each, int) and abs(each) > _LARGEST_WHOLE:
-            raise ValueError("it has a whole number of more than 64 bits")
+            raise ValueError(_TOO_LARGE)
 
 
 def _check_text(text: str) -> None:

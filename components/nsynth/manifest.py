@@ -100,7 +100,10 @@ def read_manifest(split_uri: str) -> Manifest | None:
     uri = storage.join(split_uri, MANIFEST_NAME)
     if not storage.exists(uri):
         return None
-    values = storage.read_json(uri)
+    try:
+        values = storage.read_json(uri)
+    except storage.NotJson as error:
+        raise InputError(f"{error}; sort again with `luthier sort --overwrite`") from error
     version = values.get("schema_version") if isinstance(values, dict) else None
     if version != SCHEMA_VERSION:
         raise InputError(
@@ -123,12 +126,12 @@ def _parse(fields: Fields) -> Manifest:
         "split": fields.name("split"),
         "by": by,
         "fingerprint": fields.name("fingerprint"),
-        "source": {"uri": source.text("uri"), "objects": source.each("objects", _source_entry)},
+        "source": {"uri": source.text("uri"), "objects": source.each("objects", source_entry)},
         "records": fields.whole("records", low=0),
         "totals": totals,
         "quarantined": fields.whole("quarantined", low=0),
-        "quarantine": fields.each("quarantine", _bad_entry),
-        "objects": fields.each("objects", _part_entry),
+        "quarantine": fields.each("quarantine", bad_entry),
+        "objects": fields.each("objects", part_entry),
     }
     if "where" in fields.values:
         found["where"] = list(fields.texts("where"))
@@ -137,7 +140,8 @@ def _parse(fields: Fields) -> Manifest:
     return found
 
 
-def _source_entry(fields: Fields) -> SourceEntry:
+def source_entry(fields: Fields) -> SourceEntry:
+    """Returns a checked entry of a shard; InputError if it is none."""
     return {
         "name": fields.text("name"),
         "size": fields.whole("size", low=0),
@@ -147,7 +151,8 @@ def _source_entry(fields: Fields) -> SourceEntry:
     }
 
 
-def _part_entry(fields: Fields) -> PartEntry:
+def part_entry(fields: Fields) -> PartEntry:
+    """Returns a checked entry of a part; InputError if it is none, or its name is not that of one in its group."""
     name, group, crc32c = fields.text("name"), fields.text("group"), fields.text("crc32c")
     if storage.check_name(name).rpartition("/")[0] != group:
         raise fields.wrong("name", f"a name below '{group[:80]}'")
@@ -157,7 +162,8 @@ def _part_entry(fields: Fields) -> PartEntry:
     return {"name": name, "group": group, "records": records, "bytes": size, "crc32c": crc32c}
 
 
-def _bad_entry(fields: Fields) -> BadEntry:
+def bad_entry(fields: Fields) -> BadEntry:
+    """Returns a checked entry of a bad record; InputError if it is none."""
     entry: BadEntry = {
         "shard": fields.text("shard"),
         "offset": fields.whole("offset", low=0),

@@ -18,8 +18,18 @@ from typing import Any, NotRequired, TypedDict, cast
 
 from components import storage
 from components.core.errors import InputError, StepError
+from components.core.fields import Fields
 from components.core.process import ProcessIdentity
-from components.nsynth.manifest import MANIFEST_NAME, SPLITS, BadEntry, PartEntry, SourceEntry
+from components.nsynth.manifest import (
+    MANIFEST_NAME,
+    SPLITS,
+    BadEntry,
+    PartEntry,
+    SourceEntry,
+    bad_entry,
+    part_entry,
+    source_entry,
+)
 from components.sort.units import SortPlan
 from components.telemetry import log
 
@@ -175,10 +185,9 @@ def read_receipts(plan: SortPlan, split_uri: str, quarantine: bool) -> dict[int,
     for unit in range(plan.units):
         uri = _receipt_uri(plan, split_uri, unit)
         if storage.join(STATE_DIR, storage.basename(uri)) in found:
-            receipt = cast(Receipt | None, _read_if_exists(uri))
-            with suppress(KeyError, TypeError, AttributeError):  # not a receipt: the unit is copied again
-                if receipt and _is_of(plan, unit, receipt) and _are_whole(receipt, found):
-                    receipts[unit] = receipt
+            receipt = _read_receipt(uri)
+            if receipt is not None and _is_of(plan, unit, receipt) and _are_whole(receipt, found):
+                receipts[unit] = receipt
     return {unit: receipt for unit, receipt in receipts.items() if quarantine or not receipt["quarantine"]}
 
 
@@ -194,7 +203,10 @@ def _lease_uri(split_uri: str) -> str:
 
 def _read_lease(split_uri: str) -> Lease | None:
     uri = _lease_uri(split_uri)
-    lease = cast(Lease | None, _read_if_exists(uri))
+    try:
+        lease = cast(Lease | None, _read_if_exists(uri))
+    except storage.NotJson as error:
+        raise InputError(f"'{uri}' is not the lease of a sort ({error}): delete it") from None
     if lease is not None:
         try:
             _described(lease), _plan_of(lease).id
@@ -205,6 +217,32 @@ def _read_lease(split_uri: str) -> Lease | None:
 
 def _receipt_uri(plan: SortPlan, split_uri: str, unit: int) -> str:
     return storage.join(split_uri, STATE_DIR, f"unit-{unit:05d}-of-{plan.units:05d}.json")
+
+
+def _read_receipt(uri: str) -> Receipt | None:
+    """Returns a receipt; None for a file that is none, whose unit is copied again."""
+    try:
+        values = _read_if_exists(uri)
+    except storage.NotJson:
+        return None
+    try:
+        return _parse_receipt(Fields(values, uri, "the receipt of a unit"))
+    except InputError:
+        return None
+
+
+def _parse_receipt(fields: Fields) -> Receipt:
+    receipt: Receipt = {
+        "id": fields.name("id"),
+        "sources": fields.each("sources", source_entry),
+        "objects": fields.each("objects", part_entry),
+        "quarantine": fields.each("quarantine", bad_entry),
+        "records": fields.whole("records", low=0),
+        "left_out": fields.whole("left_out", 0, low=0),
+    }
+    if "generations" in fields.values:
+        receipt["generations"] = fields.text_map("generations")
+    return receipt
 
 
 def _read_if_exists(uri: str) -> Any:

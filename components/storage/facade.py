@@ -168,12 +168,12 @@ def read_text(uri: str, largest_bytes: int) -> str:
 
 
 def read_json(uri: str, largest_bytes: int = LARGEST_JSON_BYTES) -> Any:
-    """Returns the value in a JSON file; InputError if it is not JSON (see strict_json), or too large."""
+    """Returns the value in a JSON file; NotJson if it is not JSON (see strict_json), InputError if it is too large."""
     data = read_bytes(uri, largest_bytes)
     try:
         return parse_json(data)
     except ValueError as error:
-        raise InputError(f"cannot read '{uri}': it is not JSON ({error})") from error
+        raise NotJson(f"cannot read '{uri}': it is not JSON ({error})") from error
 
 
 def write_bytes(uri: str, data: bytes, if_generation_match: str | None = None) -> None:

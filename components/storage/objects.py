@@ -26,6 +26,10 @@ class Changed(InputError):  # noqa: N818 (reads as what it is)
     """An object was replaced between its listing and the end of its reading."""
 
 
+class NotJson(InputError):  # noqa: N818 (reads as what it is)
+    """An object was read, and its content is not JSON."""
+
+
 class Conflict(StepError):  # noqa: N818 (reads as what it is)
     """An object is not of the generation that a write's `if_generation_match` requires; nothing was changed."""
 

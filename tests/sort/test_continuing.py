@@ -136,7 +136,32 @@ def test_a_sort_that_was_killed_gives_way_to_one_with_other_options(tmp_path):
     assert sort(source, out).records == 6
 
 
-@pytest.mark.parametrize("content", [b"{}", b"[]", b'{"plan": {"shards": 3}}', b"null"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda receipt: b"",
+        lambda receipt: json.dumps(receipt).encode()[:100],
+        lambda receipt: b"[]",
+        lambda receipt: json.dumps({**receipt, "records": "3"}).encode(),
+        lambda receipt: json.dumps({**receipt, "left_out": None, "records": -1}).encode(),
+        lambda receipt: json.dumps({**receipt, "objects": [{**receipt["objects"][0], "records": None}]}).encode(),
+        lambda receipt: json.dumps({key: receipt[key] for key in receipt if key != "quarantine"}).encode(),
+        lambda receipt: json.dumps({**receipt, "quarantine": [3]}).encode(),
+        lambda receipt: json.dumps({**receipt, "generations": []}).encode(),
+    ],
+)
+def test_a_unit_whose_receipt_is_none_is_copied_again(tmp_path, small_units, damage):
+    source, split_uri = write_source(tmp_path / "source", {"train": NOTES}, shards=3), str(tmp_path / "out" / "train")
+    plan = plan_sort(source)
+    for unit in range(3):
+        lease.write_receipt(plan, split_uri, unit, copying.copy_unit(plan, split_uri, unit, False, lambda *_: None))
+    path = next(Path(split_uri, ".sorting").glob("unit-00001*"))
+    path.write_bytes(damage(json.loads(path.read_bytes())))
+    assert list(lease.read_receipts(plan, split_uri, quarantine=True)) == [0, 2]
+    assert sort(source, tmp_path / "out").records == 6
+
+
+@pytest.mark.parametrize("content", [b"{}", b"[]", b'{"plan": {"shards": 3}}', b"null", b"", b'{"id": ', b"\xff"])
 def test_a_lease_that_is_none_is_one_line(tmp_path, content):
     source, out = write_source(tmp_path / "source", {"train": NOTES}), tmp_path / "out"
     storage.write_bytes(str(out / "train" / ".sorting" / "claim.json"), content)
