@@ -6,6 +6,7 @@ import functools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 from components import storage
@@ -17,7 +18,7 @@ from components.nsynth.sorted_set import SortedSet
 from components.nsynth.wire import BadExample
 from components.sort.conditions import parse_conditions
 from components.sort.routing import QUARANTINE, Router
-from components.sort.workers import process_context
+from components.sort.workers import process_context, start_worker, worker_died
 from components.storage import crc32c_base64
 from components.telemetry import progress
 
@@ -64,6 +65,7 @@ def verify(sorted_uri: str, workers: int = 1) -> dict[str, Verified]:
 
     Raises:
         InputError: Something is not as the manifest says; the message names the first few faults.
+        StepError: A worker process died.
     """
     opened = SortedSet.open(sorted_uri)
     return {split: _verify_split(opened, split, workers) for split in opened.splits()}
@@ -72,6 +74,10 @@ def verify(sorted_uri: str, workers: int = 1) -> dict[str, Verified]:
 def _verify_split(opened: SortedSet, split: str, workers: int) -> Verified:
     manifest, split_uri = opened.manifests[split], storage.join(opened.uri, split)
     where = tuple(manifest.get("where", ()))
+    try:
+        parse_conditions(where)
+    except InputError as error:
+        raise InputError(f"'{split_uri}' has a {MANIFEST_NAME} with a wrong 'where': {error}; sort again") from error
     entries = manifest["objects"]
     parts = [_Part(storage.join(split_uri, entry["name"]), entry, manifest["by"], where) for entry in entries]
     total_bytes = sum(entry["bytes"] for entry in entries)
@@ -90,11 +96,15 @@ def _verify_split(opened: SortedSet, split: str, workers: int) -> Verified:
 
 
 def _read_all(parts: Sequence[_Part], workers: int) -> Iterator[list[str]]:
+    workers = min(workers, len(parts))
     if workers <= 1:
         yield from map(_faults, parts)
         return
-    with ProcessPoolExecutor(workers, process_context()) as pool:
-        yield from pool.map(_faults, parts)
+    try:
+        with ProcessPoolExecutor(workers, process_context(), start_worker, (None,)) as pool:
+            yield from pool.map(_faults, parts)
+    except BrokenProcessPool as error:
+        raise worker_died(error) from error
 
 
 def _faults(part: _Part) -> list[str]:

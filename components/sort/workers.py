@@ -140,7 +140,7 @@ def _copy_with(task: UnitTask, add: OnProgress) -> UnitDone:
 
 
 def start_worker(shared: Any) -> None:
-    """Prepares a worker process: it has the shared counters, and ends with its parent process."""
+    """Prepares a worker process: it has the shared counters, if any, and ends with its parent process."""
     global _shared
     _shared = shared
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process says when to stop
@@ -170,6 +170,6 @@ def _add(size: int, records: int) -> None:
 def worker_died(error: BrokenProcessPool) -> StepError:
     """Returns the error for a worker process that was killed."""
     return StepError(
-        f"a worker process of the sort died ({error}): was it killed, or out of memory? Run the command again, it "
+        f"a worker process of the sort died ({error}): was it killed, or out of memory? Run the command again, a sort "
         "continues; if memory is short, with fewer --workers"
     )

@@ -15,7 +15,7 @@ from components.sort import copying, lease, step, units
 from components.sort.commit import commit
 from components.sort.units import plan_sort
 from tests.notes import make_note, shard_name, write_source
-from tests.sort.sorting import all_bytes, sort
+from tests.sort.sorting import all_bytes, processes_of, sort
 from tests.waiting import wait_until
 
 NOTES = [make_note(family, pitch) for pitch in (50, 62) for family in ("string", "keyboard", "flute")]
@@ -59,18 +59,6 @@ step.sort({source!r}, {str(tmp_path / "out")!r}, ("train",), step.SortOptions(wo
     parent.wait()
     wait_until(lambda: not processes_of(parent.pid), "no worker process outlives the sort")
     assert sort(source, tmp_path / "out", overwrite=True).records == 6
-
-
-def processes_of(session):
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[3]) == session and fields[0] != "Z":
-            found.append(stat.parent.name)
-    return found
 
 
 def test_units_with_a_receipt_are_not_copied_again(places, small_units, monkeypatch):
