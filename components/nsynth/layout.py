@@ -45,6 +45,8 @@ def find_all_shards(source_uri: str) -> _Shards:
     """Returns the shards of every split, in the order train, valid, test. Errors as in `find_shards`."""
     listed = storage.list_objects(source_uri)
     if not listed:
+        if storage.stat(source_uri) is not None:
+            raise InputError(f"the source '{source_uri}' is a file: expected the directory of all shards")
         found = "an empty directory" if storage.exists(source_uri) else "nothing"
         raise InputError(f"there is no source at '{source_uri}': found {found}, {_EXPECTED}")
     # A hidden file beside a shard, such as a Mac's ._nsynth-train..., is not one.

@@ -10,6 +10,7 @@ from components.core.errors import InputError, nearest
 from components.nsynth.families import SOURCES
 
 _HIGHEST_MIDI = 127
+_MOST_DIGITS = 20  # more are no number of anything, and Python refuses those of thousands of digits
 _FIELDS = {"pitch": "pitch", "velocity": "velocity", "source": "instrument/source"}  # in --where -> in a record
 _CONDITION = re.compile(r"\s*(?P<field>\w+)\s*(?P<operator>>=|<=|=)\s*(?P<values>[^\s=<>][^=<>]*?)\s*")
 _EXAMPLES = "for instance pitch=40..60, velocity>=64 or source=acoustic,electronic"
@@ -78,6 +79,6 @@ def _number_range(text: str, part: str) -> tuple[int, int]:
 
 def _number(text: str, word: str) -> int:
     word = word.strip()
-    if not word.isdecimal() or int(word) > _HIGHEST_MIDI:
+    if not word.isdecimal() or len(word) > _MOST_DIGITS or int(word) > _HIGHEST_MIDI:
         raise InputError(f"--where is '{text}': '{word}' is not a whole number of 0..{_HIGHEST_MIDI}; {_EXAMPLES}")
     return int(word)

@@ -14,9 +14,10 @@ from typing import Any
 from components import storage
 from components.core.errors import InputError, nearest
 from components.core.fingerprint import fingerprint
+from components.core.text import printable
 from components.nsynth.dataset_info import shard_lengths
 from components.nsynth.layout import find_shards
-from components.nsynth.manifest import SCHEMA_VERSION
+from components.nsynth.manifest import SCHEMA_VERSION, SPLITS
 from components.sort.conditions import Condition, parse_conditions
 from components.sort.routing import GROUPINGS
 from components.storage import ObjectInfo
@@ -136,10 +137,27 @@ def plan_sort(source_uri: str, split: str = "train", by: str = "family", where: 
         raise InputError(f"--by is '{by}': {nearest(by, GROUPINGS)}")
     conditions = tuple(condition.text for condition in parse_conditions(where))
     found = find_shards(source_uri, split)
+    _check_can_be_read_again(source_uri, split)
     counts = _record_counts(source_uri, split, len(found))
     shards = tuple(_shard(info, records) for info, records in zip(found, counts, strict=True))
     sizes = [shard.size for shard in shards]
     return SortPlan(source_uri, split, by, conditions, shards, _ends(sizes, GROUPINGS[by].usual_groups))
+
+
+def _check_can_be_read_again(source_uri: str, split: str) -> None:
+    """Refuses what no reader of the sorted set would find or accept; InputError."""
+    if split not in SPLITS:
+        raise InputError(
+            f"'{source_uri}' has the split '{split}', expected {', '.join(SPLITS)}; rename its shards "
+            "(nsynth-train.tfrecord-...), or choose another one with --split"
+        )
+    try:
+        source_uri.encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"cannot sort '{printable(source_uri)}': its path is not UTF-8, and the manifest has to name it; rename "
+            "the directory, or give a relative path"
+        ) from None
 
 
 def _shard(info: ObjectInfo, records: int | None) -> Shard:

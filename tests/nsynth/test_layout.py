@@ -37,6 +37,12 @@ def test_missing_source(tmp_path):
         find_shards(str(tmp_path), "train")
 
 
+def test_a_source_that_is_a_shard(tmp_path):
+    source = write_source(tmp_path, {"train": [NOTE]})
+    with pytest.raises(InputError, match=r"00001' is a file: expected the directory of all shards"):
+        find_shards(f"{source}/{shard_name('train', 0, 1)}", "train")
+
+
 def test_source_without_shards(tmp_path):
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(InputError, match=r"no nsynth-<split>.tfrecord-<i>-of-<n> shards \(1 other file\)"):

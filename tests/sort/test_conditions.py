@@ -56,6 +56,7 @@ def test_the_same_meaning_is_the_same_sort(tmp_path):
         ("pitch", "expected a field, =, >= or <=, and values, for instance pitch=40..60"),
         ("pitch=x", "'x' is not a whole number of 0..127"),
         ("pitch=200", "'200' is not a whole number of 0..127"),
+        ("pitch=" + "9" * 5000, "999' is not a whole number of 0..127"),
         ("pitch=60..40", "the range 60..40 is empty"),
         ("source=akoustic", "there is no source 'akoustic': did you mean 'acoustic'"),
         ("source>=acoustic", "sources have no order; expected source=acoustic"),

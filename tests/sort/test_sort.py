@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import json
+import os
 from collections import Counter
 
 import google_crc32c
@@ -177,6 +178,17 @@ def test_the_sort_can_be_repeated_byte_for_byte(tmp_path):
     sort(source, str(tmp_path / "a"))
     sort(source, str(tmp_path / "b"), workers=2)
     assert all_bytes(str(tmp_path / "a")) == all_bytes(str(tmp_path / "b"))
+
+
+def test_what_no_reader_would_find_is_refused(tmp_path):
+    source = write_source(tmp_path / "source", {"train": NOTES[:1], "dev": NOTES[:1]})
+    for splits in ((), ("dev",)):
+        with pytest.raises(InputError, match="has the split 'dev', expected train, valid, test; rename its shards"):
+            step.sort(source, str(tmp_path / "out"), splits)
+    other = write_source(os.fsdecode(os.fsencode(tmp_path) + b"/gr\xfcn"), {"train": NOTES[:1]})
+    with pytest.raises(InputError, match=r"gr\\xfcn': its path is not UTF-8"):
+        sort(other, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_manifest_is_plain_json(tmp_path):
