@@ -72,7 +72,7 @@ class Note:
         values = example.decode(payload)
         try:
             return cls(
-                id=_bytes(values, "id").decode(),
+                id=_text(values, "id"),
                 audio=_floats(values, "audio", NOTE_SAMPLES),
                 f0_hz=_floats(values, "f0/hz", NOTE_FRAMES),
                 f0_midi=_floats(values, "f0/midi", NOTE_FRAMES),
@@ -132,8 +132,11 @@ def _class(values: dict[str, example.Value], key: str, classes: int) -> int:
     return value
 
 
-def _bytes(values: dict[str, example.Value], key: str) -> bytes:
+def _text(values: dict[str, example.Value], key: str) -> str:
     value = values[key]
     if not isinstance(value, list) or len(value) != 1:
         raise example.BadExample(f"'{key}' is not one string")
-    return value[0]
+    try:
+        return value[0].decode()
+    except UnicodeDecodeError as error:
+        raise example.BadExample(f"'{key}' is not UTF-8: {value[0][:40]!r}") from error

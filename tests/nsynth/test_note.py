@@ -39,6 +39,8 @@ def test_what_is_not_a_note_says_what_is_wrong():
         Note.decode(example.encode({**values, "audio": np.zeros(5, np.float32)}))
     with pytest.raises(example.BadExample, match=r"'instrument/family' is 11, expected 0\.\.10"):
         Note.decode(example.encode({**values, "instrument/family": np.array([11], np.int64)}))
+    with pytest.raises(example.BadExample, match=r"'id' is not UTF-8: b'gr\\xfcn'"):
+        Note.decode(example.encode({**values, "id": [b"gr\xfcn"]}))
 
 
 def test_the_nearest_family_is_offered():
