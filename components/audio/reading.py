@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,20 +72,21 @@ class Sound:
 
 
 @contextmanager
-def opened(uri: str, longest_seconds: float | None = None) -> Iterator[Sound]:
+def opened(uri: str, longest_seconds: float | None = None, generation: str | None = None) -> Iterator[Sound]:
     """Opens and measures a recording; one in Cloud Storage is copied to a temporary file first.
 
     Args:
         uri: The file.
         longest_seconds: The longest that is expected; None for any length.
+        generation: As in a listing: it must still be this one, up to the end; None for any.
 
     Raises:
         InputError: There is no file, it is not audio, its rate is impossible, it is shorter than SHORTEST_SECONDS or
-            longer than expected, or samples are not finite or far beyond full scale.
+            longer than expected, samples are not finite or far beyond full scale, or it was replaced meanwhile.
     """
     name = printable(uri)
-    with tempfile.TemporaryDirectory(prefix="luthier-") as scratch:
-        path = _local(uri, name, Path(scratch))
+    with tempfile.TemporaryDirectory(prefix="luthier-") as scratch, ExitStack() as stack:
+        path = _local(uri, name, Path(scratch), generation, stack)
         with sound_file(path, name) as file:
             rate_hz = file.samplerate
             if not _LOWEST_RATE_HZ <= rate_hz <= _HIGHEST_RATE_HZ:
@@ -149,13 +150,15 @@ def _sound(name: str, rate_hz: int, path: Path, measured: Measured, told: int) -
     )
 
 
-def _local(uri: str, name: str, scratch: Path) -> Path:
+def _local(uri: str, name: str, scratch: Path, generation: str | None, stack: ExitStack) -> Path:
     if storage.stat(uri) is None:
         raise InputError(f"there is no recording at '{name}': expected a file that ends in {', '.join(AUDIO_SUFFIXES)}")
     if not storage.is_remote(uri):
+        if generation is not None:  # it is read twice, by its path
+            stack.enter_context(storage.open_read(uri, generation))
         return Path(uri)
     copy = scratch / "recording"
-    with storage.open_read(uri) as source, copy.open("wb") as target:
+    with storage.open_read(uri, generation) as source, copy.open("wb") as target:
         shutil.copyfileobj(source, target)
     return copy
 

@@ -41,7 +41,7 @@ def convert(recording: Recording, take: Callable[[Note], None], tracker_name: st
         InputError: It cannot be read, or no window has a pitch.
     """
     peak, count, skipped = 0.0, 0, 0
-    with opened(recording.info.uri) as sound:
+    with opened(recording.info.uri, generation=recording.info.generation) as sound:
         meter, pieces = RecordingMeter(recording, sound), windows(sound)
         first = list(islice(pieces, 2))
         for index, piece in enumerate(chain(first, pieces)):

@@ -27,8 +27,10 @@ from components.prepare.checks import CheckReport
 from components.prepare.conversion import convert
 from components.prepare.splits import SPLITS, rank, split_recordings, split_windows
 from components.prepare.spool import Span, Spool, spool
-from components.prepare.tfds_files import shard_name, write_dataset_info, write_side_files
-from components.telemetry import progress
+from components.prepare.tfds_files import has_all_records, shard_name, write_dataset_info, write_side_files
+from components.telemetry import log, progress
+
+_LOG = log.get(__name__)
 
 SUMMARY_NAME = "luthier.json"
 _SCHEMA_VERSION = 1
@@ -155,6 +157,8 @@ def _convert_all(
         kept = {recording for recording, _, _ in by_split}
         if not kept:
             raise InputError(f"{too_small[0]}{_first_left_out(converted.unusable)}")
+        for split in SPLITS:  # a kill between two of the new ones must not leave old ones beside them
+            storage.delete(storage.join(out_uri, shard_name(split)))
         records, in_family, payload_bytes = Counter[str](), Counter[str](), Counter[str]()
         with ExitStack() as stack:
             shards = {
@@ -259,10 +263,14 @@ def _earlier(out_uri: str, fingerprint: str, overwrite: bool) -> PrepareResult |
             "try another directory, or replace them with `luthier prepare --overwrite`"
         )
     fields = Fields(summary, summary_uri, "the summary of prepared recordings")
-    records, families = fields.required("records"), fields.required("families")
+    families = fields.required("families")
+    records = {split: fields.required("records").whole(split, low=0) for split in SPLITS}
+    if not has_all_records(out_uri, records):
+        _LOG.warning("'%s' has lost records since it was prepared: preparing again", out_uri)
+        return None
     return PrepareResult(
         fields.whole("recordings", low=0),
-        {split: records.whole(split, low=0) for split in SPLITS},
+        records,
         {family: families.whole(family, low=0) for family in families.values},
         fingerprint,
         reused=True,

@@ -143,7 +143,7 @@ def open_read(uri: str, generation: str | None, start: int, size: int | None) ->
             raise _changed(uri)
         try:
             yield cast(BinaryIO, stream)
-        except InputError as error:  # a wrong content may come from a replaced file
+        except (ValueError, LookupError) as error:  # a wrong content may come from a replaced file
             if _is_another(uri, opened):
                 raise _changed(uri) from error
             raise

@@ -15,10 +15,11 @@ from components.nsynth.families import FAMILIES
 from components.nsynth.framing import read_records
 from components.nsynth.note import Note
 from components.nsynth.recordings import find_recordings, is_recordings
+from components.prepare import conversion
 from components.prepare.pitch import find_pitch
 from components.prepare.splits import split_recordings
 from components.prepare.step import prepare
-from tests.notes import make_note
+from tests.notes import make_note, shard_name
 from tests.prepare.tones import tone, write_recording
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -125,6 +126,38 @@ def test_what_did_not_finish_is_done_again(tmp_path):
     prepare([str(tmp_path / "in")], str(tmp_path / "out"))
     (tmp_path / "out" / "dataset_info.json").unlink()
     assert not prepare([str(tmp_path / "in")], str(tmp_path / "out")).reused
+
+
+@pytest.mark.parametrize("damage", [lambda shard: shard.unlink(), lambda shard: shard.write_bytes(b"cut")])
+def test_records_that_were_lost_are_prepared_again(tmp_path, damage):
+    _write_family(tmp_path / "in", "string", 3)
+    first = prepare([str(tmp_path / "in")], str(tmp_path / "out"))
+    before = (tmp_path / "out" / shard_name("valid", 0, 1)).read_bytes()
+    damage(tmp_path / "out" / shard_name("valid", 0, 1))
+    again = prepare([str(tmp_path / "in")], str(tmp_path / "out"))
+    assert (again.reused, again.records) == (False, first.records)
+    assert (tmp_path / "out" / shard_name("valid", 0, 1)).read_bytes() == before
+    assert prepare([str(tmp_path / "in")], str(tmp_path / "out")).reused
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_recording_that_changes_while_it_is_read_is_left_out(tmp_path, monkeypatch, channels):
+    _write_family(tmp_path / "in", "string", 4)
+    path, audio = tmp_path / "in" / "string" / "take-1.wav", np.zeros((64_000, channels))
+    audio[:, -1] = tone(4.0, 51)
+    write_recording(path, audio)
+    real = conversion.windows
+
+    def replacing(sound):
+        if sound.name == str(path):
+            write_recording(path, tone(4.0, 70))  # without the second channel, whose index is known by now
+        return real(sound)
+
+    monkeypatch.setattr(conversion, "windows", replacing)
+    result = prepare([str(tmp_path / "in")], str(tmp_path / "out"))
+    assert result.recordings == 3
+    (reason,) = result.left_out
+    assert "take-1.wav' was replaced while it was read" in reason
 
 
 def test_a_failure_leaves_no_records(tmp_path):
