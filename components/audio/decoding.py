@@ -26,6 +26,14 @@ UNKNOWN_FRAMES = 1 << 62
 """libsndfile gives a larger length where a FLAC does not tell its own."""
 
 
+_REASONS = {
+    "Internal error : SF_INFO struct incomplete": "its header has no possible sample rate, channels or length",
+    "File does not exist or is not a regular file (possibly a pipe?)": "what it holds cannot be decoded",
+    "Unspecified internal error": "its header contradicts itself",
+}
+"""What libsndfile says of its own state, and what it means for the file."""
+
+
 class _File(soundfile.SoundFile):  # type: ignore[misc]  # which has no annotations
     """A file whose length may be unknown: soundfile sets the position after every read, which then fails."""
 
@@ -68,6 +76,7 @@ def sound_file(path: Path, name: str) -> Iterator[soundfile.SoundFile]:
         reason = (
             getattr(error, "error_string", str(error) or type(error).__name__).rstrip(". ").removeprefix("Error : ")
         )
+        reason = _REASONS.get(reason, reason)
         advice = "expected audio; try to convert it to wav or flac"
         raise InputError(f"cannot read the recording '{name}': {reason}, {advice}") from error
 

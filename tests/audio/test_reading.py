@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 
 import numpy as np
 import pytest
@@ -97,6 +98,27 @@ def test_rates(tmp_path, rate, usable):
             opened(str(tmp_path / "a.wav")),
         ):
             pass
+
+
+@pytest.mark.parametrize(
+    ("coding", "rate", "reason"),
+    [
+        (1, 0, "its header has no possible sample rate"),
+        (1, 4_000_000_000, "its header has no possible sample rate"),
+        (3, 16_000, "its header contradicts itself"),  # floating point of 16 bits
+        (0x55, 16_000, "what it holds cannot be decoded"),  # said to be MPEG layer III
+    ],
+)
+def test_a_header_that_cannot_be_is_named_in_words_about_the_file(tmp_path, coding, rate, reason):
+    """libsndfile speaks of a struct SF_INFO, or of a pipe."""
+    coded = struct.pack("<HHIIHHH", coding, 1, rate, 32_000, 2, 16, 22) + bytes(22)
+    chunks = (
+        b"WAVEfmt " + struct.pack("<I", len(coded)) + coded + b"data" + struct.pack("<I", 12_000) + b"\x10\x20" * 6_000
+    )
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(chunks)) + chunks)
+    with pytest.raises(InputError, match=f"{reason}.*, expected audio; try to convert it"), opened(str(path)):
+        pass
 
 
 @pytest.mark.parametrize(
