@@ -136,6 +136,19 @@ def test_clips_are_equally_loud_until_switched_to_their_real_levels(browser: Bro
         assert max(note) == 1 and min(note) < 1
     page.locator("#matched").click()
     assert {volume for note in page.evaluate(volumes) for volume in note} == {1}
+    # iOS leaves the volume to the device: no switch there.
+    page.add_init_script("Object.defineProperty(HTMLMediaElement.prototype, 'volume', { get: () => 1, set: () => {} })")
+    page.reload()
+    assert page.locator("#test").is_visible() and not page.locator("#matched").is_visible()
+    page.close()
+
+
+def test_the_first_press_on_a_picture_plays_from_there(browser: Browser, report: Path) -> None:
+    page = opened(browser, report).page
+    picture = page.locator(".note .clip button").first  # of a clip that is not loaded yet
+    picture.click(position={"x": 0.6 * picture.evaluate("each => each.clientWidth"), "y": 20})
+    page.wait_for_function("document.querySelector('.note .clip audio').currentTime > 0")
+    assert page.evaluate("document.querySelector('.note .clip audio').currentTime") > 2.2  # of 4 s
     page.close()
 
 

@@ -28,10 +28,12 @@ function show(clip) {
   if (!clip.audio.paused) requestAnimationFrame(() => show(clip));
 }
 
-function play(clip, seconds) {
+// From a share of its length, which is not known before it is loaded.
+function play(clip, share) {
   if (playing && playing !== clip) playing.audio.pause();
-  if (clip.audio.readyState) clip.audio.currentTime = seconds;
-  else if (seconds) clip.audio.addEventListener("loadedmetadata", () => { clip.audio.currentTime = seconds; }, { once: true });
+  const seek = () => { clip.audio.currentTime = share * clip.audio.duration; };
+  if (clip.audio.readyState) seek();
+  else if (share) clip.audio.addEventListener("loadedmetadata", seek, { once: true });
   playing = clip;
   clip.audio.play().catch(() => {}); // a pause that comes before the start
 }
@@ -42,7 +44,7 @@ for (const clip of clips) {
     const box = clip.button.getBoundingClientRect();
     const isPointed = event.detail && clip.button.classList.contains("picture"); // from the keyboard: from the start
     const share = isPointed ? (event.clientX - box.left) / box.width : 0;
-    play(clip, share < 0.1 ? 0 : share * (clip.audio.duration || 0));
+    play(clip, share < 0.1 ? 0 : share);
   });
   clip.button.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
@@ -69,6 +71,10 @@ matched.addEventListener("click", () => {
   setVolumes();
 });
 setVolumes();
+// iOS leaves the volume to the buttons of the device: the clips stay equally loud.
+const probe = new Audio();
+probe.volume = 0.5;
+matched.hidden = probe.volume === 1;
 
 addEventListener("beforeprint", () => {
   for (const details of document.querySelectorAll("details")) details.open = true;
