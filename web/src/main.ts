@@ -364,10 +364,10 @@ class Page {
     find("load").textContent = `${Math.round(100 * report.load)} %`;
     const { context } = this.sound;
     if (!context) return;
-    const output = 1000 * (context.outputLatency || context.baseLatency || 0);
-    find("latency").textContent = report.attackMs
-      ? `${Math.round(report.attackMs)} ms, then ${Math.round(output)} ms in the device`
-      : "play a note";
+    // Not outputLatency: Firefox 153 on Linux waits for the audio thread when it is read, and the page freezes.
+    const buffer = Math.round(1000 * (context.baseLatency || 0));
+    const then = buffer ? `, then at least ${buffer} ms to the device` : "";
+    find("latency").textContent = report.attackMs ? `${Math.round(report.attackMs)} ms${then}` : "play a note";
     find("rate").textContent = `${context.sampleRate / 1000} kHz`;
   }
 }

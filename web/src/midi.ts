@@ -23,7 +23,9 @@ export class Midi {
   /** Asks for MIDI devices. */
   async open(): Promise<void> {
     if (!navigator.requestMIDIAccess) {
-      throw new Trouble("This browser has no Web MIDI for this page. Chrome and Edge have it.");
+      throw new Trouble(
+        "This browser has no Web MIDI for this page. Chrome and Edge have it; Firefox has it for pages from a web server and not from disk.",
+      );
     }
     try {
       this.access = await navigator.requestMIDIAccess({ sysex: false });

@@ -37,6 +37,18 @@ def test_computer_keys_play_their_pitch_and_legato_glides(opened: Page) -> None:
     assert 0 < numbers["attackMs"] < waited_ms and 0 <= numbers["load"] <= 1
 
 
+def test_the_latency_of_the_device_is_not_read(browser: Browser, page_path: Path) -> None:
+    """Firefox on Linux waits for its audio thread when it is read, and the page freezes."""
+    page = new_page(browser)
+    latency = "{ get() { window.asked = true; return 0.02; } }"
+    page.add_init_script(f"Object.defineProperty(AudioContext.prototype, 'outputLatency', {latency})")
+    open_page(page, page_path).keyboard.down("n")
+    wait_for_sound(page)
+    until(page, "document.querySelector('#latency').textContent.includes('ms')")
+    assert not page.evaluate("window.asked")
+    page.close()
+
+
 def test_four_voices_sound_at_once(opened: Page) -> None:
     opened.select_option("#voices", "4")
     octave = int(opened.inner_text("#octave"))
