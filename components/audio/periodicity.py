@@ -29,6 +29,10 @@ _CANDIDATES = 8
 _SHORTEST_PERIOD = 2.0  # samples; above HIGHEST_HZ, lest a higher pitch be taken for one an octave below
 _WEAKEST = 0.3
 _LEAST_DIP = 0.1  # before a maximum: noise on a slow wave has many maxima that are no periods
+_HIGH_HZ = 2_100.0
+"""A sound of a higher pitch has most of its power above _LOW_HZ. Of another one, a strong partial above this looks like
+the pitch: the lower partials change little during its period."""
+_LOW_HZ = 1_400.0
 _BLOCK_FRAMES = 64  # at once: 10 MB
 _COST_PER_OCTAVE = 0.03  # prefers the shortest of equal periods
 _COST_PER_OCTAVE_JUMPED = 0.8  # between frames of 16 ms: overlapping notes have a period of their own for some frames
@@ -54,7 +58,7 @@ class PeriodFinder:
 
     def __init__(self, lowest_hz: float = LOWEST_HZ, highest_hz: float = np.inf) -> None:
         """Takes the range to search. Outside of it no candidate takes the place of a weaker one inside."""
-        self._range_hz = lowest_hz, highest_hz
+        self._lowest_hz, self._highest_hz = lowest_hz, highest_hz
         self._buffer = np.zeros(_LONG_WINDOW_SAMPLES // 2, np.float32)
         self._parts: list[Candidates] = []
 
@@ -78,10 +82,12 @@ class PeriodFinder:
     def _analyse(self, frames: int) -> None:
         windows = np.lib.stride_tricks.sliding_window_view(self._buffer, _LONG_WINDOW_SAMPLES)[::HOP_SAMPLES][:frames]
         margin = (_LONG_WINDOW_SAMPLES - _WINDOW_SAMPLES) // 2
-        short = _square_difference(windows[:, margin:-margin], _LONG_PERIOD, _OVERSAMPLING)
+        inner = windows[:, margin:-margin]
+        short = _square_difference(inner, _LONG_PERIOD, _OVERSAMPLING)
         long = _square_difference(windows, _LONGEST_PERIOD, 1)
-        power = np.mean(np.square(windows[:, margin:-margin], dtype=np.float64), axis=1)
-        self._parts.append(Candidates(*_peaks(short, long, self._range_hz), power))
+        power = np.mean(np.square(inner, dtype=np.float64), axis=1)
+        highest_hz = np.where(_mostly_low(inner), min(_HIGH_HZ, self._highest_hz), self._highest_hz)
+        self._parts.append(Candidates(*_peaks(short, long, self._lowest_hz, highest_hz), power))
         self._buffer = self._buffer[frames * HOP_SAMPLES :]
 
 
@@ -107,25 +113,39 @@ def _square_difference(windows: FloatArray, longest: int, oversampling: int) -> 
     return np.asarray(2.0 * products / np.maximum(between.reshape(len(windows), -1), 1e-9), np.float32)
 
 
-def _peaks(short: _Array, long: _Array, range_hz: tuple[float, float]) -> tuple[_Array, _Array]:
-    """Returns f0 and strength of each frame's candidates, the short window's and the long window's."""
+def _mostly_low(windows: FloatArray) -> npt.NDArray[np.bool_]:
+    """Tells of each window whether more than half of its power lies below _LOW_HZ, bool[frames]."""
+    samples = windows.shape[1]
+    power = np.square(np.abs(np.fft.rfft(windows * np.hanning(samples), axis=1)))
+    low = power[:, : round(_LOW_HZ * samples / SAMPLE_RATE_HZ)].sum(axis=1)
+    return np.asarray(low > 0.5 * power.sum(axis=1))
+
+
+def _peaks(short: _Array, long: _Array, lowest_hz: float, highest_hz: _Array) -> tuple[_Array, _Array]:
+    """Returns f0 and strength of each frame's candidates, the short window's and the long window's.
+
+    See `_maxima` for the range.
+    """
     found = [
-        _maxima(short, round(_SHORTEST_PERIOD * _OVERSAMPLING), _OVERSAMPLING, range_hz),
-        _maxima(long, _LONG_PERIOD, 1, range_hz),
+        _maxima(short, round(_SHORTEST_PERIOD * _OVERSAMPLING), _OVERSAMPLING, lowest_hz, highest_hz),
+        _maxima(long, _LONG_PERIOD, 1, lowest_hz, highest_hz),
     ]
     f0_hz, strength = (np.concatenate(each, axis=1) for each in zip(*found, strict=True))
     best = np.argpartition(octave_cost(f0_hz) - strength, _CANDIDATES, axis=1)[:, :_CANDIDATES]
     return np.take_along_axis(f0_hz, best, 1), np.take_along_axis(strength, best, 1)
 
 
-def _maxima(curves: _Array, shortest: int, oversampling: int, range_hz: tuple[float, float]) -> tuple[_Array, _Array]:
+def _maxima(
+    curves: _Array, shortest: int, oversampling: int, lowest_hz: float, highest_hz: _Array
+) -> tuple[_Array, _Array]:
     """Returns f0 and height of the best maxima of each curve, [frames, _CANDIDATES]; 0 for none.
 
     Args:
         curves: [frames, lags], from lag 0 on.
         shortest: Shortest lag to take, in 1 / oversampling samples.
         oversampling: Lags in a sample.
-        range_hz: Lowest and highest pitch to take.
+        lowest_hz: Lowest pitch to take.
+        highest_hz: Highest pitch to take, [frames].
     """
     lowest = np.minimum.accumulate(curves, axis=1)[:, shortest:-1]
     before, here, after = curves[:, shortest - 1 : -2], curves[:, shortest:-1], curves[:, shortest + 1 :]
@@ -133,7 +153,7 @@ def _maxima(curves: _Array, shortest: int, oversampling: int, range_hz: tuple[fl
     lag_hz = SAMPLE_RATE_HZ * oversampling / lags
     rank = here - octave_cost(lag_hz)
     rank[(here <= before) | (here < after) | (here <= _WEAKEST) | (lowest > here - _LEAST_DIP)] = -np.inf
-    rank[:, (lag_hz < range_hz[0]) | (lag_hz > range_hz[1])] = -np.inf
+    rank[(lag_hz < lowest_hz) | (lag_hz > highest_hz[:, None])] = -np.inf
     best = np.argpartition(-rank, _CANDIDATES, axis=1)[:, :_CANDIDATES]
     left, top, right = (np.take_along_axis(each, best, 1) for each in (before, here, after))
     bend = np.minimum(left - 2 * top + right, -1e-7)  # 0 where the three are equal but for rounding

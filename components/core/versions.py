@@ -11,10 +11,10 @@ from __future__ import annotations
 TRAINING_VERSION = 5
 """Of the numbers of a training: models, losses, batches, optimizer. Trainings of another version are not resumed."""
 
-PREPARE_VERSION = 3
+PREPARE_VERSION = 4
 """Of the records that `prepare` writes and of their order in a sorted set."""
 
-EVALUATION_VERSION = 6
+EVALUATION_VERSION = 7
 """Of the numbers and files of an evaluation."""
 
 _FINGERPRINTS = {"91b5a029bc21e54a": 1}

@@ -44,6 +44,21 @@ def test_a_low_sound_in_noise_that_is_as_loud_is_found():
     assert np.median(np.abs(1200 * np.log2(f0_hz[f0_hz > 0] / glide_hz[np.arange(50, 400)[f0_hz > 0] * 64]))) < 20
 
 
+@pytest.mark.parametrize(("f0_hz", "partial"), [(185.0, 43), (58.1, 45), (250.0, 16)])
+def test_a_strong_high_partial_is_not_the_pitch(f0_hz, partial):
+    """The low partials change little during a period of the high one, which looks like a period of the sound."""
+    sound = sum(gain * np.sin(2 * np.pi * f0_hz * k * SECONDS) for k, gain in ((1, 1), (3, 0.7), (partial, 0.7)))
+    found_hz = track(np.float32(0.2) * sound.astype(np.float32)).on_frames(500)[50:400]
+    assert np.abs(1200 * np.log2(found_hz / f0_hz)).max() < 20
+
+
+@pytest.mark.parametrize("f0_hz", [2_200.0, 3_000.0, 4_150.0])
+def test_a_pitch_above_the_range_of_swift_f0_is_found(f0_hz):
+    sound = np.sin(2 * np.pi * f0_hz * SECONDS) + np.random.default_rng(0).normal(0, 0.2, len(SECONDS))
+    found_hz = track(np.float32(0.3) * sound.astype(np.float32)).on_frames(500)[50:400]
+    assert np.abs(1200 * np.log2(found_hz / f0_hz)).max() < 20
+
+
 def test_blocks_do_not_matter():
     audio, found = tone(220 * 2**SECONDS), tracker()
     for start in range(0, len(audio), 1_111):
