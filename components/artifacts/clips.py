@@ -24,6 +24,8 @@ Array = NDArray[np.floating[Any]]
 
 KINDS = ("original", "resynthesis")
 """The clips of a piece and of a kept note."""
+CLIP_SUFFIX = ".flac"
+"""Of the names of clips."""
 PIECES = ("tune", "phrase", "transfer")
 """The kinds of `Piece`."""
 LONGEST_STEM = 120
@@ -55,7 +57,7 @@ class Piece:
     @classmethod
     def of(cls, fields: Fields) -> Piece:
         """Reads it from evaluation.json."""
-        return cls(fields.one_of("kind", PIECES), fields.file_names("clips"))
+        return cls(fields.one_of("kind", PIECES), fields.file_names("clips", CLIP_SUFFIX, KINDS))
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class KeptNotes:
     @classmethod
     def of(cls, fields: Fields) -> KeptNotes:
         """Reads it from evaluation.json."""
-        return cls(fields.file_name("file"), fields.each("notes", KeptNote.of))
+        return cls(fields.file_name("file", ".zip"), fields.each("notes", KeptNote.of))
 
 
 def stem(note_id: str) -> str:

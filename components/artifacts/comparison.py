@@ -92,13 +92,13 @@ def log_distances(numbers: Numbers) -> dict[str, float]:
 
 
 def compare(first: Sequence[NoteNumbers], second: Sequence[NoteNumbers]) -> Difference:
-    """Compares two models.
+    """Compares two models by the notes that both have numbers of.
 
     Args:
-        first: Their numbers of the same notes, one or more, in the same order.
+        first: The numbers of one model, a note each.
         second: Of the other model.
     """
-    pairs = zip(first, second, strict=True)
+    pairs = _pairs(first, second)
     by_note = [found for one, other in pairs if (found := _by_measure(one.numbers, other.numbers))]
     if not by_note:
         return Difference(1.0, None, None, 0, False, {})
@@ -123,7 +123,7 @@ def choose(models: Sequence[Sequence[NoteNumbers]], keep: int | None = None) -> 
     """Chooses the best of some models.
 
     Args:
-        models: The numbers of each, of the same notes in the same order; one model or more.
+        models: The numbers of each, of the same notes; one model or more.
         keep: The present champion among them: it stays the best where it cannot be told apart from the best.
     """
     best = min(range(len(models)), key=lambda index: (_distance(models[index]), index))
@@ -132,6 +132,11 @@ def choose(models: Sequence[Sequence[NoteNumbers]], keep: int | None = None) -> 
     differences = {index: compare(numbers, models[best]) for index, numbers in enumerate(models) if index != best}
     tied = [index for index, difference in differences.items() if not difference.separable]
     return Choice(best, tied, differences)
+
+
+def _pairs(first: Sequence[NoteNumbers], second: Sequence[NoteNumbers]) -> list[tuple[NoteNumbers, NoteNumbers]]:
+    others = {note.id: note for note in second}
+    return [(note, others[note.id]) for note in first if note.id in others]
 
 
 def _distance(notes: Sequence[NoteNumbers]) -> float:

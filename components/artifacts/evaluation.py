@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 
 from components import storage
-from components.artifacts.clips import KeptNotes, Piece
+from components.artifacts.clips import CLIP_SUFFIX, KINDS, KeptNotes, Piece
 from components.artifacts.model_card import ModelCard
 from components.artifacts.scores import (
+    SCORE_LIMITS,
     Group,
     NoteNumbers,
     Steady,
     Summary,
     gate_values,
-    parse_group,
+    parse_groups,
     parse_note,
     parse_steady,
     parse_summary,
@@ -33,7 +34,6 @@ from components.nsynth.manifest import SPLITS
 from components.nsynth.note import Note
 
 SCHEMA_VERSION = 4
-_SCORE = "[a-z][a-z0-9_]{0,63}"  # MLflow's pages show these names
 _READABLE = (3, SCHEMA_VERSION)  # schema 3 has fewer numbers
 
 
@@ -197,14 +197,14 @@ def is_trained_and_evaluated(training: TrainingDir) -> bool:
 
 
 def _parse(fields: Fields, uri: str) -> Evaluation:
-    return Evaluation(
+    found = Evaluation(
         model=ModelCard.parse(fields.required("model").values, uri),
         split=fields.one_of("split", SPLITS),
         data_fingerprint=fields.name("data_fingerprint"),
         notes_fingerprint=fields.name("notes_fingerprint"),
         notes=fields.each("notes", lambda note: parse_note(note, _identity(note))),
-        summary=fields.each_named("summary", parse_summary, keys=_SCORE),
-        groups=fields.each_named("groups", lambda some: {key: parse_group(some.required(key)) for key in some.values}),
+        summary=parse_summary(fields.required("summary")),
+        groups=parse_groups(fields.required("groups")),
         worst=fields.each("worst", _sample),
         samples=fields.each("heard", _sample),
         transfers=fields.each("transfers", _transfer),
@@ -215,6 +215,11 @@ def _parse(fields: Fields, uri: str) -> Evaluation:
         schema_version=fields.whole("schema_version", low=0),
         evaluation_version=fields.whole("evaluation_version", 1, low=0),
     )
+    if not found.notes:
+        raise fields.wrong("notes", "one or more")
+    if missing := {sample.id for sample in found.worst} - {note.id for note in found.notes}:
+        raise fields.wrong("worst", f"samples of the notes; {min(missing)[:80]!r} is none of them")
+    return found
 
 
 def _identity(fields: Fields) -> dict[str, Any]:
@@ -229,8 +234,8 @@ def _sample(fields: Fields) -> ListeningSample:
     return ListeningSample(
         **_identity(fields),
         family=fields.one_of("family", FAMILIES),
-        clips=fields.file_names("clips"),
-        controls=fields.file_name("controls"),
+        clips=fields.file_names("clips", CLIP_SUFFIX, (*KINDS, "noise")),
+        controls=fields.file_name("controls", ".npz"),
     )
 
 
@@ -239,7 +244,7 @@ def _transfer(fields: Fields) -> Transfer:
         **_identity(fields),
         family=fields.one_of("family", FAMILIES),
         octaves=fields.whole("octaves", low=-20, high=20),
-        pitch_error_cents=fields.finite("pitch_error_cents"),
-        pitch_heard_share=fields.finite("pitch_heard_share"),
-        clips=fields.file_names("clips"),
+        pitch_error_cents=fields.finite("pitch_error_cents", *SCORE_LIMITS),
+        pitch_heard_share=fields.finite("pitch_heard_share", *SCORE_LIMITS),
+        clips=fields.file_names("clips", CLIP_SUFFIX, KINDS),
     )

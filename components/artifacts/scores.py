@@ -15,6 +15,8 @@ LABEL_WRONG = "label wrong"
 PLAYED_WRONG = "played wrong"
 """The resynthesis is not at the pitch that the model was asked for."""
 PITCH_FINDINGS = ("", LABEL_WRONG, PLAYED_WRONG)
+SCORE_LIMITS = (-1e9, 1e9)
+"""Lowest and highest score in a file: those of the gate's limits (config.gate)."""
 _MEDIANS = ("spectral_loss", "log_mel_distance_db", "mfcc_distance", "loudness_error_db", "level_bias_db")
 _MEDIANS_OF_PITCH = ("pitch_error_cents",)
 _SHARES = ("pitch_within_share", "pitch_heard_share")
@@ -145,14 +147,16 @@ def gate_values(notes: Sequence[NoteNumbers], steady: Steady | None) -> dict[str
 
 
 _HINTS = get_type_hints(Numbers)
+_OF_EVERY_NOTE = tuple(name for name, kind in _HINTS.items() if kind is float)
+_NAME = "[a-z][a-z0-9_]{0,63}"  # MLflow's pages show the names of scores
 
 
 def parse_note(fields: Fields, identity: dict[str, Any]) -> NoteNumbers:
     """Reads a note's scores; `identity` has its id, pitch and velocity."""
     given, values = fields.required("numbers"), dict[str, Any]()
-    for name, kind in _HINTS.items():
+    for name in _HINTS:
         # A score that does not apply is null.
-        values[name] = given.number(name) if kind is float or given.values.get(name) is not None else None
+        values[name] = _score(given, name) if name in _OF_EVERY_NOTE else given.finite(name, *SCORE_LIMITS)
     finding = fields.one_of("pitch_finding", PITCH_FINDINGS) if fields.values.get("pitch_finding") else ""
     return NoteNumbers(**identity, numbers=Numbers(**values), pitch_finding=finding)
 
@@ -162,19 +166,39 @@ def parse_steady(fields: Fields | None) -> Steady | None:
     if fields is None:
         return None
     return Steady(
-        aliasing_db=fields.number("aliasing_db"),
+        aliasing_db=_score(fields, "aliasing_db"),
         aliasing_pitch=fields.whole("aliasing_pitch", low=0, high=127),
-        wobble_db=fields.number("wobble_db"),
+        wobble_db=_score(fields, "wobble_db"),
         wobble_pitch=fields.whole("wobble_pitch", low=0, high=127),
-        silence_db=fields.number("silence_db"),
+        silence_db=_score(fields, "silence_db"),
     )
 
 
-def parse_summary(fields: Fields) -> Summary:
-    """Reads a summary."""
-    return Summary(*(fields.number(name) for name in ("mean", "median", "p95", "low", "high")))
+def parse_summary(fields: Fields) -> dict[str, Summary]:
+    """Reads the summary by score; it has all scores that every note has."""
+    names = dict.fromkeys([*_OF_EVERY_NOTE, *fields.names(_NAME)])
+    return {name: _summary(fields.required(name)) for name in names}
 
 
-def parse_group(fields: Fields) -> Group:
-    """Reads a group of notes."""
-    return Group(fields.whole("notes", low=0), fields.number_map("means"))
+def parse_groups(fields: Fields) -> dict[str, dict[str, Group]]:
+    """Reads the groups of notes by what divides them; the means of each have all scores that every note has."""
+    return {by: _groups(fields.required(by)) for by in fields.names(_NAME)}
+
+
+def _summary(fields: Fields) -> Summary:
+    return Summary(*(_score(fields, name) for name in ("mean", "median", "p95", "low", "high")))
+
+
+def _groups(fields: Fields) -> dict[str, Group]:
+    return {name: _group(fields.required(name)) for name in fields.names(_NAME)}
+
+
+def _group(fields: Fields) -> Group:
+    means = fields.required("means")
+    names = dict.fromkeys([*_OF_EVERY_NOTE, *means.names(_NAME)])
+    return Group(fields.whole("notes", low=1), {name: _score(means, name) for name in names})
+
+
+def _score(fields: Fields, name: str) -> float:
+    value = fields.number(name)
+    return value if math.isnan(value) else fields.number(name, None, *SCORE_LIMITS)  # a silent note has no level

@@ -84,10 +84,10 @@ class Fields:
             raise self._wrong(name, value, "a number" + _range(low, high))
         return float(value)
 
-    def finite(self, name: str) -> float | None:
-        """Returns a number; None where the field is absent, null, NaN or infinite."""
+    def finite(self, name: str, low: float = -math.inf, high: float = math.inf) -> float | None:
+        """Returns a number from `low` to `high`; None where the field is absent, null, NaN or infinite."""
         value = self.number(name, math.nan)
-        return value if math.isfinite(value) else None
+        return self.number(name, None, low, high) if math.isfinite(value) else None
 
     def texts(self, name: str, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
         """Returns a list of texts."""
@@ -127,23 +127,17 @@ class Fields:
                 raise self._error(f"'{name}' has {_short(key)}: {_short(each)}, which is not allowed there")
         return dict(value)
 
-    def file_names(self, name: str) -> dict[str, str]:
-        """Returns an object whose values are names of files: no directory, and of letters, digits, dot, _ and -."""
-        return self.text_map(name, values=_FILE_NAME.pattern)
+    def file_names(self, name: str, suffix: str, kinds: Sequence[str]) -> dict[str, str]:
+        """Returns an object whose values are names of files, as in `file_name`; it has at least the keys `kinds`."""
+        found = self.required(name)
+        return {kind: found.file_name(kind, suffix) for kind in dict.fromkeys([*kinds, *found.values])}
 
-    def file_name(self, name: str) -> str:
-        """Returns the name of a file; see `file_names`."""
+    def file_name(self, name: str, suffix: str) -> str:
+        """Returns the name of a file that ends in `suffix`: no directory, and of letters, digits, dot, _ and -."""
         value = self.text(name)
-        if not _FILE_NAME.fullmatch(value):
-            raise self._wrong(name, value, "the name of a file")
+        if not _FILE_NAME.fullmatch(value) or not value.endswith(suffix):
+            raise self._wrong(name, value, f"the name of a {suffix} file")
         return value
-
-    def number_map(self, name: str) -> dict[str, float]:
-        """Returns an object whose values are numbers, infinities and NaN included; empty where it is absent."""
-        value = self._given(name, {})
-        if not isinstance(value, dict) or not all(_is_number(each, -math.inf, math.inf) for each in value.values()):
-            raise self._wrong(name, value, "an object of numbers")
-        return {key: float(each) for key, each in value.items()}
 
     def objects(self, name: str) -> list[dict[str, Any]]:
         """Returns a list of objects; empty where it is absent."""
@@ -160,20 +154,11 @@ class Fields:
             for number, each in enumerate(self.objects(name))
         ]
 
-    def each_named(self, name: str, read: Callable[[Fields], T], keys: str = "") -> dict[str, T]:
-        """Returns what `read` makes of each object in an object of objects, which must be there.
-
-        Args:
-            name: The field.
-            read: Reads an object.
-            keys: Regular expression of the keys; "" for any.
-        """
-        value = self._given(name, None)
-        if not isinstance(value, dict):
-            raise self._wrong(name, value, "an object of objects")
-        if wrong := [key for key in value if keys and not re.fullmatch(keys, key)]:
-            raise self._error(f"'{name}' has {_short(wrong[0])}, which is not allowed there")
-        return {key: read(Fields(each, self._uri, f"{self._what}, in '{name}'")) for key, each in value.items()}
+    def names(self, pattern: str) -> list[str]:
+        """Returns the names of all fields, which must match a regular expression."""
+        if wrong := [name for name in self.values if not re.fullmatch(pattern, name)]:
+            raise self._error(f"it has {_short(wrong[0])}, which is not allowed there")
+        return list(self.values)
 
     def object(self, name: str) -> Fields | None:
         """Returns the fields of an object inside; None where it is absent."""

@@ -43,10 +43,11 @@ _NUMBERS = {
     "level_bias_db": -1.0,
 }
 _NOTE = {"id": "string_acoustic_000-060-100", "pitch": 60, "velocity": 100}
+_SCORES_OF_EVERY_NOTE = ("spectral_loss", "log_mel_distance_db", "mfcc_distance", "loudness_error_db", "clipped_share")
 _SAMPLE = {
     **_NOTE,
     "family": "string",
-    "clips": {"original": "a-original.flac", "resynthesis": "a-resynthesis.flac"},
+    "clips": {"original": "a-original.flac", "resynthesis": "a-resynthesis.flac", "noise": "a-noise.flac"},
     "controls": "a-controls.npz",
 }
 EVALUATION = {
@@ -56,8 +57,10 @@ EVALUATION = {
     "data_fingerprint": "0123abcd",
     "notes_fingerprint": "4567abcd",
     "notes": [{**_NOTE, "numbers": _NUMBERS, "pitch_finding": "label wrong"}],
-    "summary": {"spectral_loss": {"mean": 5.0, "median": 5.0, "p95": 6.0, "low": 4.0, "high": 6.0}},
-    "groups": {"register": {"low": {"notes": 1, "means": {"spectral_loss": 5.0}}}},
+    "summary": {
+        name: {"mean": 5.0, "median": 5.0, "p95": 6.0, "low": 4.0, "high": 6.0} for name in _SCORES_OF_EVERY_NOTE
+    },
+    "groups": {"register": {"low": {"notes": 1, "means": dict.fromkeys(_SCORES_OF_EVERY_NOTE, 5.0)}}},
     "steady": {"aliasing_db": -70.0, "aliasing_pitch": 96, "wobble_db": 1.0, "wobble_pitch": 60, "silence_db": -90.0},
     "train_notes": 12,
     "worst": [_SAMPLE],
@@ -69,9 +72,11 @@ EVALUATION = {
             "octaves": -1,
             "pitch_error_cents": None,
             "pitch_heard_share": 0.5,
-            "clips": {"original": "flute-original.flac"},
+            "clips": {"original": "flute-original.flac", "resynthesis": "flute-resynthesis.flac"},
         }
     ],
+    "pieces": [{"kind": "tune", "clips": {"original": "tune-original.flac", "resynthesis": "tune-resynthesis.flac"}}],
+    "kept": {"file": "notes.zip", "notes": [{"id": _NOTE["id"], "gains_db": {"original": -1.0, "resynthesis": 1.0}}]},
 }
 MANIFEST = {
     "schema_version": 1,

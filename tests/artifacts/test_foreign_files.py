@@ -23,5 +23,5 @@ def test_a_loudness_that_is_not_known_is_refused():
 def test_names_of_scores_hold_no_markup(tmp_path, name):
     summary = {name: EVALUATION["summary"]["spectral_loss"], **EVALUATION["summary"]}
     (tmp_path / "evaluation.json").write_text(json.dumps(EVALUATION | {"summary": summary}))
-    with pytest.raises(InputError, match=r"'summary' has .* not allowed there; evaluate again"):
+    with pytest.raises(InputError, match=r"in 'summary': it has .* not allowed there; evaluate again"):
         evaluation.read(str(tmp_path))

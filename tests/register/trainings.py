@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from components import storage
@@ -99,34 +99,35 @@ def write_training(
 
 
 def write_evaluation(folder: Path, loss: float | None, notes: str = "notes-1", **means: float) -> None:
-    """Writes what `luthier evaluate` adds, all distances in proportion to the loss; None for a loss: no note."""
+    """Writes what `luthier evaluate` adds, all distances in proportion to the loss; None for a loss: no evaluation."""
     training = TrainingDir(str(folder))
-    given = means if loss is None else {"spectral_loss": loss, **means}
-    distance = loss or 9.0
+    storage.write_bytes(training.report_uri, b"<!doctype html><title>report</title>")
+    storage.write_bytes(storage.join(str(folder), LISTENING_DIR, "original.flac"), b"fLaC")
+    if loss is None:
+        return
     numbers = Numbers(
-        spectral_loss=distance,
-        log_mel_distance_db=distance,
-        mfcc_distance=10 * distance,
+        spectral_loss=loss,
+        log_mel_distance_db=loss,
+        mfcc_distance=10 * loss,
         pitch_error_cents=None,
         pitch_heard_share=None,
-        loudness_error_db=0.2 * distance,
+        loudness_error_db=0.2 * loss,
         noise_balance_db=None,
         silence_level_db=None,
         clipped_share=0.0,
     )
     numbers = replace(numbers, **{name: mean for name, mean in means.items() if name in Numbers.__annotations__})
+    scores = {name: value for name, value in asdict(numbers).items() if value is not None}
     found = Evaluation(
         model=ModelCard.read(training.model_uri),
         split="test",
         data_fingerprint="test-1",
         notes_fingerprint=notes,
-        notes=[] if loss is None else [NoteNumbers("note-1", 60, 100, numbers)],
-        summary={name: Summary(mean, mean, mean, mean - 1.0, mean + 1.0) for name, mean in given.items()},
+        notes=[NoteNumbers("note-1", 60, 100, numbers)],
+        summary={name: Summary(mean, mean, mean, mean - 1.0, mean + 1.0) for name, mean in {**scores, **means}.items()},
         groups={},
         worst=[],
         samples=[],
         transfers=[],
     )
     evaluation.write(found, str(folder))
-    storage.write_bytes(training.report_uri, b"<!doctype html><title>report</title>")
-    storage.write_bytes(storage.join(str(folder), LISTENING_DIR, "original.flac"), b"fLaC")
