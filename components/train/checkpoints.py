@@ -24,12 +24,16 @@ import numpy.typing as npt
 from components import storage
 from components.artifacts.training_dir import CHECKPOINTS_DIR
 from components.core.errors import InputError, StepError, is_disk_full
+from components.core.strict_json import parse_json
 from components.core.text import counted
 from components.storage import ObjectInfo
 from components.telemetry import log
 
 _LOG = log.get(__name__)
-_FORMAT = "luthier-checkpoint-1"
+_FORMAT_NAME, _FORMAT_NUMBER = "luthier-checkpoint", 1
+_FORMAT = f"{_FORMAT_NAME}-{_FORMAT_NUMBER}"
+_NEWER = re.compile(rf"{_FORMAT_NAME}-(\d{{1,9}})")
+_FIRST_LINE_BYTES = 4096
 _KEPT = 2
 _NAME = re.compile(r"(?:attempt-(\d+)-)?step-(\d{8,})\.ckpt")
 _STATE, _BEST = "state", "best/"
@@ -76,6 +80,20 @@ class Checkpoints:
         """Returns whether there is one, whole or not."""
         return bool(self._list())
 
+    def check_release(self) -> None:
+        """Checks that none is of a newer release: this one could not read it, and would delete it later.
+
+        Raises:
+            InputError: One is.
+        """
+        for info in self._list():
+            number = _newer_format(_first_bytes(info))
+            if number:
+                raise InputError(
+                    f"the checkpoint '{info.uri}' is of a newer release of Luthier: its format is {number}, expected "
+                    f"{_FORMAT_NUMBER}; continue with that release, or start again with `luthier train --restart`"
+                )
+
     def save(self, snapshot: Snapshot) -> int:
         """Writes the checkpoint of a step, then removes all but the newest two. Returns its bytes.
 
@@ -102,8 +120,9 @@ class Checkpoints:
         Damaged ones that are newer are removed, with a warning for each.
 
         Raises:
-            InputError: There are checkpoints, and all are damaged.
+            InputError: There are checkpoints, and all are damaged, or one is of a newer release.
         """
+        self.check_release()
         if not self._read_only:
             storage.delete_leftovers(self._uri)
         damaged: dict[str, str] = {}
@@ -132,6 +151,26 @@ class Checkpoints:
         found = ((_NAME.fullmatch(info.name), info) for info in storage.list_objects(self._uri))
         numbered = [((int(m[1] or 1), int(m[2])), info) for m, info in found if m]
         return [info for _, info in sorted(numbered, key=lambda item: item[0], reverse=True)]
+
+
+def _first_bytes(info: ObjectInfo) -> bytes:
+    """Returns the start of a checkpoint; nothing where another process has just deleted or replaced it."""
+    try:
+        with storage.open_read(info.uri, info.generation, 0, min(info.size, _FIRST_LINE_BYTES)) as stream:
+            return stream.read(_FIRST_LINE_BYTES)
+    except InputError:
+        return b""
+
+
+def _newer_format(start: bytes) -> int:
+    """Returns the number of the format of a newer release that a checkpoint begins with; 0 for none."""
+    try:
+        header = parse_json(start.partition(b"\n")[0])
+    except ValueError:
+        return 0
+    found = _NEWER.fullmatch(str(header.get("format"))) if isinstance(header, dict) else None
+    number = int(found[1]) if found else 0
+    return number if number > _FORMAT_NUMBER else 0
 
 
 class _DiskFullError(StepError):
@@ -177,7 +216,7 @@ def decode(data: bytes) -> Snapshot:
     """Reads a checkpoint; raises Damaged if it is not what `encode` returned."""
     first_line, _, payload = data.partition(b"\n")
     try:
-        header = json.loads(first_line)
+        header = parse_json(first_line)
         expected, size, crc32c = (header[name] for name in ("format", "bytes", "crc32c"))
     except (ValueError, KeyError, TypeError):
         raise Damaged("its first line is not a checkpoint's") from None

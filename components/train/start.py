@@ -70,7 +70,8 @@ class TrainingPlan:
 
         Raises:
             InputError: There is another training; or what should be resumed is missing, all of it or the
-                checkpoints; or the model whose weights it should start with is missing or refused.
+                checkpoints, or is of a newer release; or the model whose weights it should start with is missing or
+                refused.
         """
         training_dir = TrainingDir(out_uri)
         if mode == "restart":
@@ -98,6 +99,8 @@ def _earlier_record(record: RunRecord, training_dir: TrainingDir, mode: StartMod
     if found:
         check_same_training(found, record, out_uri)
         found = _with_stop_of(record, found, out_uri)
+    if found and not found.is_finished:
+        Checkpoints(out_uri).check_release()
     if found is None and has_checkpoints:
         raise InputError(
             f"'{out_uri}' has checkpoints but no {RECORD_NAME} that says what they are of: "

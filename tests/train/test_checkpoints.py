@@ -76,6 +76,32 @@ def test_the_newest_two_are_kept_and_the_newest_whole_one_is_taken(uri):
     assert checkpoints.any()
 
 
+@pytest.mark.parametrize("newer", ["step-00000009.ckpt", "step-00000005.ckpt"])
+def test_one_of_a_newer_release_is_said_to_be_so_and_nothing_is_deleted(uri, newer):
+    checkpoints, name = Checkpoints(uri), storage.join(uri, "checkpoints", newer)
+    for step in (5, 9):
+        checkpoints.save(_snapshot(step))
+    content = storage.read_bytes(name)
+    storage.write_bytes(name, content.replace(b"luthier-checkpoint-1", b"luthier-checkpoint-12"))
+    with pytest.raises(
+        InputError, match=rf"'.*{newer}' is of a newer release of Luthier: its format is 12, expected 1"
+    ):
+        checkpoints.newest()
+    assert _steps(uri) == ["step-00000005.ckpt", "step-00000009.ckpt"]
+
+
+def test_a_format_that_is_no_number_is_damage(tmp_path):
+    Checkpoints(str(tmp_path)).save(_snapshot(1))
+    for first_line in (
+        b'{"format": "luthier-checkpoint-x"}',
+        b'{"format": 2}',
+        b'["luthier-checkpoint-2"]',
+        b"[" * 9000,
+    ):
+        storage.write_bytes(str(tmp_path / "checkpoints" / "step-00000002.ckpt"), first_line + b"\n")
+        assert Checkpoints(str(tmp_path)).newest().state["step"] == 1
+
+
 def test_a_full_disk_leaves_the_checkpoints_from_before_and_no_half_one(tmp_path):
     """A file may have 100 kB in the process that saves; the checkpoint needs 400."""
     Checkpoints(str(tmp_path)).save(_snapshot(1))

@@ -84,6 +84,16 @@ def test_what_should_be_resumed_and_is_missing_is_an_error(half_done, data, tmp_
     assert "exclude each other" in refused(*command(data, half_done, BINDINGS, "--resume", "--restart"))
 
 
+def test_a_training_of_a_newer_release_is_left_as_it_is(half_done, data, refused):
+    path = Path(checkpoint(half_done, saved_steps(half_done)[-1]))
+    path.write_bytes(path.read_bytes().replace(b"luthier-checkpoint-1", b"luthier-checkpoint-2"))
+    (half_done / "evaluation.json").write_text("{}")
+    before = {each: each.read_bytes() for each in half_done.rglob("*") if each.is_file()}
+    line = refused(*command(data, half_done))
+    assert f"the checkpoint '{path}' is of a newer release of Luthier" in line and "--restart" in line
+    assert {each: each.read_bytes() for each in half_done.rglob("*") if each.is_file()} == before
+
+
 def test_restart_deletes_the_training_but_nothing_else(half_done, data, tmp_path):
     found = RunRecord.read(str(half_done / "run.json"))
     record = replace(found, started="2100-01-01T00:00:00+00:00")
