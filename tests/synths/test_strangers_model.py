@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
+import resource
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import google_crc32c
 import h5py
+import numpy as np
 import pytest
 import requests
 
@@ -113,6 +117,9 @@ def test_only_the_files_that_the_card_names_are_fetched(good, tmp_path, gcs, mon
     assert {path.name for path in tmp_path.iterdir()} == {"scratch"}
 
 
+NETWORK = SimpleNamespace(weights=[np.zeros((100, 10), np.float32)])
+
+
 def _link(file):
     file["evil"] = h5py.ExternalLink("/etc/other.h5", "/x")
 
@@ -146,7 +153,68 @@ def test_weights_that_are_not_plain_arrays_are_refused(good, tmp_path, forge):
     with h5py.File(path, "a") as file:
         forge(file)
     with pytest.raises(InputError, match=r"the weights of the model at 'here' cannot be used: .*'?evil|shorter"):
-        load_weights(None, path, "here")
+        load_weights(NETWORK, path, "here")
+
+
+def _number(file):
+    file.attrs["evil"] = 1.0
+
+
+def _list(file):
+    values = np.empty(1, object)
+    values[0] = np.arange(2, dtype=np.int32)
+    file["autoencoder"].attrs.create("evil", values, dtype=h5py.vlen_dtype(np.int32))
+
+
+def _compound(file):
+    file.attrs["evil"] = np.zeros(1, [("a", "i4")])
+
+
+def _wide(file):
+    file.attrs.create("evil", b"", dtype="S70000000")
+
+
+def _one_text_many_times(file):
+    """A text of a megabyte, and a thousand references to it: a gigabyte in memory."""
+    file.attrs.create("evil", [b"x" * 1_000_000] + [b""] * 999, dtype=h5py.string_dtype())
+    file.flush()
+    path = Path(file.filename)
+    file.close()
+    content = path.read_bytes()
+    start = re.search(
+        re.escape((1_000_000).to_bytes(4, "little")) + rb".{8}\x01\x00\x00\x00", content, re.DOTALL
+    ).start()
+    repeated = content[start : start + 16] * 1000
+    path.write_bytes(content[:start] + repeated + content[start + len(repeated) :])
+
+
+@pytest.mark.parametrize("forge", [_number, _list, _compound])
+def test_attributes_that_are_not_texts_are_refused(tmp_path, forge):
+    path = tmp_path / "weights.h5"
+    with h5py.File(path, "w") as file:
+        file.create_group("autoencoder")
+        forge(file)
+    with pytest.raises(InputError, match=r"'here' cannot be used: the attribute 'evil' is not a text; copy the model"):
+        load_weights(NETWORK, path, "here")
+
+
+@pytest.mark.parametrize(("forge", "version"), [(_wide, "latest"), (_one_text_many_times, "earliest")])
+def test_attributes_that_would_fill_the_memory_are_refused_before_they_are_read(tmp_path, forge, version):
+    path = tmp_path / "weights.h5"
+    with h5py.File(path, "w", libver=version) as file:
+        forge(file)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match=r"'here' cannot be used: its attributes may take more than 67,108,864 bytes"):
+        load_weights(SimpleNamespace(weights=[np.zeros((10, 1_000_000))]), path, "here")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kB
+
+
+def test_a_file_that_is_too_large_for_the_network_is_not_opened(tmp_path):
+    path = tmp_path / "weights.h5"
+    with path.open("wb") as stream:
+        stream.truncate(17 << 20)
+    with pytest.raises(InputError, match=r"has 17,825,792 bytes, expected 16,\d{3},\d{3} at most for this network"):
+        load_weights(NETWORK, path, "here")
 
 
 def test_every_parameter_is_declared_with_its_values():
