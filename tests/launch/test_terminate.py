@@ -100,7 +100,7 @@ def test_a_second_sigterm_does_not_cut_the_first_short(controllers, server, laun
     assert [launcher.end() for launcher in launchers] == [os.EX_TEMPFAIL] * len(INTERVALS_S)
     suspended = [job["metadata"]["name"] for job in server.objects["jobs"].values() if job["spec"]["suspend"]]
     assert len(suspended) == len(INTERVALS_S)
-    assert not any("Traceback" in launcher.text for launcher in launchers)
+    assert not [launcher.text for launcher in launchers if "Traceback" in launcher.text]
 
 
 def test_a_second_ctrl_c_ends_it_at_once(controllers, server, launch, monkeypatch):
