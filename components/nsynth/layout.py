@@ -16,6 +16,7 @@ from components.nsynth.dataset_info import DATASET_INFO_NAME, all_shard_lengths
 from components.nsynth.features import features
 from components.nsynth.framing import FRAMING_BYTES, Record, scan
 from components.nsynth.header import HEADER, read_header
+from components.nsynth.preparation import check_finished
 from components.nsynth.wire import BadExample
 from components.storage import ObjectInfo
 
@@ -33,7 +34,8 @@ def find_shards(source_uri: str, split: str) -> list[ObjectInfo]:
     """Returns one split's shards in their order.
 
     Raises:
-        InputError: The directory, the split or shards are missing, or the layout is another one.
+        InputError: The directory, the split or shards are missing, the layout is another one, or `luthier prepare` has
+            not written all records.
     """
     shards = find_all_shards(source_uri)
     if split not in shards:
@@ -49,6 +51,7 @@ def find_all_shards(source_uri: str) -> _Shards:
             raise InputError(f"the source '{source_uri}' is a file: expected the directory of all shards")
         found = "an empty directory" if storage.exists(source_uri) else "nothing"
         raise InputError(f"there is no source at '{source_uri}': found {found}, {_EXPECTED}")
+    check_finished(source_uri, listed)
     # A hidden file beside a shard, such as a Mac's ._nsynth-train..., is not one.
     direct = [info for info in listed if "/" not in info.name and not info.name.startswith(".")]
     by_split = _by_split(source_uri, direct, "tfrecord")

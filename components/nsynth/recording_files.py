@@ -11,7 +11,9 @@ from pathlib import PurePosixPath
 from components import storage
 from components.core.errors import InputError
 from components.core.text import counted, printable
+from components.nsynth.dataset_info import DATASET_INFO_NAME
 from components.nsynth.layout import is_shard
+from components.nsynth.preparation import SUMMARY_NAME
 from components.storage import ObjectInfo
 
 AUDIO_SUFFIXES = (
@@ -34,7 +36,7 @@ _MADE_BY_LUTHIER_NAMES = (
     {"runs", "sorted"},
     {"kfp", "mlflow"},
     {"kfp", "records"},
-    {"luthier.json", "dataset_info.json"},
+    {SUMMARY_NAME, DATASET_INFO_NAME},
     {"run.json", "operative_config.gin"},
     {"evaluation.json"},
     {"report.html", "listening"},

@@ -15,6 +15,7 @@ from components.core.text import counted
 from components.core.versions import PREPARE_VERSION
 from components.nsynth.dataset_info import DATASET_INFO_NAME
 from components.nsynth.note import Note
+from components.nsynth.preparation import SUMMARY_NAME, mark_unfinished
 from components.nsynth.recording_files import Unusable
 from components.nsynth.recordings import (
     FoundRecordings,
@@ -32,7 +33,6 @@ from components.telemetry import log, progress
 
 _LOG = log.get(__name__)
 
-SUMMARY_NAME = "luthier.json"
 _SCHEMA_VERSION = 1
 _MOST_REASONS = 5  # in one error
 
@@ -157,6 +157,7 @@ def _convert_all(
         kept = {recording for recording, _, _ in by_split}
         if not kept:
             raise InputError(f"{too_small[0]}{_first_left_out(converted.unusable)}")
+        mark_unfinished(out_uri)
         for split in SPLITS:  # a kill between two of the new ones must not leave old ones beside them
             storage.delete(storage.join(out_uri, shard_name(split)))
         records, in_family, payload_bytes = Counter[str](), Counter[str](), Counter[str]()

@@ -4,6 +4,7 @@ import importlib
 import json
 import shutil
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,15 @@ from components import storage
 from components.core.errors import InputError
 from components.nsynth.families import FAMILIES
 from components.nsynth.framing import read_records
+from components.nsynth.layout import find_all_shards
 from components.nsynth.note import Note
 from components.nsynth.recordings import find_recordings, is_recordings
+from components.nsynth.source_fingerprints import source_fingerprints
 from components.prepare import conversion
 from components.prepare.pitch import find_pitch
 from components.prepare.splits import split_recordings
 from components.prepare.step import prepare
-from tests.notes import make_note, shard_name
+from tests.notes import make_note, shard_name, write_source
 from tests.prepare.tones import tone, write_recording
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -254,6 +257,50 @@ def test_side_files_are_those_of_the_data_set(tmp_path):
         "luthier.json",
         "metadata.json",
     }
+
+
+class KilledError(BaseException):
+    """The process was killed."""
+
+
+@pytest.mark.parametrize("is_remote", [False, True])
+@pytest.mark.parametrize("whole", range(len(SPLITS)))
+def test_what_a_killed_prepare_leaves_is_not_taken_for_whole(tmp_path, luthier, refused, gcs, is_remote, whole):
+    """It is killed when `whole` of the shards have got their names."""
+    out, other = f"{gcs.bucket()}/records" if is_remote else str(tmp_path / "out"), tmp_path / "other"
+    _write_family(tmp_path / "in", "string", 3, seconds=1.0)
+    _write_family(other, "flute", 3, seconds=1.0)
+    prepare([str(other)], out)
+    named, open_write = list[str](), storage.open_write
+
+    @contextmanager
+    def open_until_killed(uri):
+        with open_write(uri) as stream:
+            yield stream
+            if len(named) == whole:
+                raise KilledError
+        named.append(uri)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(storage, "open_write", open_until_killed)
+        with pytest.raises(KilledError):
+            prepare([str(tmp_path / "in")], out, overwrite=True)
+    assert len(named) == sum("tfrecord" in info.name for info in storage.list_objects(out)) == whole
+    line = refused("sort", "--source", out, "--out", tmp_path / "sorted")
+    assert f"'{out}' holds a part of its records only" in line and "run the same `luthier prepare` again" in line
+    with pytest.raises(InputError, match="a part of its records only"):
+        source_fingerprints(out)  # what a run is planned with
+    assert not (tmp_path / "sorted").exists()
+    assert prepare([str(tmp_path / "in")], out).families == {"string": 3}
+    sorted_again = luthier("sort", "--source", out, "--out", tmp_path / "sorted")
+    assert sorted_again.code == 0, sorted_again.err
+
+
+def test_a_foreign_luthier_json_is_no_mark(tmp_path):
+    source = write_source(tmp_path, {"train": [make_note()]})
+    for content in ("", "{", "[]", "{}", '{"unfinished": "x"}', '{"unfinished": {}}'):
+        (tmp_path / "luthier.json").write_text(content)
+        assert list(find_all_shards(source)) == ["train"]
 
 
 def test_the_pitch_by_crepe(tmp_path, luthier, refused):
