@@ -36,6 +36,7 @@ _LIKE_CHANGED = re.compile(rf"\..*|transfer-.*|.*-[0-9a-f]{{{_HASH_DIGITS}}}")
 _PIECE_PEAK = 0.5
 _KEPT_NAME = "notes.zip"
 _MOST_GAIN_DB = 200.0
+_LONGEST_CLIP_S = 120
 _LARGEST_CLIP_BYTES, _LARGEST_ARCHIVE_BYTES = 1 << 20, 1 << 28
 _MP3_QUALITY = 0.3  # about 34 kbit/s: 0.3 to 0.7 dB of log-mel distance, a tenth of a good model's
 
@@ -110,9 +111,16 @@ def encode_flac(audio: Array) -> bytes:
 
 
 def decode_flac(content: bytes) -> Array:
-    """Returns a clip's samples, f32[samples] in -1..1."""
-    samples, _ = soundfile.read(io.BytesIO(content), dtype="float32")
-    return np.asarray(samples)
+    """Returns a clip's samples, f32[samples] in -1..1; ValueError if it is none, or lasts longer than any clip."""
+    try:
+        with soundfile.SoundFile(io.BytesIO(content)) as file:
+            if (file.format, file.channels, file.samplerate) != ("FLAC", 1, SAMPLE_RATE_HZ):
+                raise ValueError(f"it is {file.format} of {file.channels} x {file.samplerate} Hz")
+            if not 0 < file.frames <= _LONGEST_CLIP_S * SAMPLE_RATE_HZ:
+                raise ValueError(f"it has {file.frames:,} samples")
+            return np.asarray(file.read(dtype="float32"))
+    except soundfile.SoundFileError as error:
+        raise ValueError(" ".join(str(error).split())) from error
 
 
 def encode_mp3(audio: Array) -> bytes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import zipfile
+import zlib
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
@@ -10,15 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components import storage
-from components.artifacts.clips import encode_flac, stem
+from components.artifacts.clips import decode_flac, encode_flac, stem
 from components.artifacts.evaluation import ListeningSample
 from components.artifacts.training_dir import LISTENING_DIR
+from components.core.errors import InputError
 from components.nsynth.note import Note
 
 Array = NDArray[np.floating[Any]]
 
 _ORIGINAL_PEAK = 0.5  # -6 dB: room for a model that overshoots
 CONTROL_STRIDE = 4  # every fourth frame, 62.5 a second: more than a picture shows
+_LARGEST_FILE_BYTES, _LARGEST_CONTROLS_BYTES = 16 << 20, 64 << 20  # of a clip or controls; of controls in memory
+_NO_CONTROLS = (
+    *(ValueError, KeyError, EOFError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+_TABLES = ("amplitudes", "tone", "noise_magnitudes")
 
 
 @dataclass(frozen=True)
@@ -85,9 +94,40 @@ def read_clip(training_uri: str, name: str) -> bytes:
     return storage.read_bytes(storage.join(training_uri, LISTENING_DIR, name))
 
 
+def read_audio(training_uri: str, name: str) -> Array:
+    """Returns a clip's samples, f32[samples] in -1..1; InputError if it is no clip."""
+    uri = storage.join(training_uri, LISTENING_DIR, name)
+    try:
+        return decode_flac(storage.read_bytes(uri, _LARGEST_FILE_BYTES))
+    except ValueError as error:
+        raise InputError(f"'{uri}' is no clip of an evaluation: {error}; evaluate again") from error
+
+
 def read_controls(training_uri: str, sample: ListeningSample) -> Controls:
-    """Returns the controls of a listening sample."""
-    content = storage.read_bytes(storage.join(training_uri, LISTENING_DIR, sample.controls))
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        known = [field.name for field in fields(Controls) if field.name in arrays or field.default is MISSING]
-        return Controls(**{name: arrays[name].astype(np.float32) for name in known})
+    """Returns the controls of a listening sample; InputError if the file holds none."""
+    uri = storage.join(training_uri, LISTENING_DIR, sample.controls)
+    content = io.BytesIO(storage.read_bytes(uri, _LARGEST_FILE_BYTES))
+    try:
+        with zipfile.ZipFile(content) as archive:
+            if sum(each.file_size for each in archive.infolist()) > _LARGEST_CONTROLS_BYTES:
+                raise ValueError(f"they are larger than {_LARGEST_CONTROLS_BYTES:,} bytes")
+        content.seek(0)
+        with np.load(content, allow_pickle=False) as arrays:
+            known = [field.name for field in fields(Controls) if field.name in arrays or field.default is MISSING]
+            return _checked({name: arrays[name] for name in known})
+    except _NO_CONTROLS as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"'{uri}' has no controls of a listening sample: {reason}; evaluate again") from error
+
+
+def _checked(arrays: dict[str, NDArray[Any]]) -> Controls:
+    """Returns controls; ValueError where an array has another type or shape."""
+    frames = arrays["f0_hz"].shape[:1]
+    width = arrays["tone"].shape[1:]
+    for name, array in arrays.items():
+        shape_fits = array.shape[:1] == frames and array.ndim == (2 if name in _TABLES else 1) and array.size
+        if array.dtype.kind != "f" or not shape_fits:
+            raise ValueError(f"'{name}' is {array.dtype} of the shape {array.shape}")
+    if arrays["amplitudes"].shape[1:] not in ((1,), width):
+        raise ValueError(f"'amplitudes' has {arrays['amplitudes'].shape[1]} values a frame, 'tone' {width[0]}")
+    return Controls(**{name: array.astype(np.float32) for name, array in arrays.items()})

@@ -9,7 +9,6 @@ from itertools import groupby
 import numpy as np
 
 from components.artifacts import listening
-from components.artifacts.clips import decode_flac
 from components.artifacts.evaluation import Transfer
 from components.audio.f0 import note_name
 from components.core.text import counted
@@ -123,7 +122,7 @@ def _facts(transfer: Transfer) -> tuple[str, ...]:
 
 
 def _audio(training: TrainingView, note: Transfer, kind: str, seconds: float) -> Array:
-    audio = decode_flac(listening.read_clip(training.uri, note.clips[kind]))
+    audio = listening.read_audio(training.uri, note.clips[kind])
     if len(audio) > seconds * SAMPLE_RATE_HZ:
         audio = audio[: round(seconds * SAMPLE_RATE_HZ)]
         fade = round(_FADE_S * SAMPLE_RATE_HZ)

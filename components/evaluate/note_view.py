@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.artifacts import listening
-from components.artifacts.clips import decode_flac
 from components.artifacts.evaluation import ListeningSample
 from components.artifacts.listening import Controls
 from components.artifacts.scores import NoteNumbers
@@ -111,7 +110,7 @@ def name_of(family: str, pitch: int, velocity: int) -> str:
 
 def sounds(training: TrainingView, sample: ListeningSample, kinds: Sequence[str]) -> dict[str, Array]:
     """Returns clips of a training's listening sample, f32[samples] by kind."""
-    return {kind: decode_flac(listening.read_clip(training.uri, sample.clips[kind])) for kind in kinds}
+    return {kind: listening.read_audio(training.uri, sample.clips[kind]) for kind in kinds}
 
 
 def _view(note: ListeningSample, trainings: Sequence[TrainingView]) -> NoteView:
@@ -223,7 +222,7 @@ def _tone(synth: str, controls: Controls) -> HeatMap:
         picture = pictures.level_picture(overtones)
         return HeatMap("Harmonics", picture, "Level of each harmonic over time", "1st", f"{overtones.shape[1]}th")
     if synth == "sinusoidal":
-        picture = pictures.partials_picture(controls.tone, controls.amplitudes)
+        picture = pictures.partials_picture(controls.tone, np.broadcast_to(controls.amplitudes, controls.tone.shape))
         return HeatMap("Free sinusoids", picture, "Frequencies of the sinusoids over time", "C1", "7.8 kHz")
     picture = pictures.wave_picture(controls.tone)
     return HeatMap("Wavetable", picture, "One period of the wave over time, crests light", "start", "one period")

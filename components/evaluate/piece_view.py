@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.artifacts import listening
-from components.artifacts.clips import PIECES, Piece, decode_flac
+from components.artifacts.clips import PIECES, Piece
 from components.evaluate.clip_view import ORIGINAL, Array, Clip, Sound, clips
 from components.evaluate.training_view import TrainingView
 
@@ -67,4 +67,4 @@ def _view(kind: str, family: str, trainings: Sequence[TrainingView]) -> PieceVie
 
 
 def _audio(training: TrainingView, piece: Piece, kind: str) -> Array:
-    return decode_flac(listening.read_clip(training.uri, piece.clips[kind]))
+    return listening.read_audio(training.uri, piece.clips[kind])
