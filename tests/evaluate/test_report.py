@@ -93,6 +93,21 @@ def test_every_clip_decodes_and_plays(browser: Browser, report: Path) -> None:
     watched.page.close()
 
 
+def test_no_clip_loads_before_it_is_played(browser: Browser, report: Path) -> None:
+    # In WebKitGTK with PulseAudio, a clip that waited loaded for some seconds did not start.
+    page = new_page(browser)
+    made = "super(...arguments); window.made = [...(window.made || []), this];"
+    page.add_init_script(f"window.Audio = class extends Audio {{ constructor() {{ {made} }} }}")
+    page.goto(report.as_uri())
+    page.locator("#test").click()
+    page.locator("#blind button[aria-label='Play A']").wait_for()
+    page.wait_for_timeout(300)
+    players = "[...document.querySelectorAll('.clip audio'), ...made.filter(audio => audio.src)]"
+    states = page.evaluate(f"{players}.map(audio => audio.readyState)")
+    assert set(states) == {0} and len(states) > page.locator(".clip audio").count()
+    page.close()
+
+
 def test_a_press_on_a_picture_plays_it_and_stops_the_other(browser: Browser, report: Path) -> None:
     page = opened(browser, report).page
     playing = "[...document.querySelectorAll('audio')].map((audio, i) => audio.paused ? -1 : i).filter(i => i >= 0)"

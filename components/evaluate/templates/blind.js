@@ -60,7 +60,9 @@ function addButton(row, key, text, name, action) {
 }
 
 function addPlayer(row, key, text, clip) {
-  const audio = new Audio(clip.audio.src);
+  const audio = new Audio();
+  audio.preload = "none"; // as in figures.html
+  audio.src = clip.audio.src;
   const button = addButton(row, key, text, `Play ${text || key.toUpperCase()}`, () => hear(audio));
   const press = () => button.setAttribute("aria-pressed", String(!audio.paused));
   audio.addEventListener("play", press);
