@@ -54,4 +54,7 @@ def _groups(
 
 
 def _values(notes: Sequence[NoteNumbers], name: str) -> NDArray[np.floating[Any]]:
-    return np.array([value for note in notes if (value := getattr(note.numbers, name)) is not None])
+    """Returns a number of the notes that have it. A silent note has no level: what is not finite counts only alone."""
+    values = np.array([value for note in notes if (value := getattr(note.numbers, name)) is not None])
+    finite = values[np.isfinite(values)]
+    return finite if len(finite) else values

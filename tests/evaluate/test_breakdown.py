@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -34,6 +35,14 @@ def test_what_no_note_has_is_left_out() -> None:
     assert found["pitch_error_cents"].mean == 8.0
     assert "silence_level_db" not in found
     assert (found["spectral_loss"].mean, found["spectral_loss"].median) == (1.5, 1.5)
+
+
+def test_a_silent_note_leaves_the_means_of_the_others() -> None:
+    silent = note(9.0, loudness_error_db=math.nan)
+    notes = [silent, note(1.0, loudness_error_db=2.0)]
+    assert summarise(notes)["loudness_error_db"].mean == 2.0
+    assert breakdown(notes)["register"]["middle"].means["loudness_error_db"] == 2.0
+    assert math.isnan(summarise([silent])["loudness_error_db"].mean)
 
 
 def test_every_note_is_in_one_register_and_one_velocity() -> None:
