@@ -89,11 +89,6 @@ def write_sample(out_uri: str, note: Note, audio: dict[str, Array], controls: Co
     return ListeningSample(note.id, note.family, note.pitch, note.velocity, clips, name)
 
 
-def read_clip(training_uri: str, name: str) -> bytes:
-    """Returns a clip's FLAC file."""
-    return storage.read_bytes(storage.join(training_uri, LISTENING_DIR, name))
-
-
 def read_audio(training_uri: str, name: str) -> Array:
     """Returns a clip's samples, f32[samples] in -1..1; InputError if it is no clip."""
     uri = storage.join(training_uri, LISTENING_DIR, name)

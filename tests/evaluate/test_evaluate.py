@@ -99,7 +99,7 @@ def test_clips_and_controls_are_whole(evaluated_run: EvaluatedRun) -> None:
     for uri, result in evaluated_run.results.items():
         found = result.evaluation
         for sample in [*found.samples, *found.transfers]:
-            audio = {kind: clips.decode_flac(listening.read_clip(uri, name)) for kind, name in sample.clips.items()}
+            audio = {kind: listening.read_audio(uri, name) for kind, name in sample.clips.items()}
             assert set(audio) == {"original", "resynthesis"} | ({"noise"} if sample in found.samples else set())
             assert all(samples.shape == (NOTE_SAMPLES,) for samples in audio.values())
             assert np.abs(audio["original"]).max() == pytest.approx(0.5, abs=1e-3)
@@ -114,7 +114,7 @@ def test_a_tune_and_the_clips_of_every_held_out_note_are_kept(evaluated_run: Eva
         found = result.evaluation
         tune, transfer = found.pieces  # no held-out note has a melody
         assert (tune.kind, transfer.kind) == ("tune", "transfer")
-        original, played = (clips.decode_flac(listening.read_clip(uri, tune.clips[kind])) for kind in clips.KINDS)
+        original, played = (listening.read_audio(uri, tune.clips[kind]) for kind in clips.KINDS)
         assert tune.kind == "tune" and len(original) == len(played) == pytest.approx(20 * SAMPLE_RATE_HZ, rel=0.05)
         # The model follows the loudness of the recorded notes: neither is silent for long.
         seconds = [
