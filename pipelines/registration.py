@@ -16,7 +16,7 @@ from components.registry.tags import SOURCE_TAG
 from components.telemetry.task import task
 from pipelines import registered as record
 from pipelines.challenge import score_champion
-from pipelines.play_page import champion_notes
+from pipelines.champion_pages import champion_notes
 from pipelines.run_trainings import Run
 
 

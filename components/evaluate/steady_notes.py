@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal.windows import blackmanharris
 
 from components.artifacts.model_card import ModelCard
 from components.artifacts.scores import Steady, rounded
@@ -27,6 +26,7 @@ PITCHES = (36, 48, 54, 60, 66, 72, 78, 84, 90, 96)
 """MIDI pitches of the steady notes."""
 _PER_ROW = NOTE_SECONDS  # a row has the length of a note, for which the network is compiled already
 _SETTLED_S = 0.5  # after a change of pitch or loudness: what follows is measured
+_WINDOW = (0.35875, -0.48829, 0.14128, -0.01168)  # the cosines of the Blackman-Harris window (Harris 1978)
 _LOBE_BINS = 5  # half the main lobe of the window, whose side lobes are at -92 dB
 _LEVEL_SAMPLES = 800  # 50 ms
 _DEFAULT_DB = -30.0  # for a card without the loudness of the training
@@ -59,7 +59,7 @@ def beside_partials_db(tone: Array, partials_hz: Array) -> float:
         tone: The tonal part of a steady note, f32[samples].
         partials_hz: Frequencies of its partials, [frames, partials]; 0 for none.
     """
-    power = np.square(np.abs(np.fft.rfft(tone.astype(np.float64) * blackmanharris(len(tone)))))
+    power = np.square(np.abs(np.fft.rfft(tone.astype(np.float64) * _window(len(tone)))))
     if np.mean(np.square(tone, dtype=np.float64)) < _SILENT_POWER:
         return _LEAST_DB
     bin_hz = SAMPLE_RATE_HZ / len(tone)
@@ -113,6 +113,12 @@ def _partials_hz(controls: dict[str, Array]) -> Array:
     numbers = np.arange(1, int(SAMPLE_RATE_HZ / 2 / f0_hz.min()) + 1)
     partials = f0_hz * numbers
     return np.where(partials < SAMPLE_RATE_HZ / 2, partials, 0.0)
+
+
+def _window(samples: int) -> Array:
+    phases = 2 * np.pi * np.arange(samples) / (samples - 1)
+    window: Array = np.sum([weight * np.cos(number * phases) for number, weight in enumerate(_WINDOW)], axis=0)
+    return window
 
 
 def _db(power: float) -> float:

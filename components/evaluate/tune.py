@@ -13,8 +13,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import soxr
 from numpy.typing import NDArray
-from scipy.signal import resample
 
 from components.artifacts.model_card import ModelCard
 from components.audio.f0 import confident_hz, fill_nearest, hz_to_midi, melody_name
@@ -146,7 +146,7 @@ def _played(donors: Sequence[_Donor], midi: int, frames: int, lufs: float) -> tu
     release = round(_RELEASE_S * SAMPLE_RATE_HZ)
     wanted = frames * HOP_SAMPLES + release
     taken = donor.audio[: round(wanted * ratio) + SAMPLE_RATE_HZ // 10]
-    sound = np.asarray(resample(taken, max(1, round(len(taken) / ratio))), np.float32)[:wanted]
+    sound = np.asarray(soxr.resample(taken, ratio, 1.0), np.float32)[:wanted]
     sound = sound * np.float32(10 ** ((lufs - donor.lufs) / 20))
     fade = min(release, len(sound))
     sound[-fade:] *= np.square(np.cos(np.linspace(0, np.pi / 2, fade, dtype=np.float32)))

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy.signal import resample_poly
 
 from components.config.settings import TrainSettings
 from components.nsynth.note import HOP_SAMPLES, FloatArray
@@ -62,7 +61,9 @@ def _played(audio: FloatArray, start: int, down: int, frames: int) -> FloatArray
     places = np.arange(first, first + math.ceil(samples * down / _UP) + 1)
     inside = (places >= 0) & (places < len(audio))
     part = np.where(inside, audio[np.clip(places, 0, len(audio) - 1)], np.float32(0))
-    resampled: FloatArray = (
-        resample_poly(part, _UP, down)[:samples].astype(np.float32) if down != _UP else part[:samples]
-    )
+    if down == _UP:
+        return part[:samples]
+    from scipy.signal import resample_poly  # takes a second to import, which trainings without augmentation save
+
+    resampled: FloatArray = resample_poly(part, _UP, down)[:samples].astype(np.float32)
     return resampled

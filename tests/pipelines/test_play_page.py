@@ -9,7 +9,8 @@ import pytest
 from components.artifacts.training_dir import TrainingDir
 from components.evaluate.play_view import ChampionNote
 from components.register.step import register
-from pipelines.play_page import champion_notes, write_play_page
+from pipelines.champion_pages import champion_notes
+from pipelines.play_page import write_play_page
 from tests.register.trainings import write_training
 
 
