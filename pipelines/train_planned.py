@@ -17,7 +17,6 @@ from components.launch.request import Placement, TrainingRequest
 from components.launch.result import summary
 from components.nsynth.sorted_set import SortedSet
 from components.plan.planned_training import PlannedTraining
-from components.plan.selection import select
 from components.telemetry import log
 from components.telemetry.task import task
 
@@ -80,6 +79,8 @@ def _decided(training: PlannedTraining, tracking_uri: str) -> PlannedTraining | 
         return f"the source has no {training.family}"
     if not training.if_new_to:
         return training
+    from components.plan.selection import select  # imports MLflow, two seconds that most trainings do not need
+
     found = select(
         training.data_uri, [training.family], training.if_new_to, training.preset, training.bindings, tracking_uri
     )
