@@ -110,7 +110,8 @@ def span(loudness_db: Array) -> tuple[int, int, int | None]:
 def _release(loudness_db: Array, end: int) -> int | None:
     """Returns the last frame before the note is let go; None where it fades by itself or is cut off."""
     before = np.median(np.lib.stride_tricks.sliding_window_view(loudness_db, _RELEASE_FRAMES), axis=1)
-    held = np.flatnonzero(loudness_db[_RELEASE_FRAMES : end + 1] >= before[: end + 1 - _RELEASE_FRAMES] - _HELD_DB)
+    frames = max(0, end + 1 - _RELEASE_FRAMES)  # none in a note that has faded before
+    held = np.flatnonzero(loudness_db[_RELEASE_FRAMES:][:frames] >= before[:frames] - _HELD_DB)
     if not len(held):
         return None
     last = int(held[-1]) + _RELEASE_FRAMES

@@ -80,3 +80,13 @@ def test_a_played_note_is_like_that_of_the_training():
     inside = slice(70, 790)  # of the recording
     played = phrase.curves.loudness_db[inside.start - phrase.first : inside.stop - phrase.first]
     assert np.abs(played - expected[inside]).mean() < 1.0
+
+
+@pytest.mark.parametrize("seconds", [0.004, 0.05, 0.28, 0.3, 0.32, 1.0])
+@pytest.mark.parametrize("onset_s", [0.0, 0.5, 3.9])
+def test_a_burst_of_any_length_is_left_out_or_measured(seconds, onset_s):
+    inside = (onset_s <= _SECONDS) & (onset_s + seconds > _SECONDS)
+    burst = (84, 127), np.full(1000, 1046.5), np.where(inside, -10.0, -80.0)
+    found = _expression(burst, _note(60, 100))
+    assert len(found.notes) in (1, 2)
+    assert all(np.isfinite(note.loudness_db).all() for note in found.notes)
