@@ -32,7 +32,7 @@ MODEL_FILES: Mapping[str, int] = {CONFIG_NAME: 1 << 20, WEIGHTS_NAME: 2 << 30}
 LARGEST_CARD_BYTES = 1 << 20
 SCHEMA_VERSION = 1
 _MOST_QUANTILES = 1001
-_LOWEST_F0_HZ, _HIGHEST_F0_HZ = 1.0, float(SAMPLE_RATE_HZ)
+LOWEST_F0_HZ, _HIGHEST_F0_HZ = 1.0, float(SAMPLE_RATE_HZ)  # of percentiles
 _LOWEST_DB, _HIGHEST_DB = -200.0, 100.0
 
 
@@ -145,7 +145,7 @@ class ModelCard:
             sample_rate_hz=fields.whole("sample_rate_hz", SAMPLE_RATE_HZ, low=SAMPLE_RATE_HZ, high=SAMPLE_RATE_HZ),
             frame_rate_hz=fields.whole("frame_rate_hz", FRAME_RATE_HZ, low=FRAME_RATE_HZ, high=FRAME_RATE_HZ),
             loudness_definition=_loudness(fields),
-            f0_hz=Percentiles.of(fields.object("f0_hz"), _LOWEST_F0_HZ, _HIGHEST_F0_HZ),
+            f0_hz=Percentiles.of(fields.object("f0_hz"), LOWEST_F0_HZ, _HIGHEST_F0_HZ),
             loudness_db=Percentiles.of(fields.object("loudness_db"), _LOWEST_DB, _HIGHEST_DB),
             expression=Expression.of(fields.object("expression")),
             crc32c=_checksums(fields),

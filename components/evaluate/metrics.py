@@ -6,6 +6,7 @@ own: components.synths.losses.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -28,13 +29,16 @@ def loudness_errors_db(reference_db: Array, other_db: Array) -> tuple[float, flo
     """Compares two loudness curves over the reference's sounding frames.
 
     Args:
-        reference_db: Loudness of the original by a definition of the models, f32[frames]; some of it sounds.
+        reference_db: Loudness of the original by a definition of the models, f32[frames].
         other_db: Loudness of the resynthesis by the same definition, f32[frames].
 
     Returns:
-        The mean absolute difference; and the mean difference, below 0 where the other is too quiet; in dB.
+        The mean absolute difference; and the mean difference, below 0 where the other is too quiet; in dB. NaN where
+        the original is silent.
     """
     difference_db = (other_db - reference_db)[sounding_frames(reference_db)]
+    if not len(difference_db):
+        return math.nan, math.nan
     return float(np.mean(np.abs(difference_db))), float(np.mean(difference_db))
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from components.artifacts.model_card import LOWEST_F0_HZ
 from components.audio.levels import above_floor
 from components.core.errors import InputError
 from components.nsynth.note import SAMPLE_RATE_HZ, Note
@@ -31,12 +32,12 @@ def check_note(note: Note, uri: str) -> None:
             f"{where} has samples up to {peak:.0f}, expected -1 to 1: they are probably integers that were stored as "
             "floating point; prepare the set again"
         )
-    f0_hz = note.f0_hz[np.isfinite(note.f0_hz)]
-    if len(f0_hz) and (f0_hz.min() < 0 or f0_hz.max() > _HIGHEST_F0_HZ):
-        wrong = float(f0_hz.min() if f0_hz.min() < 0 else f0_hz.max())
+    f0_hz = note.f0_hz[np.isfinite(note.f0_hz) & (note.f0_hz != 0)]
+    wrong = f0_hz[(f0_hz < LOWEST_F0_HZ) | (f0_hz > _HIGHEST_F0_HZ)]
+    if len(wrong):
         raise InputError(
-            f"{where} has an f0 of {wrong:.0f} Hz, expected 0 where there is no pitch and up to {_HIGHEST_F0_HZ:.0f}; "
-            "prepare the set again"
+            f"{where} has an f0 of {wrong[0]:.4g} Hz, expected {LOWEST_F0_HZ:.0f} to {_HIGHEST_F0_HZ:.0f}, and 0 where "
+            "there is no pitch; prepare the set again"
         )
 
 

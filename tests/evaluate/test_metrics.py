@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,8 @@ def test_loudness_error_over_the_sounding_frames() -> None:
     louder_db = loudness_db + np.where(np.arange(1000) < 600, 6.0, 30.0)
     assert metrics.loudness_errors_db(loudness_db, louder_db) == pytest.approx((6.0, 6.0))
     assert metrics.loudness_errors_db(loudness_db, loudness_db - 3.0) == pytest.approx((3.0, -3.0))
+    with warnings.catch_warnings(action="error"):
+        assert np.isnan(metrics.loudness_errors_db(np.full(1000, -80.0), louder_db)).all()
 
 
 def test_twice_the_amplitude_is_six_decibels_by_the_models_definition() -> None:
