@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,6 +39,34 @@ class RetryPolicy:
 DEFAULT = RetryPolicy()
 
 
+class Outage:
+    """What the log has said about one other side: several conversations with it warn once, and once tell its return.
+
+    Safe to use from several threads.
+
+    Attributes:
+        answers: How many answers there were.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_logged = False
+        self.answers = 0
+
+    def begins(self) -> bool:
+        """Tells whether a failure is the first to be logged since the other side last answered."""
+        with self._lock:
+            is_first, self._is_logged = not self._is_logged, True
+        return is_first
+
+    def ends(self) -> bool:
+        """Notes an answer; tells whether it is the first one since a failure was logged."""
+        with self._lock:
+            was_logged, self._is_logged = self._is_logged, False
+            self.answers += 1
+        return was_logged
+
+
 class Backoff:
     """Waits between the attempts of one request, or of one conversation such as a watch; gives up after a time limit.
 
@@ -66,21 +95,32 @@ class Backoff:
         target: str,
         policy: RetryPolicy | None = None,
         *,
+        outage: Outage | None = None,
         sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Takes the other side and the policy.
+
+        Args:
+            target: See Attributes.
+            policy: See Attributes; DEFAULT if None.
+            outage: Shared by all conversations with the same other side; None for one of its own.
+            sleep: Waits for seconds.
+            clock: Returns seconds.
+        """
         self.target, self.policy = target, policy or DEFAULT
         self.failures = 0
         self._sleep, self._clock = sleep, clock
         self._silent_since: float | None = None
         self._pauses = 0
-        self._warned = False
+        self._outage = outage or Outage()
+        self._answers = self._outage.answers
 
     def answered(self) -> None:
         """Notes that the other side is there: the time limit starts anew."""
-        if self._warned:
+        if self._outage.ends():
             _LOG.info("%s answers again", self.target)
-        self._silent_since, self._warned, self.failures = None, False, 0
+        self._silent_since, self.failures = None, 0
 
     def progressed(self) -> None:
         """Notes that the conversation goes on: as `answered`, and the next pause is a short one."""
@@ -109,13 +149,14 @@ class Backoff:
             StepError: The other side has not answered within the time limit.
         """
         now = self._clock()
+        if self._answers != self._outage.answers:  # another conversation has had an answer meanwhile
+            self.failures, self._answers = 0, self._outage.answers
         self.failures += 1
         self._silent_since = now if self._silent_since is None else self._silent_since
         silent_s, limit_s = now - self._silent_since, self.policy.limit_s
         if silent_s > limit_s:
             raise StepError(f"{self.target} has not answered for {silent_s:.0f} s: {root_cause(error)}") from error
-        if self.failures >= self.policy.warn_after and not self._warned:
-            self._warned = True
+        if self.failures >= self.policy.warn_after and self._outage.begins():
             _LOG.warning("%s does not answer (%s); trying again for %.0f s", self.target, root_cause(error), limit_s)
         self.pause(retry_after_s)
 

@@ -6,6 +6,7 @@ Objects are plain dictionaries, as in YAML.
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from components.core import backoff
-from components.core.backoff import Backoff, RetryPolicy
+from components.core.backoff import Backoff, Outage, RetryPolicy
 from components.kubernetes.errors import (
     ApiError,
     Conflict,
@@ -51,6 +52,7 @@ class Api:
         self._client, self._renew = client, renew
         self._sender = Sender(client, renew)
         self.server = self._sender.server
+        self._outage = Outage()
         self._streams: set[Any] = set()
         self._lock = threading.Lock()
         self._closed = False
@@ -60,11 +62,15 @@ class Api:
         return self._sender.now()
 
     def backoff(self, limit_s: float | None = None, sleep: Callable[[float], object] = time.sleep) -> Backoff:
-        """Returns a new Backoff for requests to this server; `limit_s` replaces the time limit of its RetryPolicy."""
+        """Returns a new Backoff for requests to this server; `limit_s` replaces the time limit of its RetryPolicy.
+
+        With a shorter limit it logs no warning: the error that soon follows says the same.
+        """
         policy = self._policy or backoff.DEFAULT
         if limit_s is not None:
-            policy = replace(policy, limit_s=limit_s)
-        return Backoff(self.server, policy, sleep=sleep)
+            warn_after = policy.warn_after if limit_s >= policy.limit_s else sys.maxsize
+            policy = replace(policy, limit_s=limit_s, warn_after=warn_after)
+        return Backoff(self.server, policy, outage=self._outage, sleep=sleep)
 
     def in_namespace(self, namespace: str) -> Api:
         """Returns another namespace of the same cluster."""
@@ -216,8 +222,9 @@ class Api:
             if until_closed:
                 self._check_open()
             try:
-                response = self._sender.send(method, path, query or {}, body, _TIMEOUT_S)
-                return _parsed(response)
+                found = _parsed(self._sender.send(method, path, query or {}, body, _TIMEOUT_S))
+                retries.answered()
+                return found
             except (ConnectionLost, Unavailable) as error:
                 if until_closed:
                     self._check_open()

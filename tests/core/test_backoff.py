@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from components.core.backoff import Backoff, RetryPolicy, root_cause
+from components.core.backoff import Backoff, Outage, RetryPolicy, root_cause
 from components.core.errors import StepError
 
 
@@ -71,6 +71,20 @@ def test_one_failure_is_not_logged_and_a_series_once(backoff, caplog):
             backoff.failed(ConnectionError("reset"))
         backoff.answered()
     assert caplog.messages == ["the server does not answer (reset); trying again for 100 s", "the server answers again"]
+
+
+def test_conversations_with_one_server_log_its_outage_once(clock, caplog):
+    outage = Outage()
+    watches = [Backoff("the server", outage=outage, sleep=clock.sleep, clock=clock.time) for _ in range(3)]
+    with caplog.at_level(logging.INFO, "components.core.backoff"):
+        for _ in range(2):
+            for watch in watches * 3:
+                watch.failed(ConnectionError("reset"))
+            for watch in watches:
+                watch.answered()
+                watches[-1].failed(ConnectionError("reset"))  # a request that was on its way
+    said = ["the server does not answer (reset); trying again for 120 s", "the server answers again"]
+    assert caplog.messages == said * 2
 
 
 def test_the_root_cause_is_the_innermost_error_in_one_line():

@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from components.launch import followed_at
+
 NAME = "luthier-smoke-1-string-harmonic"
 
 
@@ -103,10 +105,16 @@ def test_a_watch_that_fell_silent_is_opened_again(controllers, server, log_lines
     assert server.count("list", "pods") == 2, "one at first, one for the last look"
 
 
-def test_a_server_that_is_unavailable_for_a_while(controllers, server, log_lines, luthier, arguments):
+def test_a_server_that_is_unavailable_for_a_while(
+    controllers, server, log_lines, luthier, arguments, timing, monkeypatch
+):
     def between():
         with server.away():
             log_lines.wait("does not answer (Connection refused); trying again")
+            log_lines.wait("may look unattended")  # the renewals have failed as well
+
+    timing(renew_s=0.05)
+    monkeypatch.setattr(followed_at, "_REQUEST_LIMIT_S", 0.3)
 
     def simulate(workload):
         pod = workload.pod(node="node-1").runs()
@@ -119,6 +127,8 @@ def test_a_server_that_is_unavailable_for_a_while(controllers, server, log_lines
 
     controllers.simulate = simulate
     assert luthier(*arguments).code == 0
+    assert log_lines.count("does not answer") == 1, log_lines.texts
+    assert log_lines.count("answers again") == 1
 
 
 def test_a_server_that_stays_unavailable_is_an_error(controllers, server, log_lines, luthier, arguments, timing):
