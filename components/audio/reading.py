@@ -13,7 +13,8 @@ import numpy as np
 import soxr
 
 from components import storage
-from components.audio.decoding import UNKNOWN_FRAMES, Channels, blocks, sound_file
+from components.audio.cut_off import cut_off
+from components.audio.decoding import Channels, blocks, sound_file
 from components.audio.levels import CLIPPED_SHARE, SILENT_PEAK
 from components.audio.measuring import Measured, Mix, measure
 from components.core.errors import InputError
@@ -95,13 +96,14 @@ def opened(uri: str, longest_seconds: float | None = None, generation: str | Non
                     f"expected {_LOWEST_RATE_HZ} to {_HIGHEST_RATE_HZ} Hz; export it again"
                 )
             most = None if longest_seconds is None else longest_seconds * rate_hz
-            told, measured = file.frames, measure(_checked(blocks(file), name, most, rate_hz), rate_hz)
+            measured = measure(_checked(blocks(file), name, most, rate_hz), rate_hz)
+            cut = cut_off(file, path, measured.samples)
         if measured.samples / rate_hz < SHORTEST_SECONDS:
             raise InputError(
                 f"the recording '{name}' is too short: {measured.samples / rate_hz:.3f} s, "
                 f"expected {SHORTEST_SECONDS} s or more"
             )
-        yield _sound(name, rate_hz, path, measured, told)
+        yield _sound(name, rate_hz, path, measured, cut)
 
 
 def _checked(read: Iterator[Channels], name: str, most: float | None, rate_hz: int) -> Iterator[Channels]:
@@ -128,11 +130,10 @@ def _checked(read: Iterator[Channels], name: str, most: float | None, rate_hz: i
         yield block
 
 
-def _sound(name: str, rate_hz: int, path: Path, measured: Measured, told: int) -> Sound:
+def _sound(name: str, rate_hz: int, path: Path, measured: Measured, cut: str) -> Sound:
     mix, remarks = measured.mix()
-    seconds, told_seconds = measured.samples / rate_hz, told / rate_hz
-    if told < UNKNOWN_FRAMES and told_seconds - seconds > SHORTEST_SECONDS:
-        remarks.append(f"ends after {seconds:.1f} s, its header says {told_seconds:.1f} s: it was probably cut off")
+    if cut:
+        remarks.append(cut)
     if rate_hz < _FULL_BAND_SHARE * SAMPLE_RATE_HZ:
         remarks.append(
             f"has a sample rate of {rate_hz} Hz and so nothing above {rate_hz / 2:.0f} Hz, expected "

@@ -69,6 +69,39 @@ def test_a_flac_that_was_cut_off_is_named(tmp_path, kept):
     assert seconds == pytest.approx(10 * kept, abs=0.3) and "header says 10.0 s: it was probably cut off" in remarks[0]
 
 
+@pytest.mark.parametrize("kept", [0.5, 0.95])
+@pytest.mark.parametrize("kind", ["WAV", "WAVEX", "RF64", "W64", "AIFF", "AU"])
+def test_a_file_of_samples_that_was_cut_off_is_named(tmp_path, kind, kept):
+    """As a copy or a download that was interrupted."""
+    soundfile.write(tmp_path / "a.wav", tone(10.0, 60, RATE), RATE, format=kind)
+    assert length(tmp_path / "a.wav") == (10.0, ())
+    content = (tmp_path / "a.wav").read_bytes()
+    (tmp_path / "a.wav").write_bytes(content[: int(kept * len(content))])
+    seconds, remarks = length(tmp_path / "a.wav")
+    assert seconds == pytest.approx(10 * kept, abs=0.1) and "header says 10.0 s: it was probably cut off" in remarks[0]
+
+
+@pytest.mark.parametrize(("coding", "rate"), [("VORBIS", 44_100), ("OPUS", 48_000)])
+def test_an_ogg_file_that_was_cut_off_is_named(tmp_path, coding, rate):
+    soundfile.write(tmp_path / "a.ogg", tone(4.0, 60, rate) + _hiss(4.0, rate), rate, format="OGG", subtype=coding)
+    content = (tmp_path / "a.ogg").read_bytes()
+    (tmp_path / "a.ogg").write_bytes(content + b"TAG".ljust(128, b"\0"))
+    assert length(tmp_path / "a.ogg") == (4.0, ())
+    for kept in (len(content) // 2, len(content) - 10):
+        (tmp_path / "a.ogg").write_bytes(content[:kept])
+        assert "without the page that ends an Ogg file: it was probably cut off" in length(tmp_path / "a.ogg")[1][0]
+
+
+@pytest.mark.parametrize("told", [0x7FFFFFFF - 36, 0xFFFFFFFF])
+def test_a_wav_from_a_stream_was_not_cut_off(tmp_path, told):
+    """Its writer did not know the length yet."""
+    soundfile.write(tmp_path / "a.wav", tone(2.0, 60, RATE), RATE)
+    content = bytearray((tmp_path / "a.wav").read_bytes())
+    content[4:8], content[40:44] = struct.pack("<I", min(told + 36, 0xFFFFFFFF)), struct.pack("<I", told)
+    (tmp_path / "a.wav").write_bytes(content)
+    assert length(tmp_path / "a.wav") == (2.0, ())
+
+
 def test_a_flac_of_which_nothing_can_be_decoded_is_refused(tmp_path):
     write_recording(tmp_path / "a.flac", tone(1.0, 60, RATE) + _hiss(1.0), RATE)
     content = (tmp_path / "a.flac").read_bytes()
@@ -77,8 +110,8 @@ def test_a_flac_of_which_nothing_can_be_decoded_is_refused(tmp_path):
         length(tmp_path / "a.flac")
 
 
-def _hiss(seconds):
-    return 0.05 * np.random.default_rng(0).standard_normal(round(seconds * RATE))
+def _hiss(seconds, rate=RATE):
+    return 0.05 * np.random.default_rng(0).standard_normal(round(seconds * rate))
 
 
 @pytest.mark.parametrize("riff", [0, 36, 0xFFFFFFFF])
