@@ -8,7 +8,7 @@ The emulator answers every request, and heeds neither `generation` nor `ifGenera
 Operations: list, stat, read, delete, and of an upload start, chunk, finish (the chunk that completes it), status and
 cancel; "upload" stands for all of an upload's. Kinds of faults:
 
-* an HTTP status such as 503, with `retry_after` if given: the request does not reach the emulator;
+* an HTTP status such as 503, with `retry_after` and `body` if given: the request does not reach the emulator;
 * "reset": the connection is reset, for a read after `after_bytes` of the body, else before the emulator sees it;
 * "cut": the body ends after `after_bytes`, and the header says so;
 * "short": the body ends after `after_bytes`, though the header promised more;
@@ -51,6 +51,7 @@ class Fault:
     after_bytes: int = 0
     seconds: float = 0.0
     retry_after: str | None = None
+    body: bytes = b"injected"
 
 
 class FaultyGcs:

@@ -40,7 +40,7 @@ class FaultyHandler(BaseHTTPRequestHandler):
         kind = fault.kind if fault else ""
         if kind.isdecimal():
             extra = {"Retry-After": fault.retry_after} if fault.retry_after else {}
-            return self._answer(int(kind), extra, b"injected")
+            return self._answer(int(kind), extra, fault.body)
         if kind == "reset" and self._operation() != "read":
             return self._reset()
         if kind == "stall" and self._operation() != "read":

@@ -6,11 +6,12 @@ may change between calls, and LUTHIER_USER_PROJECT see core/environment.py.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -224,7 +225,8 @@ def attempts(operation: str, uri: str, call: Callable[[], _T]) -> _T:
         except google.api_core.exceptions.GoogleAPICallError as error:
             service_answered()
             if error.code not in RETRYABLE_STATUSES:
-                raise error_of_response(uri, error.code, str(error)) from error
+                text = error.response.text if isinstance(error.response, requests.Response) else str(error)
+                raise error_of_response(uri, error.code, text) from error
             headers = getattr(error.response, "headers", {})
             retries.wait(TransientError(_one_line(error), parse_retry_after(headers.get("Retry-After"))))
 
@@ -234,7 +236,8 @@ class NoObject(InputError):  # noqa: N818 (reads as what it is)
 
 
 def error_of_response(uri: str, status: int | None, text: str) -> Exception:
-    """Returns the error for a response that no other attempt will change."""
+    """Returns the error for a response that no other attempt will change; `text` is its body."""
+    reason = _reason(text)
     if status in (400, 403) and "requester pays" in text.lower():
         return InputError(
             f"cannot open '{uri}': its bucket is requester-pays, set {environment.USER_PROJECT} to who pays"
@@ -243,9 +246,17 @@ def error_of_response(uri: str, status: int | None, text: str) -> Exception:
         return NoObject(f"there is no object '{uri}', or no such bucket")
     if status in (401, 403):
         return InputError(
-            f"no permission for '{uri}'; check the account's roles, or try `gcloud auth application-default login`"
+            f"no permission for '{uri}'{f' ({reason})' if reason else ''}; check the account's roles, or try "
+            "`gcloud auth application-default login`"
         )
-    return StepError(f"Cloud Storage rejected a request for '{uri}': {status} {_one_line(text)}")
+    return StepError(f"Cloud Storage rejected a request for '{uri}': {status} {reason}")
+
+
+def _reason(text: str) -> str:
+    """Returns what the service says in a response: in the message of its JSON, or as text."""
+    with suppress(ValueError, LookupError, TypeError):
+        text = str(json.loads(text)["error"]["message"])
+    return _one_line(text).rstrip(".") if text.strip() else ""
 
 
 def _one_line(problem: object) -> str:

@@ -1,8 +1,10 @@
 """Cloud Storage through a proxy that breaks connections: the same bytes arrive, and the faults did happen."""
 
 import email.utils
+import json
 import os
 import random
+import re
 import threading
 import time
 from dataclasses import replace
@@ -277,6 +279,21 @@ def test_a_reader_that_leaves_early_leaves_nothing_behind(faulty_gcs, uri, conte
     with storage.open_read(uri) as stream:
         assert stream.read(10) == content[:10]
     wait_until(lambda: gcs_reading._POOL._idle >= gcs_reading._POOL._threads, "no thread is at work")
+
+
+def test_a_refusal_has_the_reason_of_the_service(faulty_gcs, uri):
+    """Which account lacks which permission; or a retention policy, billing, a perimeter of VPC Service Controls."""
+    reason = "Object 'x' is subject to bucket's retention policy and cannot be deleted or overwritten until 2026-12-31"
+    body = json.dumps({"error": {"code": 403, "message": reason, "errors": [{"reason": "retentionPolicyNotMet"}]}})
+    storage.write_bytes(uri, b"1")
+    attempts = {"stat": storage.stat, "delete": storage.delete, "start": lambda uri: storage.write_bytes(uri, b"2")}
+    for operation, attempt in attempts.items():
+        faulty_gcs.inject(operation, 403, body=body.encode())
+        with pytest.raises(InputError, match=rf"^no permission for '.*' \({re.escape(reason)}\); check the account"):
+            attempt(uri)
+    faulty_gcs.inject("read", 403, body=b"Access denied.")  # a download's answer is text
+    with pytest.raises(InputError, match=r"^no permission for '.*' \(Access denied\); check the account's roles"):
+        storage.read_bytes(uri)
 
 
 def test_requester_pays_is_explained(faulty_gcs, uri, monkeypatch):
