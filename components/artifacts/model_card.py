@@ -19,6 +19,7 @@ from components.core.errors import InputError, nearest
 from components.core.fields import Fields
 from components.nsynth.families import FAMILIES
 from components.nsynth.note import FRAME_RATE_HZ, SAMPLE_RATE_HZ
+from components.nsynth.note_checks import LOWEST_F0_HZ
 
 CARD_NAME = "model.json"
 CONFIG_NAME = "operative_config.gin"
@@ -32,7 +33,7 @@ MODEL_FILES: Mapping[str, int] = {CONFIG_NAME: 1 << 20, WEIGHTS_NAME: 2 << 30}
 LARGEST_CARD_BYTES = 1 << 20
 SCHEMA_VERSION = 1
 _MOST_QUANTILES = 1001
-LOWEST_F0_HZ, _HIGHEST_F0_HZ = 1.0, float(SAMPLE_RATE_HZ)  # of percentiles
+_HIGHEST_F0_HZ = float(SAMPLE_RATE_HZ)  # of percentiles
 _LOWEST_DB, _HIGHEST_DB = -200.0, 100.0
 
 

@@ -16,6 +16,7 @@ from components.nsynth import checksum
 from components.nsynth.framing import read_records
 from components.nsynth.manifest import MANIFEST_NAME, SPLITS, Manifest, read_manifest
 from components.nsynth.note import Note
+from components.nsynth.note_checks import check_note
 from components.nsynth.wire import BadExample
 from components.storage import crc32c_number
 
@@ -97,16 +98,17 @@ class SortedSet:
         return self._read(split, family)
 
     def notes(self, split: str, family: str) -> Iterator[Note]:
-        """Yields a family's notes. Errors as in `records`."""
+        """Yields a family's notes. Errors as in `records`; InputError for a note that cannot be used as well."""
         return (self._note(split, family, payload) for payload in self.records(split, family))
 
     def _note(self, split: str, family: str, payload: bytes) -> Note:
+        uri = storage.join(self.uri, split)
         try:
-            return Note.decode(payload)
+            note = Note.decode(payload)
         except BadExample as error:
-            raise InputError(
-                f"a {family} record in '{storage.join(self.uri, split)}' is not a note: {error}"
-            ) from error
+            raise InputError(f"a {family} record in '{uri}' is not a note: {error}") from error
+        check_note(note, uri)
+        return note
 
     def _read(self, split: str, family: str) -> Iterator[bytes]:
         for entry in self._manifest(split)["objects"]:

@@ -29,10 +29,10 @@ from components.core.text import counted
 from components.nsynth.example import BadExample
 from components.nsynth.framing import BadRecord, Damage, Scanner
 from components.nsynth.note import NOTE_FRAMES, NOTE_SAMPLES, FloatArray, Note
+from components.nsynth.note_checks import check_note
 from components.nsynth.sorted_set import SortedSet
 from components.telemetry import log, progress
 from components.train.checkpoints import disk_full_as_step_error
-from components.train.data_checks import check_note
 from components.train.dataset import NOTE_BYTES, Batch
 
 _LOG = log.get(__name__)

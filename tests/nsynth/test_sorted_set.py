@@ -1,3 +1,7 @@
+import re
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from components import storage
@@ -34,6 +38,22 @@ def test_what_is_not_there_is_said(root, tmp_path):
         opened.families("valid")
     with pytest.raises(InputError, match="is not a sorted set"):
         SortedSet.open(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ({"velocity": -1}, "has the velocity -1, expected 0 to 127"),
+        ({"pitch": 200}, "has the pitch 200, expected 0 to 127"),
+        ({"audio": np.full(64_000, np.nan, np.float32)}, "has samples that are not finite"),
+        ({"f0_hz": np.full(1_000, 12_544, np.float32)}, "has an f0 of 12544 Hz, expected 1 to 8000"),
+    ],
+)
+def test_notes_that_cannot_be_used_are_refused(tmp_path, values, complaint):
+    """An evaluation of such labels could not be read again, and one of NaN said that the model had diverged."""
+    root = write_sorted_set(tmp_path / "sorted", {"test": [replace(STRINGS[0], **values)]})
+    with pytest.raises(InputError, match=re.escape(f"the note '{STRINGS[0].id}' in '{root}/test' {complaint}")):
+        list(SortedSet.open(root).notes("test", "string"))
 
 
 def test_it_trusts_the_manifest_and_checks_against_it(root):

@@ -151,6 +151,7 @@ def test_a_sample_that_is_no_number_is_named(tmp_path):
         ({"f0_hz": np.full(1_000, -284, np.float32)}, "an f0 of -284 Hz, expected 1 to 8000"),
         ({"f0_hz": np.full(1_000, 0.25, np.float32)}, "an f0 of 0.25 Hz, expected 1 to 8000"),
         ({"f0_hz": np.full(1_000, 9_000, np.float32)}, "an f0 of 9000 Hz"),
+        ({"velocity": -1}, "has the velocity -1, expected 0 to 127"),
         ({"audio": np.zeros(64_000, np.float32)}, "all notes of string in .* are silent"),
         ({"f0_hz": np.zeros(1_000, np.float32)}, "all notes of string in .* have no pitch"),
     ],
