@@ -15,6 +15,7 @@ _NO_NAMESPACE = re.compile(r'namespaces "[^"]*" not found')
 NOT_READY = r"not yet ready to handle request|status unknown for quota"
 """What admission says in an API server that has just started, and of a quota that has just been created."""
 
+_ANONYMOUS = "system:anonymous"  # a request without credentials, where the server does not refuse those with 401
 _NOT_READY = re.compile(NOT_READY)
 _LONGEST_MESSAGE = 1000
 
@@ -38,7 +39,7 @@ class BadRequest(ApiError):
 
 
 class Unauthorized(ApiError):
-    """401: the credentials are not accepted."""
+    """401, or 403 for the anonymous user: the credentials are not accepted, or there are none."""
 
 
 class Forbidden(ApiError):
@@ -109,8 +110,8 @@ _CLASSES: dict[int, type[ApiError]] = {
 def api_error(status: int, message: str, retry_after_s: float | None = None) -> ApiError:
     """Returns the error of an answer: the class that its status, and for some its message, stands for."""
     kind = _CLASSES.get(status, ApiError)
-    if kind is Forbidden and _NOT_PERMITTED.search(message):
-        kind = NotPermitted
+    if kind is Forbidden and (denied := _NOT_PERMITTED.search(message)):
+        kind = Unauthorized if denied["user"] == _ANONYMOUS else NotPermitted
     elif kind is Forbidden and _NOT_READY.search(message):
         kind = Unavailable
     if kind is NotFound and _NO_NAMESPACE.search(message):

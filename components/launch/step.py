@@ -232,7 +232,8 @@ def errors_explained(api: Api) -> Iterator[None]:
             f"there with verb {error.verb} on {error.resource}, bound to it, as Role luthier-launcher of manifests/base"
         ) from error
     except Unauthorized as error:
-        raise InputError(f"{api.server} does not accept the credentials (HTTP 401): log in again") from error
+        found = "does not accept the credentials" if error.status == 401 else "got no credentials"
+        raise InputError(f"{api.server} {found} (HTTP {error.status}): log in again") from error
     except NamespaceNotFound as error:
         raise InputError(
             f"there is no namespace '{api.namespace}': try another --namespace, or create it with "

@@ -9,6 +9,8 @@ from components.kubernetes import errors
 
 DENIED = 'jobs.batch is forbidden: User "system:serviceaccount:luthier:launcher" cannot create resource "jobs" in ...'
 
+ANONYMOUS = 'jobs.batch is forbidden: User "system:anonymous" cannot list resource "jobs" in API group "batch" in ...'
+
 
 @pytest.mark.parametrize(
     ("status", "message", "expected"),
@@ -17,6 +19,7 @@ DENIED = 'jobs.batch is forbidden: User "system:serviceaccount:luthier:launcher"
         (401, "Unauthorized", errors.Unauthorized),
         (403, "exceeded quota: jobs", errors.Forbidden),
         (403, DENIED, errors.NotPermitted),
+        (403, ANONYMOUS, errors.Unauthorized),
         (403, 'jobs.batch "x" is forbidden: not yet ready to handle request', errors.Unavailable),
         (404, 'jobs.batch "x" not found', errors.NotFound),
         (404, 'namespaces "music" not found', errors.NamespaceNotFound),

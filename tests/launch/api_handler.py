@@ -98,6 +98,9 @@ class Handler(Streams, BaseHTTPRequestHandler):
 
     def _check(self, namespace: str | None, verb: str, resource: str) -> None:
         scheme, _, token = self.headers.get("Authorization", "").partition(" ")
+        if not scheme and self.cluster.knows_anonymous:
+            user = 'User "system:anonymous"'
+            raise RefusedError(403, "Forbidden", f'{resource} is forbidden: {user} cannot {verb} resource "{resource}"')
         if scheme.lower() != "bearer" or token != self.cluster.token:
             raise RefusedError(401, "Unauthorized", "Unauthorized")
         self.cluster.authorize(verb, resource, self.name)

@@ -35,6 +35,7 @@ class ApiServer:
 
     def __init__(self, namespace: str = "luthier") -> None:
         self.namespace, self.token = namespace, TOKEN
+        self.knows_anonymous = False  # True: requests without credentials are refused by RBAC, as by default
         self.changed = threading.Condition(threading.RLock())
         self.objects: dict[str, dict[str, dict]] = defaultdict(dict)
         self.history: list[tuple[int, str, str, dict]] = []

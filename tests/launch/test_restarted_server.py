@@ -40,8 +40,8 @@ def test_a_token_that_expires_is_asked_for_again(controllers, server, log_lines,
     tokens = iter(("second", "third", "fourth"))
 
     def expires():
-        server.token = next(tokens)
-        token.write_text(server.token)
+        token.write_text(expected := next(tokens))
+        server.token = expected
         FAULTS["reset"](server)
 
     controllers.simulate = in_steps(server, log_lines, expires)
@@ -57,6 +57,16 @@ def test_credentials_that_are_not_accepted_again_are_an_error(controllers, serve
     assert finished.code == 2
     assert "does not accept the credentials (HTTP 401): log in again" in finished.err
     assert token.with_name("asked").read_text() == "xx"
+
+
+def test_a_plugin_that_fails_is_not_a_missing_role(server, luthier, arguments, token):
+    """The official client logs that, and sends its requests without credentials."""
+    server.knows_anonymous = True
+    token.unlink()
+    finished = luthier(*arguments)
+    assert finished.code == 2
+    last = finished.err.splitlines()[-1]
+    assert last == f"luthier: the API server {server.url} got no credentials (HTTP 403): log in again"
 
 
 def test_admission_that_is_not_ready_is_tried_again(controllers, server, log_lines, luthier, arguments):
