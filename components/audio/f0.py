@@ -28,8 +28,12 @@ _LEAST_MELODY_SEMITONES = 1.6  # a strong vibrato has less
 
 
 def confident_hz(f0_hz: FloatArray, confidence: FloatArray) -> FloatArray:
-    """Returns the pitch where a record's confidence is VOICED_CONFIDENCE or more, in Hz, f32[frames]; 0 elsewhere."""
-    return np.where(confidence >= VOICED_CONFIDENCE, f0_hz, np.float32(0.0))
+    """Returns the pitch where a record's confidence is VOICED_CONFIDENCE or more, in Hz, f32[frames]; 0 elsewhere.
+
+    Some trackers write NaN where there is no pitch: a pitch that is not finite is none, as in `fill_forward`.
+    """
+    known = (confidence >= VOICED_CONFIDENCE) & np.isfinite(f0_hz)
+    return np.where(known, f0_hz, np.float32(0.0))
 
 
 def fill_forward(f0_hz: npt.ArrayLike) -> FloatArray:
