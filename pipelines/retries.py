@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from components.core import environment
-from components.core.errors import InputError
+from components.core.errors import InputError, NoAnswerError
 from components.telemetry import log
 
 T = TypeVar("T")
@@ -29,9 +29,9 @@ def with_retries(work: Callable[[], T]) -> T:
     for pause_s in PAUSES_S if environment.in_cluster() else ():
         try:
             return work()
-        except InputError:
-            raise
         except Exception as error:
+            if isinstance(error, InputError) and not isinstance(error, NoAnswerError):
+                raise
             _LOG.warning("failed (%s: %s); trying again in %.0f s", type(error).__name__, error, pause_s)
             time.sleep(pause_s)
     return work()

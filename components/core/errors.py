@@ -18,6 +18,10 @@ class InputError(ValueError):
     """Wrong input from the user. Its message is one line: what failed, what was found and expected, what to try."""
 
 
+class NoAnswerError(InputError):
+    """A server does not answer: its address is wrong, or it is away for a moment; another attempt can tell."""
+
+
 class StepError(RuntimeError):
     """A step failed for another reason than the user's input. The message is one line that says what to look at."""
 

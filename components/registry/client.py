@@ -19,7 +19,7 @@ from mlflow.utils.rest_utils import http_request
 
 from components.core import environment
 from components.core.backoff import root_cause
-from components.core.errors import InputError, StepError
+from components.core.errors import InputError, NoAnswerError, StepError
 from components.core.locks import file_lock
 from components.core.redaction import redact
 from components.registry.mlflow_values import EXPERIMENT, experiment_tags
@@ -50,7 +50,8 @@ def open_client(tracking_uri: str) -> MlflowClient:
             sets it).
 
     Raises:
-        InputError: No tracking URI, a server that does not answer, no database, or one of another version of MLflow.
+        InputError: No tracking URI, no database, or one of another version of MLflow.
+        NoAnswerError: The server does not answer.
     """
     uri = resolve_uri(tracking_uri)
     if is_sqlite(uri) and not sqlite_path(uri).exists():
@@ -170,7 +171,7 @@ def _check_reachable(uri: str) -> None:
     try:
         http_request(credentials, "/health", "GET", max_retries=0, timeout=HEALTH_TIMEOUT_S, raise_on_status=False)
     except MlflowException as error:
-        raise InputError(
+        raise NoAnswerError(
             f"cannot reach MLflow at '{redact(uri)}': got no answer; check the URL and the server"
         ) from error
 

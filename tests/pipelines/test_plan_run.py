@@ -9,7 +9,7 @@ from components import storage
 from components.artifacts import evaluation, failure
 from components.artifacts.failure import Failure
 from components.artifacts.training_dir import TrainingDir
-from components.core.errors import InputError, StepError
+from components.core.errors import InputError, NoAnswerError, StepError
 from components.launch.request import Placement
 from components.nsynth.sorted_set import SortedSet
 from components.plan.planned_training import PlannedTraining
@@ -229,8 +229,9 @@ def test_in_a_cluster_what_may_be_somebody_elses_fault_is_repeated(monkeypatch):
     with pytest.raises(OSError, match="away"):
         retries.with_retries(lambda: work(OSError("away")))
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
-    attempts.clear()
-    assert retries.with_retries(lambda: work(OSError("away"))) == "done"
+    for error in (OSError("away"), NoAnswerError("cannot reach MLflow")):
+        attempts.clear()
+        assert retries.with_retries(lambda error=error: work(error)) == "done"
     attempts.clear()
     with pytest.raises(InputError):
         retries.with_retries(lambda: work(InputError("no such preset")))

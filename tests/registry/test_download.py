@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from mlflow.entities import FileInfo
 
-from components.core.errors import InputError
+from components.core.errors import InputError, NoAnswerError
 from components.register.step import register
 from components.registry.download import downloaded
 from tests.register.trainings import write_training
@@ -53,7 +53,7 @@ def test_a_registry_that_is_not_there_is_said(tmp_path):
         downloaded("models:/a@b", f"sqlite:///{tmp_path}/x.db"),
     ):
         pass
-    with pytest.raises(InputError, match="cannot reach MLflow"), downloaded("models:/a@b", "http://127.0.0.1:9"):
+    with pytest.raises(NoAnswerError, match="cannot reach MLflow"), downloaded("models:/a@b", "http://127.0.0.1:9"):
         pass
 
 
