@@ -28,6 +28,10 @@ class UnreachableError(StepError):
     """The API did not answer, or asked to try again: the same request may succeed later."""
 
 
+class NotLoggedInError(InputError):
+    """The API does not accept the user's token or cookie, or what stands before it asks for a login."""
+
+
 class _Client(kfp.Client):  # type: ignore[misc]  # kfp has no type information
     """kfp's client; it asks for the server's health once when it is created, not five times with tracebacks."""
 
@@ -170,7 +174,7 @@ def _refuse_pages(client: ApiClient, host: str) -> None:
         try:
             json.loads(response.data or "{}")
         except ValueError as error:
-            raise InputError(
+            raise NotLoggedInError(
                 f"'{host}' answers with a page in place of JSON: expected the API of Kubeflow Pipelines; log in again "
                 f"if your session has expired ({environment.KFP_TOKEN}, {environment.KFP_COOKIE}), or check the URL"
             ) from error
@@ -184,7 +188,7 @@ def api_errors(what: str) -> Iterator[None]:
     """Turns kfp's errors inside the block into errors of one line, "cannot <what>: ...".
 
     Raises:
-        InputError: The API refused the request.
+        InputError: The API refused the request; NotLoggedInError where it did not accept the user.
         UnreachableError: It did not answer, or reported an internal error.
     """
     try:
@@ -192,7 +196,7 @@ def api_errors(what: str) -> Iterator[None]:
     except ApiException as error:
         text = f"cannot {what}: got '{_reason(error)}' ({error.status or 'no status'})"
         if error.status in (401, 403):
-            raise InputError(f"{text}; check your token and your namespace") from error
+            raise NotLoggedInError(f"{text}; check your token and your namespace") from error
         if error.status is not None and 400 <= error.status < 500 and error.status not in (408, 429):
             raise InputError(text) from error
         raise UnreachableError(text) from error

@@ -14,7 +14,7 @@ from kfp_server_api import V2beta1Run
 from components.core.errors import StepError
 from components.telemetry import log
 from components.telemetry.task import last_end
-from pipelines.kubeflow.client import Kubeflow, UnreachableError, api_errors
+from pipelines.kubeflow.client import Kubeflow, NotLoggedInError, UnreachableError, api_errors
 from pipelines.kubeflow.nodes import Node, nodes_of_tasks, nodes_of_workflow
 from pipelines.kubeflow.runs import ENDED, was_stopped
 from pipelines.kubeflow.tasks import PipelineTask, WaitingPod, failures_of, tasks_of, waiting_of
@@ -43,10 +43,13 @@ def follow(kubeflow: Kubeflow, run_id: str) -> None:
     While the API does not answer, it retries for 15 minutes.
 
     Raises:
-        StepError: The run failed or was stopped; or it continues: the API does not answer, or the user pressed Ctrl-C.
+        StepError: The run failed or was stopped; or it continues: the API does not answer, the user's session has
+            expired, or the user pressed Ctrl-C.
+        InputError: The API refuses to show the run.
     """
     url = kubeflow.page("runs", "details", run_id)
     events_of_run = _TaskEvents(lambda node: kubeflow.pod_log(run_id, node))
+    run = None
     try:
         with Display() as display:
             while True:
@@ -61,16 +64,24 @@ def follow(kubeflow: Kubeflow, run_id: str) -> None:
                     break
                 time.sleep(POLL_S)
     except KeyboardInterrupt:
-        host = kubeflow.endpoint.host
-        raise StepError(
-            f"stopped following; the run continues: {url} (follow: 'luthier submit --host {host} --follow {run_id}', "
-            f"stop: 'luthier submit --host {host} --stop {run_id}')"
-        ) from None
+        raise StepError(f"stopped following; {_continues(kubeflow, run_id)}") from None
+    except NotLoggedInError as error:
+        if run is None:
+            raise
+        raise StepError(f"{error}; {_continues(kubeflow, run_id)}") from error
     if was_stopped(run):
         raise StepError(f"the run was stopped (see {url})")
     if run.state == "FAILED":
         raise StepError(f"{_reason(kubeflow, run)} (see {url})")
     click.echo(f"succeeded  {url}")
+
+
+def _continues(kubeflow: Kubeflow, run_id: str) -> str:
+    url, host = kubeflow.page("runs", "details", run_id), kubeflow.endpoint.host
+    return (
+        f"the run continues: {url} (follow: 'luthier submit --host {host} --follow {run_id}', "
+        f"stop: 'luthier submit --host {host} --stop {run_id}')"
+    )
 
 
 def _read(kubeflow: Kubeflow, run_id: str) -> V2beta1Run:
