@@ -64,7 +64,11 @@ def ensure_version(
     own = runs.own_run(client, training.record.mlflow_run_id)
     experiment_id = own.info.experiment_id if own else experiment_id
     run = _finished_run(client, experiment_id, training) or _log_run(client, experiment_id, training, lineage, own)
-    model_id = run.outputs.model_outputs[0].model_id
+    model_id = _model_id(client, run)
+    if not model_id and not _version_of_run(client, training, run.info.run_id):
+        # Somebody has deleted version and model there, and left the run.
+        run = _log_run(client, experiment_id, training, lineage, run)
+        model_id = _model_id(client, run)
     if run.data.tags.get("evaluation_fingerprint") != training.evaluation_fingerprint():
         _log_evaluation(client, run.info.run_id, model_id, training)
     version = _version(client, training, run.info.run_id, model_id, tags)
@@ -88,6 +92,14 @@ def _finished_run(client: MlflowClient, experiment_id: str, training: TrainedMod
         if run.info.run_id != training.record.mlflow_run_id:
             client.delete_run(run.info.run_id)
     return found
+
+
+def _model_id(client: MlflowClient, run: Run) -> str:
+    """Returns the id of a run's logged model, the newest that was not deleted; "" where there is none."""
+    outputs = run.outputs.model_outputs if run.outputs else []
+    found = client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run.info.run_id}'")
+    there = {model.model_id for model in found}
+    return next((output.model_id for output in reversed(outputs) if output.model_id in there), "")
 
 
 def _log_run(
@@ -144,7 +156,7 @@ def _log_model(
 def _log_evaluation(client: MlflowClient, run_id: str, model_id: str, training: TrainedModel) -> None:
     now_ms = round(1000 * time.time())  # MLflow shows the latest value: later than those of an older evaluation
     metrics = [
-        Metric(name, value, now_ms, training.card.steps, model_id=model_id, run_id=run_id)
+        Metric(name, value, now_ms, training.card.steps, model_id=model_id or None, run_id=run_id)
         for name, value in training.metrics().items()
     ]
     for batch in _batches(metrics, MAX_METRICS_PER_BATCH):
@@ -163,11 +175,14 @@ def _version(
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    for version in versions_of(client, training.family):
-        if version.run_id == run_id:
-            return version
+    if found := _version_of_run(client, training, run_id):
+        return found
     source = client.get_logged_model(model_id).artifact_location
     return client.create_model_version(name, source, run_id, dict(tags), model_id=model_id)
+
+
+def _version_of_run(client: MlflowClient, training: TrainedModel, run_id: str) -> ModelVersion | None:
+    return next((version for version in versions_of(client, training.family) if version.run_id == run_id), None)
 
 
 def _log_artifact(client: MlflowClient, run_id: str, path: Path, artifact_path: str) -> None:

@@ -74,6 +74,20 @@ def test_a_champion_whose_files_are_gone_does_not_stop_the_registration(trained,
     assert result.statuses["harmonic"].startswith("challenger: the champion, version 1, has no score")
 
 
+def test_a_model_that_was_deleted_with_its_version_is_registered_again(client, trained):
+    """MLflow's page of a run keeps the run, so that the next registration finds it finished, without a model."""
+    assert trained("run-1", 5.0).champion.version == 1
+    run_id = client.get_model_version("ddsp-string", "1").run_id
+    client.delete_model_version("ddsp-string", "1")
+    client.delete_logged_model(client.get_run(run_id).outputs.model_outputs[0].model_id)
+    assert [trained("run-1", 5.0).champion.version for _ in range(2)] == [2, 2]
+    version = client.get_model_version("ddsp-string", "2")
+    assert version.run_id == run_id
+    assert (Path(version.source.removeprefix("file://")) / "MLmodel").is_file()
+    client.delete_logged_model(client.get_run(run_id).outputs.model_outputs[-1].model_id)
+    assert trained("run-1", 5.0).champion.version == 2, "the version is there, and so are its files"
+
+
 @pytest.mark.parametrize(
     ("content", "said"), [(b"\xff\xfe", "is not UTF-8"), (b"a = [", "operative_config.gin' cannot")]
 )
