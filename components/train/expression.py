@@ -31,6 +31,8 @@ _LEAST_FRAMES = 75  # a shorter note says nothing of how one is held
 _RELEASE_FRAMES, _RELEASE_DROP_DB, _HELD_DB = 75, 12.0, 4.0
 _LAST_FRAMES = 75  # at the end of what is held: they say how it would go on
 _DECAY_DB_PER_S = 6.0  # a note that falls faster is not sustained
+_LEAST_SLOPE_FRAMES = 25
+_ATTACK_DB = 6.0  # below the loudest frame: the attack ends there
 _VIBRATO_HZ, _LEAST_VIBRATO_CENTS, _MOST_VIBRATO_CENTS = (3.5, 8.5), 5.0, 80.0
 _MOST_CENTS = 60.0  # of an onset that slides
 _CELL_SEMITONES, _CELL_VELOCITIES = 4.0, 20.0
@@ -78,20 +80,20 @@ def _measured(pitch: int, velocity: int, f0_hz: Array, loudness_db: Array) -> _M
     held = (end if release is None else release) - onset
     if held < _LEAST_FRAMES or not (f0_hz[onset : onset + held] > 0).all():
         return None
-    decays = np.polyfit(np.arange(held) / FRAME_RATE_HZ, loudness_db[onset : onset + held], 1)[0] < -_DECAY_DB_PER_S
+    decays = _db_per_s(loudness_db[onset : onset + held]) < -_DECAY_DB_PER_S
     cents = 1200 * np.log2(f0_hz[onset : onset + held] / np.median(f0_hz[onset : onset + held]))
     rate_hz, depth_cents = _vibrato(cents)
     return _Measured(
         TrainingNote(
             pitch,
             velocity,
-            _sampled(_continued(loudness_db[onset : onset + held], bool(decays)), TIMES_S),
+            _sampled(_continued(loudness_db[onset : onset + held], decays), TIMES_S),
             () if release is None else _sampled(loudness_db[release:] - loudness_db[release], RELEASE_S),
             _onset_cents(cents),
             rate_hz,
             depth_cents,
         ),
-        bool(decays),
+        decays,
     )
 
 
@@ -104,11 +106,14 @@ def span(loudness_db: Array) -> tuple[int, int, int | None]:
     loudest = float(loudness_db.max())
     onset = max(0, int(np.argmax(loudness_db > loudest + _ONSET_DB)) - _BEFORE_ONSET)
     end = int(np.flatnonzero(loudness_db > loudest + _END_DB)[-1])
-    return onset, end, _release(loudness_db, end)
+    return onset, end, _release(loudness_db, onset, end)
 
 
-def _release(loudness_db: Array, end: int) -> int | None:
-    """Returns the last frame before the note is let go; None where it fades by itself or is cut off."""
+def _release(loudness_db: Array, onset: int, end: int) -> int | None:
+    """Returns the last frame before the note is let go; None where it fades by itself or is cut off.
+
+    A note that is let go falls faster than before. One that decays quickly looks held while silence before it counts.
+    """
     before = np.median(np.lib.stride_tricks.sliding_window_view(loudness_db, _RELEASE_FRAMES), axis=1)
     frames = max(0, end + 1 - _RELEASE_FRAMES)  # none in a note that has faded before
     held = np.flatnonzero(loudness_db[_RELEASE_FRAMES:][:frames] >= before[:frames] - _HELD_DB)
@@ -116,7 +121,20 @@ def _release(loudness_db: Array, end: int) -> int | None:
         return None
     last = int(held[-1]) + _RELEASE_FRAMES
     after = loudness_db[last : last + _RELEASE_FRAMES]
-    return last if len(after) == _RELEASE_FRAMES and after[0] - after[-1] >= _RELEASE_DROP_DB else None
+    going_on = min(0.0, _db_per_s(loudness_db[max(onset, last - _RELEASE_FRAMES) : last + 1]))
+    drop_db = _RELEASE_DROP_DB - going_on * _RELEASE_FRAMES / FRAME_RATE_HZ
+    return last if len(after) == _RELEASE_FRAMES and after[0] - after[-1] >= drop_db else None
+
+
+def _db_per_s(loudness_db: Array) -> float:
+    """Returns by how much a loudness rises or, below 0, falls after its attack; 0 where hardly anything follows that.
+
+    The silence before a note and its attack are a rise that would hide the decay of a note of a second.
+    """
+    after = loudness_db[int(np.argmax(loudness_db >= loudness_db.max() - _ATTACK_DB)) :]
+    if len(after) < _LEAST_SLOPE_FRAMES:
+        return 0.0
+    return float(np.polyfit(np.arange(len(after)) / FRAME_RATE_HZ, after, 1)[0])
 
 
 def _continued(held_db: Array, decays: bool) -> Array:

@@ -90,3 +90,24 @@ def test_a_burst_of_any_length_is_left_out_or_measured(seconds, onset_s):
     found = _expression(burst, _note(60, 100))
     assert len(found.notes) in (1, 2)
     assert all(np.isfinite(note.loudness_db).all() for note in found.notes)
+
+
+@pytest.mark.parametrize("onset_s", [0.0, 0.1, 0.5, 1.5])
+@pytest.mark.parametrize("decay_db_per_s", [20, 40, 60, 90])
+def test_a_quick_decay_is_no_release_wherever_the_note_begins(decay_db_per_s, onset_s):
+    """Silence before the note made one: the note was left out as too short."""
+    found = _expression(_note(60, 100, decay_db_per_s=decay_db_per_s, onset_s=onset_s, release_s=9.0))
+    assert not found.sustained
+    (note,) = found.notes
+    assert not note.release_db
+    first, last = found.times_s.index(0.2), found.times_s.index(0.4)
+    assert note.loudness_db[first] - note.loudness_db[last] == pytest.approx(0.2 * decay_db_per_s, abs=2)
+
+
+@pytest.mark.parametrize("onset_s", [0.0, 0.5])
+def test_the_attack_does_not_hide_the_decay_of_a_short_note(onset_s):
+    damped = [_note(pitch, 100, 10, onset_s=onset_s, release_s=onset_s + 1.0) for pitch in (60, 62)]
+    held = [_note(pitch, 100, 2, onset_s=onset_s, release_s=onset_s + 1.0) for pitch in (60, 62)]
+    assert not _expression(*damped).sustained
+    assert _expression(*held).sustained
+    assert all(note.release_db for note in (*_expression(*damped).notes, *_expression(*held).notes))
