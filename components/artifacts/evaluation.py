@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -143,10 +144,10 @@ class Evaluation:
         """Returns one line for a person."""
         means = self.means()
         pitch = f", pitch {means['pitch_error_cents']:.0f} cents" if "pitch_error_cents" in means else ""
-        return (
-            f"{counted(len(self.notes), f'{self.split} note')}: spectral loss {means['spectral_loss']:.2f}, "
-            f"loudness {means['loudness_error_db']:.1f} dB{pitch}"
-        )
+        # Silent notes have no level.
+        level = f", loudness {means['loudness_error_db']:.1f} dB" if math.isfinite(means["loudness_error_db"]) else ""
+        count = counted(len(self.notes), f"{self.split} note")
+        return f"{count}: spectral loss {means['spectral_loss']:.2f}{level}{pitch}"
 
 
 def notes_fingerprint(notes: Sequence[Note]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import click
 
 from components.core.text import counted
@@ -29,7 +31,8 @@ def command(model_uri: str, data_uri: str, out_uri: str, max_notes: int, others_
     count = counted(len(found.notes), "held-out note")
     click.echo(f"{found.family} {found.synth}, {count} ({found.split})")
     click.echo(f"  {'':24}{'mean':>10}{'interval':>20}{'median':>10}{'p95':>10}")
-    for name, summary in found.summary.items():
+    known = {name: summary for name, summary in found.summary.items() if math.isfinite(summary.mean)}
+    for name, summary in known.items():
         interval = f"{summary.low:.3f} .. {summary.high:.3f}"
         click.echo(f"  {name:24}{summary.mean:10.3f}{interval:>20}{summary.median:10.3f}{summary.p95:10.3f}")
     for by, groups in found.groups.items():

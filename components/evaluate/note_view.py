@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -171,7 +172,9 @@ def _facts(training: TrainingView, sample: ListeningSample) -> list[str]:
     if sample.id not in notes:
         return []
     numbers = notes[sample.id].numbers
-    facts = [f"spectral loss {numbers.spectral_loss:.2f}", f"loudness error {numbers.loudness_error_db:.1f} dB"]
+    facts = [f"spectral loss {numbers.spectral_loss:.2f}"]
+    if math.isfinite(numbers.loudness_error_db):  # a silent note has none
+        facts.append(f"loudness error {numbers.loudness_error_db:.1f} dB")
     if numbers.pitch_error_cents is not None:
         facts.append(f"pitch error {pitch_distance(numbers.pitch_error_cents)}")
     if numbers.pitch_heard_share is not None and numbers.pitch_heard_share < 0.9:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -69,11 +70,15 @@ def groups(trainings: Sequence[TrainingView]) -> list[tuple[str, list[str]]]:
 
 
 def text(value: float) -> str:
-    """Returns a number as the report shows it."""
+    """Returns a number as the report shows it; "–" for NaN, of silent notes alone."""
+    if not math.isfinite(value):
+        return "–"
     return (f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}").replace("-", "−")
 
 
 def _spread(summary: Summary) -> str:
+    if not math.isfinite(summary.mean):
+        return text(summary.mean)
     interval = f"{text(summary.low)} to {text(summary.high)}"
     return f"{text(summary.mean)} ({interval}); median {text(summary.median)}; 95th percentile {text(summary.p95)}"
 
@@ -87,6 +92,6 @@ def _group(training: TrainingView, by: str) -> dict[str, Group]:
 
 
 def _column(values: Sequence[float | None]) -> list[Cell]:
-    known = [value for value in values if value is not None]
+    known = [value for value in values if value is not None and math.isfinite(value)]
     best = min(known) if len(known) > 1 else None
     return [Cell("–") if value is None else Cell(text(value), value == best) for value in values]

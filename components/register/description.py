@@ -140,7 +140,7 @@ def _title(name: str) -> str:
 
 
 def _number(value: Any) -> str:
-    return f"{value:.3f}" if isinstance(value, (int, float)) else "–"
+    return f"{value:.3f}" if isinstance(value, (int, float)) and math.isfinite(value) else "–"
 
 
 def _links(training: TrainedModel) -> list[tuple[str, str]]:

@@ -8,9 +8,12 @@ import math
 import numpy as np
 import pytest
 
+from components.artifacts.evaluation import Evaluation
+from components.artifacts.model_card import ModelCard
 from components.artifacts.scores import NoteNumbers, Numbers
-from components.evaluate import note_selection
+from components.evaluate import note_selection, number_view
 from components.evaluate.breakdown import breakdown, summarise
+from components.evaluate.training_view import TrainingView
 
 NUMBERS = Numbers(1.0, 2.0, 3.0, None, None, 4.0, None, None, 0.0)
 
@@ -43,6 +46,19 @@ def test_a_silent_note_leaves_the_means_of_the_others() -> None:
     assert summarise(notes)["loudness_error_db"].mean == 2.0
     assert breakdown(notes)["register"]["middle"].means["loudness_error_db"] == 2.0
     assert math.isnan(summarise([silent])["loudness_error_db"].mean)
+
+
+def test_where_all_notes_are_silent_no_number_is_nan() -> None:
+    trainings = []
+    for synth, level_db in (("harmonic", math.nan), ("wavetable", 2.0)):
+        notes, card = [note(1.0, loudness_error_db=level_db, level_bias_db=level_db)], ModelCard("string", synth)
+        found = Evaluation(card, "test", "", "", notes, summarise(notes), breakdown(notes), [], [], [])
+        trainings.append(TrainingView("string", "string", synth, None, [], found))
+    assert trainings[0].evaluation and trainings[0].evaluation.text() == "1 test note: spectral loss 1.00"
+    assert trainings[1].evaluation and trainings[1].evaluation.text().endswith("loudness 2.0 dB")
+    assert [(cell.text, cell.best) for cell in number_view.columns(trainings)[-1]] == [("–", False), ("2.00", False)]
+    rows = dict(number_view.spreads(trainings))
+    assert rows["Loudness error, dB"][0] == rows["Level above the original's, dB"][0] == "–"
 
 
 def test_every_note_is_in_one_register_and_one_velocity() -> None:
