@@ -16,6 +16,7 @@ import numpy as np
 from components import storage
 from components.artifacts.model_card import ModelCard, find_model
 from components.artifacts.training_dir import training_name
+from components.audio.levels import sounding_frames
 from components.audio.pitch import ANALYSIS_PEAK, DEFAULT_TRACKER, Tracker, tracker
 from components.audio.reading import LONGEST_SECONDS, check_level, opened
 from components.audio.reading import Sound as RecordedSound
@@ -178,6 +179,11 @@ def _analyse(recording: RecordedSound, chosen: Tracker, player: Player) -> tuple
         raise InputError(
             f"the recording '{recording.name}' has no pitch between {chosen.lowest_hz:.0f} and "
             f"{chosen.highest_hz:.0f} Hz: nothing can be rendered; try a recording of single notes or of a voice"
+        )
+    if not sounding_frames(features.loudness_db).any():  # the peak of another rate may be that of a whine above 8 kHz
+        raise InputError(
+            f"the recording '{recording.name}' is silent below {SAMPLE_RATE_HZ // 2} Hz, all that models hear; "
+            "raise its level, or check that it is the right file"
         )
     return features, samples, player.finish()
 

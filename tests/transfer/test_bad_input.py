@@ -55,6 +55,14 @@ def test_a_recording_without_pitch(refuse, tmp_path):
     assert "has no pitch between 20 and 4300 Hz" in refuse(noise)
 
 
+def test_an_input_with_nothing_but_hum_and_whine(refuse, tmp_path):
+    """The whine of a power supply has a peak; of the hum, far below -80 dB, a tracker still finds the pitch."""
+    seconds = np.arange(48_000) / 48_000
+    whine = 0.002 * np.sin(2 * np.pi * 20_000 * seconds) * np.sin(np.pi * seconds)
+    hum = 1e-5 * (np.sin(2 * np.pi * 100 * seconds) + np.sin(2 * np.pi * 200 * seconds))
+    assert "is silent below 8000 Hz" in refuse(write(tmp_path / "hum.wav", whine + hum, 48_000, subtype="FLOAT"))
+
+
 @pytest.mark.usefixtures("no_model")
 def test_files_that_are_no_recordings(refuse, tmp_path):
     text = tmp_path / "notes.wav"
