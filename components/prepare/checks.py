@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -164,20 +164,35 @@ class CheckReport:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._first_names: dict[tuple[int, str], str] = {}
 
     def add(self, recording: Recording, found: RecordingCheck) -> None:
         """Takes the next recording."""
+        first = self._first_names.setdefault((recording.info.size, recording.info.crc32c), recording.name)
+        if first != recording.name:
+            self.lines.append(
+                f"{recording.name} is a copy of {first}: if one is held out, the model was trained on the other, and "
+                "the evaluation says nothing of new notes; leave one of them out"
+            )
         self._seconds[recording.family] += found.seconds
         self.lines += [f"{recording.name} {problem}" for problem in found.problems()]
 
-    def all(self) -> list[str]:
-        """Returns all problems, one line each; a family with too little sound has a line as well."""
-        short = [each for each in sorted(self._seconds.items()) if each[1] < _ROUGH_SECONDS]
+    def all(self, too_small: Container[str] = ()) -> list[str]:
+        """Returns all problems, one line each; a family with little sound has a line as well.
+
+        Args:
+            too_small: Families with too little to be prepared: they have a line elsewhere.
+        """
+        short = [
+            (family, seconds)
+            for family, seconds in sorted(self._seconds.items())
+            if seconds < _ROUGH_SECONDS and family not in too_small
+        ]
         return [*self.lines, *(_too_little(*each) for each in short)]
 
 
 def _too_little(family: str, seconds: float) -> str:
     return (
-        f"the family {family} has only {seconds:.0f} s of sound, enough to test the pipeline; expected "
+        f"the family {family} has only {seconds:.2g} s of sound, enough to test the pipeline; expected "
         f"{_ROUGH_SECONDS:.0f} s or more for a usable model and {_GOOD_SECONDS / 60:.0f} minutes for a good one"
     )

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from typing import TypeVar
 
 from components import storage
 from components.audio.pitch import DEFAULT_TRACKER, tracker
@@ -32,6 +33,7 @@ from components.prepare.tfds_files import has_all_records, shard_name, write_dat
 from components.telemetry import log, progress
 
 _LOG = log.get(__name__)
+_T = TypeVar("_T")
 
 _SCHEMA_VERSION = 1
 _MOST_REASONS = 5  # in one error
@@ -152,11 +154,11 @@ def _convert_all(
     with spool() as notes:
         converted = _converted(found, notes, report, strict, tracker_name)
         by_split, too_small = _splits(converted.spans)
-        left_out = [*(each.reason for each in converted.unusable), *too_small]
+        left_out = [*(each.reason for each in converted.unusable), *too_small.values()]
         _check_nothing_left_out(left_out, strict)
         kept = {recording for recording, _, _ in by_split}
         if not kept:
-            raise InputError(f"{too_small[0]}{_first_left_out(converted.unusable)}")
+            raise InputError(f"{next(iter(too_small.values()))}{_first_left_out(converted.unusable)}")
         mark_unfinished(out_uri)
         for split in SPLITS:  # a kill between two of the new ones must not leave old ones beside them
             storage.delete(storage.join(out_uri, shard_name(split)))
@@ -177,7 +179,7 @@ def _convert_all(
         dict(sorted(in_family.items())),
         fingerprint,
         reused=False,
-        advice=report.all(),
+        advice=report.all(too_small),
         left_out=left_out,
         passed_over=found.passed_over.text(),
     )
@@ -212,10 +214,10 @@ def _converted(
     return converted
 
 
-def _splits(spans: dict[Recording, list[Span]]) -> tuple[list[tuple[Recording, str, Span]], list[str]]:
+def _splits(spans: dict[Recording, list[_T]]) -> tuple[list[tuple[Recording, str, _T]], dict[str, str]]:
     """Returns the records in their order with recording and split, and a line for each family with too few of them."""
-    splits, by_split, too_small = split_recordings(list(spans)), list[tuple[Recording, str, Span]](), list[str]()
-    unsplit: dict[str, list[tuple[Recording, Span]]] = {}
+    splits, by_split, too_small = split_recordings(list(spans)), list[tuple[Recording, str, _T]](), dict[str, str]()
+    unsplit: dict[str, list[tuple[Recording, _T]]] = {}
     for recording, its_spans in spans.items():
         split = splits[recording.key]
         if split is None:
@@ -226,7 +228,7 @@ def _splits(spans: dict[Recording, list[Span]]) -> tuple[list[tuple[Recording, s
         try:
             parts = split_windows(family, windows)
         except InputError as error:
-            too_small.append(str(error))
+            too_small[family] = str(error)
             continue
         by_split += [(recording, split, span) for split, part in parts.items() for recording, span in part]
     return by_split, too_small
@@ -286,13 +288,20 @@ def check(recordings: Sequence[str], family: str | None = None, tracker_name: st
     tracker(tracker_name)
     report = CheckReport()
     found = find_recordings(recordings, family)
-    unusable = list(found.unusable)
+    unusable, windows = list(found.unusable), dict[Recording, list[str]]()
     with progress.bar("check", len(found.recordings), "recordings") as bar:
         for recording in found.recordings:
+            ids = list[str]()
+
+            def take(note: Note, ids: list[str] = ids) -> None:
+                ids.append(note.id)
+
             try:
-                report.add(recording, convert(recording, lambda note: None, tracker_name))
+                report.add(recording, convert(recording, take, tracker_name))
+                windows[recording] = ids
             except InputError as error:
                 unusable.append(Unusable(recording.info.name, str(error)))
             bar.advance(1, note=recording.key)
-    problems = [*(each.reason for each in unusable), *report.all()]
+    _, too_small = _splits(windows)
+    problems = [*(each.reason for each in unusable), *report.all(too_small), *too_small.values()]
     return CheckResult(problems, sum(each.recordings for each in unusable), found.passed_over.text())

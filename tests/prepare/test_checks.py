@@ -37,11 +37,29 @@ def test_each_problem_is_reported(tmp_path, luthier, audio, said):
 
 
 def test_of_a_good_recording_only_its_length_is_reported(tmp_path):
-    (line,) = check([write(tmp_path, tone(8.0, 62, RATE))]).problems
-    assert "the family flute has only 8 s of sound" in line and "10 minutes for a good one" in line
+    (line,) = check([write(tmp_path, tone(12.0, 62, RATE))]).problems
+    assert "the family flute has only 12 s of sound" in line and "10 minutes for a good one" in line
     for number in range(8):
         write(tmp_path, tone(8.0, 60 + number, RATE), f"take-{number}")
     assert check([str(tmp_path)]) == CheckResult([], 0, "")
+
+
+def test_a_family_that_is_too_small_is_named_as_prepare_leaves_it_out(tmp_path, luthier):
+    write(tmp_path / "in", tone(13.0, 62, RATE), family="string")
+    folder = write(tmp_path / "in", tone(0.3, 62, RATE))
+    checked = luthier("prepare", "--check", folder)
+    assert checked.code == 0 and "too few recordings of family flute: got 1 window of 4 s" in checked.out
+    prepared = luthier("prepare", folder, "--out", tmp_path / "out")
+    for said in (checked.out, prepared.err):
+        assert "enough to test the pipeline" in said and "family flute has only" not in said
+
+
+def test_a_copy_is_named(tmp_path):
+    for name in ("take", "take (1)"):
+        write(tmp_path, tone(4.0, 62, RATE), name)
+    folder = write(tmp_path, tone(4.0, 64, RATE), "other")
+    (line,) = [line for line in check([folder]).problems if "is a copy of" in line]
+    assert "flute/take.wav" in line and "flute/take (1).wav" in line
 
 
 def test_the_report_is_kept_with_the_records(tmp_path, luthier):
