@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -173,11 +174,15 @@ def _duration(training: TrainingView) -> str | None:
 
 
 def _curves(family: str, trainings: Sequence[TrainingView]) -> plots.Plot | None:
-    """Returns the training curves of a family's synths: the validation loss, and the training loss in a pale colour."""
+    """Returns the training curves of a family's synths: the validation loss, and the training loss in a pale colour.
+
+    Files of earlier releases may hold losses that are not finite: these have no place on the axis.
+    """
     series, points_of_all = [], []
     for training in trainings:
         for split in ("train", "valid"):
-            points = [(line["step"], line["total_loss"]) for line in training.curve if line["split"] == split]
+            known = [(line["step"], line.get("total_loss")) for line in training.curve if line["split"] == split]
+            points = [(step, loss) for step, loss in known if loss is not None and 0 < loss < math.inf]
             if points:
                 steps, losses = plots.binned(*np.array(points, dtype=float).T)
                 points_of_all += list(zip(steps, losses, strict=True))

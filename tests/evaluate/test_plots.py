@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from components.audio import pictures
+from components.config.bindings import gate_of
 from components.evaluate import plots
+from components.evaluate.family_view import family_view
 from components.evaluate.note_view import note_name
+from components.evaluate.training_view import TrainingView
 from components.nsynth.note import SAMPLE_RATE_HZ
 
 
@@ -77,6 +81,22 @@ def test_long_curves_are_binned() -> None:
     x, y = plots.binned(np.arange(10_000.0), np.ones(10_000))
     assert len(x) == 240
     assert (y == 1).all()
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, 0.0, None])
+def test_losses_of_earlier_releases_that_are_no_numbers_are_left_out(odd: float | None) -> None:
+    curve = [
+        {"step": step, "split": "valid", "total_loss": loss, "seconds": 1.0}
+        for step, loss in ((1, 9.0), (2, odd), (3, 5.0))
+    ]
+    found = family_view("string", [TrainingView("string", "string", "harmonic", None, curve, None)], 1, 0, gate_of())
+    assert found.curves
+    (line,) = found.curves.lines
+    assert "nan" not in line.path and line.path.count("L") == 1
+    assert (
+        family_view("string", [TrainingView("x", "string", "harmonic", None, curve[1:2], None)], 1, 0, gate_of()).curves
+        is None
+    )
 
 
 @pytest.mark.parametrize(("midi", "name"), [(60, "C4"), (21, "A0"), (70, "A♯4")])
