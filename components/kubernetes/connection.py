@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies_environment
 
 from components.core import environment
 from components.core.backoff import RetryPolicy
 from components.core.errors import InputError
-from components.core.redaction import redact
+from components.core.proxies import checked_proxy, proxy_of_environment
 from components.kubernetes.client import Api
 from components.kubernetes.sender import Client
 
@@ -71,33 +68,14 @@ def _client(context: str | None) -> Client:
 def _proxy(host: str, cluster: Mapping[str, Any]) -> str | None:
     """Returns the proxy to an API server, as kubectl chooses it: that of the kubeconfig, else of the environment.
 
-    The official client (30.1) knows neither. For NO_PROXY and loopback addresses see
-    https://pkg.go.dev/net/http#ProxyFromEnvironment.
+    The official client (30.1) knows neither.
 
     Raises:
         InputError: It is no HTTP proxy.
     """
-    from requests.utils import should_bypass_proxies
-
-    url, source = cluster.get("proxy-url"), f"proxy-url of the kubeconfig '{_kubeconfig()}'"
-    if not url:
-        address = urlsplit(host)
-        if _is_loopback(address.hostname or "") or should_bypass_proxies(host, no_proxy=None):
-            return None
-        url, source = getproxies_environment().get(address.scheme), f"{address.scheme.upper()}_PROXY"
-    if not url:
-        return None
-    url = url if "://" in url else f"http://{url}"
-    if not url.startswith(("http://", "https://")):
-        raise InputError(f"{source} is '{redact(url)}': expected http://HOST:PORT or https://HOST:PORT")
-    return url
-
-
-def _is_loopback(name: str) -> bool:
-    try:
-        return name == "localhost" or ip_address(name).is_loopback
-    except ValueError:
-        return False
+    if url := cluster.get("proxy-url"):
+        return checked_proxy(url, f"proxy-url of the kubeconfig '{_kubeconfig()}'")
+    return proxy_of_environment(host)
 
 
 def named_namespace(namespace: str | None) -> str | None:

@@ -17,6 +17,7 @@ from kfp_server_api import ApiClient, ApiException, V2beta1GetHealthzResponse
 
 from components.core import environment
 from components.core.errors import InputError, StepError
+from components.core.proxies import proxy_of_environment
 from components.core.redaction import without_secret
 from pipelines.kubeflow.endpoint import Endpoint
 
@@ -152,6 +153,7 @@ def connect(endpoint: Endpoint) -> Kubeflow:
                 credentials=credentials,
                 ssl_ca_cert=str(endpoint.ca_file) if endpoint.ca_file else None,
                 ui_host=endpoint.ui_host or None,
+                proxy=None if environment.in_cluster() else proxy_of_environment(endpoint.host),
             )
             _refuse_pages(api._run_api.api_client, endpoint.host)
             health = api.get_kfp_healthz()
@@ -209,6 +211,8 @@ def _reason(error: ApiException) -> str:
     try:
         body = json.loads(error.body or "")
     except ValueError:
+        body = None
+    if not isinstance(body, dict):  # of a gateway before the API
         return _one_line(error.reason or "")
     return _one_line(str(body.get("message") or body.get("error_message") or body.get("error") or error.reason))
 

@@ -1,5 +1,7 @@
 """A session that has expired: what stands before Kubeflow, such as Dex, sends the page of its login with status 200."""
 
+import json
+
 import pytest
 from werkzeug.wrappers import Request, Response
 
@@ -23,6 +25,36 @@ def test_the_page_of_a_login_is_no_empty_answer(images, luthier, monkeypatch, co
     assert finished.code == 2
     assert f"luthier: '{host}' answers with a page in place of JSON" in finished.err.splitlines()[-1]
     assert "KFP_COOKIE" in finished.err
+
+
+@pytest.mark.parametrize("body", ["null", '"no upstream"', "[]"])
+def test_an_error_of_a_gateway_is_one_line(luthier, monkeypatch, body):
+    refuse = Request.application(lambda request: Response(body, 503, content_type="application/json"))
+    with served(refuse) as host:
+        monkeypatch.setenv("KFP_HOST", host)
+        finished = luthier("runs")
+    assert finished.code == 2
+    assert (
+        f"cannot open Kubeflow Pipelines at '{host}': got 'SERVICE UNAVAILABLE' (503)" in finished.err.splitlines()[-1]
+    )
+
+
+def test_it_is_reached_through_the_proxy_of_the_environment(luthier, monkeypatch):
+    asked = []
+
+    @Request.application
+    def proxy(request):
+        asked.append(request.environ.get("RAW_URI", request.url))
+        return Response(json.dumps({"multi_user": False, "runs": []}), content_type="application/json")
+
+    with served(proxy) as address:
+        monkeypatch.setenv("KFP_HOST", "http://kubeflow.example.invalid")
+        for name in ("no_proxy", "NO_PROXY", "http_proxy", "KUBERNETES_SERVICE_HOST"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("HTTP_PROXY", address.removeprefix("http://"))
+        assert luthier("runs").out == "no runs\n"
+    assert all(target.startswith("http://kubeflow.example.invalid/apis/") for target in asked), asked
+    assert "/runs?" in asked[-1]
 
 
 def test_a_session_that_expires_ends_the_following(kfp_api, luthier, monkeypatch):
