@@ -91,6 +91,7 @@ def pitch_scores(
         for one, other in ((played_hz, moved_hz), (played_hz, asked_hz * 2.0**octaves), (asked_hz, recorded_hz))
     )
     pitched = recorded_hz > 0
+    played_error = np.where(asked_hz > 0, asked_error, error)  # nothing trusted was asked elsewhere
     nearest = _nearest_cents(moved_hz, played_hz)[pitched]
     return PitchScores(
         error_cents=_median(error),
@@ -98,16 +99,16 @@ def pitch_scores(
         heard_share=rounded(np.isfinite(nearest).mean()),
         played_error_cents=_median(asked_error),
         label_error_cents=_median(label_error),
-        finding=_finding(label_error, asked_error, pitched),
+        finding=_finding(label_error, played_error, pitched),
     )
 
 
-def _finding(label_error: Array, asked_error: Array, pitched: NDArray[np.bool_]) -> str:
+def _finding(label_error: Array, played_error: Array, pitched: NDArray[np.bool_]) -> str:
     """Returns what is wrong; the label first, because a model cannot play right what it is asked wrong."""
     known = np.isfinite(label_error)
     if known.any() and (label_error[known] <= RIGHT_CENTS).mean() < _RIGHT_SHARE:
         return LABEL_WRONG
-    return PLAYED_WRONG if (asked_error[pitched] <= RIGHT_CENTS).mean() < _RIGHT_SHARE else ""
+    return PLAYED_WRONG if (played_error[pitched] <= RIGHT_CENTS).mean() < _RIGHT_SHARE else ""
 
 
 def _cents(one_hz: Array, other_hz: Array) -> Array:

@@ -43,6 +43,13 @@ def test_a_wrong_label_is_told_from_wrong_play() -> None:
     assert (moved.finding, moved.within_share) == ("", pytest.approx(1, abs=0.05))
 
 
+def test_where_the_record_has_no_trusted_pitch_the_recording_counts() -> None:
+    unsure = label(220.0) * (np.arange(NOTE_FRAMES) % 2)
+    for asked in (unsure, 0 * unsure):
+        right, wrong = (pitch_scores(tone(220.0), tone(f0_hz), asked, EVERYWHERE) for f0_hz in (220.0, 262.0))
+        assert (right.finding, wrong.finding) == ("", PLAYED_WRONG)
+
+
 def test_a_slide_that_is_played_32_ms_early_is_right() -> None:
     slide = np.where(SECONDS < 0.4, 220.0 * 2 ** (SECONDS * 10 / 12), 220.0 * 2 ** (4 / 12))  # ten semitones a second
     early = np.concatenate([slide[512:], np.full(512, slide[-1])])
