@@ -269,11 +269,11 @@ class _Reader:
 
     def _why(self) -> str:
         if self._drum_notes:
-            return (
-                f"all {self._drum_notes:,} are drums (channel 10); move them to another channel to play them as pitches"
-            )
+            drums = counted(self._drum_notes, "note")
+            return f"it has only {drums} of drums (channel 10); move them to another channel to play them as pitches"
         if self._empty_notes:
-            return f"all {self._empty_notes:,} have no length; try to quantise their ends, or export it again"
+            empty = counted(self._empty_notes, "note")
+            return f"it has only {empty} without a length; try to quantise the ends, or export it again"
         return "got none; expected events 'note on'"
 
     def _release(self, seconds: float, track: int, channel: int, pitch: int) -> None:

@@ -14,6 +14,7 @@ from components.artifacts.model_card import ModelCard, find_model
 from components.audio.program_loudness import matched_gain_db
 from components.audio.writing import check_rate, check_writable, sound_format, write_sound
 from components.core.errors import InputError
+from components.core.text import counted
 from components.nsynth.note import FRAME_RATE_HZ, SAMPLE_RATE_HZ
 from components.play.assignment import OUT_OF_RANGE, TRANSPOSE, assign, place
 from components.play.curves import Phrase, phrases
@@ -139,9 +140,9 @@ def _check(out_uri: str, out_of_range: str, loudness_lufs: float, rate_hz: int) 
 
 def _warn(score: Score) -> None:
     if score.drum_notes:
-        _LOG.warning("%d notes of drums (channel 10) are left out", score.drum_notes)
+        _LOG.warning("left out: %s of drums (channel 10)", counted(score.drum_notes, "note"))
     if score.empty_notes:
-        _LOG.warning("%d notes without a length are left out", score.empty_notes)
+        _LOG.warning("left out: %s without a length", counted(score.empty_notes, "note"))
 
 
 def _load(directories: dict[str, str]) -> dict[str, Instrument]:
@@ -165,7 +166,8 @@ def _arrange(
         placed = place(part, card, out_of_range)
         found = allocate(((n.start_s, n.end_s, n.pitch, n.velocity) for n in placed.notes), Playing(card))
         if found.cut_notes:
-            _LOG.warning("part %d: %d notes were cut, because more than 16 sound at once", number, found.cut_notes)
+            cut = counted(found.cut_notes, "note")
+            _LOG.warning("part %d: cut short: %s, because more than 16 would sound at once", number, cut)
         response = None if dry else instrument.impulse_response
         ring_samples = 0 if response is None else len(response)
         made = [phrase for notes in found.voices for phrase in phrases(notes, part.controllers, card, ring_samples)]

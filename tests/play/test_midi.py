@@ -114,9 +114,9 @@ _END = b"\x00\xff\x2f\x00"
         (_file(1, _NOTE + _END, kind=9), "is of type 9"),
         (_file(1, _END), "has no notes to play: got none"),
         (_file(0, _NOTE + _END), "has no notes to play: got none"),
-        (_file(1, b"\x00\x99\x24\x40\x83\x60\x89\x24\x40" + _END), "all 1 are drums"),
-        (_file(1, b"\x00\x90\x3c\x40\x00\x80\x3c\x40" + _END), "all 1 have no length"),
-        (_file(1, b"\x00\xff\x51\x03\x00\x00\x00" + _NOTE + _END), "all 1 have no length"),
+        (_file(1, b"\x00\x99\x24\x40\x83\x60\x89\x24\x40" + _END), "it has only 1 note of drums"),
+        (_file(1, b"\x00\x90\x3c\x40\x00\x80\x3c\x40" + _END), "it has only 1 note without a length"),
+        (_file(1, b"\x00\xff\x51\x03\x00\x00\x00" + _NOTE + _END), "it has only 1 note without a length"),
         (
             _file(1, b"\xff\xff\xff\x7f\x90\x3c\x40\x83\x60\x80\x3c\x40" + _END),
             "lasts 4,660 minutes",
