@@ -32,6 +32,7 @@ _RELEASE_FRAMES, _RELEASE_DROP_DB, _HELD_DB = 75, 12.0, 4.0
 _LAST_FRAMES = 75  # at the end of what is held: they say how it would go on
 _DECAY_DB_PER_S = 6.0  # a note that falls faster is not sustained
 _LEAST_SLOPE_FRAMES = 25
+_GAP_FRAMES = 25  # of silence, 0.1 s: what follows is another note
 _ATTACK_DB = 6.0  # below the loudest frame: the attack ends there
 _VIBRATO_HZ, _LEAST_VIBRATO_CENTS, _MOST_VIBRATO_CENTS = (3.5, 8.5), 5.0, 80.0
 _MOST_CENTS = 60.0  # of an onset that slides
@@ -76,6 +77,7 @@ def expression_of(labels: Array, f0_hz: Array, loudness_db: Array) -> Expression
 def _measured(pitch: int, velocity: int, f0_hz: Array, loudness_db: Array) -> _Measured | None:
     if not 0 < pitch < 128 or not above_floor(loudness_db).any():
         return None
+    loudness_db = _longest_sound(loudness_db)
     onset, end, release = span(loudness_db)
     held = (end if release is None else release) - onset
     if held < _LEAST_FRAMES or not (f0_hz[onset : onset + held] > 0).all():
@@ -95,6 +97,22 @@ def _measured(pitch: int, velocity: int, f0_hz: Array, loudness_db: Array) -> _M
         ),
         decays,
     )
+
+
+def _longest_sound(loudness_db: Array) -> Array:
+    """Returns the loudness of the longest of several notes with silence between them, which then follows it.
+
+    Four seconds of a recording may have several, and a note of the training with a gap would be played with one.
+    """
+    sounding = np.flatnonzero(loudness_db > loudness_db.max() + _END_DB)
+    breaks = np.flatnonzero(np.diff(sounding) > _GAP_FRAMES)
+    if not len(breaks):
+        return loudness_db
+    firsts, lasts = sounding[np.append(0, breaks + 1)], sounding[np.append(breaks, len(sounding) - 1)]
+    longest = int(np.argmax(lasts - firsts))
+    frame = np.arange(len(loudness_db))
+    inside = (frame >= firsts[longest] - _BEFORE_ONSET) & (frame <= lasts[longest] + _GAP_FRAMES - _BEFORE_ONSET)
+    return np.where(inside, loudness_db, FLOOR_DB)
 
 
 def span(loudness_db: Array) -> tuple[int, int, int | None]:

@@ -111,3 +111,14 @@ def test_the_attack_does_not_hide_the_decay_of_a_short_note(onset_s):
     assert not _expression(*damped).sustained
     assert _expression(*held).sustained
     assert all(note.release_db for note in (*_expression(*damped).notes, *_expression(*held).notes))
+
+
+def test_of_several_notes_in_a_recording_the_longest_is_measured():
+    """Curves across the silence between them gave notes with a gap."""
+    first, second = (_note(60, 100, onset_s=onset_s, release_s=end_s) for onset_s, end_s in ((0.1, 0.9), (2.0, 3.2)))
+    alone = _expression(second)
+    found = _expression((first[0], first[1], np.maximum(first[2], second[2])))
+    assert found.sustained
+    assert min(found.notes[0].loudness_db[6:]) > -25
+    assert found.notes[0].loudness_db == pytest.approx(alone.notes[0].loudness_db, abs=0.2)
+    assert found.notes[0].release_db[:9] == pytest.approx(alone.notes[0].release_db[:9], abs=0.2)
