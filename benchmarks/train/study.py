@@ -44,7 +44,8 @@ def measure(folder: Path, steps: int | None = None) -> Part:
 
 def _train(data: Path, out: Path, synth: str, steps: int | None) -> dict[str, Any]:
     """Returns the run.json of a training, and the seconds of the whole command."""
-    bindings = ["--set", f"train.max_steps = {steps}"] if steps else []
+    bindings = ["--set", "train.initial_weights = 'random'"]  # as in the study
+    bindings += ["--set", f"train.max_steps = {steps}"] if steps else []
     start = time.perf_counter()
     samples.run_luthier("train", "--data", data, "--synth", synth, "--preset", _PRESET, "--out", out, *bindings)
     seconds = time.perf_counter() - start

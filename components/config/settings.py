@@ -16,6 +16,7 @@ from components.nsynth.note import HOP_SAMPLES, NOTE_SAMPLES
 
 _SHORTEST_CROP = 2_048  # the longest window of the spectral loss
 PRECISIONS = ("float32", "bfloat16", "float16")
+INITIAL_WEIGHTS = RANDOM, PRETRAINED = ("random", "pretrained")
 STOP_SETTINGS = ("max_steps", "max_minutes", "patience", "min_improvement")
 """The settings that decide only when a training stops: with other ones it is the same training, and may go on."""
 _STEPS = Whole(1, 100_000_000)
@@ -49,7 +50,9 @@ class TrainSettings:
         checkpoint_every_s: Seconds between two checkpoints.
         patience: The training stops after this many validations without an improvement; 0: never.
         min_improvement: A validation loss is an improvement if it is below the best by at least this share of it.
-        seed: Determines the initial weights, the order of the notes, the crops and the noise.
+        initial_weights: "random", or "pretrained": those of a network that has learned many instruments, where the
+            preset comes with one; see docs/sound.md. A warm start goes before both.
+        seed: Determines random initial weights, the order of the notes, the crops and the noise.
         precision: Type in which the network's dense layers and its GRU compute: float32, or a shorter one that a GPU
             computes faster, bfloat16 or float16 (with loss scaling, Micikevicius et al. 2018). Weights, phases and the
             loss are float32 in any case.
@@ -77,6 +80,7 @@ class TrainSettings:
     checkpoint_every_s: Annotated[float, Real(0, 1e7)] = 300.0
     patience: Annotated[int, Whole(0, 100_000_000)] = 0
     min_improvement: Annotated[float, Real(0, 1)] = 0.001
+    initial_weights: Annotated[str, OneOf(INITIAL_WEIGHTS)] = RANDOM
     seed: Annotated[int, Whole(0, 2**32 - 1)] = 0
     precision: Annotated[str, OneOf(PRECISIONS)] = "float32"
     tf32: Annotated[bool, Flag()] = True

@@ -8,7 +8,7 @@ trained again, and a stopped training resumes.
 
 from __future__ import annotations
 
-TRAINING_VERSION = 5
+TRAINING_VERSION = 6
 """Of the numbers of a training: models, losses, batches, optimizer. Trainings of another version are not resumed."""
 
 PREPARE_VERSION = 4

@@ -81,9 +81,9 @@ def outcome(record: RunRecord) -> Outcome:
 
 
 def summary(record: RunRecord) -> str:
-    """Returns one line about a finished training: "30 steps, spectral loss 12.1 -> 9.50 (held out)"."""
+    """Returns one line about a finished training: "30 steps, spectral loss 9.50 (held out)"."""
     found = outcome(record)
-    loss = f"spectral loss {found.first_spectral_loss:.1f} -> {found.best_valid_loss:.2f} (held out)"
+    loss = f"spectral loss {found.best_valid_loss:.2f} (held out)"
     return f"{counted(found.steps, 'step')}{_STOPPED_BY.get(found.stopped_by, '')}, {loss}"
 
 

@@ -59,6 +59,7 @@ class Loop:
         outputs: Outputs,
         snapshot: Snapshot | None,
         termination: Termination,
+        pretrained: bool = False,
     ) -> None:
         """Restores the snapshot.
 
@@ -69,7 +70,9 @@ class Loop:
             outputs: Where the results go.
             snapshot: The newest checkpoint; None if the training starts from scratch.
             termination: Tells whether the process was asked to end.
+            pretrained: Whether the weights before the first step are of other instruments: they are never the best.
         """
+        self._pretrained = pretrained
         self._trainer, self._dataset, self._settings = trainer, dataset, settings
         self._outputs, self._termination = outputs, termination
         self._sync = WorkerSync(trainer.workers)
@@ -202,7 +205,8 @@ class Loop:
                 sounds = {"held-out/original": group.audio[0], "held-out/resynthesis": np.asarray(resynthesis)}
         loss = float(np.mean(np.concatenate(losses)[: len(notes)], dtype=np.float64))
         check_validation(loss, self.state.best_loss, self._settings.divergence_factor)
-        if self.state.validated(loss, self._settings.min_improvement, len(notes)):
+        candidate = not self._pretrained or self.state.step > 0
+        if self.state.validated(loss, self._settings.min_improvement, len(notes), candidate):
             self.best = self._trainer.weights()
         self._add("valid", loss)
         if sounds:

@@ -22,6 +22,7 @@ from components.artifacts.training_dir import CHECKPOINTS_DIR, TrainingDir, trai
 from components.config.bindings import read_configuration
 from components.core.errors import InputError
 from components.core.text import counted
+from components.synths import pretrained
 from components.telemetry import log
 from components.train.checkpoints import Checkpoints
 
@@ -177,16 +178,26 @@ def load_weights(warm_start: WarmStart) -> list[Any]:
     return weights
 
 
-def set_initial_weights(model: Any, weights: list[Any], uri: str) -> None:
+def pretrained_weights(record: RunRecord) -> list[Any]:
+    """Returns the weights that come with a training's preset; none, and a line in the log, if they do not fit it."""
+    if binding := pretrained.other_network(record.bindings):
+        _LOG.info("training starts with random weights: '%s' may change the network of the pretrained ones", binding)
+        return []
+    return pretrained.load(record.preset, record.synth)
+
+
+def set_initial_weights(model: Any, weights: list[Any], record: RunRecord) -> None:
     """Sets a new model's weights to those of another one, if it is the same network; otherwise only warns.
 
     Args:
         model: What models.build made.
-        weights: What `load_weights` returned.
-        uri: Of the other model.
+        weights: What `load_weights` or `pretrained_weights` returned.
+        record: Of the training; it tells whose weights they are.
     """
+    pretrained_name = f"the pretrained network of the preset {record.preset}"
+    name = f"the model '{record.warm_start.uri}'" if record.warm_start else pretrained_name
     if [tuple(weight.shape) for weight in model.weights] != [weight.shape for weight in weights]:
-        _LOG.warning("the model '%s' is another network: training starts from scratch instead", uri)
+        _LOG.warning("%s is another network: training starts from scratch instead", name)
         return
     model.set_weights(weights)
-    _LOG.info("training starts with the weights of %s", uri)
+    _LOG.info("training starts with the weights of %s", name)

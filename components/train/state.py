@@ -85,7 +85,7 @@ class State:
             )
         return cls(**values)
 
-    def validated(self, loss: float, min_improvement: float, notes: int = _MANY_NOTES) -> bool:
+    def validated(self, loss: float, min_improvement: float, notes: int = _MANY_NOTES, candidate: bool = True) -> bool:
         """Records a validation at the present step.
 
         The loss of one note swings by a tenth between two validations of a training that goes well, so which is lowest
@@ -96,6 +96,7 @@ class State:
             loss: The validation loss.
             min_improvement: The share of the loss by which it must fall to count against `stale`.
             notes: How many notes it is the mean of.
+            candidate: Whether the present weights may be the best ones; if not, the next validation replaces them.
 
         Returns:
             Whether the model is to get the present weights.
@@ -103,6 +104,9 @@ class State:
         self.validated_step, self.last_loss = self.step, loss
         if math.isnan(self.first_loss):
             self.first_loss = loss
+        if not candidate:
+            self.best_loss, self.best_step = loss, self.step
+            return True
         if loss < self.mark * (1 - min_improvement):
             self.mark, self.stale = loss, 0
         else:

@@ -11,7 +11,7 @@ from typing import Any
 
 from components.artifacts.model_card import CONFIG_NAME, MODEL_DIR
 from components.artifacts.run_record import FAILED, FINISHED
-from components.config.settings import TrainSettings, train_settings
+from components.config.settings import PRETRAINED, TrainSettings, train_settings
 from components.core.errors import InputError, StepError
 from components.core.text import counted
 from components.nsynth.sorted_set import SortedSet
@@ -30,7 +30,7 @@ from components.train.note_cache import NoteCache
 from components.train.outputs import Outputs
 from components.train.progress import ProgressBar, progress_bars
 from components.train.results import card_of, outcome_of
-from components.train.start import TrainingPlan, load_weights, set_initial_weights
+from components.train.start import TrainingPlan, load_weights, pretrained_weights, set_initial_weights
 from components.train.state import State, StopReason
 from components.train.summaries import Summaries
 from components.train.tensorflow_trainer import TensorFlowTrainer
@@ -85,28 +85,35 @@ class Setup:
         Raises:
             InputError: The configured values do not make a model.
         """
-        warm = self.plan.record.warm_start
-        weights = load_weights(warm) if warm and self.snapshot is None else []
+        weights = [] if self.snapshot else self._other_weights()
         tf.config.experimental.enable_tensor_float_32_execution(self.settings.tf32)
 
-        def initial_model(seed: int) -> Any:
+        def initial_model(seed: int, weights: list[Any]) -> Any:
             tf.keras.utils.set_random_seed(seed)
             with self.devices.scope():
                 model = models.build(self.settings.precision)
-                if warm and weights:
-                    set_initial_weights(model, weights, warm.uri)
+                if weights:
+                    set_initial_weights(model, weights, self.plan.record)
             return model
 
         def initial_weights(seed: int) -> Weights:
-            weights.extend(load_weights(warm) if warm and not weights else [])
+            """Returns those of another attempt: without a warm start random ones, since the pretrained ones failed."""
+            weights = load_weights(warm) if (warm := self.plan.record.warm_start) else []
             with _BUILDING, models.configured(self.config):
-                return [weight.numpy() for weight in initial_model(seed).weights]
+                return [weight.numpy() for weight in initial_model(seed, weights).weights]
 
         with models.configured(self.config):
             train_settings()  # makes them part of the operative configuration
-            model = initial_model(self.settings.seed)
+            model = initial_model(self.settings.seed, weights)
             trainer = TensorFlowTrainer(model, self.settings, self.devices, initial_weights)
             return model, trainer, gin.operative_config_str()
+
+    def _other_weights(self) -> list[Any]:
+        """Returns the weights of another model to begin with; none for random ones."""
+        record = self.plan.record
+        if record.warm_start:
+            return load_weights(record.warm_start)
+        return pretrained_weights(record) if self.settings.initial_weights == PRETRAINED else []
 
 
 class Training:
@@ -139,7 +146,8 @@ class Training:
         record, local_dir = self.plan.record, directory.local_dir
         metrics, self._summaries = Metrics(record.family, record.synth, self.settings), Summaries(local_dir)
         outputs = Outputs(local_dir, setup.checkpoints, metrics, self._summaries, directory.publish)
-        self._loop = Loop(self._trainer, dataset, self.settings, outputs, setup.snapshot, termination)
+        pretrained = record.warm_start is None and self.settings.initial_weights == PRETRAINED
+        self._loop = Loop(self._trainer, dataset, self.settings, outputs, setup.snapshot, termination, pretrained)
         self._logger = MlflowLogger(self.plan, self._config, local_dir, tracking_uri if setup.devices.is_chief else "")
 
     @property

@@ -13,9 +13,9 @@ from tests.records import finished_record
 @pytest.mark.parametrize(
     ("stopped_by", "expected"),
     [
-        ("max_steps", "600 steps, spectral loss 20.0 -> 5.00 (held out)"),
-        ("flat", "600 steps (the loss stopped improving), spectral loss 20.0 -> 5.00 (held out)"),
-        ("max_minutes", "600 steps (out of time), spectral loss 20.0 -> 5.00 (held out)"),
+        ("max_steps", "600 steps, spectral loss 5.00 (held out)"),
+        ("flat", "600 steps (the loss stopped improving), spectral loss 5.00 (held out)"),
+        ("max_minutes", "600 steps (out of time), spectral loss 5.00 (held out)"),
     ],
 )
 def test_the_summary_tells_why_a_training_stopped(stopped_by, expected):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from components import storage
 from components.artifacts.metrics_log import read_lines
 from components.config.catalog import PRESETS, SYNTHS, gin_files
 from components.config.settings import TrainSettings
+from components.synths import pretrained
 from components.synths.xla import without_xla
 from components.train.checkpoints import decode
 from components.train.step import train
@@ -101,12 +103,14 @@ def _short(value: Any) -> float:
 
 
 def configuration(synth: str, preset: str) -> dict[str, str]:
-    """Returns every binding of a synth's and a preset's gin files that decides numbers, and the defaults of `train`."""
+    """Returns what decides the numbers of a synth and a preset: bindings, defaults of `train`, pretrained weights."""
     bound = {f"train.{field.name}": repr(field.default) for field in fields(TrainSettings)}
     for path in gin_files(synth, preset):
         for statement in config_parser.ConfigParser(path.read_text(), _References()):
             name = f"{statement.scope}/" if statement.scope else ""
             bound[f"{name}{statement.selector}.{statement.arg_name}"] = repr(statement.value)
+    file = pretrained.file_of(preset, synth)
+    bound["pretrained weights"] = f"CRC32 {zlib.crc32(file.read_bytes()):08x}" if file.exists() else "none"
     return {name: bound[name] for name in sorted(bound) if name.removeprefix("train.") not in _NOT_NUMBERS}
 
 
