@@ -179,7 +179,16 @@ def load_weights(warm_start: WarmStart) -> list[Any]:
 
 
 def pretrained_weights(record: RunRecord) -> list[Any]:
-    """Returns the weights that come with a training's preset; none, and a line in the log, if they do not fit it."""
+    """Returns the weights that come with a training's preset; none, and a line in the log, if they do not fit it.
+
+    Raises:
+        InputError: The preset comes with none.
+    """
+    if record.preset not in pretrained.PRESETS:
+        raise InputError(
+            f"train.initial_weights is 'pretrained', but the preset {record.preset} comes with no weights: expected "
+            f"'random', or one of the presets {' and '.join(pretrained.PRESETS)}"
+        )
     if binding := pretrained.other_network(record.bindings):
         _LOG.info("training starts with random weights: '%s' may change the network of the pretrained ones", binding)
         return []

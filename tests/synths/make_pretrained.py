@@ -112,7 +112,7 @@ def main(work: Path) -> None:
         render(work / "notes")
         _luthier("prepare", work / "notes", "--out", work / "records")
         _luthier("sort", "--source", work / "records", "--out", work / "sorted", "--split", "all")
-    for preset in SETTINGS:
+    for preset in pretrained.PRESETS:
         for synth in SYNTHS:
             train(work / "sorted", preset, synth, work / f"{preset}-{synth}")
 

@@ -12,17 +12,15 @@ from components.config.settings import PRETRAINED, train_settings
 from components.synths import model as models
 from components.synths import pretrained
 
-_WITH_WEIGHTS = ("seed", "smoke")
-
 
 @pytest.mark.parametrize(("preset", "synth"), list(product(PRESETS, SYNTHS)))
 def test_a_preset_has_weights_where_it_says_so(preset: str, synth: str) -> None:
     with models.configured(models.config_text(synth, preset)):
         says_so = train_settings().initial_weights == PRETRAINED
-    assert says_so == (preset in _WITH_WEIGHTS) == bool(pretrained.load(preset, synth))
+    assert says_so == (preset in pretrained.PRESETS) == pretrained.file_of(preset, synth).exists()
 
 
-@pytest.mark.parametrize(("preset", "synth"), list(product(_WITH_WEIGHTS, SYNTHS)))
+@pytest.mark.parametrize(("preset", "synth"), list(product(pretrained.PRESETS, SYNTHS)))
 def test_the_weights_fit_the_network(preset: str, synth: str) -> None:
     weights = pretrained.load(preset, synth)
     with models.configured(models.config_text(synth, preset)):

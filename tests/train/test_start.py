@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from components.artifacts.run_record import WarmStart
+from components.core.errors import InputError
 from components.synths.instrument import Instrument
 from components.train.start import pretrained_weights, set_initial_weights
 from components.train.state import State
@@ -71,7 +72,8 @@ def test_settings_of_another_network_start_with_random_weights_and_the_log_says_
     caplog.set_level("INFO")
     record = finished_record("string", "harmonic", bindings=("train.max_steps = 3", "SpectralLoss.level_weight = 1.0"))
     assert len(pretrained_weights(record)) > 10 and not caplog.text
-    assert not pretrained_weights(replace(record, preset="standard"))
+    with pytest.raises(InputError, match="the preset standard comes with no weights: expected 'random', or one of"):
+        pretrained_weights(replace(record, preset="standard"))
     other = replace(record, bindings=(*record.bindings, "RnnFcDecoder.ch = 16"))
     assert pretrained_weights(other) == []
     assert "starts with random weights: 'RnnFcDecoder.ch = 16' may change the network" in caplog.text

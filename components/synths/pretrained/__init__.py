@@ -13,6 +13,8 @@ import numpy as np
 
 from components.nsynth.note import FloatArray
 
+PRESETS = ("seed", "smoke")
+"""Those that come with weights."""
 _FOLDER = Path(__file__).parent
 _OF_THE_TRAINING = ("train.", "SpectralLoss.", "luthier.SpectralLoss.")
 
@@ -23,11 +25,8 @@ def other_network(bindings: Sequence[str]) -> str:
 
 
 def load(preset: str, synth: str) -> list[FloatArray]:
-    """Returns the weights, in the order of the model's `get_weights`; none for a preset that has no file."""
-    path = file_of(preset, synth)
-    if not path.exists():
-        return []
-    with np.load(path, allow_pickle=False) as file:
+    """Returns the weights of one of PRESETS, in the order of the model's `get_weights`."""
+    with np.load(file_of(preset, synth), allow_pickle=False) as file:
         return [file[f"arr_{index}"].astype(np.float32) for index in range(len(file.files))]
 
 
