@@ -20,6 +20,7 @@ from components.artifacts.run_record import (
 )
 from components.artifacts.training_dir import CHECKPOINTS_DIR, TrainingDir, training_name
 from components.config.bindings import read_configuration
+from components.config.settings import PRETRAINED, TrainSettings
 from components.core.errors import InputError
 from components.core.text import counted
 from components.synths import pretrained
@@ -176,6 +177,12 @@ def load_weights(warm_start: WarmStart) -> list[Any]:
 
     weights: list[Any] = Instrument.load(warm_start.uri).model.get_weights()
     return weights
+
+
+def begins_pretrained(record: RunRecord, settings: TrainSettings) -> bool:
+    """Tells whether a training begins with the weights that come with its preset."""
+    wanted = record.warm_start is None and settings.initial_weights == PRETRAINED
+    return wanted and not pretrained.other_network(record.bindings)
 
 
 def pretrained_weights(record: RunRecord) -> list[Any]:

@@ -30,7 +30,13 @@ from components.train.note_cache import NoteCache
 from components.train.outputs import Outputs
 from components.train.progress import ProgressBar, progress_bars
 from components.train.results import card_of, outcome_of
-from components.train.start import TrainingPlan, load_weights, pretrained_weights, set_initial_weights
+from components.train.start import (
+    TrainingPlan,
+    begins_pretrained,
+    load_weights,
+    pretrained_weights,
+    set_initial_weights,
+)
 from components.train.state import State, StopReason
 from components.train.summaries import Summaries
 from components.train.tensorflow_trainer import TensorFlowTrainer
@@ -146,7 +152,7 @@ class Training:
         record, local_dir = self.plan.record, directory.local_dir
         metrics, self._summaries = Metrics(record.family, record.synth, self.settings), Summaries(local_dir)
         outputs = Outputs(local_dir, setup.checkpoints, metrics, self._summaries, directory.publish)
-        pretrained = record.warm_start is None and self.settings.initial_weights == PRETRAINED
+        pretrained = begins_pretrained(record, self.settings)
         self._loop = Loop(self._trainer, dataset, self.settings, outputs, setup.snapshot, termination, pretrained)
         self._logger = MlflowLogger(self.plan, self._config, local_dir, tracking_uri if setup.devices.is_chief else "")
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from components.artifacts.run_record import WarmStart
+from components.config.settings import TrainSettings
 from components.core.errors import InputError
 from components.synths.instrument import Instrument
-from components.train.start import pretrained_weights, set_initial_weights
+from components.train.start import begins_pretrained, pretrained_weights, set_initial_weights
 from components.train.state import State
 from tests.records import finished_record
 from tests.train.trainings import BINDINGS, command, run_json
@@ -77,6 +78,10 @@ def test_settings_of_another_network_start_with_random_weights_and_the_log_says_
     other = replace(record, bindings=(*record.bindings, "RnnFcDecoder.ch = 16"))
     assert pretrained_weights(other) == []
     assert "starts with random weights: 'RnnFcDecoder.ch = 16' may change the network" in caplog.text
+    settings = TrainSettings(initial_weights="pretrained")
+    assert begins_pretrained(record, settings) and not begins_pretrained(record, TrainSettings())
+    assert not begins_pretrained(other, settings)
+    assert not begins_pretrained(replace(record, warm_start=WarmStart("other")), settings)
 
 
 def test_the_best_weights_are_not_those_before_the_first_step():
