@@ -73,8 +73,6 @@ def command(
     for result in results:
         click.echo(f"{'trained already' if result.reused else 'trained'}: {training_name(result.family, result.synth)}")
         click.echo(f"  steps   {result.steps} ({result.stop_reason})")
-        click.echo(
-            f"  loss    {result.first_spectral_loss:.2f} -> {result.last_spectral_loss:.2f} held out; "
-            f"best {result.valid_loss:.2f} at step {result.best_step}"
-        )
+        best = f"{result.valid_loss:.2f} at step {result.best_step}"
+        click.echo(f"  loss    {result.last_spectral_loss:.2f} held out; best {best}")
         click.echo(f"  model   {result.model_uri}")

@@ -123,11 +123,11 @@ class Loop:
 
     def _turn(self) -> StopReason | None:
         """Does what is due before a step and then, unless the training has ended, the step."""
-        untrained = self.state.validated_step < 0
+        is_first = self.state.validated_step < 0
         if self.state.validated_step < self.state.step and self._is_validation_due():
             self._validate()
         self._exit_if_requested()
-        if untrained:
+        if is_first:
             self._save()  # a checkpoint to roll back to; and a full disk is noticed early
         reason = stop_reason(self.state, self._settings, math.inf if self._agreed().out_of_time else 0.0)
         if reason:

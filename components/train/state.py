@@ -174,19 +174,19 @@ class Diverged(Exception):  # noqa: N818 (not an error of its own: the loop roll
     """A training has diverged; the message says how."""
 
 
-def check_interval(interval: Interval | None, untrained_loss: float, factor: float) -> None:
+def check_interval(interval: Interval | None, first_loss: float, factor: float) -> None:
     """Raises Diverged if the loss of some steps is not finite or too high.
 
     Args:
         interval: Their losses and gradients.
-        untrained_loss: The validation loss before the first step.
+        first_loss: The validation loss before the first step.
         factor: How many times that is too high; see TrainSettings.divergence_factor.
     """
     if interval and not interval.finite:
         raise Diverged("a loss or a gradient is not a number")
-    if interval and interval.loss > factor * untrained_loss:
-        limit = factor * untrained_loss
-        raise Diverged(f"the loss is {interval.loss:.4g}, above {limit:.4g}, {factor:g} times the untrained model's")
+    if interval and interval.loss > factor * first_loss:
+        limit = factor * first_loss
+        raise Diverged(f"the loss is {interval.loss:.4g}, above {limit:.4g}, {factor:g} times the one at first")
 
 
 def check_validation(loss: float, best_loss: float, factor: float) -> None:
