@@ -17,16 +17,24 @@ from components.telemetry import log
 T = TypeVar("T")
 PAUSES_S: Sequence[float] = (15.0, 60.0)
 """The pauses between the attempts."""
+SCHEDULED_PAUSES_S: Sequence[float] = (15.0, 60.0, 300.0, 900.0)
+"""Those of what a schedule starts: the next attempt after these is a day later."""
 
 _LOG = log.get(__name__)
 
 
-def with_retries(work: Callable[[], T]) -> T:
+def with_retries(work: Callable[[], T], pauses_s: Sequence[float] | None = None) -> T:
     """Returns what the work returns. In a cluster it is repeated after errors, except those of the user's input.
 
     On a laptop, an error shows at once: the same command continues.
+
+    Args:
+        work: Must be safe to repeat.
+        pauses_s: The pauses between the attempts; PAUSES_S where None.
     """
-    for pause_s in PAUSES_S if environment.in_cluster() else ():
+    if pauses_s is None:
+        pauses_s = PAUSES_S
+    for pause_s in pauses_s if environment.in_cluster() else ():
         try:
             return work()
         except Exception as error:

@@ -83,6 +83,16 @@ class SortedSplits:
                 raise InputError(f"there is no {family} in the source's train split, only {', '.join(present)}")
         return list(asked) or present
 
+    def check_not_empty(self, where: Sequence[str]) -> None:
+        """Raises InputError if `--where` has left out every record of every split."""
+        left_out = sum(result.left_out for result in self.splits.values())
+        if left_out and not any(result.records for result in self.splits.values()):
+            conditions = " ".join(f"--where {text}" for text in where)
+            raise InputError(
+                f"{conditions} leaves out every record, all {left_out:,} of {', '.join(self.splits)}: expected "
+                "conditions that some records meet; try a wider range"
+            )
+
     def summary(self) -> str:
         """Returns one line, for instance "154 records (132 train, 11 valid, 11 test)"."""
         parts = ", ".join(f"{result.records} {split}" for split, result in self.splits.items())

@@ -70,7 +70,8 @@ def sort(
         options: How to sort.
 
     Raises:
-        InputError: The source is not as expected, a record is bad, or `out_uri` holds another sort's result.
+        InputError: The source is not as expected, a record is bad, `out_uri` holds another sort's result, or the
+            conditions leave out every record.
         StepError: A worker died, or another sort took the output over.
     """
     options = options or SortOptions()
@@ -86,7 +87,9 @@ def sort(
     if pending:
         for split, manifest in _sort_pending(pending, options).items():
             results[split] = SortResult.of(manifest, reused=False)
-    return SortedSplits({plan.split: results[plan.split] for plan in plans})
+    done = SortedSplits({plan.split: results[plan.split] for plan in plans})
+    done.check_not_empty(options.where)
+    return done
 
 
 def _reusable(plan: SortPlan, split_uri: str, options: SortOptions) -> Manifest | None:

@@ -16,7 +16,7 @@ import urllib3
 from kfp_server_api import ApiClient, ApiException, V2beta1GetHealthzResponse
 
 from components.core import environment
-from components.core.errors import InputError, StepError
+from components.core.errors import InputError, NoAnswerError, StepError
 from components.core.proxies import proxy_of_environment
 from components.core.redaction import without_secret
 from pipelines.kubeflow.endpoint import Endpoint
@@ -137,7 +137,8 @@ def connect(endpoint: Endpoint) -> Kubeflow:
     """Connects to Kubeflow Pipelines and checks that it answers.
 
     Raises:
-        InputError: It does not answer, or refuses the user; or it is in multi-user mode and no namespace was given.
+        NoAnswerError: It does not answer.
+        InputError: It refuses the user; or it is in multi-user mode and no namespace was given.
     """
     credentials = None
     if endpoint.token_file is not None:
@@ -158,7 +159,7 @@ def connect(endpoint: Endpoint) -> Kubeflow:
             _refuse_pages(api._run_api.api_client, endpoint.host)
             health = api.get_kfp_healthz()
     except UnreachableError as error:
-        raise InputError(f"{error}; check the URL and that it runs") from error
+        raise NoAnswerError(f"{error}; check the URL and that it runs") from error
     if not health.multi_user:
         return Kubeflow(api, endpoint, None)
     if not endpoint.namespace:

@@ -69,6 +69,7 @@ def command(
     from pipelines import if_changed as if_changed_module
     from pipelines import package
     from pipelines.kubeflow import checks, client, parameters, versions
+    from pipelines.retries import SCHEDULED_PAUSES_S, with_retries
     from pipelines.submit.follow import follow
 
     if followed:
@@ -79,11 +80,12 @@ def command(
         arguments = parameters.parse(compiled, flags, params, from_environment)
         checks.check_run(arguments, package.default_arguments())
         if if_changed:
-            narrowed = if_changed_module.narrow(arguments, environment.get(environment.MLFLOW_TRACKING_URI))
+            registry = environment.get(environment.MLFLOW_TRACKING_URI)
+            narrowed = with_retries(lambda: if_changed_module.narrow(arguments, registry), SCHEDULED_PAUSES_S)
             if narrowed is None:
                 return
             arguments = narrowed
-        kubeflow = client.connect(endpoint)
+        kubeflow = with_retries(lambda: client.connect(endpoint), SCHEDULED_PAUSES_S)
         if dry_run:
             _show(kubeflow, compiled, experiment, arguments)
             return

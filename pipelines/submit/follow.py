@@ -11,7 +11,7 @@ from typing import Any
 import click
 from kfp_server_api import V2beta1Run
 
-from components.core.errors import StepError
+from components.core.errors import InputError, StepError
 from components.telemetry import log
 from components.telemetry.task import last_end
 from pipelines.kubeflow.client import Kubeflow, NotLoggedInError, UnreachableError, api_errors
@@ -69,6 +69,10 @@ def follow(kubeflow: Kubeflow, run_id: str) -> None:
         if run is None:
             raise
         raise StepError(f"{error}; {_continues(kubeflow, run_id)}") from error
+    except InputError as error:
+        if run is None:
+            raise
+        raise StepError(f"{error}; it was there before: somebody has deleted it ({url})") from error
     if was_stopped(run):
         raise StepError(f"the run was stopped (see {url})")
     if run.state == "FAILED":

@@ -78,6 +78,21 @@ def test_following_outlives_an_outage(kfp_api, luthier):
     assert finished.err.count("trying again") == 1
 
 
+def test_a_run_that_is_deleted_while_it_is_followed_is_no_wrong_input(kfp_api, luthier):
+    kfp_api.states = [("RUNNING", one_task("RUNNING"))]
+    original = kfp_api._run
+
+    def deleting(identity):
+        answer = original(identity)
+        del kfp_api.kinds["runs"][identity]
+        return answer
+
+    kfp_api._run = deleting
+    finished = luthier(*SUBMIT)
+    assert finished.code == 1
+    assert "not found" in finished.err and "somebody has deleted it (" in finished.err
+
+
 def test_ctrl_c_leaves_the_run_going_and_says_how_to_follow_and_stop_it(kfp_api, luthier):
     kfp_api.states = [("RUNNING", one_task("RUNNING"))]
     command = [sys.executable, "-m", "components.cli", *SUBMIT]

@@ -10,6 +10,7 @@ from components.config.catalog import SYNTHS
 from components.core.versions import TRAINING_VERSION
 from components.nsynth.source_fingerprints import fingerprint_of_family, source_fingerprints
 from components.registry import tags as tags_module
+from pipelines import retries
 from pipelines.kubeflow.client import Kubeflow
 from pipelines.kubeflow.endpoint import _endpoint
 from tests.pipelines.conftest import SUBMIT
@@ -215,6 +216,17 @@ def test_nobody_there_is_one_line(refused, images, monkeypatch):
     assert "expected --host or KFP_HOST" in refused(*SUBMIT, "--host", "localhost:8080")
     assert "check the URL and that it runs" in refused(*SUBMIT, "--host", "http://127.0.0.1:9")
     assert "no file at" in refused(*SUBMIT, "--host", "http://127.0.0.1:9", "--token-file", "/nowhere")
+
+
+def test_a_scheduled_submit_waits_for_an_api_that_is_away(kfp_api, luthier, monkeypatch):
+    monkeypatch.setattr(retries, "SCHEDULED_PAUSES_S", (0.0, 0.0))
+    kfp_api.outages = 2
+    assert luthier(*SUBMIT, "--no-follow").code == 2
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    kfp_api.outages = 2
+    finished = luthier(*SUBMIT, "--no-follow")
+    assert finished.code == 0, finished.err
+    assert finished.err.count("trying again in 0 s") == 2 and len(kfp_api.made("runs")) == 1
 
 
 def test_a_server_that_refuses_or_breaks_is_one_line(kfp_api, luthier, refused):
