@@ -40,8 +40,9 @@ class TrainSettings:
         weight_average: Validations and the model take an exponential moving average of the weights: the share of the
             average before that stays at every step, 0.98 for about fifty steps; 0: the newest weights.
         grad_clip_norm: Longest gradient, over all variables together; a longer one is shortened to it.
-        divergence_factor: The training has diverged where the loss is this many times the one before the first step,
-            or a validation loss this many times the best one. It then returns to a checkpoint and halves the rate.
+        divergence_factor: The training has diverged where the loss is this many times that of the first steps or of
+            the validation before them, or a validation loss this many times the best. It then returns to a checkpoint
+            and halves the learning rate.
         log_every_steps: Steps between two points of the curves; between them the loss stays on the device.
         eval_every_steps: Steps between two validations.
         valid_notes: Most notes of a validation, spread over the valid split.

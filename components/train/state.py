@@ -69,6 +69,11 @@ class State:
     unheard: int = 0
     attempts: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def compared_loss(self) -> float:
+        """The validation loss that the next one is compared with: the best, or that before the first step."""
+        return self.best_loss if math.isfinite(self.best_loss) else self.first_loss
+
     def as_dict(self) -> dict[str, Any]:
         """Returns the fields; `State.of` them is an equal state."""
         return asdict(self)
@@ -174,18 +179,18 @@ class Diverged(Exception):  # noqa: N818 (not an error of its own: the loop roll
     """A training has diverged; the message says how."""
 
 
-def check_interval(interval: Interval | None, first_loss: float, factor: float) -> None:
+def check_interval(interval: Interval | None, usual_loss: float, factor: float) -> None:
     """Raises Diverged if the loss of some steps is not finite or too high.
 
     Args:
         interval: Their losses and gradients.
-        first_loss: The validation loss before the first step.
+        usual_loss: The higher one of the validation loss before the first step and the loss of the first steps.
         factor: How many times that is too high; see TrainSettings.divergence_factor.
     """
     if interval and not interval.finite:
         raise Diverged("a loss or a gradient is not a number")
-    if interval and interval.loss > factor * first_loss:
-        limit = factor * first_loss
+    if interval and interval.loss > factor * usual_loss:
+        limit = factor * usual_loss
         raise Diverged(f"the loss is {interval.loss:.4g}, above {limit:.4g}, {factor:g} times the one at first")
 
 

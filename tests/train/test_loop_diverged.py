@@ -34,6 +34,35 @@ def test_a_nan_is_undone_and_the_rate_is_halved(whole, memory_path, caplog):
     assert trainer.learning_rate(0) == settings.learning_rate / 2
 
 
+class _HardNotes(NumpyTrainer):
+    """A trainer whose training notes have ten times the loss of the held-out ones, and more at some of its steps."""
+
+    steps = 0
+    harder_steps = range(0)
+
+    def step(self, loaded, message=None):
+        self.steps += 1
+        return super().step(loaded, message)
+
+    def interval(self):
+        found = super().interval()
+        return found and replace(found, loss=found.loss * (10_000 if self.steps in self.harder_steps else 10))
+
+
+def test_hard_training_notes_are_no_divergence_but_a_jump_of_their_loss_is(memory_path):
+    """Weights that know other instruments can have a low loss on the held-out notes before the first step."""
+    settings = replace(SELDOM, log_every_steps=5)
+    loop = make_loop(memory_path / "hard", settings, _HardNotes(settings))
+    loop.run(SilentBar())
+    assert (loop.state.step, loop.state.rollbacks) == (30, [])
+    trainer = _HardNotes(settings)
+    trainer.harder_steps = range(8, 11)
+    loop = make_loop(memory_path / "jump", settings, trainer)
+    loop.run(SilentBar())
+    [undone] = loop.state.rollbacks
+    assert undone["step"] == 10 and undone["reason"].endswith("4 times the one at first")
+
+
 def test_a_diverged_training_is_never_saved(memory_path):
     """The NaN is found when a checkpoint is due, before the interval ends."""
     settings = replace(SETTINGS, log_every_steps=1000)

@@ -81,10 +81,10 @@ def test_why_it_is_over(settings, minutes, by, words):
 def test_what_counts_as_divergence_of_steps(loss, finite, says):
     interval = Interval(steps=10, loss=loss, grad_norm=1.0, finite=finite)
     if says is None:
-        check_interval(interval, first_loss=20.0, factor=4.0)
+        check_interval(interval, usual_loss=20.0, factor=4.0)
     else:
         with pytest.raises(Diverged, match=says):
-            check_interval(interval, first_loss=20.0, factor=4.0)
+            check_interval(interval, usual_loss=20.0, factor=4.0)
     check_interval(None, 20.0, 4.0)
 
 
