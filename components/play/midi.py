@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from components import storage
 from components.core.errors import InputError
 from components.core.text import counted
+from components.play.chunks import without_other_chunks
 from components.play.riff import unwrapped
 
 LONGEST_S = 1_800
@@ -132,7 +133,7 @@ def _parse(content: bytes, uri: str) -> mido.MidiFile:
     if _ENDLESS_NUMBER.search(content):
         raise InputError(f"the MIDI file '{uri}' is damaged: it has a number of more than 4,096 bytes")
     try:
-        file = mido.MidiFile(file=io.BytesIO(content))
+        file = mido.MidiFile(file=io.BytesIO(without_other_chunks(content)))
     except EOFError as error:
         raise InputError(
             f"the MIDI file '{uri}' is damaged: it ends within a track; export or copy it again"

@@ -94,6 +94,14 @@ _NOTE = b"\x00\x90\x3c\x40\x83\x60\x80\x3c\x40"
 _END = b"\x00\xff\x2f\x00"
 
 
+def test_chunks_that_are_no_tracks_are_skipped(tmp_path):
+    """The specification reserves them for later versions and for programs."""
+    header, track = _chunk(b"MThd", struct.pack(">HHH", 1, 2, 480)), _chunk(b"MTrk", _NOTE + _END)
+    other = _chunk(b"XFIH", b"made by a sequencer")
+    (tmp_path / "a.mid").write_bytes(header + other + track + other + other + track + b"rest of a page")
+    assert [_spans(part) for part in read_score(str(tmp_path / "a.mid")).parts] == [[(0.0, 0.5, 60)]] * 2
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
