@@ -18,6 +18,7 @@ from components.artifacts.model_card import ModelCard, find_model
 from components.artifacts.training_dir import training_name
 from components.audio.levels import sounding_frames
 from components.audio.pitch import ANALYSIS_PEAK, DEFAULT_TRACKER, Tracker, tracker
+from components.audio.polyphony import mixed_share
 from components.audio.reading import LONGEST_SECONDS, check_level, opened
 from components.audio.reading import Sound as RecordedSound
 from components.audio.writing import FORMATS, check_rate, check_writable, sound_format, write_sound
@@ -27,8 +28,8 @@ from components.registry.download import downloaded
 from components.telemetry import progress
 from components.transfer.analysis import FeatureExtractor, Features
 from components.transfer.fitting import FittedFeatures, TransferOptions, fit
-from components.transfer.octave_slips import pitch_warning
 from components.transfer.page import Player, Sound, write_page
+from components.transfer.pitch_doubts import pitch_warning
 from components.transfer.similarity import Similarity, similarity
 
 if TYPE_CHECKING:
@@ -171,7 +172,8 @@ def _analyse(recording: RecordedSound, chosen: Tracker, player: Player) -> tuple
     """Returns the features of a recording, its length in samples at 16 kHz, and its audio for the page."""
     samples = round(recording.seconds * SAMPLE_RATE_HZ)
     extractor = FeatureExtractor(samples, ANALYSIS_PEAK / recording.peak, chosen)
-    blocks = _played(_exact_length(recording.at_rate(SAMPLE_RATE_HZ), samples), player)
+    audio = list[FloatArray]()
+    blocks = _kept(_played(_exact_length(recording.at_rate(SAMPLE_RATE_HZ), samples), player), audio)
     for _ in _extracted(extractor, blocks, "analyse", samples) if chosen.slow else map(extractor.push, blocks):
         pass
     features = extractor.finish()
@@ -185,7 +187,15 @@ def _analyse(recording: RecordedSound, chosen: Tracker, player: Player) -> tuple
             f"the recording '{recording.name}' is silent below {SAMPLE_RATE_HZ // 2} Hz, all that models hear; "
             "raise its level, or check that it is the right file"
         )
+    features = replace(features, mixed_share=mixed_share(np.concatenate(audio), features.f0_hz))
     return features, samples, player.finish()
+
+
+def _kept(blocks: Iterable[FloatArray], audio: list[FloatArray]) -> Iterator[FloatArray]:
+    """Passes blocks on and keeps them: ten minutes, the longest recording, are 38 MB."""
+    for block in blocks:
+        audio.append(block)
+        yield block
 
 
 def _played(blocks: Iterable[FloatArray], player: Player) -> Iterator[FloatArray]:

@@ -33,6 +33,13 @@ def melody(rate: int = 48_000) -> np.ndarray:
     return soxr.resample(0.6 * audio / np.abs(audio).max(), 16_000, rate)
 
 
+def chord(seconds: float = 40.0, rate: int = 16_000) -> np.ndarray:
+    """Returns a C major chord of three tones with ten harmonics each, f64[samples]."""
+    time = np.arange(int(seconds * rate)) / rate
+    tones = (np.sin(2 * np.pi * k * f0_hz * time) / k for f0_hz in (261.6, 329.6, 392.0) for k in range(1, 11))
+    return 0.1 * sum(tones)
+
+
 def write(path: Path, audio: np.ndarray, rate: int = 16_000, **options: str) -> str:
     """Writes a recording and returns its path."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ from components.synths.instrument import Instrument
 from components.synths.streaming import BLOCK_FRAMES, BlockRenderer
 from components.transfer.page import ticks
 from components.transfer.step import transfer
-from tests.transfer.recordings import melody, sweep, write
+from tests.transfer.recordings import chord, melody, sweep, write
 
 
 def _sound(path: Path | str) -> np.ndarray:
@@ -44,9 +44,17 @@ def test_a_trained_instrument_follows_pitch_and_loudness(transfers, kind):
     assert found.pitch_error_cents < 10
     assert found.pitch_heard_share > 0.95
     assert found.loudness_correlation > 0.95
+    assert "more than one note" not in result.warning
     sound = _sound(result.sounds[0].out_uri)
     assert len(sound) == round(len(audio) * 16_000 / rate)
     assert 0.01 < np.abs(sound).max() <= 0.99
+
+
+def test_a_chord_is_rendered_with_a_warning(strings, tmp_path):
+    """Forty seconds of it: it is looked at in pieces."""
+    result = transfer([strings], write(tmp_path / "chord.wav", chord()), str(tmp_path / "out"))
+    assert re.match(r"the recording has more than one note at a time, or much noise, in \d+% of its", result.warning)
+    assert result.sounds[0].similarity.pitch_heard_share > 0
 
 
 def test_independent_measurements_agree(transfers):

@@ -1,4 +1,4 @@
-"""Octave slips in the pitch of a recording, and the warning about them."""
+"""What is doubtful in the pitch of a recording, and the warning about it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from components.audio.loudness import LOUDNESS_DEFINITION
 from components.audio.pitch import DEFAULT_TRACKER
 from components.nsynth.note import FRAME_RATE_HZ, FloatArray
 from components.transfer.analysis import Features
-from components.transfer.octave_slips import octave_slips, pitch_warning
+from components.transfer.pitch_doubts import octave_slips, pitch_warning
 
 
 def features(f0_hz: FloatArray, disputed_share: float = 0.0) -> Features:

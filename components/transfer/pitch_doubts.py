@@ -1,4 +1,4 @@
-"""Octave slips of a tracked pitch: short runs an octave or two away from what is around them, which nobody plays."""
+"""What is doubtful in the pitch of a recording: octave slips, short runs an octave away, and notes at the same time."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from scipy.ndimage import median_filter
 from components.audio.f0 import hz_to_midi
 from components.audio.levels import sounding_frames
 from components.audio.pitch import DEFAULT_TRACKER
+from components.audio.polyphony import MIXED_SHARE
 from components.nsynth.note import FRAME_RATE_HZ
 from components.transfer.analysis import Features
 
@@ -54,6 +55,12 @@ def pitch_warning(features: Features, tracker: str) -> str:
         features: Of the recording.
         tracker: The name of the pitch tracker.
     """
+    if features.mixed_share > MIXED_SHARE:
+        return (
+            "the recording has more than one note at a time, or much noise, in "
+            f"{features.mixed_share:.0%} of its pitched frames, and a model plays one note at a time: "
+            "try a recording of single notes or of one voice"
+        )
     slips = octave_slips(features)
     advice = "try --pitch crepe" if tracker == DEFAULT_TRACKER else "listen to these places, or try --pitch swift-f0"
     if slips:
