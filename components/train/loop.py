@@ -18,26 +18,14 @@ from components.config.settings import TrainSettings
 from components.telemetry import log
 from components.train.checkpoints import Snapshot
 from components.train.dataset import Dataset
+from components.train.divergence import MAX_ROLLBACKS, Diverged, DivergenceCheck, divergence_error
 from components.train.outputs import Outputs
 from components.train.prefetch import Prefetcher
 from components.train.progress import ProgressBar
-from components.train.state import (
-    MAX_ATTEMPTS,
-    MAX_ROLLBACKS,
-    Diverged,
-    Interval,
-    SilentOrPitchless,
-    State,
-    StepTiming,
-    StopReason,
-    check_heard,
-    check_interval,
-    check_validation,
-    divergence_error,
-    stop_reason,
-)
+from components.train.state import Interval, State, StepTiming, StopReason, stop_reason
 from components.train.termination import Termination
 from components.train.trainer import Trainer
+from components.train.unheard import MAX_ATTEMPTS, SilentOrPitchless, check_heard
 from components.train.workers import StopRequests, WorkerSync
 
 _LOG = log.get(__name__)
@@ -81,7 +69,8 @@ class Loop:
             self._restore(snapshot)
             self.state.restarts += 1
         after_step = self.state.step if snapshot else -1
-        self._expect_losses()
+        self._divergence = DivergenceCheck(settings.divergence_factor, settings.log_every_steps)
+        self._divergence.begin(self.state.step)
         self._log = MetricsLog(outputs.directory, after_step, self.state.validated_step, self.state.seconds)
         self._saved_s, self._saved_step = time.monotonic(), self.state.step
         self._timing = StepTiming()
@@ -174,7 +163,7 @@ class Loop:
         return self._trainer.load(self._dataset.batch(self._settings, step), step)
 
     def _log_interval(self, interval: Interval) -> None:
-        self._check(interval)
+        self._divergence.check_interval(interval, self.state.step, self.state.first_loss)
         self._trainer.new_interval()
         rate, timing = self._trainer.learning_rate(self.state.step), self._timing
         self._add("train", interval.loss, learning_rate=rate, grad_norm=interval.grad_norm, **timing.as_metrics())
@@ -182,20 +171,6 @@ class Loop:
         self._outputs.metrics.add_steps(self.state.step, timing.steps, timing.seconds, timing.waited_s)
         self._outputs.metrics.set_device(rate, self._trainer.traces, self._trainer.memory_bytes())
         self._timing = StepTiming()
-
-    def _expect_losses(self) -> None:
-        """Lets the losses of the next steps tell what is usual for the training notes.
-
-        The held-out ones alone do not: with weights that know other instruments, an easy held-out note may have a
-        quarter of the loss of a hard training note, before any step.
-        """
-        self._usual_loss, self._usual_until_step = 0.0, self.state.step + self._settings.log_every_steps
-
-    def _check(self, interval: Interval | None) -> None:
-        if interval and interval.finite and self.state.step <= self._usual_until_step:
-            self._usual_loss = max(self._usual_loss, interval.loss)
-        usual_loss = max(self._usual_loss, self.state.first_loss)
-        check_interval(interval, usual_loss, self._settings.divergence_factor)
 
     def _is_validation_due(self) -> bool:
         step = self.state.step
@@ -216,7 +191,7 @@ class Loop:
             if number == 0 and self.state.step % self._settings.sound_every_steps == 0:
                 sounds = {"held-out/original": group.audio[0], "held-out/resynthesis": np.asarray(resynthesis)}
         loss = float(np.mean(np.concatenate(losses)[: len(notes)], dtype=np.float64))
-        check_validation(loss, self.state.compared_loss, self._settings.divergence_factor)
+        self._divergence.check_validation(loss, self.state.compared_loss)
         candidate = not self._pretrained or self.state.step > 0
         if self.state.validated(loss, self._settings.min_improvement, len(notes), candidate):
             self.best = self._trainer.weights()
@@ -232,7 +207,7 @@ class Loop:
 
     def _save(self) -> None:
         """Writes a checkpoint, but never one of a training that has diverged."""
-        self._check(self._trainer.interval())
+        self._divergence.check_interval(self._trainer.interval(), self.state.step, self.state.first_loss)
         start = time.monotonic()
         self._outputs.summaries.flush()
         self._outputs.publish()
@@ -282,7 +257,7 @@ class Loop:
         self._use_seed(seed)
         self.state = State(seed=seed, restarts=given_up.restarts, waited_s=given_up.waited_s, attempts=attempts)
         self.best = self._trainer.weights()
-        self._expect_losses()
+        self._divergence.begin(0)
         self._save()  # before the log is emptied: whatever is resumed from here on has its lines
         self._go_on_from_state()
 

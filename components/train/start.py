@@ -180,26 +180,35 @@ def load_weights(warm_start: WarmStart) -> list[Any]:
 
 
 def begins_pretrained(record: RunRecord, settings: TrainSettings) -> bool:
-    """Tells whether a training begins with the weights that come with its preset."""
-    wanted = record.warm_start is None and settings.initial_weights == PRETRAINED
-    return wanted and not pretrained.other_network(record.bindings)
-
-
-def pretrained_weights(record: RunRecord) -> list[Any]:
-    """Returns the weights that come with a training's preset; none, and a line in the log, if they do not fit it.
+    """Tells whether a training begins with the weights that come with its preset.
 
     Raises:
         InputError: The preset comes with none.
     """
+    if record.warm_start or settings.initial_weights != PRETRAINED:
+        return False
     if record.preset not in pretrained.PRESETS:
         raise InputError(
             f"train.initial_weights is 'pretrained', but the preset {record.preset} comes with no weights: expected "
             f"'random', or one of the presets {' and '.join(pretrained.PRESETS)}"
         )
-    if binding := pretrained.other_network(record.bindings):
+    return not pretrained.other_network(record.bindings)
+
+
+def other_weights(record: RunRecord, settings: TrainSettings) -> list[Any]:
+    """Returns the weights of another model that a training begins with; none for random ones.
+
+    Raises:
+        InputError: The preset comes with no weights, or the model's are damaged.
+    """
+    if record.warm_start:
+        return load_weights(record.warm_start)
+    if begins_pretrained(record, settings):
+        return pretrained.load(record.preset, record.synth)
+    if settings.initial_weights == PRETRAINED:
+        binding = pretrained.other_network(record.bindings)
         _LOG.info("training starts with random weights: '%s' may change the network of the pretrained ones", binding)
-        return []
-    return pretrained.load(record.preset, record.synth)
+    return []
 
 
 def set_initial_weights(model: Any, weights: list[Any], record: RunRecord) -> None:
@@ -207,7 +216,7 @@ def set_initial_weights(model: Any, weights: list[Any], record: RunRecord) -> No
 
     Args:
         model: What models.build made.
-        weights: What `load_weights` or `pretrained_weights` returned.
+        weights: What `load_weights` or `other_weights` returned.
         record: Of the training; it tells whose weights they are.
     """
     pretrained_name = f"the pretrained network of the preset {record.preset}"

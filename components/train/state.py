@@ -1,4 +1,4 @@
-"""The state of a training and the rules that go by it: when it has ended, when it has diverged, how fast it is."""
+"""The state of a training, which limit has ended it, and the numbers of its last steps."""
 
 from __future__ import annotations
 
@@ -6,22 +6,12 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from components.config.settings import TrainSettings
-from components.core.errors import InputError, StepError
+from components.core.errors import InputError
 from components.core.text import counted
 
-MAX_ROLLBACKS = 2
-MAX_ATTEMPTS = 3
 _MANY_NOTES = 32
 _NOTE_ERROR = 0.12  # share by which the loss of a note swings from one validation to the next
-_UNHEARD_IN_A_ROW = 2
-_FIRST_HEARD_STEP, _LAST_FIRST_HEARD_STEP = 100, 2_000
-_TOO_QUIET_DB = 20.0
-_SOUNDS_DB = -60.0  # level of a note that counts
-_HAS_PITCH, _KEEPS_PITCH = 0.5, 0.3  # correlation of a note with itself; the share of it that a resynthesis must have
 
 
 @dataclass
@@ -173,88 +163,6 @@ class Interval:
     loss: float
     grad_norm: float
     finite: bool
-
-
-class Diverged(Exception):  # noqa: N818 (not an error of its own: the loop rolls back)
-    """A training has diverged; the message says how."""
-
-
-def check_interval(interval: Interval | None, usual_loss: float, factor: float) -> None:
-    """Raises Diverged if the loss of some steps is not finite or too high.
-
-    Args:
-        interval: Their losses and gradients.
-        usual_loss: The higher one of the validation loss before the first step and the loss of the first steps.
-        factor: How many times that is too high; see TrainSettings.divergence_factor.
-    """
-    if interval and not interval.finite:
-        raise Diverged("a loss or a gradient is not a number")
-    if interval and interval.loss > factor * usual_loss:
-        limit = factor * usual_loss
-        raise Diverged(f"the loss is {interval.loss:.4g}, above {limit:.4g}, {factor:g} times the one at first")
-
-
-def check_validation(loss: float, best_loss: float, factor: float) -> None:
-    """Raises Diverged if a validation loss is not finite, or more than `factor` times the best one."""
-    if not math.isfinite(loss):
-        raise Diverged("the validation loss is not a number")
-    if loss > factor * best_loss:
-        limit = factor * best_loss
-        raise Diverged(f"the validation loss is {loss:.4g}, above {limit:.4g}, {factor:g} times the best")
-
-
-class SilentOrPitchless(Exception):  # noqa: N818 (not an error of its own: the loop begins again)
-    """The model has gone silent or lost its pitch; the message says how."""
-
-
-def check_heard(state: State, heard: npt.NDArray[np.floating[Any]], settings: TrainSettings) -> str:
-    """Counts the validations in a row in which the model is silent or has no pitch.
-
-    A training is given up early or not at all: from a quarter of its steps on (but not before step 100, and by step
-    2,000 at the latest) to a half.
-
-    Args:
-        state: At the validation; its `unheard` is set.
-        heard: What hearing.level_and_pitch returns for each of the notes, [notes, 4].
-        settings: Of the training.
-
-    Returns:
-        What is wrong, where it has just been found and the training goes on nevertheless; "" otherwise.
-
-    Raises:
-        SilentOrPitchless: The training is to begin again with another seed.
-    """
-    reason = _unheard(np.asarray(heard, np.float64))
-    first = max(_FIRST_HEARD_STEP, min(settings.max_steps // 4, _LAST_FIRST_HEARD_STEP))
-    state.unheard = state.unheard + 1 if reason and state.step >= first else 0
-    if state.unheard < _UNHEARD_IN_A_ROW:
-        return ""
-    if len(state.attempts) + 1 < MAX_ATTEMPTS and state.step <= settings.max_steps // 2:
-        raise SilentOrPitchless(reason)
-    return reason if state.unheard == _UNHEARD_IN_A_ROW else ""
-
-
-def _unheard(heard: npt.NDArray[np.floating[Any]]) -> str:
-    note_db, level_db, note_pitch, pitch = heard[heard[:, 0] > _SOUNDS_DB].T
-    if len(note_db) and (quiet_db := float(np.mean(note_db - level_db))) > _TOO_QUIET_DB:
-        return f"the model is silent: {quiet_db:.0f} dB below the held-out notes"
-    tonal = note_pitch > _HAS_PITCH
-    if tonal.any() and pitch[tonal].mean() < _KEEPS_PITCH * note_pitch[tonal].mean():
-        return (
-            f"the model has lost its pitch: {max(0.0, pitch[tonal].mean()):.0%} of its sound repeats at the pitch, "
-            f"{note_pitch[tonal].mean():.0%} of the held-out notes"
-        )
-    return ""
-
-
-def divergence_error(step: int, reason: str, rollbacks: list[dict[str, Any]], learning_rate: float) -> StepError:
-    """Returns the error that ends a training which diverged once too often, with all its rollbacks in one line."""
-    before = "; ".join(f"at step {each['step']}: {each['reason']}" for each in rollbacks)
-    return StepError(
-        f"the training diverged at step {step} ({reason}), after it was rolled back to a checkpoint with half the "
-        f"learning rate {counted(len(rollbacks), 'time')} ({before}); try a lower train.learning_rate, it was "
-        f"{learning_rate:.2g} in the end"
-    )
 
 
 @dataclass

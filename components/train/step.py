@@ -226,7 +226,7 @@ def _run(data: SortedSet, wanted: Sequence[_Wanted], tracking_uri: str) -> list[
         left = [plan for plan in plans if not plan.record.is_finished]
         if left:
             directories = [stack.enter_context(synced_directory(plan.training_dir.uri, read_only)) for plan in left]
-            from components.train.training import run_trainings
+            from components.train.side_by_side import run_trainings
 
             tracking_uri = tracking_uri or environment.get(environment.MLFLOW_TRACKING_URI)
             run_trainings(data, left, directories, workers, termination, tracking_uri)

@@ -150,7 +150,7 @@ def _serve() -> None:
     import librosa
     import tensorboard.summary
 
-    import components.train.training  # noqa: F401
+    import components.train.side_by_side  # noqa: F401
 
     librosa.A_weighting(np.array([100.0]))
     assert tensorboard.summary.v2

@@ -10,7 +10,7 @@ import pytest
 
 from components.core.errors import StepError
 from components.synths.instrument import Instrument
-from components.train.training import run_side_by_side
+from components.train.side_by_side import run_side_by_side
 from tests.train.trainings import BINDINGS, assert_same, command, run_json, saved_steps
 
 

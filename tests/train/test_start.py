@@ -13,7 +13,7 @@ from components.artifacts.run_record import WarmStart
 from components.config.settings import TrainSettings
 from components.core.errors import InputError
 from components.synths.instrument import Instrument
-from components.train.start import begins_pretrained, pretrained_weights, set_initial_weights
+from components.train.start import begins_pretrained, other_weights, set_initial_weights
 from components.train.state import State
 from tests.records import finished_record
 from tests.train.trainings import BINDINGS, command, run_json
@@ -72,13 +72,13 @@ def test_a_small_preset_starts_with_weights_that_have_learned_instruments(data, 
 def test_settings_of_another_network_start_with_random_weights_and_the_log_says_so(caplog):
     caplog.set_level("INFO")
     record = finished_record("string", "harmonic", bindings=("train.max_steps = 3", "SpectralLoss.level_weight = 1.0"))
-    assert len(pretrained_weights(record)) > 10 and not caplog.text
-    with pytest.raises(InputError, match="the preset standard comes with no weights: expected 'random', or one of"):
-        pretrained_weights(replace(record, preset="standard"))
-    other = replace(record, bindings=(*record.bindings, "RnnFcDecoder.ch = 16"))
-    assert pretrained_weights(other) == []
-    assert "starts with random weights: 'RnnFcDecoder.ch = 16' may change the network" in caplog.text
     settings = TrainSettings(initial_weights="pretrained")
+    assert len(other_weights(record, settings)) > 10 and not caplog.text
+    with pytest.raises(InputError, match="the preset standard comes with no weights: expected 'random', or one of"):
+        other_weights(replace(record, preset="standard"), settings)
+    other = replace(record, bindings=(*record.bindings, "RnnFcDecoder.ch = 16"))
+    assert other_weights(other, settings) == []
+    assert "starts with random weights: 'RnnFcDecoder.ch = 16' may change the network" in caplog.text
     assert begins_pretrained(record, settings) and not begins_pretrained(record, TrainSettings())
     assert not begins_pretrained(other, settings)
     assert not begins_pretrained(replace(record, warm_start=WarmStart("other")), settings)

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from components.config.settings import TrainSettings
 from components.core.errors import InputError
-from components.train.state import (
-    Diverged,
-    Interval,
-    SilentOrPitchless,
-    State,
-    StepTiming,
-    check_heard,
-    check_interval,
-    check_validation,
-    stop_reason,
-)
+from components.train.divergence import Diverged, DivergenceCheck
+from components.train.state import Interval, State, StepTiming, stop_reason
+from components.train.unheard import SilentOrPitchless, check_heard
 
 
 def _validated(losses: list[float], min_improvement: float = 0.01) -> State:
@@ -79,22 +72,33 @@ def test_why_it_is_over(settings, minutes, by, words):
     [(20.0, True, None), (79.0, True, None), (81.0, True, "above 80, 4 times"), (1.0, False, "not a number")],
 )
 def test_what_counts_as_divergence_of_steps(loss, finite, says):
-    interval = Interval(steps=10, loss=loss, grad_norm=1.0, finite=finite)
+    interval, check = Interval(steps=10, loss=loss, grad_norm=1.0, finite=finite), DivergenceCheck(4.0, first_steps=10)
     if says is None:
-        check_interval(interval, usual_loss=20.0, factor=4.0)
+        check.check_interval(interval, step=20, first_loss=20.0)
     else:
         with pytest.raises(Diverged, match=says):
-            check_interval(interval, usual_loss=20.0, factor=4.0)
-    check_interval(None, 20.0, 4.0)
+            check.check_interval(interval, step=20, first_loss=20.0)
+    check.check_interval(None, 20, 20.0)
+
+
+def test_the_losses_of_the_first_steps_are_usual_too():
+    hard, check = Interval(steps=10, loss=50.0, grad_norm=1.0, finite=True), DivergenceCheck(4.0, first_steps=10)
+    check.begin(100)
+    check.check_interval(hard, step=110, first_loss=5.0)
+    check.check_interval(replace(hard, loss=199.0), step=120, first_loss=5.0)
+    check.begin(200)
+    with pytest.raises(Diverged, match="the loss is 50, above 20"):
+        check.check_interval(hard, step=211, first_loss=5.0)
 
 
 def test_what_counts_as_divergence_of_a_validation():
-    check_validation(19.0, best_loss=5.0, factor=4.0)
-    check_validation(19.0, best_loss=math.inf, factor=4.0)
+    check = DivergenceCheck(4.0, first_steps=10)
+    check.check_validation(19.0, best_loss=5.0)
+    check.check_validation(19.0, best_loss=math.inf)
     with pytest.raises(Diverged, match="21, above 20, 4 times the best"):
-        check_validation(21.0, best_loss=5.0, factor=4.0)
+        check.check_validation(21.0, best_loss=5.0)
     with pytest.raises(Diverged, match="not a number"):
-        check_validation(math.nan, best_loss=5.0, factor=4.0)
+        check.check_validation(math.nan, best_loss=5.0)
 
 
 def test_step_timing_is_a_rate_once_there_was_a_step():

@@ -11,7 +11,7 @@ from components.synths.instrument import Instrument
 from components.train.devices import Devices
 from components.train.reproduce import EarlierTraining
 from components.train.start import TrainingPlan
-from components.train.training import Setup
+from components.train.training_setup import Setup
 from tests.train.trainings import BINDINGS, command
 
 _SMALL = [*BINDINGS, "train.crop_samples = 3200", "train.batch_size = 2", "train.learning_rate = 0.005"]
