@@ -9,8 +9,8 @@ from components.artifacts.model_card import ModelCard
 from components.audio.f0 import note_name
 from components.core.errors import InputError
 from components.core.text import counted
-from components.play.midi import Part, ScoreNote
 from components.play.playing import Playing
+from components.play.score import Part, ScoreNote
 
 TRANSPOSE, PLAY = "transpose", "play"
 OUT_OF_RANGE = (TRANSPOSE, PLAY)

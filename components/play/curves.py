@@ -14,8 +14,8 @@ from components.artifacts.model_card import ModelCard
 from components.audio.levels import gate
 from components.audio.loudness import FLOOR_DB
 from components.nsynth.note import FRAME_RATE_HZ, SAMPLE_RATE_HZ
-from components.play.midi import Controllers, Steps
 from components.play.playing import VIBRATO_HZ
+from components.play.score import Controllers, Steps
 from components.play.voices import VoiceNote
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from components.nsynth.note import FRAME_RATE_HZ, HOP_SAMPLES, SAMPLE_RATE_HZ, FloatArray
 from components.play.curves import controller, level_db
-from components.play.midi import Controllers
+from components.play.score import Controllers
 
 Array = NDArray[np.floating[Any]]
 

@@ -18,9 +18,11 @@ from components.core.text import counted
 from components.nsynth.note import FRAME_RATE_HZ, SAMPLE_RATE_HZ
 from components.play.assignment import OUT_OF_RANGE, TRANSPOSE, assign, place
 from components.play.curves import Phrase, phrases
-from components.play.midi import LONGEST_S, Part, Score, read_score
+from components.play.midi import read_score
 from components.play.mixing import Mix, default_pan
 from components.play.playing import Playing
+from components.play.score import Part, Score
+from components.play.score_reader import LONGEST_S
 from components.play.voices import allocate
 from components.registry.download import downloaded
 from components.telemetry import log, progress

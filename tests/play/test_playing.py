@@ -11,8 +11,8 @@ from components.artifacts.model_card import ModelCard, Percentiles
 from components.core.errors import InputError
 from components.play.assignment import assign, place
 from components.play.curves import phrases
-from components.play.midi import Controllers, Part, ScoreNote
 from components.play.playing import Playing
+from components.play.score import Controllers, Part, ScoreNote
 from components.play.voices import allocate
 
 _LOUDNESS = Percentiles(-50.0, -25.0, -10.0, (-55.0, -40.0, -25.0, -15.0, -8.0))

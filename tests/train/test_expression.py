@@ -9,8 +9,8 @@ import pytest
 
 from components.artifacts.model_card import ModelCard
 from components.play.curves import phrases
-from components.play.midi import Controllers
 from components.play.playing import Playing
+from components.play.score import Controllers
 from components.play.voices import allocate
 from components.train.expression import expression_of
 

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page
 from components.artifacts.model_card import ModelCard
 from components.config.catalog import SYNTHS
 from components.play.curves import phrases
-from components.play.midi import Controllers
 from components.play.playing import Playing
+from components.play.score import Controllers
 from components.play.voices import allocate
 from tests.browser import Watched, new_page
 from tests.export.web.pages import open_page, play_on, until, wait_for_pitch, wait_for_silence, wait_for_sound
