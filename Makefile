@@ -51,7 +51,7 @@ web: web/node_modules ## build the page of `luthier export --format web` from we
 web/node_modules: web/package-lock.json
 	@cd web && npm ci --silent && touch node_modules
 
-bench: bench-sort bench-train ## run every benchmark that needs no GPU
+bench: bench-sort bench-train ## run bench-sort and bench-train
 
 bench-sort: $(BIN)/.dev ## compare the sort with cp, tf.data and transfer_manager (about 10 minutes, on an idle machine)
 	@$(BIN)/python -m benchmarks.sort --page docs/performance.md && $(BIN)/python -m benchmarks.scale --page docs/scale.md
