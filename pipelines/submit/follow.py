@@ -25,9 +25,12 @@ _LOG = log.get(__name__)
 POLL_S = 5.0  # Argo looks at a workflow every 10 s
 _TIMEOUT_S = 60
 _OUTAGE_S = 15 * 60
-# A traceback's last line: "components.core.errors.InputError: the source is empty".
-_RAISED = re.compile(r"(?:[\w.]+\.)?(\w*(?:Error|Exception|Exit|Interrupt)): (.+)")
-_OURS = ("InputError", "StepError")
+# A traceback's last line: "components.core.errors.InputError: the source is empty". What a class of ours says is a
+# sentence for the user, whatever its name (NoObject, BadRecord); of another class the name is a part of what it says.
+_RAISED = re.compile(
+    r"((?:components|pipelines)\.[\w.]+\.\w+|(?:[\w.]+\.)?\w*(?:Error|Exception|Exit|Interrupt)): (.+)"
+)
+_OURS = ("components", "pipelines")
 # What code of one version raises when it calls that of another one.
 _OF_VERSIONS = ("AttributeError", "ImportError", "ModuleNotFoundError", "TypeError")
 _SAME_VERSION = "; if the images are of another version of Luthier than this command, build and push them again"
@@ -192,9 +195,9 @@ def _message(log_text: str, pod_message: str) -> str:
             if level == "F" and not _EXIT_STATUS.fullmatch(message):
                 errors.append(message.removeprefix("failed to execute component: "))
         elif raised:
-            kind, message = raised.groups()
+            (module, _, kind), message = raised[1].rpartition("."), raised[2]
             hint = _SAME_VERSION if kind in _OF_VERSIONS else ""
-            errors.append(message if kind in _OURS else f"{kind}: {message}{hint}")
+            errors.append(message if module.startswith(_OURS) else f"{kind}: {message}{hint}")
         else:
             others.append(line)
     if errors:

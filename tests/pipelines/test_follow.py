@@ -4,9 +4,13 @@ import copy
 import signal
 import subprocess
 import sys
+import traceback
 
 import pytest
 
+from components.core.errors import NoAnswerError
+from components.storage.gcs_client import NoObject
+from components.storage.objects import NotJson
 from tests.pipelines.conftest import SUBMIT
 from tests.pipelines.workflow import one_task
 from tests.waiting import wait_until
@@ -33,6 +37,15 @@ def test_a_failed_run_names_the_task_and_what_it_said(kfp_api, luthier):
     assert "more failed" not in last
 
 
+@pytest.mark.parametrize("error", [NoObject, NotJson, NoAnswerError])
+def test_each_error_of_ours_is_told_without_the_name_of_its_class(kfp_api, luthier, error):
+    workflow = one_task()
+    raised = "".join(traceback.format_exception_only(error("there is no object 'gs://b/x'")))
+    workflow.task("plan", "FAILED", log=f"Traceback (most recent call last):\n{raised}Error: exit status 1\n")
+    kfp_api.states = [("FAILED", workflow)]
+    assert luthier(*SUBMIT).err.splitlines()[-1].startswith("luthier: plan: there is no object 'gs://b/x' (see http")
+
+
 def test_a_stopped_run_is_no_success_where_kubeflow_calls_it_canceled(kfp_api, luthier):
     kfp_api.states = [("CANCELING", one_task("RUNNING")), ("CANCELED", one_task("FAILED"))]
     finished = luthier(*SUBMIT)
@@ -43,6 +56,7 @@ def test_a_stopped_run_is_no_success_where_kubeflow_calls_it_canceled(kfp_api, l
     ("log", "said"),
     [
         ("ValueError: odd\n", "train: ValueError: odd"),
+        ("kfp.odd.OddError: odd\n", "train: OddError: odd"),
         ("killed\n\n", "train: killed"),
         ("", "train: failed; its log is no longer available"),
     ],
