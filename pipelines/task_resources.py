@@ -20,6 +20,7 @@ _SETTINGS = (
     environment.TRAIN_IMAGE,
     environment.MLFLOW_TRACKING_URI,
     environment.MODEL_REGISTRY,
+    environment.MODEL_REGISTRY_TOKEN_FILE,
     # Read by the libraries of other software.
     "GOOGLE_APPLICATION_CREDENTIALS",
     "HTTP_PROXY",

@@ -217,6 +217,11 @@ def find_model(uri: str) -> str:
     Raises:
         InputError: There is no model. It names what is there instead, and models whose names are near.
     """
+    if uri.startswith("models:"):
+        raise InputError(
+            f"'{uri}' is a name in the registry, which this command does not look up: expected a model directory or a "
+            "training directory; the version's page in MLflow names that of its training"
+        )
     for model_uri in (uri, storage.join(uri, MODEL_DIR)):
         if storage.exists(storage.join(model_uri, CARD_NAME)):
             return model_uri

@@ -236,7 +236,7 @@ def errors_explained(api: Api) -> Iterator[None]:
         raise InputError(f"{api.server} {found} (HTTP {error.status}): log in again") from error
     except NamespaceNotFound as error:
         raise InputError(
-            f"there is no namespace '{api.namespace}': try another --namespace, or create it with "
+            f"there is no namespace '{api.namespace}': name another one, or create it with "
             "`kubectl apply -k manifests/base`"
         ) from error
     except (BadRequest, Forbidden, Invalid) as error:
@@ -257,7 +257,7 @@ def _template(template: str, api: Api) -> Object:
     except NotFound as error:
         raise InputError(
             f"namespace '{api.namespace}' has no ConfigMap '{name}' with the Job's template: apply manifests/base "
-            "there, or try another --namespace or --template"
+            "there, or name another namespace or template"
         ) from error
     return merged(found.get("data") or {}, f"ConfigMap '{name}' in namespace '{api.namespace}'")
 

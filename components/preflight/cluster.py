@@ -43,7 +43,7 @@ def check_namespace(api: Api) -> Iterator[Finding]:
     try:
         found = api.get_path(f"/api/v1/namespaces/{name}")
     except (NamespaceNotFound, NotFound):
-        advice = "apply manifests/base, or name another one with --namespace or LUTHIER_NAMESPACE"
+        advice = "apply manifests/base, or name another one with --jobs-namespace or LUTHIER_NAMESPACE"
         yield Finding("namespace", Status.WRONG, f"there is no namespace '{name}' for the Jobs", advice)
         return
     except Forbidden:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -90,27 +91,34 @@ def check_settings(api: Api, steps: Steps) -> Iterator[Finding]:
         api: For the namespace of the Jobs.
         steps: Where the steps are.
     """
-    where = f"ConfigMap '{_CONFIG_MAP}' of namespace '{steps.namespace}'"
+    where, exists = f"ConfigMap '{_CONFIG_MAP}' of namespace '{steps.namespace}'", True
     try:
         found = answers.mapping(api.get_path(f"/api/v1/namespaces/{steps.namespace}/configmaps/{_CONFIG_MAP}"), "data")
     except Forbidden:
         yield Finding("settings", Status.NOTE, f"not checked: you may not read {where}")
         return
     except NotFound:
-        found = {}
+        found, exists = {}, False
     steps.settings.update({name: value for name, value in found.items() if isinstance(value, str)})
     namespace = steps.settings.get(environment.NAMESPACE) or steps.namespace
     if namespace != api.namespace:
         text = f"the steps will create their Jobs in namespace '{namespace}', not in '{api.namespace}'"
-        advice = (
-            f"kubectl -n {steps.namespace} create configmap {_CONFIG_MAP} --from-literal={environment.NAMESPACE}="
-            f"{api.namespace}, or name the other one with --namespace"
-        )
+        advice = f"{_setting(steps.namespace, api.namespace, exists)}, or try --jobs-namespace {namespace}"
         yield Finding("settings", Status.WRONG, text, advice)
     else:
         yield Finding(
             "settings", Status.OK, f"the steps in namespace '{steps.namespace}' create their Jobs in '{namespace}'"
         )
+
+
+def _setting(namespace: str, jobs_namespace: str, exists: bool) -> str:
+    """Returns the command that tells the steps of a namespace where their Jobs are to be."""
+    if exists:
+        data = json.dumps({"data": {environment.NAMESPACE: jobs_namespace}})
+        return f"kubectl -n {namespace} patch configmap {_CONFIG_MAP} --type=merge -p '{data}'"
+    return (
+        f"kubectl -n {namespace} create configmap {_CONFIG_MAP} --from-literal={environment.NAMESPACE}={jobs_namespace}"
+    )
 
 
 def step_pod(image: str, account: str) -> Object:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from components.artifacts import evaluation
-from components.artifacts.model_card import ModelCard
+from components.artifacts.model_card import ModelCard, find_model
 from components.core.errors import InputError
 from tests.artifacts.samples import CARD, EVALUATION
 
@@ -17,6 +17,11 @@ def test_a_loudness_that_is_not_known_is_refused():
         assert ModelCard.parse(CARD | {"loudness": loudness}, "here").loudness_definition == loudness
     with pytest.raises(InputError, match=r"'loudness' is 'ddsp-9', expected ddsp-3\.7 or ddsp-3\.7-power; .* update"):
         ModelCard.parse(CARD | {"loudness": "ddsp-9"}, "here")
+
+
+def test_a_name_in_the_registry_is_not_taken_for_a_directory():
+    with pytest.raises(InputError, match=r"'models:/.*' is a name in the registry.*expected a model directory"):
+        find_model("models:/ddsp-string@champion")
 
 
 @pytest.mark.parametrize("name", ["<img src=x>", "a|b", "a b", "", "x" * 65])

@@ -64,11 +64,25 @@ def test_what_is_wrong_is_named_with_what_to_do(cluster, options, luthier):
     assert done.code == 2 and "Traceback" not in done.err
     lines = [" ".join(line.split()) for line in done.out.splitlines()]
     assert "wrong settings the steps will create their Jobs in namespace 'kubeflow', not in 'luthier'" in lines
+    setting = "kubectl -n kubeflow create configmap luthier-config --from-literal=LUTHIER_NAMESPACE=luthier"
+    assert f"-> {setting}, or try --jobs-namespace kubeflow" in lines
     assert "wrong permissions you may not create jobs in namespace 'luthier'" in lines
     create = "-> kubectl -n luthier create rolebinding luthier-pipelines --role=luthier-launcher"
     assert f"{create} --serviceaccount=kubeflow:pipeline-runner" in lines
     assert any(line.startswith("wrong registry no MLflow: expected") for line in lines)
     assert done.err.splitlines()[-1].endswith("checks failed")
+
+
+def test_settings_that_exist_are_to_be_changed_and_not_created(cluster, options, luthier):
+    path = "/api/v1/namespaces/kubeflow/configmaps/luthier-config"
+    cluster.answers[path] = {
+        "data": {"LUTHIER_NAMESPACE": "other", "MLFLOW_TRACKING_URI": "http://mlflow.luthier:5000"}
+    }
+    done = luthier("doctor", "--read-only", "--json", *options)
+    (found,) = [each for each in json.loads(done.out) if each["check"] == "settings"]
+    patch = "kubectl -n kubeflow patch configmap luthier-config --type=merge"
+    assert found["advice"].startswith(f"{patch} -p '{json.dumps({'data': {'LUTHIER_NAMESPACE': 'luthier'}})}'")
+    assert found["advice"].endswith("or try --jobs-namespace other")
 
 
 def test_a_cluster_without_the_namespace_of_the_steps_is_one_finding(cluster, options, luthier):
