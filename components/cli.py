@@ -44,7 +44,7 @@ COMMANDS = {
     "train": Command("components.train.command", "Train one or more synthesizers on one instrument family."),
     "train-and-evaluate": Command(
         "pipelines.train_and_evaluate_command",
-        "Train one synthesizer and evaluate the model: what a training of a pipeline does.",
+        "Train one synthesizer and evaluate the model, as the pipeline does for each training.",
     ),
     "launch": Command("components.launch.command", "Train one synthesizer as a Kubernetes Job and follow it."),
     "presets": Command(

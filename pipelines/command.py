@@ -12,7 +12,9 @@ import click
     "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Directory for the package."
 )
 @click.option("--native", is_flag=True, help="Write Pipeline and PipelineVersion objects as well, for kubectl apply.")
-@click.option("--dropdowns", is_flag=True, help="Offer the presets as a list in the UI's form (Kubeflow 2.17).")
+@click.option(
+    "--dropdowns", is_flag=True, help="Offer the presets as a list in the UI's form (Kubeflow Pipelines 2.17 or later)."
+)
 def command(out: Path, native: bool, dropdowns: bool) -> None:
     """Compile the pipeline package, a YAML file for Kubeflow.
 

@@ -28,7 +28,7 @@ def command(
     others_uri: str | None,
     bindings: tuple[str, ...],
 ) -> None:
-    """Train one synthesizer and evaluate the model: what a training of a pipeline does.
+    """Train one synthesizer and evaluate the model, as the pipeline does for each training.
 
     The same command resumes a training that was stopped, and does only what is missing. The report
     links to a page that plays the model, play.html. On SIGTERM or Ctrl-C it saves a

@@ -18,8 +18,8 @@ class Outcome:
         steps: Gradient steps done.
         first_spectral_loss: Of the validation before the first step.
         last_spectral_loss: Of the last validation.
-        best_step: The step of the lowest validation loss, whose weights the model has.
-        best_valid_loss: That loss.
+        best_step: The step whose weights the model has; see train.state.State.validated.
+        best_valid_loss: The validation loss at that step.
         stopped_by: "flat", "max_steps" or "max_minutes".
         stop_reason: The same in words, with the numbers.
         seconds: Time of training, over all processes.

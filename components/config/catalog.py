@@ -9,7 +9,7 @@ from components.core.errors import InputError, nearest
 SYNTHS = ("harmonic", "sinusoidal", "wavetable")
 _PURPOSES = {
     "smoke": "a quick trial, under a minute on a laptop",
-    "seed": "a small network for one note",
+    "seed": "a small network for few recordings",
     "standard": "ddsp's solo instrument, for a GPU",
     "room": "a small network with a reverb, for own recordings",
     "vst": "for the plugin DDSP-VST",

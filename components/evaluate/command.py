@@ -10,7 +10,9 @@ from components.core.text import counted
 
 
 @click.command()
-@click.option("--model", "model_uri", required=True, metavar="URI", help="A model, or the training directory it is in.")
+@click.option(
+    "--model", "model_uri", required=True, metavar="URI", help="A model directory, or the training directory it is in."
+)
 @click.option("--data", "data_uri", required=True, metavar="URI", help="Root of a sorted set.")
 @click.option(
     "--out", "out_uri", required=True, metavar="URI", help="Directory for the scores, listening samples and the report."

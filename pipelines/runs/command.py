@@ -13,7 +13,9 @@ from pipelines.kubeflow.endpoint import Endpoint, optional_endpoint_options
 @click.command(name="runs")
 @optional_endpoint_options
 @click.option("--workspace", metavar="URI", help="List the runs of this workspace instead, by their trainings.")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="The newest so many runs.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many runs to list, the newest first."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(endpoint: Callable[[], Endpoint], workspace: str | None, limit: int, as_json: bool) -> None:
     """List the runs of the pipeline in Kubeflow, or those of a workspace.

@@ -48,7 +48,7 @@ def command(
 ) -> None:
     """Create, update or replace the recurring run in Kubeflow.
 
-    Nothing changes if it already is as asked for.
+    If it exists and has these settings, nothing changes.
     """
     if [bool(cron), remove, lists].count(True) != 1:
         raise InputError("cannot schedule: expected one of --cron, --remove and --list; try --cron '0 3 * * *'")
