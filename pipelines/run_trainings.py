@@ -52,7 +52,9 @@ def raise_failures(run: Run) -> None:
     """
     failed = run.failed()
     if not failed:
-        raise StepError(f"trainings of '{run.run_uri}' failed, and their directories no longer say why")
+        raise StepError(
+            f"trainings of '{run.run_uri}' failed, and their directories do not say why; see the logs of their steps"
+        )
     name, first = next(iter(failed.items()))
     others = [each for each in failed if each != name]
     more = f" (failed as well: {', '.join(others)})" if others else ""

@@ -137,7 +137,10 @@ def score(model_uri: str, data_uri: str, reference: Evaluation) -> list[NoteNumb
 
     _, notes = note_selection.held_out_notes(SortedSet.open(data_uri), reference.family, len(reference.notes))
     if evaluation.notes_fingerprint(notes) != reference.notes_fingerprint:
-        raise InputError(f"'{data_uri}' is not the sorted set of the evaluation: its held-out notes are others")
+        raise InputError(
+            f"cannot compare with the evaluation of {reference.family}: '{data_uri}' has other held-out notes; "
+            "expected the sorted set of that evaluation"
+        )
     numbers, _ = scoring.score(Instrument.load(model_uri), notes)
     return numbers
 

@@ -32,7 +32,7 @@ def assign(parts: Sequence[Part], models: Sequence[str], chosen: Sequence[str]) 
     listing = "; ".join(f"{number}: {part.text()}" for number, part in enumerate(parts, 1))
     single = dict(_choice(each, len(parts), listing) for each in chosen)
     if len(single) < len(chosen):
-        raise InputError(f"--part names a part twice: got {', '.join(chosen)}")
+        raise InputError(f"--part names a part twice: got {', '.join(chosen)}; expected each part once")
     rest = [number for number in range(1, len(parts) + 1) if number not in single]
     if rest and len(models) not in (1, len(rest)):
         raise InputError(

@@ -54,7 +54,9 @@ def _parse(content: bytes, uri: str) -> mido.MidiFile:
     if not content.startswith(b"MThd"):
         raise InputError(f"'{uri}' is not a MIDI file: expected a Standard MIDI file, which begins with 'MThd'")
     if _ENDLESS_NUMBER.search(content):
-        raise InputError(f"the MIDI file '{uri}' is damaged: it has a number of more than 4,096 bytes")
+        raise InputError(
+            f"the MIDI file '{uri}' is damaged: it has a number of more than 4,096 bytes; export or copy it again"
+        )
     try:
         file = mido.MidiFile(file=io.BytesIO(without_other_chunks(content)))
     except EOFError as error:

@@ -39,7 +39,10 @@ def check_workspace(uri: str, in_cluster: bool) -> Iterator[Finding]:
     storage.write_bytes(probe, content, if_generation_match="0")
     try:
         if storage.read_bytes(probe) != content:
-            raise InputError(f"an object written to '{uri}' reads back as something else: is another program writing?")
+            raise InputError(
+                f"an object that was written to '{uri}' has another content when it is read; check whether another "
+                "program writes there"
+            )
     finally:
         _delete(probe)
     yield Finding("workspace", Status.OK, f"{uri} is writable")

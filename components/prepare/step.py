@@ -203,7 +203,10 @@ def _first_left_out(unusable: Sequence[Unusable]) -> str:
 def _check_nothing_left_out(left_out: Sequence[str], strict: bool) -> None:
     if strict and left_out:
         more = f"; and {len(left_out) - _MOST_REASONS} more" if len(left_out) > _MOST_REASONS else ""
-        raise InputError(f"--strict, and {len(left_out)} cannot be used: {'; '.join(left_out[:_MOST_REASONS])}{more}")
+        reasons = "; ".join(left_out[:_MOST_REASONS])
+        raise InputError(
+            f"--strict expects that every recording can be used, but {len(left_out)} cannot be used: {reasons}{more}"
+        )
 
 
 def check(recordings: Sequence[str], family: str | None = None, tracker_name: str = DEFAULT_TRACKER) -> CheckResult:

@@ -45,7 +45,8 @@ def _listed(client: MlflowClient, family: str | None, champions_only: bool) -> l
         numbers = {(each.name, int(each.version)) for each in champions if each}
         versions = [each for each in versions if (each.name, int(each.version)) in numbers]
     if not versions:
-        raise InputError(f"there is no {'champion' if champions_only else 'version'} of {family or 'any family'}")
+        what = "champion" if champions_only else "version"
+        raise InputError(f"the registry has no {what} of {family or 'any family'}: `luthier run` registers models")
     versions.sort(key=lambda each: (each.tags["family"], int(each.version)))
     return [Listed.of(each) for each in versions]
 

@@ -65,7 +65,7 @@ def _versions(client: MlflowClient, family: str, to_version: int | None) -> tupl
     """Returns the champion, and the version to go back to."""
     champion, name = champion_version(client, family), model_name(family)
     if champion is None:
-        raise InputError(f"cannot roll back: {family} has no champion")
+        raise InputError(f"cannot roll back: {family} has no champion; `luthier models` lists the versions")
     known = {int(version.version): version for version in versions_of(client, family)}
     earlier = known.get(to_version) if to_version else previous_champion(client, champion)
     if earlier is None:

@@ -235,7 +235,9 @@ def _answer(uri: str, call: str, parameters: dict[str, str], may_be_missing: boo
             "MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
         )
     if status == 429 or status >= 500:
-        raise StepError(f"MLflow at '{shown}' reports an error: got HTTP {status} ({text[:_LONGEST_EXCERPT]})")
+        raise StepError(
+            f"MLflow at '{shown}' reports an error: got HTTP {status} ({text[:_LONGEST_EXCERPT]}); see the server's log"
+        )
     if may_be_missing and isinstance(found, dict) and found.get("error_code") == "RESOURCE_DOES_NOT_EXIST":
         return {}
     if status != 200 or not isinstance(found, dict):

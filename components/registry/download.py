@@ -70,10 +70,15 @@ class _Artifacts:
         """Downloads a model: its card, and the files that the card names. Returns its local directory."""
         sizes = self._sizes()
         if not sizes:
-            raise InputError(f"cannot download '{uri}': MLflow at '{self._mlflow_uri}' no longer has its files")
+            raise InputError(
+                f"cannot download '{uri}': MLflow at '{self._mlflow_uri}' no longer has its files; try another version"
+            )
         cards = [path for path in sizes if path.rpartition("/")[2] == CARD_NAME]
         if not cards:
-            raise InputError(f"'{uri}' is not a model of Luthier: got no {CARD_NAME} among its files")
+            raise InputError(
+                f"'{uri}' is not a model of Luthier: got no {CARD_NAME} among its files; try a version that Luthier "
+                "has registered"
+            )
         folder = cards[0].removesuffix(CARD_NAME)
         card = ModelCard.read(str(self._download(cards[0], sizes, LARGEST_CARD_BYTES).parent))
         for name in card.crc32c:

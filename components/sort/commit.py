@@ -87,7 +87,7 @@ def commit(plan: SortPlan, split_uri: str, quarantine: bool) -> Manifest:
             return _of_another_sort(finished, split_uri)
         raise StepError(
             f"cannot commit '{split_uri}': it lacks {len(missing)} of {counted(plan.units, 'unit')} "
-            f"(number {missing[0]}); sort again, it continues"
+            f"(number {missing[0]}); sort again: the sort continues"
         )
     lease.verify(plan, split_uri)
     _check_source(plan, receipts)

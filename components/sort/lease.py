@@ -206,12 +206,13 @@ def _read_lease(split_uri: str) -> Lease | None:
     try:
         lease = cast(Lease | None, _read_if_exists(uri))
     except storage.NotJson as error:
-        raise InputError(f"'{uri}' is not the lease of a sort ({error}): delete it") from None
+        raise InputError(f"'{uri}' is not the lease of a sort ({error}); delete it, and sort again") from None
     if lease is not None:
         try:
             _described(lease), _plan_of(lease).id
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            raise InputError(f"'{uri}' is not the lease of a sort ({type(error).__name__}): delete it") from None
+            reason = type(error).__name__
+            raise InputError(f"'{uri}' is not the lease of a sort ({reason}); delete it, and sort again") from None
     return lease
 
 

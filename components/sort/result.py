@@ -76,7 +76,9 @@ class SortedSplits:
             InputError: A family that was asked for has no record there, or there is no such split.
         """
         if "train" not in self.splits:
-            raise InputError(f"the source has no train split, only {', '.join(self.splits)}")
+            raise InputError(
+                f"the source has no train split to train on, only {', '.join(self.splits)}; try another source"
+            )
         present = [group for group, records in self.splits["train"].totals.items() if records]
         for family in asked:
             if family not in present:

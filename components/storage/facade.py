@@ -154,7 +154,9 @@ def read_bytes(uri: str, largest_bytes: int | None = None) -> bytes:
             pieces.append(piece)
             left -= len(piece)
     if not left:
-        raise InputError(f"cannot read '{uri}': it has more than {largest_bytes:,} bytes")
+        raise InputError(
+            f"cannot read '{uri}': it has more than {largest_bytes:,} bytes, the most that is expected there"
+        )
     return b"".join(pieces)
 
 
@@ -164,7 +166,7 @@ def read_text(uri: str, largest_bytes: int) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise InputError(f"cannot read '{uri}': its byte {error.start} is not UTF-8") from None
+        raise InputError(f"cannot read '{uri}': its byte {error.start} is not UTF-8; copy the file again") from None
 
 
 def read_json(uri: str, largest_bytes: int = LARGEST_JSON_BYTES) -> Any:
@@ -240,7 +242,7 @@ def download_tree(uri: str, local_dir: str | Path, wanted: Callable[[str], bool]
     """
     found = [info for info in list_objects(uri) if wanted(info.name)]
     if not found:
-        raise InputError(f"cannot copy '{uri}': nothing found there")
+        raise InputError(f"cannot copy '{uri}': there is no file in it; check the path")
     paths = [local_path(local_dir, info.name) for info in found]
     for info, path in zip(found, paths, strict=True):
         copy(info, str(path))
@@ -254,7 +256,7 @@ def upload_tree(local_dir: str | Path, uri: str) -> None:
     """
     found = list_objects(str(local_dir))
     if not found:
-        raise InputError(f"cannot copy '{local_dir}': nothing found there")
+        raise InputError(f"cannot copy '{local_dir}': there is no file in it; check the path")
     check_no_link_leaves(local_dir)
     for info in found:
         copy(info, join(uri, info.name) if is_remote(uri) else str(local_path(uri, info.name)))

@@ -240,7 +240,8 @@ def error_of_response(uri: str, status: int | None, text: str) -> Exception:
     reason = _reason(text)
     if status in (400, 403) and "requester pays" in text.lower():
         return InputError(
-            f"cannot open '{uri}': its bucket is requester-pays, set {environment.USER_PROJECT} to who pays"
+            f"cannot open '{uri}': its bucket is requester-pays; set {environment.USER_PROJECT} to the Google Cloud "
+            "project that pays"
         )
     if status == 404:
         return NoObject(f"there is no object '{uri}', or no such bucket")

@@ -61,7 +61,9 @@ def check_no_link_leaves(directory: str | Path, names: Sequence[str] = ("",)) ->
     root = Path(directory).resolve()
     for path in (path for name in names for path in (root / name, *(root / name).rglob("*"))):
         if path.is_symlink() and not path.resolve().is_relative_to(root):
-            raise InputError(f"cannot copy '{path}': it is a symbolic link to a file outside of '{directory}'")
+            raise InputError(
+                f"cannot copy '{path}': it is a symbolic link to a file outside of '{directory}'; remove it"
+            )
 
 
 def _reason(name: str) -> str:

@@ -177,5 +177,8 @@ def _check_registry(api: Api, steps: Steps, wanted: Wanted) -> Iterator[Finding]
         )
     except NotFound:
         if service[1] == steps.namespace:
-            raise InputError(f"{uri}: there is no Service '{service[0]}' in namespace '{service[1]}'") from None
+            raise InputError(
+                f"{uri}: there is no Service '{service[0]}' in namespace '{service[1]}'; correct the tracking URI, or "
+                "install MLflow there"
+            ) from None
         yield from check_registry(uri, in_cluster=True)  # a name outside of the cluster

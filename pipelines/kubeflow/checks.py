@@ -71,7 +71,10 @@ def _check_tracking_uri(uri: str) -> None:
 def _check_placement(given: Mapping[str, Any]) -> None:
     Placement.of_form(given["gpus"], given["queue"], given["priority_class"])
     if given["priority_class"] and not _NAME.fullmatch(given["priority_class"]):
-        raise InputError(f"parameter 'priority_class' is '{given['priority_class']}': expected a name of Kubernetes")
+        raise InputError(
+            f"parameter 'priority_class' is '{given['priority_class']}': expected the name of a class, of "
+            "lower-case letters, digits, '-' and '.'"
+        )
     if given["sort_workers"] < 1:
         raise InputError(f"parameter 'sort_workers' is {given['sort_workers']}: expected 1 or more")
     if not _QUANTITY.fullmatch(given["memory_limit"]):

@@ -75,7 +75,7 @@ def follow(kubeflow: Kubeflow, run_id: str) -> None:
     except InputError as error:
         if run is None:
             raise
-        raise StepError(f"{error}; it was there before: somebody has deleted it ({url})") from error
+        raise StepError(f"{error}: somebody has deleted it since it was submitted ({url})") from error
     if was_stopped(run):
         raise StepError(f"the run was stopped (see {url})")
     if run.state == "FAILED":

@@ -46,7 +46,7 @@ def test_other_notes_are_played_by_the_champion(
     score = score_champion([str(tmp_path / "string-harmonic")], data, registry)
     # Here it is the same model, so it has the same score.
     assert score == Score(1, result.evaluation.notes_fingerprint, result.evaluation.notes)
-    with pytest.raises(InputError, match="is not the sorted set of"):
+    with pytest.raises(InputError, match="expected the sorted set of that evaluation"):
         score_champion([str(tmp_path / "string-harmonic")], evaluated_run.data_uri, registry)
     with pytest.raises(InputError, match=r"none of .* was evaluated"):
         score_champion([str(tmp_path / "nothing")], data, registry)

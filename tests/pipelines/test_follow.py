@@ -104,7 +104,7 @@ def test_a_run_that_is_deleted_while_it_is_followed_is_no_wrong_input(kfp_api, l
     kfp_api._run = deleting
     finished = luthier(*SUBMIT)
     assert finished.code == 1
-    assert "not found" in finished.err and "somebody has deleted it (" in finished.err
+    assert "not found" in finished.err and "somebody has deleted it since it was submitted (" in finished.err
 
 
 def test_ctrl_c_leaves_the_run_going_and_says_how_to_follow_and_stop_it(kfp_api, luthier):

@@ -141,7 +141,7 @@ WRONG = {
     "tracking_uri=http://localhost:5000": "a database or path of this machine is not one",
     "gpus=-1": "expected a whole number from 0, or nothing",
     "queue=a b": "parameter 'queue'",
-    "priority_class=High!": "expected a name of Kubernetes",
+    "priority_class=High!": "expected the name of a class",
     "memory_limit=lots": "expected an amount such as 8Gi",
 }
 

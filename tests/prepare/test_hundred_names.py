@@ -140,5 +140,8 @@ def test_bad_recordings_change_nothing_about_the_records_of_the_others(luthier, 
     assert checked.code == 1 and "an HTML page" in checked.out
     assert checked.err.endswith(f"luthier: {len(BAD)} recordings cannot be used, see above\n")
     strict = luthier("prepare", good.parent, "--out", tmp_path / "c", "--strict")
-    assert strict.code == 2 and f"--strict, and {len(BAD)} cannot be used: " in strict.err
+    assert (
+        strict.code == 2
+        and f"--strict expects that every recording can be used, but {len(BAD)} cannot be used: " in strict.err
+    )
     assert not (tmp_path / "c").exists()

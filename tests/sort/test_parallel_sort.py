@@ -63,7 +63,7 @@ def test_a_sort_with_a_missing_unit_is_not_committed(tmp_path):
     plan_shares(source, out, 3)
     copy_share(out, "1/3")
     copy_share(out, "3/3")
-    with pytest.raises(StepError, match=r"it lacks 1 of 3 units \(number 1\); sort again, it continues"):
+    with pytest.raises(StepError, match=r"it lacks 1 of 3 units \(number 1\); sort again: the sort continues"):
         commit_sorted_set(out)
     assert not storage.exists(storage.join(out, "train", "manifest.json"))
 
