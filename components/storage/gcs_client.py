@@ -6,7 +6,6 @@ may change between calls, and LUTHIER_USER_PROJECT see core/environment.py.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import threading
@@ -22,13 +21,15 @@ import google.auth
 import google.auth.exceptions
 import requests
 import urllib3
+from google.auth.credentials import AnonymousCredentials
 from google.auth.environment_vars import CREDENTIALS
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud import storage
 from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 
 from components.core import environment
-from components.core.errors import InputError, StepError
+from components.core.errors import InputError
+from components.storage.gcs_errors import error_of_response, one_line, reason_of
 from components.storage.retry import (
     RETRYABLE_STATUSES,
     RequestRetries,
@@ -42,7 +43,7 @@ READ_TIMEOUT_S = 30.0  # without a byte for so long, a connection counts as lost
 _CONNECTIONS = 32  # at least as many as threads that read and write
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 _USUAL_UNIVERSE = "googleapis.com"
-_LONGEST_EXCERPT = 200
+_REASON_BYTES = 10_000  # of a response that asks for another attempt
 _BUCKET = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 _T = TypeVar("_T")
@@ -98,24 +99,30 @@ def connection() -> Connection:
 def _connection(emulator_host: str | None) -> Connection:
     if emulator_host:
         endpoint = emulator_host if "://" in emulator_host else f"http://{emulator_host}"
-        client = storage.Client(project="emulator", client_options={"api_endpoint": endpoint.rstrip("/")})
-        return Connection(client, _pooled(requests.Session()))
+        return _anonymous({"api_endpoint": endpoint.rstrip("/")})
     try:
         credentials, project = google.auth.default(scopes=[_SCOPE])
     except Exception as error:  # of a key that is no JSON object, google-auth raises anything
         if path := os.environ.get(CREDENTIALS):  # anonymous requests would fail for another reason
             raise InputError(
-                f"cannot use '{path}', which {CREDENTIALS} names: {_one_line(error).rstrip('.')}; "
+                f"cannot use '{path}', which {CREDENTIALS} names: {one_line(error).rstrip('.')}; "
                 "expected the file of a key; or unset the variable"
             ) from error
         if not isinstance(error, google.auth.exceptions.DefaultCredentialsError):
             raise
-        return Connection(storage.Client.create_anonymous_client(), _pooled(requests.Session()))
+        return _anonymous({})
     universe = credentials.universe_domain
     options = {} if universe == _USUAL_UNIVERSE else {"universe_domain": universe}
     # Credentials may have no project. The client requires one, but needs it only to create or list buckets.
     client = storage.Client(project=project or "none", credentials=credentials, client_options=options)
     return Connection(client, _pooled(AuthorizedSession(credentials)))
+
+
+def _anonymous(options: dict[str, str]) -> Connection:
+    # The client's own session would try to renew the credentials after a 401, and fail with a message about that.
+    session = _pooled(requests.Session())
+    client = storage.Client(project="none", credentials=AnonymousCredentials(), client_options=options, _http=session)
+    return Connection(client, session)
 
 
 # Two processes must not share a socket.
@@ -159,15 +166,15 @@ def transient() -> Iterator[None]:
         yield
     except (InvalidSchema, InvalidURL, MissingSchema) as error:
         raise InputError(
-            f"cannot use STORAGE_EMULATOR_HOST or a proxy variable: {_one_line(error)}; expected http://HOST:PORT"
+            f"cannot use STORAGE_EMULATOR_HOST or a proxy variable: {one_line(error)}; expected http://HOST:PORT"
         ) from error
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise TransientError(_one_line(error)) from error
+        raise TransientError(one_line(error)) from error
     except google.auth.exceptions.GoogleAuthError as error:
         if isinstance(error, google.auth.exceptions.TransportError) or getattr(error, "retryable", False):
-            raise TransientError(_one_line(error)) from error
+            raise TransientError(one_line(error)) from error
         raise InputError(
-            f"cannot authenticate to Google Cloud: {_one_line(error)}; try `gcloud auth application-default login`"
+            f"cannot authenticate to Google Cloud: {one_line(error)}; try `gcloud auth application-default login`"
         ) from error
 
 
@@ -176,10 +183,12 @@ def _as_documented() -> Iterator[None]:
     """Turns a response that the client cannot read into `TransientError`: an empty one, for instance, was cut off."""
     try:
         yield
+    except requests.exceptions.JSONDecodeError as error:  # from None: the reason is this, and not where the JSON ends
+        raise TransientError(f"the response is not as documented: {one_line(error)}") from None
     except (requests.RequestException, google.auth.exceptions.GoogleAuthError, InputError):  # known ones
         raise
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise TransientError(f"the response is not as documented: {_one_line(error)}") from error
+        raise TransientError(f"the response is not as documented: {one_line(error)}") from None
 
 
 @contextmanager
@@ -202,8 +211,16 @@ def request(method: str, url: str, **options: Any) -> Iterator[requests.Response
             to.gate.saw_response(response.raw.version)
             if response.status_code in RETRYABLE_STATUSES:
                 retry_after_s = parse_retry_after(response.headers.get("Retry-After"))
-                raise TransientError(f"{response.status_code} {response.reason}", retry_after_s)
+                raise TransientError(f"{response.status_code} {_said(response)}", retry_after_s)
             yield response
+
+
+def _said(response: requests.Response) -> str:
+    """Returns the reason in the body of a response, or HTTP's words for its status."""
+    body = b""
+    with suppress(requests.RequestException, urllib3.exceptions.HTTPError, OSError):
+        body = response.raw.read(_REASON_BYTES, decode_content=True)
+    return reason_of(body.decode(errors="replace")) or response.reason
 
 
 def attempts(operation: str, uri: str, call: Callable[[], _T]) -> _T:
@@ -224,46 +241,9 @@ def attempts(operation: str, uri: str, call: Callable[[], _T]) -> _T:
             retries.wait(error)
         except google.api_core.exceptions.GoogleAPICallError as error:
             service_answered()
+            response = error.response if isinstance(error.response, requests.Response) else None
+            text = str(error) if response is None else response.text or response.reason
             if error.code not in RETRYABLE_STATUSES:
-                text = error.response.text if isinstance(error.response, requests.Response) else str(error)
                 raise error_of_response(uri, error.code, text) from error
-            headers = getattr(error.response, "headers", {})
-            retries.wait(TransientError(_one_line(error), parse_retry_after(headers.get("Retry-After"))))
-
-
-class NoObject(InputError):  # noqa: N818 (reads as what it is)
-    """There is no such object or bucket."""
-
-
-def error_of_response(uri: str, status: int | None, text: str) -> Exception:
-    """Returns the error for a response that no other attempt will change; `text` is its body."""
-    reason = _reason(text)
-    if status in (400, 403) and "requester pays" in text.lower():
-        return InputError(
-            f"cannot open '{uri}': its bucket is requester-pays; set {environment.USER_PROJECT} to the Google Cloud "
-            "project that pays"
-        )
-    if status == 404:
-        return NoObject(f"there is no object '{uri}', or no such bucket")
-    if status in (401, 403):
-        return InputError(
-            f"no permission for '{uri}'{f' ({reason})' if reason else ''}; check the account's roles, or try "
-            "`gcloud auth application-default login`"
-        )
-    return StepError(f"Cloud Storage rejected a request for '{uri}': {status} {reason}")
-
-
-def _reason(text: str) -> str:
-    """Returns what the service says in a response: in the message of its JSON, or as text."""
-    with suppress(ValueError, LookupError, TypeError):
-        text = str(json.loads(text)["error"]["message"])
-    return _one_line(text).rstrip(".") if text.strip() else ""
-
-
-def _one_line(problem: object) -> str:
-    if isinstance(problem, requests.RequestException) and problem.args:
-        problem = getattr(problem.args[0], "reason", None) or problem  # what happened, without the URL
-    if isinstance(problem, google.auth.exceptions.GoogleAuthError) and problem.args:
-        problem = problem.args[0]
-    text = " ".join(str(problem).split()) or type(problem).__name__
-    return text if len(text) <= _LONGEST_EXCERPT else text[:_LONGEST_EXCERPT] + "…"
+            retry_after_s = 0.0 if response is None else parse_retry_after(response.headers.get("Retry-After"))
+            retries.wait(TransientError(f"{error.code} {reason_of(text)}", retry_after_s))

@@ -6,9 +6,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from google.api_core.exceptions import NotFound
+from google.api_core.exceptions import NotFound, PreconditionFailed
 
-from components.storage.gcs_client import READ_TIMEOUT_S, NoObject, attempts, bucket_of, split
+from components.core.errors import StepError
+from components.storage.gcs_client import READ_TIMEOUT_S, attempts, bucket_of, split
+from components.storage.gcs_errors import NoObject
 from components.storage.objects import ObjectInfo
 
 _FIELDS = "items(name,size,generation,crc32c),nextPageToken"
@@ -17,16 +19,20 @@ _FIELDS = "items(name,size,generation,crc32c),nextPageToken"
 def list_objects(prefix_uri: str) -> list[ObjectInfo]:
     bucket_name, prefix = split(prefix_uri)
     prefix = _as_directory(prefix)
-    blobs: list[Any] = []
-    token = None
-    while True:
+    blobs: dict[str, Any] = {}
+    token, tokens = None, set[str | None]()
+    while token not in tokens:
+        tokens.add(token)
         page, token = attempts("list", prefix_uri, partial(_page, bucket_name, prefix, token))
-        blobs += page
+        blobs.update((blob.name, blob) for blob in page)
         if not token:
-            break
-    named = sorted((blob.name, blob) for blob in blobs)
-    # Consoles represent an empty directory by an object whose name ends in a slash.
-    return [_info(blob, name.removeprefix(prefix)) for name, blob in named if not name.endswith("/")]
+            # Consoles represent an empty directory by an object whose name ends in a slash.
+            names = sorted(name for name in blobs if not name.endswith("/"))
+            return [_info(blobs[name], name.removeprefix(prefix)) for name in names]
+    raise StepError(
+        f"cannot list '{prefix_uri}': Cloud Storage names a page as the next one that it has sent before; run the "
+        "command again"
+    )
 
 
 def _as_directory(prefix: str) -> str:
@@ -38,7 +44,14 @@ def _page(bucket_name: str, prefix: str, token: str | None) -> tuple[list[Any], 
         prefix=prefix, page_token=token, fields=_FIELDS, retry=None, timeout=READ_TIMEOUT_S
     )
     page = list(next(listing.pages, ()))
+    for blob in page:
+        _check(blob)
     return page, listing.next_page_token
+
+
+def _check(blob: Any) -> None:
+    """Fails, and so makes `attempts` ask again, where a response lacks what each object has."""
+    int(blob.size), int(blob.generation)
 
 
 def _info(blob: Any, name: str) -> ObjectInfo:
@@ -63,7 +76,7 @@ def find(uri: str, generation: str | None = None) -> Any:
     def once() -> Any:
         blob = bucket_of(bucket_name).get_blob(name, **options)
         if blob is not None:
-            _ = blob.size, blob.generation  # an answer without them fails here, and is asked for again
+            _check(blob)
         return blob
 
     return attempts("stat", uri, once)
@@ -98,7 +111,8 @@ def remove(uri: str, generation: str | None = None) -> None:
         options["if_generation_match"] = int(generation)
 
     def once() -> None:
-        with suppress(NotFound):  # or deleted by an attempt whose response was lost
+        # Or it was deleted by an attempt whose response was lost; or it is of another generation by now.
+        with suppress(NotFound, PreconditionFailed):
             bucket_of(bucket_name).blob(name).delete(**options)
 
     attempts("delete", uri, once)

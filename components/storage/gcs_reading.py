@@ -19,7 +19,8 @@ import requests
 
 from components.core.errors import InputError
 from components.core.text import counted
-from components.storage.gcs_client import NoObject, connection, error_of_response, request, split, transient
+from components.storage.gcs_client import connection, request, split, transient
+from components.storage.gcs_errors import NoObject, error_of_response
 from components.storage.gcs_listing import find, stat
 from components.storage.objects import Changed, Corrupted, ObjectInfo, crc32c_base64
 from components.storage.retry import RequestRetries, Stopped, TransientError
@@ -64,7 +65,8 @@ def _reading(info: ObjectInfo, start: int, stop: int) -> Iterator[BinaryIO]:
 
 def _changed(uri: str, generation: str) -> Changed:
     return Changed(
-        f"'{uri}' was replaced while it was read: generation {generation} no longer exists; run the command again"
+        f"'{uri}' was replaced or deleted while it was read: generation {generation} no longer exists; run the command "
+        "again"
     )
 
 

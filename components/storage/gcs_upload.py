@@ -17,7 +17,8 @@ from typing import Any
 import requests
 
 from components.core.errors import StepError
-from components.storage.gcs_client import connection, error_of_response, request, split, transient
+from components.storage.gcs_client import connection, request, split, transient
+from components.storage.gcs_errors import error_of_response, reason_of
 from components.storage.gcs_listing import find, remove
 from components.storage.objects import Conflict, Corrupted, crc32c_base64
 from components.storage.retry import RequestRetries, Stopped, TransientError
@@ -96,14 +97,13 @@ class Upload:
         while True:
             try:
                 response = self._ask("POST", url, headers, metadata, params)
+                if response.status_code not in (200, 201):
+                    raise self._refused(response.status_code, response.text)
+                if session_url := response.headers.get("Location"):
+                    return str(session_url)
+                raise TransientError("the response to the start of an upload is not as documented")
             except TransientError as error:
                 retries.wait(error)
-                continue
-            if response.status_code == 412:
-                raise self._conflict()
-            if response.status_code not in (200, 201):
-                raise error_of_response(self._uri, response.status_code, response.text)
-            return str(response.headers["Location"])
 
     def _send(self, pieces: Sequence[bytes | memoryview], headers: dict[str, str], total: str) -> dict[str, Any]:
         """Sends a chunk; returns the object's metadata if it is the last."""
@@ -113,20 +113,19 @@ class Upload:
             if self._session_url is None:
                 self._session_url = self._begin(retries)
             first, last = self._start + sent, self._start + size - 1
-            span = f"{first}-{last}" if sent < size else "*"
+            span, has_waited = f"{first}-{last}" if sent < size else "*", False
             try:
-                response = self._put(span, total, headers, _Body(pieces, sent))
+                answer = self._put(span, total, headers, _Body(pieces, sent))
             except TransientError as error:
                 retries.wait(error)
-                response = self._ask_status(retries, total, headers)
-            if response.status_code != 308:
-                found = self._ended(response)
-                if found is not None:
-                    return found
+                answer, has_waited = self._ask_status(retries, total, headers), True
+            if answer is None:
                 self._session_url, sent = None, 0  # this is the first chunk, so the upload can start again
-                retries.wait(TransientError(f"{response.status_code}: the upload was lost"))
+                retries.wait(TransientError("the upload was lost"))
                 continue
-            before, sent = sent, _stored_bytes(response) - self._start
+            if isinstance(answer, dict):
+                return answer
+            before, sent = sent, answer - self._start
             if sent < 0:
                 raise StepError(
                     f"cannot write '{self._uri}': Cloud Storage lost bytes that it had received; run the command again"
@@ -135,14 +134,16 @@ class Upload:
                 return {}
             if sent > before:
                 retries.progressed()
-            else:
+            elif not has_waited:
                 retries.wait(TransientError("no byte of the chunk was stored"))
 
-    def _put(self, span: str, total: str, headers: dict[str, str], body: _Body | bytes) -> requests.Response:
+    def _put(self, span: str, total: str, headers: dict[str, str], body: _Body | bytes) -> dict[str, Any] | int | None:
+        """Returns the object's metadata if it exists now, else the bytes stored; None: the upload must start again."""
         assert self._session_url is not None
         headers = {**headers, "Content-Range": f"bytes {span}/{total}"}
         # requests takes a body of length 0 for one of unknown length
-        return self._ask("PUT", self._session_url, headers, body if len(body) else b"", {})
+        response = self._ask("PUT", self._session_url, headers, body if len(body) else b"", {})
+        return _stored_bytes(response) if response.status_code == 308 else self._ended(response)
 
     def _ask(
         self, method: str, url: str, headers: dict[str, str], body: Any, params: dict[str, str]
@@ -156,7 +157,7 @@ class Upload:
             response.content  # noqa: B018 (reads it)
         return response
 
-    def _ask_status(self, retries: RequestRetries, total: str, headers: dict[str, str]) -> requests.Response:
+    def _ask_status(self, retries: RequestRetries, total: str, headers: dict[str, str]) -> dict[str, Any] | int | None:
         while True:
             try:
                 return self._put("*", total, headers, b"")
@@ -171,22 +172,31 @@ class Upload:
                 found = response.json()
                 return {"crc32c": found["crc32c"], "size": found.get("size", 0), "generation": found["generation"]}
         elif status not in (404, 410, 412):
-            text = response.text
-            if status == 400 and re.search("crc32c|checksum|hash", text, re.IGNORECASE):
-                raise Corrupted(
-                    f"'{self._uri}' arrived damaged and was rejected: {' '.join(text.split())[:200]}; run it again"
-                )
-            raise error_of_response(self._uri, status, text)
+            raise self._refused(status, response.text)
         blob = find(self._uri)  # was it stored, and the response lost?
         if blob is not None and (blob.metadata or {}).get(_UPLOAD_ID_KEY) == self._id:
             return {"crc32c": blob.crc32c, "size": blob.size or 0, "generation": blob.generation}
         if status == 412:
-            raise self._conflict()
-        if self._start or status not in (404, 410):
+            raise self._refused(status, response.text)
+        if status in (200, 201):
+            raise TransientError("the response to an upload is not as documented")
+        if self._start:
             raise StepError(
                 f"cannot write '{self._uri}': Cloud Storage lost the upload ({status}); run the command again"
             )
         return None
+
+    def _refused(self, status: int, text: str) -> Exception:
+        """Returns the error for a response that ends the upload; `text` is its body.
+
+        A wrong checksum is a 400, and a 412 of Google's storage-testbench. A 412 is also what an organization policy
+        answers that the object does not meet (orgPolicyConstraintFailed).
+        """
+        if status in (400, 412) and re.search("crc32c|checksum|hash", text, re.IGNORECASE):
+            return Corrupted(f"'{self._uri}' arrived damaged and was rejected: {reason_of(text)}; run it again")
+        if status == 412 and self._if_generation_match is not None and "constraint" not in text.lower():
+            return self._conflict()
+        return error_of_response(self._uri, status, text)
 
     def _conflict(self) -> Conflict:
         if self._if_generation_match == "0":
@@ -198,6 +208,7 @@ class Upload:
 
 def _stored_bytes(response: requests.Response) -> int:
     """Returns how many bytes a 308 says are stored."""
-    last = int(response.headers.get("Range", "bytes=0--1").partition("-")[2])
+    found = re.fullmatch(r"bytes=0-(\d+)", response.headers.get("Range", ""))
+    last = int(found[1]) if found else 0
     # The service stores multiples of 256 KiB. An emulator reports the first byte where nothing is stored.
     return last + 1 if last > 0 else 0

@@ -116,7 +116,7 @@ def test_a_shard_that_is_replaced_between_two_units_is_noticed(places, monkeypat
         storage.write_bytes(late, storage.read_bytes(late))
 
     monkeypatch.setattr(workers, "write_receipt", replace_shard)
-    with pytest.raises(storage.Changed, match="00001-of-00002' was replaced while it was read"):
+    with pytest.raises(storage.Changed, match="00001-of-00002' was replaced or deleted while it was read"):
         sort(*places)
 
 

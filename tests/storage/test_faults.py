@@ -230,7 +230,8 @@ def test_damage_on_the_way_is_noticed(faulty_gcs, uri, content):
 def test_an_object_replaced_while_it_is_read_is_noticed(faulty_gcs, uri, content):
     storage.write_bytes(uri, content)
     info = storage.stat(uri)
-    with pytest.raises(storage.Changed, match="was replaced while it was read"), storage.open_object(info) as stream:
+    said = "was replaced or deleted while it was read"
+    with pytest.raises(storage.Changed, match=said), storage.open_object(info) as stream:
         stream.read(1)
         storage.write_bytes(uri, content[::-1])
         stream.read()
