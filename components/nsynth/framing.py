@@ -6,6 +6,7 @@ Format: tensorflow/core/lib/io/record_writer.h and its masking in tensorflow/cor
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from components.core.errors import InputError
@@ -24,12 +25,14 @@ __all__ = [
     "Damage",
     "Record",
     "Scanner",
+    "checked_after_damage",
     "frame",
     "read_records",
     "scan",
 ]
 
 _DAMAGED_PAYLOAD = "the CRC of its payload does not match"
+_PIECE_BYTES = 1 << 20
 _MOST_HEADERS = 1024  # in the cache; the data set has a few dozen lengths
 
 
@@ -93,6 +96,21 @@ class BadRecord(InputError):  # noqa: N818 (reads as what it is)
     def __init__(self, shard: str, offset: int, size: int, reason: str) -> None:
         super().__init__(f"bad record in '{shard}' at byte {offset}: {reason}")
         self.shard, self.offset, self.size, self.reason = shard, offset, size, reason
+
+
+@contextmanager
+def checked_after_damage(stream: BinaryIO) -> Iterator[None]:
+    """After a BadRecord in the block, reads the shard to its end, where storage compares its checksum.
+
+    So a shard that was damaged on the way here is `storage.Corrupted`, which another attempt may not be; and a record
+    that is damaged where it lies remains a BadRecord.
+    """
+    try:
+        yield
+    except BadRecord:
+        while stream.read(_PIECE_BYTES):
+            pass
+        raise
 
 
 def frame(payload: bytes) -> bytes:
@@ -232,5 +250,6 @@ def read_records(stream: BinaryIO, name: str, size: int | None = None) -> Iterat
     """Yields a shard's records, both CRCs of each checked; raises the first BadRecord. Arguments as in `scan`."""
     for item in scan(stream, name, size):
         if isinstance(item, Damage):
-            raise BadRecord(name, item.offset, item.size, item.reason)
+            with checked_after_damage(stream):
+                raise BadRecord(name, item.offset, item.size, item.reason)
         yield item

@@ -84,6 +84,7 @@ def commit(plan: SortPlan, split_uri: str, quarantine: bool) -> Manifest:
     if missing:
         finished = finished_sort(plan, split_uri)  # which deleted the receipts
         if finished is not None:
+            lease.delete_state(split_uri)  # the receipts that this sort has written since
             return _of_another_sort(finished, split_uri)
         raise StepError(
             f"cannot commit '{split_uri}': it lacks {len(missing)} of {counted(plan.units, 'unit')} "

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from components import storage
 from components.core.text import counted
 from components.nsynth import checksum
-from components.nsynth.framing import BadRecord, Damage, Record, Scanner
+from components.nsynth.framing import BadRecord, Damage, Record, Scanner, checked_after_damage
 from components.nsynth.manifest import BadEntry, PartEntry, SourceEntry
 from components.nsynth.wire import BadExample
 from components.sort.lease import UnitResult
@@ -145,13 +145,14 @@ def _copy_shard(work: _Unit, shard: Shard, stream: BinaryIO, router: Router, adv
     scanner, records, damages = Scanner(stream, shard.name, shard.size), 0, list[BadEntry]()
     if not shard.size and shard.records != 0:
         damages.append(work.quarantine_item(shard, Damage(0, 0, ""), "the shard is empty"))
-    for item in scanner:
-        records += 1
-        if isinstance(item, Damage):
-            damages.append(work.quarantine_item(shard, item, item.reason))
-        else:
-            _copy_record(work, shard, item, router)
-        advance(item.size, 1)
+    with checked_after_damage(stream):
+        for item in scanner:
+            records += 1
+            if isinstance(item, Damage):
+                damages.append(work.quarantine_item(shard, item, item.reason))
+            else:
+                _copy_record(work, shard, item, router)
+            advance(item.size, 1)
     if shard.records is not None and shard.records != records:
         _count_lost(work, shard, records, damages)
     work.records += records

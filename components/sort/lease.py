@@ -192,9 +192,16 @@ def read_receipts(plan: SortPlan, split_uri: str, quarantine: bool) -> dict[int,
 
 
 def delete_state(split_uri: str) -> None:
-    """Deletes lease, receipts, and what killed sorts left half-written, once the manifest is there."""
-    storage.delete_tree(storage.join(split_uri, STATE_DIR))
-    storage.delete_leftovers(split_uri)
+    """Deletes lease, receipts, and what killed sorts left half-written, once the manifest is there.
+
+    Where that is not permitted, as in a bucket with a retention policy, they stay: readers trust the manifest alone.
+    """
+    state_uri = storage.join(split_uri, STATE_DIR)
+    try:
+        storage.delete_tree(state_uri)
+        storage.delete_leftovers(split_uri)
+    except (InputError, StepError) as error:
+        _LOG.warning("'%s' is sorted; its lease and receipts in '%s' remain: %s", split_uri, state_uri, error)
 
 
 def _lease_uri(split_uri: str) -> str:

@@ -27,7 +27,7 @@ from components.core.errors import InputError
 from components.core.locks import file_lock
 from components.core.text import counted
 from components.nsynth.example import BadExample
-from components.nsynth.framing import BadRecord, Damage, Scanner
+from components.nsynth.framing import BadRecord, Damage, Scanner, checked_after_damage
 from components.nsynth.note import NOTE_FRAMES, NOTE_SAMPLES, FloatArray, Note
 from components.nsynth.note_checks import check_note
 from components.nsynth.sorted_set import SortedSet
@@ -182,7 +182,7 @@ def _parts(data: SortedSet, split: str, family: str) -> list[_Part]:
 def _read(batch: Batch, part: _Part, rows: dict[int, int], definition: str, stopped: threading.Event) -> int:
     """Reads one shard to its end, checks it, and returns how many of its notes were wanted."""
     filled: list[int] = []
-    with storage.open_read(part.uri) as stream:
+    with storage.open_read(part.uri) as stream, checked_after_damage(stream):
         scanner = Scanner(stream, part.uri, part.size)
         for number, item in enumerate(scanner, part.first):
             if stopped.is_set():

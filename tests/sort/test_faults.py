@@ -1,5 +1,6 @@
 """A whole sort through a proxy that breaks connections: the result is identical, and the faults did happen."""
 
+import json
 import threading
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ from prometheus_client import REGISTRY
 
 from components import storage
 from components.core.errors import InputError
+from components.nsynth.framing import BadRecord
 from components.sort import workers
 from components.sort.verify import verify
 from components.storage import gcs_client, gcs_reading, retry
@@ -99,11 +101,52 @@ def test_of_racing_sorts_one_writes_the_manifest_and_the_others_say_so(places, c
 
 
 def test_a_bit_that_flips_on_the_way_is_not_taken_for_the_record(faulty_gcs, places):
+    """Nor is it the record that is bad: another attempt may succeed."""
     faulty_gcs.inject("read", "damaged", times=3)  # the first is of the look at the first record
-    with pytest.raises((InputError, storage.Corrupted)):
+    with pytest.raises(storage.Corrupted, match="00000-of-00002' arrived damaged"):
         sort(*places)
     assert not storage.exists(storage.join(places[1], "train", "manifest.json"))
     assert sort(*places).records == 12
+
+
+def test_a_record_that_is_bad_where_it_lies_is_not_blamed_on_the_way(places):
+    shard = storage.join(places[0], shard_name("train", 1, 2))
+    content = bytearray(storage.read_bytes(shard))
+    content[-1] ^= 1
+    storage.write_bytes(shard, content)
+    with pytest.raises(BadRecord, match=r"00001-of-00002' at byte .* the CRC of its payload does not match"):
+        sort(*places)
+
+
+def test_a_sort_ends_well_where_nothing_may_be_deleted(faulty_gcs, places, undisturbed, caplog):
+    """A bucket with a retention policy, or an account without storage.objects.delete."""
+    reason = "Object is subject to bucket's retention policy and cannot be deleted or overwritten until 2027-01-01"
+    faulty_gcs.inject("delete", 403, times=1000, body=json.dumps({"error": {"message": reason}}).encode())
+    with caplog.at_level("WARNING", logger="components"):
+        assert sort(*places).records == 12
+        assert sort(*places).reused
+    said = [record.message for record in caplog.records]
+    assert len(said) == 2
+    assert all("is sorted; its lease and receipts in '" in line and reason in line for line in said)
+    faulty_gcs.heal()
+    assert sort(*places).reused
+    assert all_bytes(places[1]) == undisturbed
+
+
+def test_receipts_written_after_the_commit_of_a_faster_sort_are_deleted(places, monkeypatch):
+    monkeypatch.setattr("components.sort.units.PART_BYTES", 1000)
+    write_receipt, other = workers.write_receipt, threading.Thread(target=sort, args=places)
+
+    def wait_for_the_other(plan, split_uri, unit, result):
+        if unit == 1 and threading.current_thread() is not other:  # the last
+            other.start()
+            other.join()
+        write_receipt(plan, split_uri, unit, result)
+
+    monkeypatch.setattr(workers, "write_receipt", wait_for_the_other)
+    sort(*places)
+    assert other.ident is not None
+    assert not [name for name in all_bytes(places[1]) if ".sorting" in name]
 
 
 def test_a_shard_that_is_replaced_between_two_units_is_noticed(places, monkeypatch):

@@ -15,6 +15,7 @@ from components.audio.loudness import loudness_db
 from components.core import environment
 from components.core.errors import InputError, StepError
 from components.nsynth.sorted_set import SortedSet
+from components.storage import gcs_reading
 from components.train.dataset import Batch, Dataset
 from components.train.note_cache import NoteCache
 from tests.notes import make_note, write_sorted_set
@@ -93,6 +94,18 @@ def test_shards_on_gs_are_read_likewise(data, gcs):
     bucket = gcs.bucket()
     storage.upload_tree(data.uri, bucket)
     _assert_equal(_all(SortedSet.open(bucket)), _all(data))
+
+
+def test_damage_on_the_way_is_not_taken_for_a_bad_record(data, faulty_gcs, monkeypatch):
+    monkeypatch.setattr(gcs_reading, "RANGE_BYTES", 128 << 10)
+    bucket = faulty_gcs.bucket()
+    storage.upload_tree(data.uri, bucket)
+    remote = SortedSet.open(bucket)
+    faulty_gcs.inject("read", "damaged", times=1000)
+    with pytest.raises(storage.Corrupted, match="arrived damaged"):
+        _all(remote)
+    faulty_gcs.heal()
+    _assert_equal(_all(remote), _all(data))
 
 
 def _damaged(data: SortedSet, tmp_path: Path, change) -> SortedSet:
