@@ -47,7 +47,7 @@ def score_champion(training_uris: Sequence[str], data_uri: str, tracking_uri: st
     from components.evaluate.step import score
 
     notes = counted(len(found.notes), "note")
-    _LOG.info("scores the champion of %s, version %s, on %s", found.family, champion.version, notes)
+    _LOG.info("scoring the champion of %s, version %s, on %s", found.family, champion.version, notes)
     with ExitStack() as stack:
         try:
             model_uri = stack.enter_context(downloaded(f"models:/{champion.name}/{champion.version}", tracking_uri))

@@ -45,7 +45,7 @@ def train_instruments(
 
     Args:
         workspace: gs://bucket/prefix for all results: sorted notes, trainings, reports. Required.
-        source: Folder of NSynth records (nsynth-<split>.tfrecord-*) or of recordings (wav, flac, ogg, mp3).
+        source: Directory of NSynth records (nsynth-<split>.tfrecord-*) or of recordings (wav, flac, ogg, mp3).
         families: Instrument families to train: bass brass flute guitar keyboard mallet organ reed string synth_lead
             vocal. An empty list takes every family that the source has.
         synths: Synthesizers to train for each family; the package names them (see pipelines.package).

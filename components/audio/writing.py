@@ -49,9 +49,9 @@ def check_writable(uri: str) -> None:
             pass
     except OSError as error:
         reason = "it is a file" if isinstance(error, FileExistsError) else error.strerror
-        raise InputError(f"cannot write into '{folder}': {reason}; expected a writable folder") from error
+        raise InputError(f"cannot write into '{folder}': {reason}; expected a writable directory") from error
     if Path(uri).is_dir():
-        raise InputError(f"cannot write '{uri}': it is a folder, expected a file")
+        raise InputError(f"cannot write '{uri}': it is a directory, expected a file")
 
 
 def check_rate(rate_hz: int) -> int:
@@ -100,7 +100,7 @@ def temporary_sound(scratch: Path) -> Iterator[None]:
         reason = getattr(error, "error_string", str(error)).rstrip(". ")
         raise StepError(
             f"cannot write a temporary sound into '{scratch}': {reason}; free some space there, or set TMPDIR to "
-            "another folder, and run the command again"
+            "another directory, and run the command again"
         ) from error
 
 

@@ -102,9 +102,9 @@ def check_parameters(
         InputError: Names the parameter.
     """
     if not workspace_uri.strip():
-        raise InputError("parameter 'workspace' is empty: expected a folder or gs://bucket/prefix for the results")
+        raise InputError("parameter 'workspace' is empty: expected a directory or gs://bucket/prefix for the results")
     if not source_uri.strip():
-        raise InputError("parameter 'source' is empty: expected a folder of records or recordings")
+        raise InputError("parameter 'source' is empty: expected a directory of records or recordings")
     check_no_placeholders("source", source_uri)
     check_no_placeholders("workspace", workspace_uri)
     asked_families = _checked("families", families, check_family)

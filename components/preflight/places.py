@@ -27,7 +27,7 @@ def check_workspace(uri: str, in_cluster: bool) -> Iterator[Finding]:
         StepError: The storage does not answer.
     """
     if not uri:
-        raise InputError("parameter 'workspace' is empty: expected a folder or gs://bucket/prefix for the results")
+        raise InputError("parameter 'workspace' is empty: expected a directory or gs://bucket/prefix for the results")
     if in_cluster and not storage.is_remote(uri):
         text = f"'{uri}' is a local path, which the pods of a run do not share"
         yield Finding(

@@ -93,7 +93,7 @@ def prepare(
     if not found.recordings:
         raise InputError(
             f"there is no recording of {' or '.join(families)} in '{', '.join(recordings)}'; "
-            "check the names of the folders"
+            "check the names of the directories"
         )
     found = found.readable()
     other_tracker = [] if tracker_name == DEFAULT_TRACKER else [tracker_name]

@@ -69,7 +69,7 @@ def _make(folder: Path) -> None:
     if facts.st_uid != os.getuid() or facts.st_mode & 0o022:
         raise InputError(
             f"{environment.COMPILATION_CACHE}: others may write into '{folder}', and the code in it is run: "
-            "expected a folder of yours that nobody else can write into (chmod 700)"
+            "expected a directory of yours that nobody else can write into (chmod 700)"
         )
     if free_bytes < _FREE_BYTES or not os.access(folder, os.W_OK):
         raise InputError(
@@ -127,7 +127,7 @@ def _folder() -> Path | None:
         return None
     if named and ("://" in named or any(letter.isspace() for letter in named)):
         raise InputError(
-            f"{environment.COMPILATION_CACHE} is {named!r}: expected a local folder without spaces in its name, "
+            f"{environment.COMPILATION_CACHE} is {named!r}: expected a local directory without spaces in its name, "
             f"or '{OFF}'"
         )
     try:

@@ -141,7 +141,7 @@ class _Outputs:
         self._out_uri, self._stem, self._taken = out_uri, stem, set[tuple[str, int]]()
         self._is_folder = many or not PurePosixPath(out_uri).suffix
         if many and PurePosixPath(out_uri).suffix in FORMATS:
-            raise InputError(f"cannot write several sounds to '{out_uri}': expected a folder")
+            raise InputError(f"cannot write several sounds to '{out_uri}': expected a directory")
         if not self._is_folder:
             sound_format(out_uri)
         page = storage.join(out_uri, stem) if self._is_folder else out_uri.removesuffix(PurePosixPath(out_uri).suffix)

@@ -63,7 +63,7 @@ def test_a_folder_that_others_may_write_into_is_refused(folder):
 @pytest.mark.parametrize("named", ["gs://bucket/cache", "a folder"])
 def test_a_name_that_tensorflow_cannot_take_is_refused(named, monkeypatch):
     monkeypatch.setenv("LUTHIER_COMPILATION_CACHE", named)
-    with pytest.raises(InputError, match="expected a local folder"):
+    with pytest.raises(InputError, match="expected a local directory"):
         compilation_cache.enable()
 
 

@@ -98,14 +98,14 @@ def test_without_crepes_weights_one_line_says_what_to_install(refuse, recording,
 def test_outputs_that_cannot_be_written(refuse, untrained, recording, tmp_path):
     assert "got the ending '.mp4'" in refuse(recording, out=tmp_path / "out.mp4")
     assert "--rate is 100: expected from 8000 to 192000 Hz" in refuse(recording, "--rate", 100)
-    assert "expected a folder" in refuse(recording, "--model", untrained["wavetable"])
+    assert "expected a directory" in refuse(recording, "--model", untrained["wavetable"])
     (tmp_path / "file").touch()
-    into_a_file = f"cannot write into '{tmp_path}/file': it is a file; expected a writable folder"
+    into_a_file = f"cannot write into '{tmp_path}/file': it is a file; expected a writable directory"
     assert into_a_file in refuse(recording, out=tmp_path / "file" / "out.wav")
     assert into_a_file in refuse(recording, "--model", untrained["wavetable"], out=tmp_path / "file")
     assert "cannot write into '/proc/nothing'" in refuse(recording, out="/proc/nothing/out.wav")
     (tmp_path / "folder.wav").mkdir()
-    assert "it is a folder, expected a file" in refuse(recording, out=tmp_path / "folder.wav")
+    assert "it is a directory, expected a file" in refuse(recording, out=tmp_path / "folder.wav")
 
 
 @pytest.mark.usefixtures("no_model")
