@@ -16,7 +16,7 @@ from components.core.errors import InputError
 from components.core.strict_json import parse_json
 from components.storage import local
 from components.storage.names import check_no_link_leaves, local_path
-from components.storage.objects import Backend, NotJson, ObjectInfo, PassedOver, Tree, WhyPassOver
+from components.storage.objects import Backend, Corrupted, NotJson, ObjectInfo, PassedOver, Tree, WhyPassOver
 
 _GCS_SCHEME = "gs://"
 # What is left of gs:// without a bucket, or with one slash, must not become a local directory of that name.
@@ -145,7 +145,17 @@ def open_write(
 
 
 def read_bytes(uri: str, largest_bytes: int | None = None) -> bytes:
-    """Returns an object's content; InputError if it has more than `largest_bytes`, which are then not read."""
+    """Returns an object's content; InputError if it has more than `largest_bytes`, which are then not read.
+
+    What arrives damaged is read once more, before it is `Corrupted`.
+    """
+    try:
+        return _read_bytes(uri, largest_bytes)
+    except Corrupted:
+        return _read_bytes(uri, largest_bytes)
+
+
+def _read_bytes(uri: str, largest_bytes: int | None) -> bytes:
     with open_read(uri) as stream:
         if largest_bytes is None:
             return stream.read()

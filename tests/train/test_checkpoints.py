@@ -76,6 +76,19 @@ def test_the_newest_two_are_kept_and_the_newest_whole_one_is_taken(uri):
     assert checkpoints.any()
 
 
+def test_one_that_arrives_damaged_is_not_deleted(faulty_gcs):
+    uri = faulty_gcs.bucket()
+    checkpoints = Checkpoints(uri)
+    for step in (5, 9):
+        checkpoints.save(Snapshot({"step": step}, {"weights/000": np.arange(4096.0)}))
+    faulty_gcs.inject("read", "damaged", times=1000)
+    with pytest.raises(storage.Corrupted, match=r"step-00000009\.ckpt' arrived damaged"):
+        checkpoints.newest()
+    faulty_gcs.heal()
+    assert _steps(uri) == ["step-00000005.ckpt", "step-00000009.ckpt"]
+    assert checkpoints.newest().state["step"] == 9
+
+
 @pytest.mark.parametrize("newer", ["step-00000009.ckpt", "step-00000005.ckpt"])
 def test_one_of_a_newer_release_is_said_to_be_so_and_nothing_is_deleted(uri, newer):
     checkpoints, name = Checkpoints(uri), storage.join(uri, "checkpoints", newer)
