@@ -89,7 +89,7 @@ def test_trees_are_copied_and_deleted(root, tmp_path):
     storage.delete_tree(root)
     storage.delete_tree(root)
     assert not storage.exists(root)
-    with pytest.raises(InputError, match="nothing found"):
+    with pytest.raises(InputError, match="there is no file in it"):
         storage.download_tree(root, tmp_path / "again")
 
 
