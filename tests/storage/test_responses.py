@@ -147,6 +147,15 @@ def test_pages_that_go_in_a_circle_have_an_end(faulty_gcs, uri, tokens):
     assert faulty_gcs.requests["list"] == len(tokens) + 1
 
 
+def test_the_size_of_an_empty_object_may_be_left_out(faulty_gcs, uri):
+    """As storage-testbench does: its objects are protocol buffers, which omit a 0."""
+    item = {"name": "folder/x", "generation": "7"}
+    faulty_gcs.inject("list", 200, body=json.dumps({"items": [item]}).encode())
+    assert [(info.name, info.size) for info in storage.list_objects(_folder(uri))] == [("x", 0)]
+    faulty_gcs.inject("stat", 200, body=json.dumps(item).encode())
+    assert storage.stat(uri).size == 0
+
+
 def test_objects_are_listed_once_and_in_order(faulty_gcs, uri):
     storage.write_bytes(f"{uri}-2", b"2")
     expected = storage.list_objects(_folder(uri))
