@@ -20,7 +20,7 @@ from components.sort.conditions import parse_conditions
 from components.sort.routing import QUARANTINE, Router
 from components.sort.workers import process_context, start_worker, worker_died
 from components.storage import crc32c_base64
-from components.telemetry import progress
+from components.telemetry import log, progress
 
 _SHOWN = 5
 
@@ -101,7 +101,7 @@ def _read_all(parts: Sequence[_Part], workers: int) -> Iterator[list[str]]:
         yield from map(_faults, parts)
         return
     try:
-        with ProcessPoolExecutor(workers, process_context(), start_worker, (None,)) as pool:
+        with ProcessPoolExecutor(workers, process_context(), start_worker, (None, log.verbosity())) as pool:
             yield from pool.map(_faults, parts)
     except BrokenProcessPool as error:
         raise worker_died(error) from error

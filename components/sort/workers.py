@@ -19,6 +19,7 @@ from components.core.errors import StepError
 from components.sort.copying import copy_unit
 from components.sort.lease import UnitResult, write_receipt
 from components.sort.units import SortPlan
+from components.telemetry import log
 
 _POLL_S = 0.1
 _REPORT_BYTES = 8 << 20  # copied between two reports of progress
@@ -76,7 +77,7 @@ def copy_units(tasks: Sequence[UnitTask], workers: int, report: OnProgress) -> I
         return
     context = process_context()
     shared = context.Array("q", 3)
-    pool = ProcessPoolExecutor(workers, context, start_worker, (shared,))
+    pool = ProcessPoolExecutor(workers, context, start_worker, (shared, log.verbosity()))
     try:
         yield from _follow([pool.submit(_copy, task) for task in tasks], shared, report)
     finally:
@@ -139,10 +140,12 @@ def _copy_with(task: UnitTask, add: OnProgress) -> UnitDone:
     return UnitDone(task, result, retries)
 
 
-def start_worker(shared: Any) -> None:
-    """Prepares a worker process: it has the shared counters, if any, and ends with its parent process."""
+def start_worker(shared: Any, verbosity: bool | None) -> None:
+    """Prepares a worker process: it has the shared counters, if any, logs as its parent process, and ends with it."""
     global _shared
     _shared = shared
+    if verbosity is not None:
+        log.setup(verbosity)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process says when to stop
     threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
 

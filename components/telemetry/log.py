@@ -53,6 +53,12 @@ def setup(verbose: bool = False) -> None:
         logger.propagate = False
 
 
+def verbosity() -> bool | None:
+    """Returns what `setup` was called with, None before: for a worker process, which has to call it as well."""
+    logger = logging.getLogger("components")
+    return logger.level == logging.DEBUG if logger.handlers else None
+
+
 def get(name: str) -> logging.Logger:
     """Returns the logger of a module: `_LOG = log.get(__name__)`."""
     return logging.getLogger(name)

@@ -213,5 +213,24 @@ def test_a_worker_process_that_dies_is_one_line(tmp_path, small_units, monkeypat
         step.sort(source, str(tmp_path / "out"), ("train",), step.SortOptions(workers=2))
 
 
-def _die(shared):
+def test_a_worker_process_logs_as_its_parent_process(monkeypatch):
+    """A sort on gs:// starts its workers by a fork server, because threads read ahead."""
+    script = """
+import logging, threading
+from concurrent.futures import ProcessPoolExecutor
+from components.sort.workers import process_context, start_worker
+from components.telemetry import log
+log.setup()
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+with ProcessPoolExecutor(1, process_context(), start_worker, (None, log.verbosity())) as pool:
+    pool.submit(logging.getLogger("components.storage").warning, "from a worker").result()
+"""
+    monkeypatch.setenv("LUTHIER_LOG_FORMAT", "json")
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parents[2]
+    )
+    assert (ended.returncode, json.loads(ended.stderr)["message"]) == (0, "from a worker")
+
+
+def _die(shared, verbosity):
     os.kill(os.getpid(), signal.SIGKILL)
