@@ -15,7 +15,7 @@ from components.export.catalog import PAGE_FORMAT, check_format, format_help
     required=True,
     multiple=True,
     metavar="URI",
-    help="A model directory, or models:/NAME@ALIAS. The format web takes several: --model A --model B.",
+    help="A model or training directory, or models:/NAME@ALIAS. The format web takes several: --model A --model B.",
 )
 @click.option("--format", "format_name", required=True, metavar="NAME", help=f"{format_help()}.")
 @click.option("--out", "out_uri", required=True, metavar="URI", help="The directory to write.")

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 @click.option("--out", "out_uri", required=True, metavar="URI", help="The training directory.")
 @click.option("--preset", default="smoke", show_default=True, help=f"{preset_help()}.")
 @click.option("--set", "bindings", multiple=True, metavar="BINDING", help="Gin binding, 'train.max_steps = 400'.")
-@click.option("--warm-start", default="", metavar="URI", help="Training or model whose weights it starts from.")
-@click.option("--run", "run_id", metavar="ID", help="Run that it belongs to: in the Job's name and labels.")
+@click.option("--warm-start", default="", metavar="URI", help="Start with the weights of this model or training.")
+@click.option("--run", "run_id", metavar="ID", help="Id of the run that it belongs to, for the Job's name and labels.")
 @click.option("--image", help="Image of the trainer.  [default: the template's, else LUTHIER_TRAIN_IMAGE]")
 @click.option(
     "--template",

@@ -10,7 +10,9 @@ from components.config.catalog import preset_help, synth_help
 @click.command("train")
 @click.option("--data", "data_uri", metavar="URI", help="Root of a sorted set.")
 @click.option("--synth", help=f"{synth_help()}; several, separated by commas, share the notes and the device.")
-@click.option("--out", "out_uri", required=True, metavar="URI", help="The training directory; of several, its parent.")
+@click.option(
+    "--out", "out_uri", required=True, metavar="URI", help="The training directory; for several synths, its parent."
+)
 @click.option("--family", help="Instrument family; optional if the set has only one.")
 @click.option("--preset", default="smoke", show_default=True, help=f"{preset_help()}.")
 @click.option("--from", "from_uri", metavar="URI", help="Reproduce this earlier training, with all its settings.")
