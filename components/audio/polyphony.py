@@ -7,6 +7,7 @@ of that pitch, but those that every single note has are missing: the first of th
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from components.audio.spectrum import harmonic_numbers, stft_power
 from components.audio.timbre import Array
@@ -24,10 +25,19 @@ _FIRST_THREE_DB = -15.0
 _VIBRATO_REACH = 0.12  # of the pitch: two semitones; what is further away is another note
 _VIBRATO_MARGIN, _WIDEST_VIBRATO = 1.5, 0.06
 MIXED_SHARE = 0.4
-"""A sound with a larger share of mixed frames has several notes at a time."""
+"""A note with a larger share of mixed frames has several notes at a time."""
+# The window has several sounds of speech or of a quick melody, one after the other: a steady pitch tells a chord.
+_STEADY_MOVES = 2 ** (1 / 12) - 1  # of the pitch, from the lowest to the highest
+_STEADY_PITCHED = 0.9
+MIXED_STEADY_SHARE = 0.2
+"""A long sound with a larger share of mixed frames of a steady pitch has several notes at a time.
+
+With this limit, of 54 progressions of chords and of two parts by eighteen General MIDI instruments all have, of 18
+melodies none, of 18 with seven notes a second two, of 60 recordings of speech two.
+"""
 
 
-def mixed_frames(audio: Array, f0_hz: Array) -> tuple[int, int]:
+def mixed_frames(audio: Array, f0_hz: Array, steady_only: bool = False) -> tuple[int, int]:
     """Returns in how many frames a sound has a pitch, and in how many of them it has several notes at a time.
 
     The harmonics of a vibrato are as wide as the pitch moves within the frame. A frame counts as mixed where the
@@ -37,11 +47,17 @@ def mixed_frames(audio: Array, f0_hz: Array) -> tuple[int, int]:
     Args:
         audio: f32[samples] at 16 kHz.
         f0_hz: Its pitch at 250 frames a second, f32[samples / 64]; 0 where there is none.
+        steady_only: Whether only frames count as mixed within which the pitch moves by less than a semitone.
     """
     power = stft_power(audio, _WINDOW_SAMPLES, _HOP_SAMPLES)
-    pitch_hz, vibrato = _moving_pitch(f0_hz)
-    power, pitch_hz, vibrato = power[: len(pitch_hz)], pitch_hz[: len(power)], vibrato[: len(power)]
-    power, vibrato, pitch_hz = power[pitch_hz > 0], vibrato[pitch_hz > 0], pitch_hz[pitch_hz > 0]
+    pitch_hz, vibrato, steady = _moving_pitch(f0_hz)
+    pitched = (pitch_hz > 0)[: len(power)]
+    power, pitch_hz, vibrato, steady = (
+        power[: len(pitched)][pitched],
+        pitch_hz[: len(power)][pitched],
+        vibrato[: len(power)][pitched],
+        steady[: len(power)][pitched],
+    )
     if not len(power):
         return 0, 0
     number = harmonic_numbers(pitch_hz, power.shape[1], SAMPLE_RATE_HZ / _WINDOW_SAMPLES, vibrato)
@@ -53,14 +69,14 @@ def mixed_frames(audio: Array, f0_hz: Array) -> tuple[int, int]:
         | (levels[:, 0] < strongest * 10 ** (_FIRST_DB / 10))
         | (levels[:, :3].sum(axis=1) < strongest * 10 ** (_FIRST_THREE_DB / 10))
     )
-    return len(mixed), int(mixed.sum())
+    return len(mixed), int((mixed & steady if steady_only else mixed).sum())
 
 
 def mixed_share(audio: Array, f0_hz: Array) -> float:
-    """Returns the share of a long sound's pitched frames that have several notes at a time, 0..1; see mixed_frames."""
+    """Returns the share of a long sound's pitched frames that are mixed with a steady pitch, 0..1; see mixed_frames."""
     hops = _PIECE_SAMPLES // HOP_SAMPLES
     pieces = [
-        mixed_frames(audio[at * HOP_SAMPLES : (at + hops) * HOP_SAMPLES], f0_hz[at : at + hops])
+        mixed_frames(audio[at * HOP_SAMPLES : (at + hops) * HOP_SAMPLES], f0_hz[at : at + hops], steady_only=True)
         for at in range(0, len(f0_hz), hops)
         if len(f0_hz) - at >= _WINDOW_SAMPLES // HOP_SAMPLES
     ]
@@ -68,10 +84,12 @@ def mixed_share(audio: Array, f0_hz: Array) -> float:
     return mixed / pitched if pitched else 0.0
 
 
-def _moving_pitch(f0_hz: Array) -> tuple[Array, Array]:
-    """Returns the middle pitch in Hz within each frame's window, and the share by which it moves either way, [frames].
+def _moving_pitch(f0_hz: Array) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
+    """Returns what the pitch does within each frame's window, [frames] each.
 
-    The pitch is 0 where the frame's centre has none.
+    Returns:
+        Its middle in Hz, 0 where the frame's centre has none; the share by which it moves either way; whether it is
+        steady.
     """
     around = _WINDOW_SAMPLES // 2 // HOP_SAMPLES
     padded = np.pad(np.append(f0_hz, f0_hz[-1:]).astype(np.float64), around)
@@ -81,4 +99,6 @@ def _moving_pitch(f0_hz: Array) -> tuple[Array, Array]:
     lowest = np.where(near, within, centre[:, None]).min(axis=1)
     highest = np.where(near, within, centre[:, None]).max(axis=1)
     moves = (highest - lowest) / np.maximum(lowest + highest, 1.0)
-    return (lowest + highest) / 2, np.minimum(_VIBRATO_MARGIN * moves, _WIDEST_VIBRATO)
+    bottom = np.where(within > 0, within, np.inf).min(axis=1)
+    steady = (np.mean(within > 0, axis=1) >= _STEADY_PITCHED) & (within.max(axis=1) <= (1 + _STEADY_MOVES) * bottom)
+    return (lowest + highest) / 2, np.minimum(_VIBRATO_MARGIN * moves, _WIDEST_VIBRATO), steady

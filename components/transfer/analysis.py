@@ -29,7 +29,7 @@ class Features:
         loudness: See loudness.loudness_db, f32[frames], by every definition.
         bands: Power over time, of pictures.band_power, [columns, bands].
         disputed_share: Share of the frames with a pitch in which two methods disagree about it, 0..1.
-        mixed_share: Share of the frames with a pitch that have several notes at a time, 0..1; of a recording only.
+        mixed_share: See polyphony.mixed_share, 0..1; of a recording only.
     """
 
     f0_hz: FloatArray

@@ -11,7 +11,7 @@ from scipy.ndimage import median_filter
 from components.audio.f0 import hz_to_midi
 from components.audio.levels import sounding_frames
 from components.audio.pitch import DEFAULT_TRACKER
-from components.audio.polyphony import MIXED_SHARE
+from components.audio.polyphony import MIXED_STEADY_SHARE
 from components.nsynth.note import FRAME_RATE_HZ
 from components.transfer.analysis import Features
 
@@ -55,9 +55,9 @@ def pitch_warning(features: Features, tracker: str) -> str:
         features: Of the recording.
         tracker: The name of the pitch tracker.
     """
-    if features.mixed_share > MIXED_SHARE:
+    if features.mixed_share > MIXED_STEADY_SHARE:
         return (
-            "the recording has more than one note at a time, or much noise, in "
+            "the recording has more than one note at a time, or much noise, in at least "
             f"{features.mixed_share:.0%} of its pitched frames, and a model plays one note at a time: "
             "try a recording of single notes or of one voice"
         )

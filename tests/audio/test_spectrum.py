@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components.audio.polyphony import mixed_frames
+from components.audio.polyphony import MIXED_SHARE, MIXED_STEADY_SHARE, mixed_frames, mixed_share
 from components.audio.spectrum import stft_power
 from components.audio.timbre import harmonic_to_noise_db
 from components.nsynth.note import NOTE_FRAMES, NOTE_SAMPLES, SAMPLE_RATE_HZ
@@ -52,3 +52,18 @@ def test_a_vibrato_is_one_note_and_a_chord_with_it_is_several(f0_hz: float, cent
     chord = note + sum(np.sin(ratio * k * phase) / k for k in range(1, 6) for ratio in (1.26, 1.68))
     pitched, mixed = mixed_frames(chord, moving_hz[::64])
     assert mixed / pitched > 0.9
+
+
+def test_a_quick_melody_is_no_chord() -> None:
+    """Every window has two or three of its notes, which ring into each other."""
+    notes_hz = 220.0 * 2 ** (np.random.default_rng(0).integers(0, 13, 32) / 12)
+    length = NOTE_SAMPLES // 32
+    melody = np.zeros(NOTE_SAMPLES + length)
+    for number, pitch_hz in enumerate(notes_hz):
+        seconds = SECONDS[: 2 * length]
+        sound = sum(np.sin(2 * np.pi * k * pitch_hz * seconds) / k for k in range(1, 6)) * np.exp(-15 * seconds)
+        melody[number * length : (number + 2) * length] += sound
+    f0_hz = np.repeat(notes_hz, length)[::64]
+    pitched, mixed = mixed_frames(melody[:NOTE_SAMPLES], f0_hz)
+    assert mixed / pitched > MIXED_SHARE  # what one note with as many mixed frames is not
+    assert mixed_share(melody[:NOTE_SAMPLES], f0_hz) < MIXED_STEADY_SHARE / 2
