@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from components.core.errors import StepError
 from components.kubernetes.client import Api, Object
 from components.kubernetes.errors import ApiError, Forbidden
 from components.launch.template import CONFIG_MAP
@@ -12,6 +13,8 @@ from components.preflight import answers
 from components.preflight.finding import Finding, Status
 
 _REVIEWS = "/apis/authorization.k8s.io/v1"
+_WHO_AM_I = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+_SERVICE_ACCOUNT = "system:serviceaccount:"
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,13 @@ def check_own(api: Api) -> Iterator[Finding]:
     except Forbidden:
         yield Finding("permissions", Status.NOTE, "not checked: the cluster does not tell you what you may do")
         return
-    yield _finding(api, "permissions", "you", missing, "bind Role luthier-launcher of manifests/base to your account")
+    account = _own_service_account(api) if missing else ""
+    if account:  # of a pod: not the account of whoever reads this
+        yield _finding(api, "permissions", f"the service account {account}", missing, _binding(api, account))
+    else:
+        yield _finding(
+            api, "permissions", "you", missing, "bind Role luthier-launcher of manifests/base to your account"
+        )
 
 
 def check_account(api: Api, namespace: str, account: str) -> Iterator[Finding]:
@@ -69,11 +78,25 @@ def check_account(api: Api, namespace: str, account: str) -> Iterator[Finding]:
     except Forbidden:
         yield Finding("pipeline", Status.NOTE, f"not checked: you may not ask what {who} may do")
         return
-    advice = (
+    yield _finding(api, "pipeline", who, missing, _binding(api, f"{namespace}:{account}"))
+
+
+def _binding(api: Api, account: str) -> str:
+    """Returns the command that gives a service account, "<namespace>:<name>", what it needs."""
+    return (
         f"kubectl -n {api.namespace} create rolebinding luthier-pipelines --role=luthier-launcher "
-        f"--serviceaccount={namespace}:{account}"
+        f"--serviceaccount={account}"
     )
-    yield _finding(api, "pipeline", who, missing, advice)
+
+
+def _own_service_account(api: Api) -> str:
+    """Returns the service account of this process, "<namespace>:<name>"; "" for a person or where it is unknown."""
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    try:
+        user = answers.text(api.create_path(_WHO_AM_I, body), "status", "userInfo", "username")
+    except (ApiError, StepError):
+        return ""
+    return user.removeprefix(_SERVICE_ACCOUNT) if user.startswith(_SERVICE_ACCOUNT) else ""
 
 
 def _finding(api: Api, check: str, who: str, missing: list[str], advice: str) -> Finding:

@@ -17,6 +17,7 @@ from tests.serving import served
 
 TEMPLATE = Path(__file__).parents[1] / "launch" / "training-job.yaml"
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+WHO_AM_I = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 _RECORDED = json.loads((Path(__file__).parent / "recorded.json").read_text())
 
 
@@ -32,6 +33,7 @@ class Cluster:
         self.created: list[dict[str, Any]] = []
         self.deleted: list[str] = []
         self.answers: dict[str, Any] = {
+            WHO_AM_I: {"status": {"userInfo": {"username": "admin", "groups": ["system:masters"]}}},
             "/version": recorded["version"],
             "/api/v1/namespaces/luthier": {"metadata": {"name": "luthier"}, "status": {"phase": "Active"}},
             "/api/v1/namespaces/kubeflow": {"metadata": {"name": "kubeflow"}, "status": {"phase": "Active"}},

@@ -19,7 +19,7 @@ from components.preflight.hours import check_hours
 from components.preflight.image import COMMAND, NAME, check_image
 from components.preflight.service import check_service, service_of
 from components.preflight.training import check_training, sample_job
-from tests.preflight.conftest import REVIEWS
+from tests.preflight.conftest import REVIEWS, WHO_AM_I
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 ACCOUNTS = MANIFESTS / "base" / "accounts.yaml"
@@ -79,6 +79,10 @@ def test_permissions_are_named(cluster):
     cluster.denied = {"create jobs", "get pods/log"}
     own = only(permissions.check_own(cluster.api()))
     assert own.text == "you may not create jobs, get pods/log in namespace 'luthier'"
+    cluster.answers[WHO_AM_I] = {"status": {"userInfo": {"username": "system:serviceaccount:kubeflow:pipeline-runner"}}}
+    of_pod = only(permissions.check_own(cluster.api()))
+    assert of_pod.text.startswith("the service account kubeflow:pipeline-runner may not create jobs, get pods/log in ")
+    assert of_pod.advice.endswith("--role=luthier-launcher --serviceaccount=kubeflow:pipeline-runner")
     steps = only(permissions.check_account(cluster.api(), "kubeflow", "pipeline-runner"))
     assert steps.advice.endswith("--role=luthier-launcher --serviceaccount=kubeflow:pipeline-runner")
     cluster.answers["/apis/authorization.k8s.io/v1/subjectaccessreviews"] = 403
