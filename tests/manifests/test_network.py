@@ -81,6 +81,7 @@ def test_kind_reaches_its_storage():
     storage = _pod("overlays/kind", "Deployment storage")
     for name in (_TRAINER, "Job load-samples", "Job luthier-sort-", "Job luthier-launch-"):
         assert allowed(policies, _pod("overlays/kind", name), storage, 9023)
+    assert allowed(policies, _STEP_OF_KUBEFLOW, storage, 9023)
     assert not allowed(policies, _STEP_OF_STRANGERS, storage, 9023)
 
 
