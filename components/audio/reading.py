@@ -159,9 +159,16 @@ def _local(uri: str, name: str, scratch: Path, generation: str | None, stack: Ex
             stack.enter_context(storage.open_read(uri, generation))
         return Path(uri)
     copy = scratch / "recording"
-    with storage.open_read(uri, generation) as source, copy.open("wb") as target:
-        shutil.copyfileobj(source, target)
+    try:
+        _download(uri, generation, copy)
+    except storage.Corrupted:  # on the way here
+        _download(uri, generation, copy)
     return copy
+
+
+def _download(uri: str, generation: str | None, path: Path) -> None:
+    with storage.open_read(uri, generation) as source, path.open("wb") as target:
+        shutil.copyfileobj(source, target)
 
 
 def resampled(read: Iterator[FloatArray], from_hz: int, to_hz: int, channels: int = 1) -> Iterator[FloatArray]:

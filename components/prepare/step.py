@@ -108,6 +108,7 @@ def prepare(
 def _convert_all(
     found: FoundRecordings, out_uri: str, fingerprint: str, strict: bool, tracker_name: str
 ) -> PrepareResult:
+    storage.list_objects(out_uri)  # a bucket that does not exist is an error before the conversion, not after it
     storage.delete(storage.join(out_uri, DATASET_INFO_NAME))
     report = CheckReport()
     with spool() as notes:

@@ -273,6 +273,13 @@ def upload_tree(local_dir: str | Path, uri: str) -> None:
 
 
 def copy(found: ObjectInfo, target_uri: str) -> None:
-    """Copies the object of a listing to a URI, whole or not at all."""
+    """Copies the object of a listing to a URI, whole or not at all; what arrives damaged is copied once more."""
+    try:
+        _copy(found, target_uri)
+    except Corrupted:
+        _copy(found, target_uri)
+
+
+def _copy(found: ObjectInfo, target_uri: str) -> None:
     with open_object(found) as source, open_write(target_uri) as target:
         shutil.copyfileobj(source, target, _COPY_CHUNK_BYTES)

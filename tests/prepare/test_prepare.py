@@ -185,6 +185,23 @@ def test_in_cloud_storage(gcs, tmp_path):
     assert single.records == result.records
 
 
+def test_a_recording_that_arrives_damaged_is_read_once_more(faulty_gcs, tmp_path):
+    bucket = faulty_gcs.bucket()
+    _write_family(tmp_path, "string", 3)
+    storage.upload_tree(tmp_path, f"{bucket}/in")
+    faulty_gcs.inject("read", "damaged")
+    assert prepare([f"{bucket}/in/string"], f"{bucket}/out").recordings == 3
+    faulty_gcs.inject("read", "damaged", times=1000)
+    with pytest.raises(storage.Corrupted, match="arrived damaged"):
+        prepare([f"{bucket}/in/string"], f"{bucket}/other")
+
+
+def test_a_bucket_that_does_not_exist_is_found_before_the_conversion(gcs, tmp_path, monkeypatch, refused):
+    _write_family(tmp_path, "string", 3)
+    monkeypatch.setattr("components.prepare.step.convert", None)
+    assert "gs://no-bucket-of-this-name" in refused("prepare", tmp_path, "--out", "gs://no-bucket-of-this-name/x")
+
+
 def test_recordings_are_told_from_records(tmp_path):
     _write_family(tmp_path / "in", "string", 3, seconds=1.0)
     assert is_recordings(str(tmp_path / "in"))

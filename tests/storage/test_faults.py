@@ -227,13 +227,20 @@ def test_damage_on_the_way_is_noticed(faulty_gcs, uri, content):
     assert faulty_gcs.injected == {"read damaged": 1, "finish damaged": 1}
 
 
-def test_what_arrives_damaged_is_read_once_more_where_all_of_it_is_wanted(faulty_gcs, uri, content):
+def test_what_arrives_damaged_is_read_once_more_where_all_of_it_is_wanted(faulty_gcs, uri, content, tmp_path):
     storage.write_bytes(uri, content)
+    (info,), copy = storage.list_objects(uri.rpartition("/")[0]), tmp_path / "copy"
     faulty_gcs.inject("read", "damaged")
     assert storage.read_bytes(uri) == content
+    faulty_gcs.inject("read", "damaged")
+    storage.copy(info, str(copy))
+    assert copy.read_bytes() == content
+    copy.unlink()
     faulty_gcs.inject("read", "damaged", times=1000)
-    with pytest.raises(storage.Corrupted, match="arrived damaged"):
-        storage.read_bytes(uri)
+    for attempt in (lambda: storage.read_bytes(uri), lambda: storage.copy(info, str(copy))):
+        with pytest.raises(storage.Corrupted, match="arrived damaged"):
+            attempt()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_object_replaced_while_it_is_read_is_noticed(faulty_gcs, uri, content):
