@@ -6,6 +6,8 @@ of that pitch, but those that every single note has are missing: the first of th
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -37,8 +39,19 @@ melodies none, of 18 with seven notes a second two, of 60 recordings of speech t
 """
 
 
-def mixed_frames(audio: Array, f0_hz: Array, steady_only: bool = False) -> tuple[int, int]:
-    """Returns in how many frames a sound has a pitch, and in how many of them it has several notes at a time.
+class MixedFrames(NamedTuple):
+    """How many frames have a pitch, in how many of them are several notes, and how many of these have a steady pitch.
+
+    Within a steady one, the pitch moves by less than a semitone.
+    """
+
+    pitched: int
+    mixed: int
+    steady: int
+
+
+def mixed_frames(audio: Array, f0_hz: Array) -> MixedFrames:
+    """Returns in how many frames a sound has several notes at a time.
 
     The harmonics of a vibrato are as wide as the pitch moves within the frame. A frame counts as mixed where the
     harmonics of its pitch are hardly stronger than the rest, or the first harmonic is 40 dB weaker than the strongest,
@@ -47,7 +60,6 @@ def mixed_frames(audio: Array, f0_hz: Array, steady_only: bool = False) -> tuple
     Args:
         audio: f32[samples] at 16 kHz.
         f0_hz: Its pitch at 250 frames a second, f32[samples / 64]; 0 where there is none.
-        steady_only: Whether only frames count as mixed within which the pitch moves by less than a semitone.
     """
     power = stft_power(audio, _WINDOW_SAMPLES, _HOP_SAMPLES)
     pitch_hz, vibrato, steady = _moving_pitch(f0_hz)
@@ -59,7 +71,7 @@ def mixed_frames(audio: Array, f0_hz: Array, steady_only: bool = False) -> tuple
         steady[: len(power)][pitched],
     )
     if not len(power):
-        return 0, 0
+        return MixedFrames(0, 0, 0)
     number = harmonic_numbers(pitch_hz, power.shape[1], SAMPLE_RATE_HZ / _WINDOW_SAMPLES, vibrato)
     levels = np.stack([(power * (number == each)).sum(axis=1) for each in range(1, _LEVELS + 1)], axis=1)
     strongest = np.maximum(levels.max(axis=1), 1e-20)
@@ -69,19 +81,19 @@ def mixed_frames(audio: Array, f0_hz: Array, steady_only: bool = False) -> tuple
         | (levels[:, 0] < strongest * 10 ** (_FIRST_DB / 10))
         | (levels[:, :3].sum(axis=1) < strongest * 10 ** (_FIRST_THREE_DB / 10))
     )
-    return len(mixed), int((mixed & steady if steady_only else mixed).sum())
+    return MixedFrames(len(mixed), int(mixed.sum()), int((mixed & steady).sum()))
 
 
 def mixed_share(audio: Array, f0_hz: Array) -> float:
     """Returns the share of a long sound's pitched frames that are mixed with a steady pitch, 0..1; see mixed_frames."""
     hops = _PIECE_SAMPLES // HOP_SAMPLES
     pieces = [
-        mixed_frames(audio[at * HOP_SAMPLES : (at + hops) * HOP_SAMPLES], f0_hz[at : at + hops], steady_only=True)
+        mixed_frames(audio[at * HOP_SAMPLES : (at + hops) * HOP_SAMPLES], f0_hz[at : at + hops])
         for at in range(0, len(f0_hz), hops)
         if len(f0_hz) - at >= _WINDOW_SAMPLES // HOP_SAMPLES
     ]
-    pitched, mixed = (sum(counts) for counts in zip(*pieces, strict=True)) if pieces else (0, 0)
-    return mixed / pitched if pitched else 0.0
+    pitched, steady = sum(each.pitched for each in pieces), sum(each.steady for each in pieces)
+    return steady / pitched if pitched else 0.0
 
 
 def _moving_pitch(f0_hz: Array) -> tuple[Array, Array, npt.NDArray[np.bool_]]:

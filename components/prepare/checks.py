@@ -10,7 +10,7 @@ import numpy as np
 
 from components.audio.f0 import confident_hz, melody_name, note_name
 from components.audio.levels import CLIPPED_SHARE, frame_levels, silent_share
-from components.audio.polyphony import MIXED_SHARE, mixed_frames
+from components.audio.polyphony import MIXED_SHARE, MIXED_STEADY_SHARE, mixed_frames
 from components.audio.reading import Sound
 from components.nsynth.note import FloatArray, Note
 from components.nsynth.recordings import Recording
@@ -103,7 +103,7 @@ class RecordingMeter:
         self._sound = sound
         self._levels: list[FloatArray] = []
         self._recording = recording
-        self._pitched = self._mixed = 0
+        self._pitched = self._mixed = self._steady = 0
         self._pitches: list[Pitch] = []
         self._is_melody = False
         self._f0_hz = np.zeros(0, np.float32)
@@ -114,8 +114,8 @@ class RecordingMeter:
         if note is None or pitch is None:
             return
         f0_hz = confident_hz(note.f0_hz, note.f0_confidence)
-        pitched, mixed = mixed_frames(note.audio, f0_hz)
-        self._pitched, self._mixed = self._pitched + pitched, self._mixed + mixed
+        pitched, mixed, steady = mixed_frames(note.audio, f0_hz)
+        self._pitched, self._mixed, self._steady = self._pitched + pitched, self._mixed + mixed, self._steady + steady
         self._pitches.append(replace(pitch, f0_hz=_NOTHING, f0_midi=_NOTHING, f0_confidence=_NOTHING))
         self._is_melody |= bool(melody_name(f0_hz))
         self._f0_hz = np.concatenate([self._f0_hz, f0_hz[::_RANGE_STRIDE]])
@@ -126,17 +126,20 @@ class RecordingMeter:
             self._sound.seconds,
             self._sound.clipped_share,
             silent_share(np.concatenate(self._levels)),
-            self._mixed / self._pitched if self._pitched else 0.0,
+            self._mixed_share(),
             self._mean(lambda pitch: pitch.heard_share, 1.0),
             0.0 if self._is_named() else self._mean(lambda pitch: pitch.disputed_share, 0.0),
             self._pitch_name(),
-            self._is_melody and not self._is_mixed(),
+            self._is_melody and self._mixed_share() <= MIXED_SHARE,
             self._refused_hint(),
             self._sound.remarks,
         )
 
-    def _is_mixed(self) -> bool:
-        return self._mixed > MIXED_SHARE * self._pitched
+    def _mixed_share(self) -> float:
+        """Returns 0 for a quick melody: the windows of its frames have several notes, one after the other."""
+        if not self._pitched or (self._is_melody and self._steady <= MIXED_STEADY_SHARE * self._pitched):
+            return 0.0
+        return self._mixed / self._pitched
 
     def _is_named(self) -> bool:
         """Tells whether the name tells the pitch, and the sound agrees with it."""

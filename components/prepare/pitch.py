@@ -117,8 +117,8 @@ def _track_hint(audio: FloatArray, hint_midi: int, tracker_name: str) -> PitchTr
         return None
     if abs(_median_midi(found) - hint_midi) > _NEAR_SEMITONES:
         return None
-    pitched, mixed = mixed_frames(audio, found.on_frames(NOTE_FRAMES))
-    return found if pitched and mixed / pitched <= MIXED_SHARE else None
+    found_in = mixed_frames(audio, found.on_frames(NOTE_FRAMES))
+    return found if found_in.pitched and found_in.mixed / found_in.pitched <= MIXED_SHARE else None
 
 
 def _heard_share(found: PitchTrack, audio: FloatArray) -> float:

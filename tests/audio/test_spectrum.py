@@ -47,10 +47,10 @@ def test_a_vibrato_is_one_note_and_a_chord_with_it_is_several(f0_hz: float, cent
     moving_hz = f0_hz * 2 ** (cents / 1200 * np.sin(2 * np.pi * 5.5 * SECONDS))
     phase = 2 * np.pi * np.cumsum(moving_hz) / SAMPLE_RATE_HZ
     note = sum(np.sin(k * phase) / k for k in range(1, 6))
-    pitched, mixed = mixed_frames(note, moving_hz[::64])
+    pitched, mixed, _ = mixed_frames(note, moving_hz[::64])
     assert pitched == 63 and mixed / pitched < 0.1
     chord = note + sum(np.sin(ratio * k * phase) / k for k in range(1, 6) for ratio in (1.26, 1.68))
-    pitched, mixed = mixed_frames(chord, moving_hz[::64])
+    pitched, mixed, _ = mixed_frames(chord, moving_hz[::64])
     assert mixed / pitched > 0.9
 
 
@@ -64,6 +64,6 @@ def test_a_quick_melody_is_no_chord() -> None:
         sound = sum(np.sin(2 * np.pi * k * pitch_hz * seconds) / k for k in range(1, 6)) * np.exp(-15 * seconds)
         melody[number * length : (number + 2) * length] += sound
     f0_hz = np.repeat(notes_hz, length)[::64]
-    pitched, mixed = mixed_frames(melody[:NOTE_SAMPLES], f0_hz)
+    pitched, mixed, _ = mixed_frames(melody[:NOTE_SAMPLES], f0_hz)
     assert mixed / pitched > MIXED_SHARE  # what one note with as many mixed frames is not
     assert mixed_share(melody[:NOTE_SAMPLES], f0_hz) < MIXED_STEADY_SHARE / 2

@@ -80,6 +80,15 @@ def test_a_melody_is_named_with_its_range(tmp_path):
     assert not [line for line in check([write(tmp_path / "one", vibrato)]).problems if "flute/take.wav" in line]
 
 
+def test_a_quick_melody_whose_notes_ring_on_is_no_chord(tmp_path):
+    length, audio = RATE // 8, np.zeros(9 * RATE)
+    for number, midi in enumerate(np.random.default_rng(0).integers(60, 80, 64)):
+        note = tone(0.5, midi, RATE, level=0.3) * np.exp(-10 * np.arange(RATE // 2) / RATE)
+        audio[number * length : number * length + len(note)] += note
+    said = [line for line in check([write(tmp_path, audio)]).problems if "flute/take.wav" in line]
+    assert any("is a melody" in line for line in said) and not any("more than one note" in line for line in said), said
+
+
 @pytest.mark.parametrize(("name", "heard"), [("E4 soft", 64), ("Bb4", 70), ("cs3-mf", 49), ("F#2", 42)])
 def test_a_note_in_the_name_decides_between_octaves(tmp_path, name, heard):
     """An organ with a stop of fifths has the period of the octave below; names are of all common styles."""

@@ -167,5 +167,5 @@ def test_chords_are_named_and_single_notes_are_not():
 def mixed_share(audio: np.ndarray) -> float:
     found = find_pitch(audio.astype(np.float32))
     assert found is not None
-    pitched, mixed = mixed_frames(audio, confident_hz(found.f0_hz, found.f0_confidence))
+    pitched, mixed, _ = mixed_frames(audio, confident_hz(found.f0_hz, found.f0_confidence))
     return mixed / pitched

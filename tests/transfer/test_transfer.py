@@ -53,7 +53,9 @@ def test_a_trained_instrument_follows_pitch_and_loudness(transfers, kind):
 def test_a_chord_is_rendered_with_a_warning(strings, tmp_path):
     """Forty seconds of it: it is looked at in pieces."""
     result = transfer([strings], write(tmp_path / "chord.wav", chord()), str(tmp_path / "out"))
-    assert re.match(r"the recording has more than one note at a time, or much noise, in at least \d+% of its", result.warning)
+    assert re.match(
+        r"the recording has more than one note at a time, or much noise, in at least \d+% of its", result.warning
+    )
     assert result.sounds[0].similarity.pitch_heard_share > 0
 
 
