@@ -37,6 +37,7 @@ _LOG = log.get(__name__)
 
 STATE_DIR = ".sorting"
 _LEASE_NAME = "claim.json"
+_RELEASE_LIMIT_S = 5.0  # without an answer
 _ATTEMPTS = 20  # each is lost only to another process that wrote in the same moment
 
 
@@ -153,7 +154,8 @@ def verify(plan: SortPlan, split_uri: str) -> None:
 
 def release(plan: SortPlan, split_uri: str) -> None:
     """Releases a plan's lease after a failure, so that a sort with other options can acquire it. Receipts stay."""
-    with suppress(InputError, StepError):  # the failure that led here is the one to be seen
+    # The failure that led here is the one to be seen, and may be that the storage does not answer.
+    with suppress(InputError, StepError), storage.patience(_RELEASE_LIMIT_S):
         found = _read_lease(split_uri)
         if found is not None and plan.is_work_of(_plan_of(found)):
             storage.delete(_lease_uri(split_uri))
@@ -192,15 +194,12 @@ def read_receipts(plan: SortPlan, split_uri: str, quarantine: bool) -> dict[int,
 
 
 def delete_state(split_uri: str) -> None:
-    """Deletes lease, receipts, and what killed sorts left half-written, once the manifest is there.
-
-    Where that is not permitted, as in a bucket with a retention policy, they stay: readers trust the manifest alone.
-    """
+    """Deletes lease, receipts, and what killed sorts left half-written, once the manifest is there; or says why not."""
     state_uri = storage.join(split_uri, STATE_DIR)
     try:
         storage.delete_tree(state_uri)
         storage.delete_leftovers(split_uri)
-    except (InputError, StepError) as error:
+    except (InputError, StepError) as error:  # as in a bucket with a retention policy; readers need the manifest alone
         _LOG.warning("'%s' is sorted; its lease and receipts in '%s' remain: %s", split_uri, state_uri, error)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -22,6 +24,8 @@ from components.sort.units import SortPlan
 from components.telemetry import log
 
 _POLL_S = 0.1
+_WATCH_S = 1.0
+_STOP_LIMIT_S = 10.0  # for a worker that is to stop, and waits for a storage that does not answer
 _REPORT_BYTES = 8 << 20  # copied between two reports of progress
 
 WORKER_BYTES = 128 << 20
@@ -105,7 +109,7 @@ def _follow(futures: list[Future[UnitDone]], shared: Any, report: OnProgress) ->
             wait(futures)
             # The first in the order of the shards, so that the same source gives the same message.
             failures = [error for future in futures if (error := future.exception())]
-            raise min(failures, key=lambda error: isinstance(error, Stopped))
+            raise min(failures, key=lambda error: isinstance(error, Stopped | BrokenProcessPool))
         yield from (future.result() for future in done)
 
 
@@ -153,9 +157,14 @@ def start_worker(shared: Any, verbosity: bool | None) -> None:
 def _end_with_parent() -> None:
     # A parent process that is killed stops nobody, and half a unit is of no use.
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait_for_end([parent.sentinel])
-        os._exit(1)
+    if parent is None:
+        return
+    stop_before = math.inf
+    while time.monotonic() < stop_before and not wait_for_end([parent.sentinel], _WATCH_S):
+        # Without the lock, which a process that was killed may hold.
+        if _shared is not None and _shared.get_obj()[_STOP] and stop_before == math.inf:
+            stop_before = time.monotonic() + _STOP_LIMIT_S
+    os._exit(1)
 
 
 def _copy(task: UnitTask) -> UnitDone:

@@ -39,7 +39,7 @@ from components.storage.objects import (
     crc32c_base64,
     crc32c_number,
 )
-from components.storage.retry import retries
+from components.storage.retry import patience, retries
 
 __all__ = [
     "Changed",
@@ -68,6 +68,7 @@ __all__ = [
     "open_object",
     "open_read",
     "open_write",
+    "patience",
     "read_bytes",
     "read_json",
     "read_text",

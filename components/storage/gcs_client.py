@@ -35,6 +35,7 @@ from components.storage.retry import (
     RequestRetries,
     TransientError,
     parse_retry_after,
+    patience_s,
     service_answered,
 )
 
@@ -191,6 +192,11 @@ def _as_documented() -> Iterator[None]:
         raise TransientError(f"the response is not as documented: {one_line(error)}") from None
 
 
+def timeouts_s() -> tuple[float, float]:
+    """Returns how long a request waits for its connection, and then for bytes of its response."""
+    return min(CONNECT_TIMEOUT_S, patience_s()), min(READ_TIMEOUT_S, patience_s())
+
+
 @contextmanager
 def request(method: str, url: str, **options: Any) -> Iterator[requests.Response]:
     """Makes one attempt and yields its response, whose status the caller must check.
@@ -201,7 +207,7 @@ def request(method: str, url: str, **options: Any) -> Iterator[requests.Response
     params = options.pop("params", {})
     if project := user_project():
         params = {**params, "userProject": project}
-    timeout = options.pop("timeout", (CONNECT_TIMEOUT_S, READ_TIMEOUT_S))
+    timeout = options.pop("timeout", None) or timeouts_s()
     to = connection()
     with to.gate.turn():
         with transient():

@@ -9,7 +9,7 @@ from typing import Any
 from google.api_core.exceptions import NotFound, PreconditionFailed
 
 from components.core.errors import StepError
-from components.storage.gcs_client import READ_TIMEOUT_S, attempts, bucket_of, split
+from components.storage.gcs_client import attempts, bucket_of, split, timeouts_s
 from components.storage.gcs_errors import NoObject
 from components.storage.objects import ObjectInfo
 
@@ -41,7 +41,7 @@ def _as_directory(prefix: str) -> str:
 
 def _page(bucket_name: str, prefix: str, token: str | None) -> tuple[list[Any], str | None]:
     listing = bucket_of(bucket_name).list_blobs(
-        prefix=prefix, page_token=token, fields=_FIELDS, retry=None, timeout=READ_TIMEOUT_S
+        prefix=prefix, page_token=token, fields=_FIELDS, retry=None, timeout=timeouts_s()
     )
     page = list(next(listing.pages, ()))
     for blob in page:
@@ -69,7 +69,7 @@ def find(uri: str, generation: str | None = None) -> Any:
     bucket_name, name = split(uri)
     if not name:
         return None
-    options: dict[str, Any] = {"retry": None, "timeout": READ_TIMEOUT_S}
+    options: dict[str, Any] = {"retry": None, "timeout": timeouts_s()}
     if generation is not None:
         options["generation"] = int(generation)
 
@@ -89,7 +89,7 @@ def exists(uri: str) -> bool:
 
     def first() -> bool:
         listing = bucket_of(bucket_name).list_blobs(
-            prefix=_as_directory(name), max_results=1, fields=_FIELDS, retry=None, timeout=READ_TIMEOUT_S
+            prefix=_as_directory(name), max_results=1, fields=_FIELDS, retry=None, timeout=timeouts_s()
         )
         return any(True for _ in listing)
 
@@ -106,7 +106,7 @@ def delete(uri: str) -> None:
 def remove(uri: str, generation: str | None = None) -> None:
     """Deletes one object if it exists and, where a generation is given, is still of that generation."""
     bucket_name, name = split(uri)
-    options: dict[str, Any] = {"retry": None, "timeout": READ_TIMEOUT_S}
+    options: dict[str, Any] = {"retry": None, "timeout": timeouts_s()}
     if generation is not None:
         options["if_generation_match"] = int(generation)
 

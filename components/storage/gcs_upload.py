@@ -21,11 +21,11 @@ from components.storage.gcs_client import connection, request, split, transient
 from components.storage.gcs_errors import error_of_response, reason_of
 from components.storage.gcs_listing import find, remove
 from components.storage.objects import Conflict, Corrupted, crc32c_base64
-from components.storage.retry import RequestRetries, Stopped, TransientError
+from components.storage.retry import RequestRetries, Stopped, TransientError, patience
 
 _UPLOAD_ID_KEY = "luthier-upload"
 _SEND_BYTES = 256 << 10  # a connection's timeout is for one send: small enough for a slow line
-_CANCEL_TIMEOUT_S = 5.0
+_CANCEL_LIMIT_S = 5.0
 
 
 class _Body:
@@ -81,11 +81,15 @@ class Upload:
                 f"expected {total} bytes with {expected}; run the command again"
             )
 
-    def cancel(self) -> None:
-        """Asks the service once to delete the upload, which otherwise expires after a week."""
+    def cancel(self) -> bool:
+        """Asks the service once to delete the upload, which else expires after a week; tells whether it answers."""
         if self._session_url is not None:
-            with suppress(Exception), request("DELETE", self._session_url, timeout=_CANCEL_TIMEOUT_S):
-                pass
+            try:
+                with patience(_CANCEL_LIMIT_S), request("DELETE", self._session_url):
+                    pass
+            except Exception:
+                return False
+        return True
 
     def _begin(self, retries: RequestRetries) -> str:
         params = {"uploadType": "resumable", "name": self._name}

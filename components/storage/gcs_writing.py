@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, wait
@@ -19,7 +20,9 @@ from components.storage.threads import DaemonPool
 
 _CHUNK_UNIT_BYTES = 256 << 10  # chunks but the last must be multiples of it
 _LONGEST_WAIT_FOR_CANCEL_S = 5.0
+_NO_CANCEL_S = 60.0
 _POOL = DaemonPool(8)
+_no_cancel_before = 0.0  # by time.monotonic
 
 
 @contextmanager
@@ -95,9 +98,15 @@ class _ObjectWriter(io.RawIOBase):
         self._upload.finish(list(self._pieces), self._crc32c)
 
     def cancel(self) -> None:
-        """Ends the upload without creating the object."""
+        """Ends the upload without creating the object.
+
+        A sort has many uploads at a time. Once the service does not answer, the next ones expire by themselves.
+        """
+        global _no_cancel_before
         self._upload.stopped.set()
         self._pieces.clear()
-        if self._sending is not None:
-            wait([self._sending], _LONGEST_WAIT_FOR_CANCEL_S)
-        self._upload.cancel()
+        if time.monotonic() < _no_cancel_before:
+            return
+        sending = [] if self._sending is None else [self._sending]
+        if wait(sending, _LONGEST_WAIT_FOR_CANCEL_S).not_done or not self._upload.cancel():
+            _no_cancel_before = time.monotonic() + _NO_CANCEL_S

@@ -6,10 +6,14 @@ Which answers are worth another attempt: https://cloud.google.com/storage/docs/r
 from __future__ import annotations
 
 import email.utils
+import math
 import os
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 
 from components.core.backoff import Backoff, RetryPolicy
@@ -21,6 +25,24 @@ POLICY = RetryPolicy(limit_s=300.0, first_pause_s=0.25, longest_pause_s=30.0, lo
 
 LIMIT_BEFORE_FIRST_ANSWER_S = 60.0
 """The time limit until the service first answers this process: before, a wrong URL is likelier than an outage."""
+
+
+_patience_s = ContextVar("patience_s", default=math.inf)
+
+
+@contextmanager
+def patience(limit_s: float) -> Iterator[None]:
+    """Gives up each request in the block after so long without an answer: to clean up must not keep a process alive."""
+    token = _patience_s.set(limit_s)
+    try:
+        yield
+    finally:
+        _patience_s.reset(token)
+
+
+def patience_s() -> float:
+    """Returns the limit of the innermost `patience`; infinity outside of any."""
+    return _patience_s.get()
 
 
 class TransientError(Exception):
@@ -97,7 +119,9 @@ class RequestRetries:
             StepError: Nothing has moved within the time limit.
             Stopped: The reader or writer was closed meanwhile.
         """
-        limit_s = POLICY.limit_s if _process.answered else min(POLICY.limit_s, LIMIT_BEFORE_FIRST_ANSWER_S)
+        limit_s = min(POLICY.limit_s, patience_s())
+        if not _process.answered:
+            limit_s = min(limit_s, LIMIT_BEFORE_FIRST_ANSWER_S)
         self._backoff.policy = replace(POLICY, limit_s=limit_s)
         self._backoff.failed(error, error.retry_after_s)
         with _process.lock:

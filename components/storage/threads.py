@@ -6,6 +6,8 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import copy_context
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
@@ -27,10 +29,10 @@ class DaemonPool:
         self._threads = self._idle = 0
 
     def submit(self, call: Callable[[], Any]) -> Future[Any]:
-        """Runs `call` in a thread of the pool."""
+        """Runs `call` in a thread of the pool, with the context variables of this one."""
         future: Future[Any] = Future()
         with self._lock:
-            self._calls.put((future, call))
+            self._calls.put((future, partial(copy_context().run, call)))
             if self._idle >= self._calls.qsize() or self._threads == self._limit:
                 return future
             self._threads += 1

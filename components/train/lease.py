@@ -155,9 +155,10 @@ def _end_process(uri: str, found: Lease) -> None:
 
 def _release(uri: str, lease: Lease) -> None:
     try:
-        _, found = _read(uri)
-        if found is not None and found.holder == lease.holder:
-            storage.delete(uri)
+        with storage.patience(_RELEASE_LIMIT_S):
+            _, found = _read(uri)
+            if found is not None and found.holder == lease.holder:
+                storage.delete(uri)
     except (_LeaseChangedError, InputError, StepError, OSError) as error:
         _LOG.warning("cannot delete the lease '%s': %s", uri, error)
 

@@ -61,6 +61,26 @@ step.sort({source!r}, {str(tmp_path / "out")!r}, ("train",), step.SortOptions(wo
     assert sort(source, tmp_path / "out", overwrite=True).records == 6
 
 
+def test_a_stopped_sort_does_not_wait_for_a_worker_that_hangs(tmp_path):
+    source = write_source(tmp_path / "source", {"train": NOTES}, shards=3)
+    script = f"""
+import time
+from components.sort import step, units, workers
+units.PART_BYTES = workers.WORKER_BYTES = 1000
+workers._STOP_LIMIT_S = workers._WATCH_S = 0.1
+def slow(*arguments):
+    print("working", flush=True)
+    time.sleep(600)
+workers.write_receipt = slow
+step.sort({source!r}, {str(tmp_path / "out")!r}, ("train",), step.SortOptions(workers=2))
+"""
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert parent.stdout.readline().startswith(b"working")
+    parent.send_signal(signal.SIGINT)
+    _, said = parent.communicate(timeout=60)
+    assert b"KeyboardInterrupt" in said.splitlines()[-1]
+
+
 def test_units_with_a_receipt_are_not_copied_again(places, small_units, monkeypatch):
     source, out = places
     write_source(source, {"train": NOTES}, shards=3)

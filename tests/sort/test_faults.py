@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from prometheus_client import REGISTRY
 from components import storage
 from components.core.errors import InputError
 from components.nsynth.framing import BadRecord
-from components.sort import workers
+from components.sort import lease, workers
 from components.sort.verify import verify
 from components.storage import gcs_client, gcs_reading, retry
 from tests.notes import make_note, shard_name, write_source
@@ -131,6 +132,21 @@ def test_a_sort_ends_well_where_nothing_may_be_deleted(faulty_gcs, places, undis
     faulty_gcs.heal()
     assert sort(*places).reused
     assert all_bytes(places[1]) == undisturbed
+
+
+def test_a_sort_that_is_stopped_does_not_wait_for_a_service_that_is_away(faulty_gcs, places, monkeypatch):
+    monkeypatch.setattr(lease, "_RELEASE_LIMIT_S", 0.3)
+
+    def stop(*arguments):
+        for operation in ("list", "stat", "read", "delete", "upload"):
+            faulty_gcs.inject(operation, 503, times=10**6)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workers, "write_receipt", stop)
+    start_s = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        sort(*places)
+    assert time.monotonic() - start_s < 30
 
 
 def test_receipts_written_after_the_commit_of_a_faster_sort_are_deleted(places, monkeypatch):

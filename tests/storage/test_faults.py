@@ -7,6 +7,7 @@ import random
 import re
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 
 import google_crc32c
@@ -15,7 +16,7 @@ import pytest
 from components import storage
 from components.core.backoff import Backoff
 from components.core.errors import InputError, StepError
-from components.storage import gcs_client, gcs_reading, retry
+from components.storage import gcs_client, gcs_reading, gcs_upload, gcs_writing, retry
 from tests.waiting import wait_until
 
 MB = 1 << 20
@@ -289,6 +290,49 @@ def test_giving_up_is_one_line(faulty_gcs, uri, monkeypatch):
             attempt()
     faulty_gcs.heal()
     assert storage.read_bytes(uri) == b"1"
+
+
+@pytest.mark.parametrize("kind", [503, "stall"])
+def test_to_clean_up_is_given_up_soon(faulty_gcs, uri, kind):
+    storage.write_bytes(uri, b"1")
+    info = storage.stat(uri)
+
+    def read():
+        with storage.open_object(info) as stream:
+            stream.read()
+
+    for operation in ("read", "stat", "list", "delete", "start"):
+        faulty_gcs.inject(operation, kind, times=1000, **({"seconds": 2.0} if kind == "stall" else {}))
+    for attempt in (
+        read,
+        lambda: storage.stat(uri),
+        lambda: storage.list_objects(uri.rpartition("/")[0]),
+        lambda: storage.delete(uri),
+        lambda: storage.write_bytes(uri, b"2"),
+    ):
+        start_s = time.monotonic()
+        with pytest.raises(StepError, match="has not answered for"), storage.patience(0.3):
+            attempt()
+        assert time.monotonic() - start_s < 5
+    faulty_gcs.heal()
+    assert storage.read_bytes(uri) == b"1"
+
+
+def test_of_many_unfinished_uploads_one_waits_for_a_service_that_is_away(faulty_gcs, uri, monkeypatch):
+    monkeypatch.setattr(gcs_upload, "_CANCEL_LIMIT_S", 1.0)
+    monkeypatch.setattr(gcs_writing, "_no_cancel_before", 0.0)
+    start_s = 0.0
+    with pytest.raises(KeyboardInterrupt), ExitStack() as stack:
+        for number in range(8):
+            stream = stack.enter_context(storage.open_write(f"{uri}-{number}", chunk_bytes=256 << 10))
+            stream.write(bytes(600_000))
+        wait_until(lambda: faulty_gcs.requests["chunk"] == 8 * 2, "the chunks are sent")
+        faulty_gcs.inject("cancel", "stall", times=1000, seconds=2.0)
+        start_s = time.monotonic()
+        raise KeyboardInterrupt
+    assert time.monotonic() - start_s < 5
+    assert faulty_gcs.injected == {"cancel stall": 1}
+    assert storage.list_objects(uri.rpartition("/")[0]) == []
 
 
 def test_a_reader_that_leaves_early_leaves_nothing_behind(faulty_gcs, uri, content):
