@@ -9,10 +9,11 @@ import traceback
 import pytest
 
 from components.core.errors import NoAnswerError
-from components.storage.gcs_client import NoObject
+from components.storage.gcs_errors import NoObject
 from components.storage.objects import NotJson
 from tests.pipelines.conftest import SUBMIT
 from tests.pipelines.workflow import one_task
+from tests.processes import takes_interrupt
 from tests.waiting import wait_until
 
 RAISED = """
@@ -115,8 +116,7 @@ def test_ctrl_c_leaves_the_run_going_and_says_how_to_follow_and_stop_it(kfp_api,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell starts a background command with SIGINT ignored, and so all that it starts.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=takes_interrupt,
     )
     look = ("GET", "/apis/v2beta1/runs/{run_id}")
     wait_until(lambda: look in kfp_api.calls, "it looks at the run", process=process)

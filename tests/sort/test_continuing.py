@@ -15,6 +15,7 @@ from components.sort import copying, lease, step, units
 from components.sort.commit import commit
 from components.sort.units import plan_sort
 from tests.notes import make_note, shard_name, write_source
+from tests.processes import takes_interrupt
 from tests.sort.sorting import all_bytes, processes_of, sort
 from tests.waiting import wait_until
 
@@ -74,7 +75,8 @@ def slow(*arguments):
 workers.write_receipt = slow
 step.sort({source!r}, {str(tmp_path / "out")!r}, ("train",), step.SortOptions(workers=2))
 """
-    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    pipe = subprocess.PIPE
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=pipe, stderr=pipe, preexec_fn=takes_interrupt)
     assert parent.stdout.readline().startswith(b"working")
     parent.send_signal(signal.SIGINT)
     _, said = parent.communicate(timeout=60)
