@@ -136,8 +136,8 @@ def _sound(name: str, rate_hz: int, path: Path, measured: Measured, cut: str) ->
         remarks.append(cut)
     if rate_hz < _FULL_BAND_SHARE * SAMPLE_RATE_HZ:
         remarks.append(
-            f"has a sample rate of {rate_hz} Hz and so nothing above {rate_hz / 2:.0f} Hz, expected "
-            f"{SAMPLE_RATE_HZ / 2:.0f} Hz; record it at {SAMPLE_RATE_HZ} Hz or more"
+            f"has a sample rate of {rate_hz} Hz, so nothing in it is above {rate_hz / 2:.0f} Hz: expected "
+            f"{SAMPLE_RATE_HZ} Hz or more, for sound up to {SAMPLE_RATE_HZ / 2:.0f} Hz; record it again at such a rate"
         )
     return Sound(
         name,
