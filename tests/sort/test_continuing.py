@@ -41,20 +41,33 @@ def test_killed_at_any_step_on_the_disk_it_is_continued_to_the_same_bytes(tmp_pa
     assert {0, 1, 2} <= set(done)  # they did continue, and did not begin again
 
 
-def test_a_killed_parent_leaves_no_worker_behind(tmp_path):
+def _start_hanging(tmp_path, setting="pass"):
+    """Starts a sort whose workers hang, after they print "working", before they write a receipt."""
     source = write_source(tmp_path / "source", {"train": NOTES}, shards=3)
     script = f"""
-import sys, time
+import time
 from components.sort import step, units, workers
 units.PART_BYTES = workers.WORKER_BYTES = 1000
-def slow(*arguments):
+{setting}
+def hang(*arguments):
     print("working", flush=True)
     time.sleep(600)
-workers.write_receipt = slow
+workers.write_receipt = hang
 step.sort({source!r}, {str(tmp_path / "out")!r}, ("train",), step.SortOptions(workers=2))
 """
-    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, start_new_session=True)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=takes_interrupt,
+    )
     assert parent.stdout.readline().startswith(b"working")  # both workers print, and lines may run together
+    return source, parent
+
+
+def test_a_killed_parent_leaves_no_worker_behind(tmp_path):
+    source, parent = _start_hanging(tmp_path)
     assert len(processes_of(parent.pid)) > 2
     parent.send_signal(signal.SIGKILL)
     parent.wait()
@@ -63,21 +76,7 @@ step.sort({source!r}, {str(tmp_path / "out")!r}, ("train",), step.SortOptions(wo
 
 
 def test_a_stopped_sort_does_not_wait_for_a_worker_that_hangs(tmp_path):
-    source = write_source(tmp_path / "source", {"train": NOTES}, shards=3)
-    script = f"""
-import time
-from components.sort import step, units, workers
-units.PART_BYTES = workers.WORKER_BYTES = 1000
-workers._STOP_LIMIT_S = workers._WATCH_S = 0.1
-def slow(*arguments):
-    print("working", flush=True)
-    time.sleep(600)
-workers.write_receipt = slow
-step.sort({source!r}, {str(tmp_path / "out")!r}, ("train",), step.SortOptions(workers=2))
-"""
-    pipe = subprocess.PIPE
-    parent = subprocess.Popen([sys.executable, "-c", script], stdout=pipe, stderr=pipe, preexec_fn=takes_interrupt)
-    assert parent.stdout.readline().startswith(b"working")
+    _, parent = _start_hanging(tmp_path, "workers._STOP_LIMIT_S = workers._WATCH_S = 0.1")
     parent.send_signal(signal.SIGINT)
     _, said = parent.communicate(timeout=60)
     assert b"KeyboardInterrupt" in said.splitlines()[-1]
